@@ -1,0 +1,1 @@
+//! Open Responses server.
