@@ -1,1 +1,24 @@
-//! Placeholder.
+//! Translation between Open Responses and the wires of the providers, in both directions.
+//!
+//! Everything here is pure: no reading, waiting, logging or clock. An adapter turns a [`ModelRequest`]
+//! into an [`UpstreamCall`], and its [`ResponseTranslator`] turns whatever comes back, in whatever
+//! pieces, into [`ModelEvent`]s.
+#![warn(missing_docs)]
+
+mod adapter;
+pub mod anthropic;
+pub mod demo;
+mod error;
+mod event;
+mod framing;
+pub mod gemini;
+pub mod ollama;
+pub mod openai_chat;
+pub mod openai_responses;
+mod tools;
+
+pub use adapter::{Adapter, ModelRequest, Note, NoteKind, ProviderOptions, ResponseTranslator, UpstreamCall};
+pub use error::{AdapterError, UpstreamError, UpstreamErrorKind};
+pub use event::{CallKind, FinishReason, ModelEvent};
+pub use framing::{Frame, FrameDecoder, Framing};
+pub use tools::{FlatTool, ToolOrigin, custom_arguments, custom_input, flatten_tools};

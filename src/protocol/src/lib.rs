@@ -1,1 +1,44 @@
-//! Placeholder.
+//! Wire types of the Open Responses API (2026-04-24), both directions.
+//!
+//! Nothing here reads, waits or knows a provider. A request is decoded into types that cannot hold a
+//! value the API forbids; every refusal names the offending place as a path
+//! (`input[2].content[0].image_url`).
+#![warn(missing_docs)]
+
+mod decode;
+mod envelope;
+mod error;
+mod event;
+mod ids;
+mod item;
+mod item_decode;
+mod part_decode;
+mod request;
+mod response;
+mod settings;
+mod settings_decode;
+mod tool;
+mod tool_decode;
+
+pub use decode::{Fields, Path};
+pub use envelope::{Envelope, EnvelopeError};
+pub use error::{ApiError, ErrorBody, ErrorKind, ErrorPayload};
+pub use event::{EventBody, Part, StreamEvent, write_frame};
+pub use ids::{ItemId, ResponseId};
+pub use item::InputAudio;
+pub use item::{
+    Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput, Item,
+    ItemReference, ItemStatus, LogProb, Message, OtherItem, Output, Phase, Reasoning, ReasoningPart, Role,
+    SummaryPart, TopLogProb,
+};
+pub use item_decode::{decode_item, decode_stored_items};
+pub use request::CreateResponseBody;
+pub use response::{
+    IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,
+    ResponseStatus, Usage,
+};
+pub use settings::{
+    Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
+    Truncation, Verbosity,
+};
+pub use tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice};

@@ -1,0 +1,118 @@
+//! What an adapter is.
+
+use or_protocol::{Item, Settings};
+use serde_json::{Map, Value};
+
+use crate::{AdapterError, Frame, Framing, ModelEvent, UpstreamError};
+
+/// One turn as the loop asks for it.
+///
+/// `context` is the whole effective context in order: the chain's items, the new input, and the output
+/// of earlier turns of this response. References are resolved, and every `function_call_output` has its
+/// call before it. `settings.instructions` is not part of `context`.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelRequest<'a> {
+    /// Upstream model name, a provider prefix already cut.
+    pub model: &'a str,
+    /// Everything the model shall see, apart from the instructions.
+    pub context: &'a [Item],
+    /// The request's settings.
+    pub settings: &'a Settings,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+}
+
+/// How a field fared that the provider cannot take as it is (design D13).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoteKind {
+    /// Carried out by other means.
+    Emulated,
+    /// Not carried out. Refused in strict mode.
+    Dropped,
+}
+
+/// A translation note: nothing is dropped in silence.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Note {
+    /// Request field or item, as a path where possible: `temperature`, `input[3]`.
+    pub field: String,
+    /// What became of it.
+    pub kind: NoteKind,
+    /// Why, in a few words without secrets; one line, ASCII.
+    pub why: String,
+}
+
+impl Note {
+    /// The field was left out.
+    pub fn dropped(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { field: field.into(), kind: NoteKind::Dropped, why: why.into() }
+    }
+
+    /// The field was carried out by other means.
+    pub fn emulated(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { field: field.into(), kind: NoteKind::Emulated, why: why.into() }
+    }
+}
+
+/// An HTTP call to make. The driver adds credentials, static headers and `content-type`.
+#[derive(Debug)]
+pub struct UpstreamCall {
+    /// Appended to the provider's `base_url`; begins with `/`, may have a query.
+    pub path: String,
+    /// Headers beside credentials.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON body.
+    pub body: Vec<u8>,
+    /// Whether the provider will answer with a stream. May be true for a unary client request.
+    pub stream: bool,
+    /// What was emulated or dropped.
+    pub notes: Vec<Note>,
+}
+
+/// What an adapter is told about its provider at start.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderOptions {
+    /// Name in the configuration.
+    pub name: String,
+    /// Base URL without trailing slash; presets may go by its host.
+    pub base_url: String,
+    /// The provider's `quirks` table; each adapter reads it into a struct that refuses unknown keys.
+    pub quirks: Map<String, Value>,
+}
+
+/// Translates for one kind of provider. Shared by all requests, so it holds no state of theirs.
+pub trait Adapter: Send + Sync {
+    /// The kind, as in the configuration; also names the origin of sealed state (design D11).
+    fn kind(&self) -> &'static str;
+
+    /// How a streamed answer is cut into frames.
+    fn framing(&self) -> Framing;
+
+    /// Credential headers for a key.
+    fn credentials(&self, key: &str) -> Vec<(&'static str, String)>;
+
+    /// Translates one turn. Fails if the request cannot be expressed at all.
+    fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError>;
+
+    /// The other direction of the same turn.
+    fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator>;
+
+    /// Reads an answer whose status is not 2xx. `retry_after_s` comes from the headers.
+    fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError;
+}
+
+/// Turns one answer of a provider into [`ModelEvent`]s. It never reads, waits or logs.
+///
+/// For a stream: `push` for every frame, then `finish` once. For a unary answer: `unary` once.
+/// A failure reported inside the answer is `Err(AdapterError::Upstream)`. After `Finished` or an error
+/// nothing more is expected, but further frames must be harmless.
+pub trait ResponseTranslator: Send {
+    /// Feeds one frame; appends what follows from it to `out`.
+    fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError>;
+
+    /// The upstream closed the connection. `stray` holds bytes that were not part of any frame.
+    fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError>;
+
+    /// Translates a whole unary body.
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError>;
+}

@@ -1,0 +1,169 @@
+//! Failures of translation and of providers, and what a client is told of them.
+
+use or_protocol::{ApiError, ErrorKind};
+
+/// Why a turn could not be translated, in either direction.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum AdapterError {
+    /// The request cannot be expressed on this provider.
+    #[error("{message}")]
+    Unsupported {
+        /// Path of the offending field.
+        param: String,
+        /// Whole sentence for the client.
+        message: String,
+    },
+    /// A frame or body of the provider does not parse.
+    #[error("{provider} sent a frame that does not parse: {what}")]
+    BadFrame {
+        /// Adapter kind.
+        provider: &'static str,
+        /// The parser's words; never the frame itself.
+        what: String,
+    },
+    /// The stream ended without its final event.
+    #[error("{provider} closed the stream before the final event")]
+    Truncated {
+        /// Adapter kind.
+        provider: &'static str,
+    },
+    /// The provider reported an error, as a status or inside its answer.
+    #[error("{}", .0.message)]
+    Upstream(UpstreamError),
+}
+
+impl AdapterError {
+    /// A request that cannot be expressed.
+    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Unsupported { param: param.into(), message: message.into() }
+    }
+
+    /// What the client is told. `client_key`: the call was made with the client's own provider key.
+    pub fn to_api(&self, client_key: bool) -> ApiError {
+        match self {
+            Self::Unsupported { param, message } => {
+                ApiError::invalid("unsupported_value", param.clone(), message.clone())
+            }
+            Self::BadFrame { .. } => ApiError::new(
+                ErrorKind::Model,
+                "The model provider sent an answer that could not be understood.",
+            )
+            .with_code("upstream_invalid_response"),
+            Self::Truncated { .. } => ApiError::new(
+                ErrorKind::Model,
+                "The model provider closed the stream before the answer was complete.",
+            )
+            .with_code("upstream_disconnected"),
+            Self::Upstream(error) => error.to_api(client_key),
+        }
+    }
+}
+
+/// Class of a provider's error, after each provider's own table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UpstreamErrorKind {
+    /// The provider says that the request is wrong.
+    InvalidRequest,
+    /// The input does not fit the model's context window.
+    ContextLength,
+    /// No such model.
+    ModelNotFound,
+    /// The provider key is wrong, missing or may not do this.
+    Auth,
+    /// No money or quota left: waiting does not help.
+    Quota,
+    /// Too many requests: waiting helps.
+    RateLimit,
+    /// The request or an attachment is too large.
+    TooLarge,
+    /// A filter refused the prompt.
+    ContentFilter,
+    /// The provider has no capacity at the moment.
+    Overloaded,
+    /// The provider failed.
+    Server,
+    /// The provider gave up waiting for itself.
+    Timeout,
+}
+
+/// An error a provider reported, read from whatever shape it came in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpstreamError {
+    /// Class.
+    pub kind: UpstreamErrorKind,
+    /// HTTP status; `None` inside a stream.
+    pub status: Option<u16>,
+    /// The provider's own message, for the client.
+    pub message: String,
+    /// The provider's own code, if it has one.
+    pub code: Option<String>,
+    /// Seconds to wait, rounded up.
+    pub retry_after_s: Option<u64>,
+}
+
+impl UpstreamError {
+    /// Whether the same request may succeed later, as long as nothing was put out.
+    pub fn retryable(&self) -> bool {
+        match self.kind {
+            UpstreamErrorKind::RateLimit
+            | UpstreamErrorKind::Overloaded
+            | UpstreamErrorKind::Server
+            | UpstreamErrorKind::Timeout => true,
+            UpstreamErrorKind::InvalidRequest
+            | UpstreamErrorKind::ContextLength
+            | UpstreamErrorKind::ModelNotFound
+            | UpstreamErrorKind::Auth
+            | UpstreamErrorKind::Quota
+            | UpstreamErrorKind::TooLarge
+            | UpstreamErrorKind::ContentFilter => false,
+        }
+    }
+
+    /// What the client is told (design D15). `client_key`: the key was the client's own.
+    pub fn to_api(&self, client_key: bool) -> ApiError {
+        let code = |default: &str| self.code.clone().unwrap_or_else(|| default.to_owned());
+        let message = self.message.clone();
+        let mut error = match self.kind {
+            UpstreamErrorKind::InvalidRequest => {
+                let mut error = ApiError::new(ErrorKind::InvalidRequest, message);
+                error.code.clone_from(&self.code);
+                error
+            }
+            UpstreamErrorKind::ContextLength => {
+                ApiError::invalid("context_length_exceeded", "input", message)
+            }
+            UpstreamErrorKind::ModelNotFound => ApiError::invalid("model_not_found", "model", message),
+            UpstreamErrorKind::Auth if client_key => {
+                ApiError::new(ErrorKind::Unauthorized, message).with_code("invalid_api_key")
+            }
+            UpstreamErrorKind::Auth => ApiError::new(
+                ErrorKind::Model,
+                format!("The model provider refused this server's credentials: {message}"),
+            )
+            .with_code("upstream_auth_error"),
+            UpstreamErrorKind::Quota => {
+                ApiError::new(ErrorKind::TooManyRequests, message).with_code("insufficient_quota")
+            }
+            UpstreamErrorKind::RateLimit => {
+                ApiError::new(ErrorKind::TooManyRequests, message).with_code("rate_limit_exceeded")
+            }
+            UpstreamErrorKind::TooLarge => {
+                ApiError::new(ErrorKind::TooLarge, message).with_code(code("request_too_large"))
+            }
+            UpstreamErrorKind::ContentFilter => {
+                ApiError::new(ErrorKind::InvalidRequest, message).with_code("content_filter")
+            }
+            UpstreamErrorKind::Overloaded => {
+                ApiError::new(ErrorKind::Unavailable, message).with_code("overloaded")
+            }
+            UpstreamErrorKind::Server => {
+                ApiError::new(ErrorKind::Model, message).with_code(code("server_error"))
+            }
+            UpstreamErrorKind::Timeout => {
+                ApiError::new(ErrorKind::Timeout, message).with_code("upstream_timeout")
+            }
+        };
+        error.retry_after_s = self.retry_after_s;
+        error
+    }
+}

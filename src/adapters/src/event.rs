@@ -1,0 +1,150 @@
+//! What a model did, in one vocabulary for all providers.
+
+use or_protocol::{Annotation, LogProb, Phase, Usage};
+use serde_json::{Map, Value};
+
+use crate::Note;
+
+/// Whether a call's payload is JSON arguments or free text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CallKind {
+    /// `function_call`: the payload is JSON.
+    Function,
+    /// `custom_tool_call`: the payload is free text. Only from providers that know custom tools.
+    Custom,
+}
+
+/// Why a turn ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FinishReason {
+    /// The model was done, or waits for tool results.
+    Stop,
+    /// The token budget or the context window is used up.
+    MaxOutputTokens,
+    /// A filter cut the answer off.
+    ContentFilter,
+    /// Not an end: the same turn is to be sampled again with the output so far appended.
+    Pause,
+}
+
+/// One step of a turn.
+///
+/// `block` names an output item within the turn, by a number the adapter chooses; it is never used again
+/// for another item. The first event of a block opens its item: text, refusal and annotation events open
+/// a message, reasoning events a reasoning item. Blocks should be ended by `BlockDone` before the next one
+/// begins (blocks may interleave if the provider interleaves them); `Finished` ends what is still open.
+/// Within a message or reasoning block, `PartDone` ends the current part, and so does a change of part type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelEvent {
+    /// Opens a message whose phase is known, or one that may stay empty.
+    MessageStart {
+        /// Output item.
+        block: u32,
+        /// Commentary or final answer, if the provider says so.
+        phase: Option<Phase>,
+    },
+    /// More answer text. A unary answer sends it whole.
+    TextDelta {
+        /// Output item.
+        block: u32,
+        /// Text to append.
+        text: String,
+        /// Log probabilities of exactly these tokens, empty unless asked for.
+        logprobs: Vec<LogProb>,
+    },
+    /// More of a refusal.
+    RefusalDelta {
+        /// Output item.
+        block: u32,
+        /// Text to append.
+        text: String,
+    },
+    /// A note on the text of the current part; offsets in code points of that part's whole text.
+    Annotation {
+        /// Output item.
+        block: u32,
+        /// The annotation.
+        annotation: Annotation,
+    },
+    /// More of a raw thinking trace (design D12).
+    ReasoningDelta {
+        /// Output item.
+        block: u32,
+        /// Text to append.
+        text: String,
+    },
+    /// More of the provider's digest of its thinking (design D12).
+    SummaryDelta {
+        /// Output item.
+        block: u32,
+        /// Text to append.
+        text: String,
+    },
+    /// The reasoning item's opaque state in its final form, an [`or_protocol::Envelope`]'s text.
+    /// Opens a reasoning item if need be; comes before the block's `BlockDone`.
+    ReasoningSealed {
+        /// Output item.
+        block: u32,
+        /// Sealed text.
+        encrypted_content: String,
+    },
+    /// Opens a call.
+    ToolCallStart {
+        /// Output item.
+        block: u32,
+        /// The provider's id of the call, or one made by the adapter where there is none.
+        call_id: String,
+        /// Tool name as the model wrote it, renames by the adapter undone.
+        name: String,
+        /// Namespace, only where the provider knows namespaces.
+        namespace: Option<String>,
+        /// Form of the payload.
+        kind: CallKind,
+    },
+    /// More of a call's payload.
+    ToolArgsDelta {
+        /// Output item.
+        block: u32,
+        /// Piece of JSON, or of free text for a custom call.
+        delta: String,
+    },
+    /// A hosted tool's item, whole as it stands at this moment (design D14). Sent again with `done` at its end.
+    HostedItem {
+        /// Output item.
+        block: u32,
+        /// The item as the provider sent it; its id will be replaced by ours.
+        item: Map<String, Value>,
+        /// Whether this is its final form.
+        done: bool,
+    },
+    /// An event about an open hosted item; `item_id`, `output_index` and number will be replaced by ours.
+    HostedEvent {
+        /// Output item.
+        block: u32,
+        /// The event with its `type`.
+        event: Map<String, Value>,
+    },
+    /// Ends the current part of a message or reasoning item.
+    PartDone {
+        /// Output item.
+        block: u32,
+    },
+    /// Ends an item.
+    BlockDone {
+        /// Output item.
+        block: u32,
+        /// False if the provider says that the item was cut off.
+        complete: bool,
+    },
+    /// Token counts of this turn so far; a later one replaces it.
+    Usage(Usage),
+    /// The tier the provider used, in the spec's words.
+    ServiceTier(String),
+    /// Something of the answer could not be carried over.
+    Note(Note),
+    /// The turn is over; the last event of a good turn.
+    Finished {
+        /// Why.
+        reason: FinishReason,
+    },
+}

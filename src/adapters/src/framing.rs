@@ -1,0 +1,290 @@
+//! Cuts a byte stream into frames: server-sent events, or one JSON object a line.
+//!
+//! Any split of the bytes gives the same frames. Lines end in LF, CRLF or CR.
+
+use memchr::{memchr, memchr2};
+
+use crate::AdapterError;
+
+/// How a provider's stream is cut.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Framing {
+    /// `text/event-stream`.
+    Sse,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+/// One event of a stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Frame<'a> {
+    /// The `event:` field, empty if there was none.
+    pub event: &'a str,
+    /// The data lines joined by LF. Broken UTF-8 was replaced by U+FFFD.
+    pub data: &'a str,
+}
+
+impl<'a> Frame<'a> {
+    /// Parses the data as JSON.
+    pub fn parse<T: serde::Deserialize<'a>>(&self, provider: &'static str) -> Result<T, AdapterError> {
+        serde_json::from_str(self.data).map_err(|e| AdapterError::BadFrame { provider, what: e.to_string() })
+    }
+}
+
+/// Longest frame that is put together, in bytes: an image in base64 fits, an endless line does not.
+const MAX_FRAME: usize = 64 * 1024 * 1024;
+/// How much of bytes outside any frame is kept for error messages.
+const MAX_STRAY: usize = 64 * 1024;
+
+/// Incremental decoder: `feed` bytes, then take frames until `next` gives none; at the end `close`, and
+/// take once more.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    framing: Framing,
+    buffer: Vec<u8>,
+    /// Start of the first line not yet read.
+    at: usize,
+    /// The last line ended in CR: a LF right behind belongs to it.
+    skip_lf: bool,
+    started: bool,
+    closed: bool,
+    event: String,
+    data: String,
+    has_data: bool,
+    stray: Vec<u8>,
+    /// The frame handed out last lives here.
+    out_event: String,
+    out_data: String,
+}
+
+impl FrameDecoder {
+    /// A decoder for one stream.
+    pub fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            buffer: Vec::new(),
+            at: 0,
+            skip_lf: false,
+            started: false,
+            closed: false,
+            event: String::new(),
+            data: String::new(),
+            has_data: false,
+            stray: Vec::new(),
+            out_event: String::new(),
+            out_data: String::new(),
+        }
+    }
+
+    /// Adds bytes.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.at > 0 {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// No more bytes will come: what is left counts as ended by a line end and a blank line.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Bytes that were part of no frame, such as an error body after the last event.
+    pub fn stray(&self) -> &[u8] {
+        &self.stray
+    }
+
+    /// The next whole frame. Fails when a frame grows beyond 64 MiB.
+    #[expect(clippy::should_implement_trait, reason = "the frame borrows from the decoder")]
+    pub fn next(&mut self) -> Result<Option<Frame<'_>>, AdapterError> {
+        while let Some((start, end)) = self.line() {
+            let whole = match self.framing {
+                Framing::Sse => self.sse_line(start, end),
+                Framing::Ndjson => self.json_line(start, end),
+            };
+            if whole {
+                return Ok(Some(self.hand_out()));
+            }
+        }
+        if self.buffer.len() - self.at + self.data.len() > MAX_FRAME {
+            return Err(AdapterError::BadFrame {
+                provider: "the provider",
+                what: "a frame over 64 MiB".into(),
+            });
+        }
+        if self.closed && self.has_data {
+            return Ok(Some(self.hand_out()));
+        }
+        Ok(None)
+    }
+
+    fn hand_out(&mut self) -> Frame<'_> {
+        std::mem::swap(&mut self.out_event, &mut self.event);
+        std::mem::swap(&mut self.out_data, &mut self.data);
+        self.event.clear();
+        self.data.clear();
+        self.has_data = false;
+        Frame { event: &self.out_event, data: &self.out_data }
+    }
+
+    /// Bounds of the next line without its end, if it is whole.
+    fn line(&mut self) -> Option<(usize, usize)> {
+        if self.skip_lf && self.at < self.buffer.len() {
+            self.skip_lf = false;
+            if self.buffer.get(self.at) == Some(&b'\n') {
+                self.at += 1;
+            }
+        }
+        let rest = self.buffer.get(self.at..).unwrap_or_default();
+        let found = match self.framing {
+            Framing::Sse => memchr2(b'\n', b'\r', rest),
+            // A CR before the LF is white space to the JSON parser.
+            Framing::Ndjson => memchr(b'\n', rest),
+        };
+        let start = self.at;
+        let Some(offset) = found else {
+            if self.closed && !rest.is_empty() {
+                self.at = self.buffer.len();
+                return Some((start, self.at));
+            }
+            return None;
+        };
+        let end = start + offset;
+        self.skip_lf = self.buffer.get(end) == Some(&b'\r');
+        self.at = end + 1;
+        Some((start, end))
+    }
+
+    fn json_line(&mut self, start: usize, end: usize) -> bool {
+        let line = self.buffer.get(start..end).unwrap_or_default().trim_ascii();
+        if line.is_empty() {
+            return false;
+        }
+        push_text(&mut self.data, line);
+        self.has_data = true;
+        true
+    }
+
+    /// Takes one line in; true if it ended a frame.
+    fn sse_line(&mut self, start: usize, end: usize) -> bool {
+        let mut line = self.buffer.get(start..end).unwrap_or_default();
+        if !self.started {
+            self.started = true;
+            line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+        }
+        if line.is_empty() {
+            // An event without data is no event (WHATWG HTML 9.2.6).
+            if !self.has_data {
+                self.event.clear();
+            }
+            return self.has_data;
+        }
+        let (name, value) = match memchr(b':', line) {
+            Some(colon) => {
+                let (name, value) = line.split_at(colon);
+                let value = value.get(1..).unwrap_or_default();
+                (name, value.strip_prefix(b" ").unwrap_or(value))
+            }
+            None => (line, &[][..]),
+        };
+        match name {
+            b"data" => {
+                if self.has_data {
+                    self.data.push('\n');
+                }
+                push_text(&mut self.data, value);
+                self.has_data = true;
+            }
+            b"event" => {
+                self.event.clear();
+                push_text(&mut self.event, value);
+            }
+            b"" | b"id" | b"retry" => {}
+            _ if self.stray.len() + line.len() < MAX_STRAY => {
+                self.stray.extend_from_slice(line);
+                self.stray.push(b'\n');
+            }
+            _ => {}
+        }
+        false
+    }
+}
+
+fn push_text(out: &mut String, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => out.push_str(text),
+        Err(_) => out.push_str(&String::from_utf8_lossy(bytes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    fn decode(framing: Framing, chunks: &[&[u8]]) -> (Vec<(String, String)>, String) {
+        let mut decoder = FrameDecoder::new(framing);
+        let mut out = Vec::new();
+        for chunk in chunks {
+            decoder.feed(chunk);
+            while let Some(frame) = decoder.next().unwrap() {
+                out.push((frame.event.to_owned(), frame.data.to_owned()));
+            }
+        }
+        decoder.close();
+        while let Some(frame) = decoder.next().unwrap() {
+            out.push((frame.event.to_owned(), frame.data.to_owned()));
+        }
+        (out, String::from_utf8_lossy(decoder.stray()).into_owned())
+    }
+
+    #[track_caller]
+    fn check(text: &str, want: &[(&str, &str)], stray: &str) {
+        let want: Vec<_> = want.iter().map(|(e, d)| ((*e).to_owned(), (*d).to_owned())).collect();
+        let want = (want, stray.to_owned());
+        for text in [text.to_owned(), text.replace('\n', "\r\n"), text.replace('\n', "\r")] {
+            let bytes = text.as_bytes();
+            for cut in 0..=bytes.len() {
+                let (a, b) = bytes.split_at(cut);
+                assert_eq!(decode(Framing::Sse, &[a, b]), want, "cut at {cut} of {text:?}");
+            }
+            let single: Vec<_> = bytes.chunks(1).collect();
+            assert_eq!(decode(Framing::Sse, &single), want);
+        }
+    }
+
+    #[test]
+    fn events_data_and_comments_are_told_apart() {
+        check(
+            "\u{feff}: hi\nevent: a\ndata: {\"x\":1}\nid: 3\n\ndata:1\ndata: 2\n\nevent: lost\n\ndata: [DONE]\n\n",
+            &[("a", "{\"x\":1}"), ("", "1\n2"), ("", "[DONE]")],
+            "",
+        );
+    }
+
+    #[test]
+    fn the_last_frame_needs_no_blank_line() {
+        check("data: a\n\ndata: ünï", &[("", "a"), ("", "ünï")], "");
+    }
+
+    #[test]
+    fn an_error_body_behind_the_stream_is_kept() {
+        check("data: a\n\n{\n  \"error\": {}\n}\n", &[("", "a")], "{\n  \"error\": {}\n}\n");
+    }
+
+    #[test]
+    fn lines_of_json_are_frames() {
+        let want = vec![(String::new(), "{\"a\":1}".to_owned()), (String::new(), "{\"b\":2}".to_owned())];
+        assert_eq!(decode(Framing::Ndjson, &[b"{\"a\":1}\r\n\n{\"b\"", b":2}"]).0, want);
+    }
+
+    #[test]
+    fn broken_utf8_is_replaced() {
+        assert_eq!(
+            decode(Framing::Sse, &[b"data: a\xff\n\n"]).0,
+            vec![(String::new(), "a\u{fffd}".to_owned())]
+        );
+    }
+}

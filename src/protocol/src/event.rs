@@ -1,0 +1,198 @@
+//! Stream events (rules 12) and their one serialisation to an SSE frame.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{Annotation, ErrorPayload, Item, LogProb, ResponseResource};
+
+/// One event with its number. The number grows by one from 0 within a stream.
+#[derive(Debug)]
+pub struct StreamEvent<'a> {
+    /// Event type, on the `event:` line and in the data.
+    pub name: &'a str,
+    /// Place in the stream.
+    pub sequence_number: u64,
+    /// The rest of the fields.
+    pub body: EventBody<'a>,
+}
+
+/// Fields of an event beside type and number; one variant per shape, not per name.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub enum EventBody<'a> {
+    Response {
+        response: ResponseResource<'a>,
+    },
+    Item {
+        output_index: usize,
+        item: &'a Item,
+    },
+    ContentPart {
+        item_id: &'a str,
+        output_index: usize,
+        content_index: usize,
+        part: Part<'a>,
+    },
+    SummaryPart {
+        item_id: &'a str,
+        output_index: usize,
+        summary_index: usize,
+        part: Part<'a>,
+    },
+    TextDelta {
+        item_id: &'a str,
+        output_index: usize,
+        content_index: usize,
+        delta: &'a str,
+        logprobs: &'a [LogProb],
+    },
+    TextDone {
+        item_id: &'a str,
+        output_index: usize,
+        content_index: usize,
+        text: &'a str,
+        logprobs: &'a [LogProb],
+    },
+    Delta {
+        item_id: &'a str,
+        output_index: usize,
+        content_index: usize,
+        delta: &'a str,
+    },
+    ReasoningDone {
+        item_id: &'a str,
+        output_index: usize,
+        content_index: usize,
+        text: &'a str,
+    },
+    RefusalDone {
+        item_id: &'a str,
+        output_index: usize,
+        content_index: usize,
+        refusal: &'a str,
+    },
+    SummaryDelta {
+        item_id: &'a str,
+        output_index: usize,
+        summary_index: usize,
+        delta: &'a str,
+    },
+    SummaryDone {
+        item_id: &'a str,
+        output_index: usize,
+        summary_index: usize,
+        text: &'a str,
+    },
+    Annotation {
+        item_id: &'a str,
+        output_index: usize,
+        content_index: usize,
+        annotation_index: usize,
+        annotation: &'a Annotation,
+    },
+    ArgumentsDelta {
+        item_id: &'a str,
+        output_index: usize,
+        delta: &'a str,
+    },
+    ArgumentsDone {
+        item_id: &'a str,
+        output_index: usize,
+        name: &'a str,
+        arguments: &'a str,
+    },
+    InputDone {
+        item_id: &'a str,
+        output_index: usize,
+        input: &'a str,
+    },
+    /// Nested and flat fields together (rules 11.7).
+    Error {
+        error: ErrorPayload<'a>,
+        code: Option<&'a str>,
+        message: &'a str,
+        param: Option<&'a str>,
+    },
+    /// A hosted tool's event; ids and indexes are ours, the rest as the provider sent it.
+    Hosted(&'a Map<String, Value>),
+}
+
+/// A content or summary part as events show it.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub enum Part<'a> {
+    OutputText { text: &'a str, annotations: &'a [Annotation], logprobs: &'a [LogProb] },
+    Refusal { refusal: &'a str },
+    ReasoningText { text: &'a str },
+    SummaryText { text: &'a str },
+}
+
+/// Appends one whole frame: `event:` line, `data:` line, blank line, all with LF (rules 1.5, 1.8).
+///
+/// The body is serialised once, straight into the frame; the event's type and number are put in front.
+pub fn write_frame(out: &mut Vec<u8>, event: &StreamEvent<'_>) -> Result<(), serde_json::Error> {
+    let start = out.len();
+    let written = (|| {
+        write!(
+            out,
+            "event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{n}",
+            name = event.name,
+            n = event.sequence_number
+        )
+        .map_err(serde_json::Error::io)?;
+        let brace = out.len();
+        serde_json::to_writer(&mut *out, &event.body)?;
+        // `{"item_id":…}` becomes `,"item_id":…}`; an empty body has nothing to join.
+        match out.get_mut(brace..) {
+            Some([first, rest @ ..]) if rest.len() > 1 => *first = b',',
+            _ => {
+                out.truncate(brace);
+                out.push(b'}');
+            }
+        }
+        out.extend_from_slice(b"\n\n");
+        Ok(())
+    })();
+    if written.is_err() {
+        // Half a frame would spoil every frame behind it.
+        out.truncate(start);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_two_lines_and_a_blank_one() {
+        let mut out = Vec::new();
+        let body = EventBody::TextDelta {
+            item_id: "msg_1",
+            output_index: 0,
+            content_index: 1,
+            delta: "a\nb",
+            logprobs: &[],
+        };
+        write_frame(&mut out, &StreamEvent { name: "response.output_text.delta", sequence_number: 7, body })
+            .unwrap();
+        let want = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":7,\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":1,\"delta\":\"a\\nb\",\"logprobs\":[]}\n\n";
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+    }
+
+    #[test]
+    fn an_empty_hosted_event_is_still_json() {
+        let mut out = Vec::new();
+        let map = Map::new();
+        write_frame(&mut out, &StreamEvent { name: "x", sequence_number: 0, body: EventBody::Hosted(&map) })
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "event: x\ndata: {\"type\":\"x\",\"sequence_number\":0}\n\n"
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! Identifiers. All of them are made here; a provider's own ids never leave the server.
+
+use std::fmt;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+/// Id of a response: `resp_` and 32 lower-case hex digits of a UUIDv7, so ids sort by creation.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct ResponseId(String);
+
+impl ResponseId {
+    /// A new id.
+    #[expect(clippy::new_without_default, reason = "every call gives another value")]
+    pub fn new() -> Self {
+        Self(format!("resp_{}", Uuid::now_v7().simple()))
+    }
+
+    /// Takes an id from outside; `None` unless it has exactly our form, so it is safe as a store key.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("resp_")?;
+        is_hex32(hex).then(|| Self(text.to_owned()))
+    }
+
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn hex(&self) -> &str {
+        self.0.get(5..).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for ResponseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_hex32(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// Id of an item: a prefix for its type, the hex digits of its response, and its place.
+///
+/// The id names its record, so an `item_reference` needs no index on disk. Outputs count from 0;
+/// inputs carry an `i` before the number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ItemId;
+
+impl ItemId {
+    /// Id of output item number `index` of a response.
+    pub fn output(prefix: &str, response: &ResponseId, index: usize) -> String {
+        format!("{prefix}_{}{index:04x}", response.hex())
+    }
+
+    /// Id of input item number `index` of a response.
+    pub fn input(prefix: &str, response: &ResponseId, index: usize) -> String {
+        format!("{prefix}_{}i{index:04x}", response.hex())
+    }
+
+    /// The response whose record holds the item, if the id has our form.
+    pub fn response_of(id: &str) -> Option<ResponseId> {
+        let (_, rest) = id.rsplit_once('_')?;
+        let hex = rest.get(..32)?;
+        let tail = rest.get(32..)?;
+        (is_hex32(hex) && tail.len() >= 4).then(|| ResponseId(format!("resp_{hex}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_id_leads_back_to_its_response() {
+        let response = ResponseId::new();
+        assert_eq!(ItemId::response_of(&ItemId::output("msg", &response, 3)), Some(response.clone()));
+        assert_eq!(ItemId::response_of(&ItemId::input("rs", &response, 70_000)), Some(response));
+    }
+
+    #[test]
+    fn foreign_ids_are_not_ours() {
+        for id in
+            ["", "msg_1", "resp_", "resp_zz", "msg_€€€€€€€€€€€€€", "resp_0123456789ABCDEF0123456789abcdef"]
+        {
+            assert_eq!(ItemId::response_of(id), None, "{id}");
+            assert_eq!(ResponseId::parse(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_creation() {
+        let ids: Vec<_> = (0..100).map(|_| ResponseId::new()).collect();
+        assert!(ids.is_sorted());
+    }
+}

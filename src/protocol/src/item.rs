@@ -1,0 +1,361 @@
+//! Items and content parts: one set of types for input, output and history.
+//!
+//! Items are two-way: everything the server emits is accepted back (rules 3.6).
+
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One unit of context: what was said, called, answered or thought.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Item {
+    /// Text and media of one role.
+    Message(Message),
+    /// A call of a function tool.
+    FunctionCall(FunctionCall),
+    /// The result of a call.
+    FunctionCallOutput(FunctionCallOutput),
+    /// A call of a free-form (`custom`) tool. OpenAI's type.
+    CustomToolCall(CustomToolCall),
+    /// The result of a custom tool's call. OpenAI's type, same shape as a function's.
+    CustomToolCallOutput(FunctionCallOutput),
+    /// The model's thinking.
+    Reasoning(Reasoning),
+    /// A shortened context, opaque.
+    Compaction(Compaction),
+    /// A pointer to a stored item; resolved before any adapter sees it.
+    ItemReference(ItemReference),
+    /// A hosted tool's item or an extension, kept as it came.
+    #[serde(untagged)]
+    Other(OtherItem),
+}
+
+impl Item {
+    /// The item's id, if it has one.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Message(i) => i.id.as_deref(),
+            Self::FunctionCall(i) => i.id.as_deref(),
+            Self::FunctionCallOutput(i) | Self::CustomToolCallOutput(i) => i.id.as_deref(),
+            Self::CustomToolCall(i) => i.id.as_deref(),
+            Self::Reasoning(i) => i.id.as_deref(),
+            Self::Compaction(i) => i.id.as_deref(),
+            Self::ItemReference(i) => Some(&i.id),
+            Self::Other(i) => i.0.get("id").and_then(Value::as_str),
+        }
+    }
+
+    /// Gives the item an id.
+    pub fn set_id(&mut self, id: String) {
+        match self {
+            Self::Message(i) => i.id = Some(id),
+            Self::FunctionCall(i) => i.id = Some(id),
+            Self::FunctionCallOutput(i) | Self::CustomToolCallOutput(i) => i.id = Some(id),
+            Self::CustomToolCall(i) => i.id = Some(id),
+            Self::Reasoning(i) => i.id = Some(id),
+            Self::Compaction(i) => i.id = Some(id),
+            Self::ItemReference(i) => i.id = id,
+            Self::Other(i) => {
+                i.0.insert("id".into(), Value::String(id));
+            }
+        }
+    }
+
+    /// Customary id prefix of the item's type.
+    pub fn id_prefix(&self) -> &'static str {
+        match self {
+            Self::Message(_) => "msg",
+            Self::FunctionCall(_) => "fc",
+            Self::FunctionCallOutput(_) => "fco",
+            Self::CustomToolCall(_) => "ctc",
+            Self::CustomToolCallOutput(_) => "ctco",
+            Self::Reasoning(_) => "rs",
+            Self::Compaction(_) => "cmp",
+            Self::ItemReference(_) => "ref",
+            Self::Other(_) => "item",
+        }
+    }
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The person or program in front of the model.
+    User,
+    /// Standing orders.
+    System,
+    /// Standing orders, OpenAI's newer word.
+    Developer,
+    /// The model.
+    Assistant,
+}
+
+/// State of an item (rules 4.2). Both ends are terminal.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    /// Still growing.
+    InProgress,
+    /// Whole.
+    Completed,
+    /// Cut off; the last item of its response.
+    Incomplete,
+}
+
+/// What an assistant message is for (rules 3.7).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Said on the way.
+    Commentary,
+    /// The answer.
+    FinalAnswer,
+}
+
+/// A message item. A string content was made one part: `input_text`, or `output_text` for the assistant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct Message {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ItemStatus>,
+    pub role: Role,
+    pub content: Vec<ContentPart>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+}
+
+/// Image detail; left to the provider when absent.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the spec's words")]
+pub enum Detail {
+    Low,
+    High,
+    Auto,
+    Original,
+}
+
+/// A part of a message's content or of a tool's output (rules 5.1).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub enum ContentPart {
+    InputText {
+        text: String,
+    },
+    /// Exactly one of `image_url` (http(s) or data URL) and `file_id` is set.
+    InputImage {
+        image_url: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_id: Option<String>,
+        detail: Detail,
+    },
+    /// At least one of `file_data` (base64 or data URL), `file_url`, `file_id` is set.
+    InputFile {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        filename: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_data: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_url: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file_id: Option<String>,
+    },
+    InputVideo {
+        video_url: String,
+    },
+    /// OpenAI's audio input: base64 data and `wav` or `mp3`.
+    InputAudio {
+        input_audio: InputAudio,
+    },
+    OutputText {
+        text: String,
+        annotations: Vec<Annotation>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        logprobs: Option<Vec<LogProb>>,
+    },
+    Refusal {
+        refusal: String,
+    },
+}
+
+/// Base64 audio and its format.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct InputAudio {
+    pub data: String,
+    pub format: String,
+}
+
+/// A note on a span of text. Offsets are in characters (code points) of the part's text, end exclusive.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub enum Annotation {
+    UrlCitation {
+        url: String,
+        title: String,
+        start_index: u64,
+        end_index: u64,
+    },
+    /// `file_citation` and the like, which only OpenAI's hosted tools make.
+    #[serde(untagged)]
+    Other(Map<String, Value>),
+}
+
+/// Log probability of one token (rules 5.3).
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct LogProb {
+    pub token: String,
+    pub logprob: f64,
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub bytes: Vec<u8>,
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub top_logprobs: Vec<TopLogProb>,
+}
+
+/// One of the most likely tokens at a place.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct TopLogProb {
+    pub token: String,
+    pub logprob: f64,
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub bytes: Vec<u8>,
+}
+
+fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A call of a function tool. `call_id` pairs it with its output and is not the item's `id`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct FunctionCall {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub call_id: String,
+    pub name: String,
+    /// OpenAI's namespace of the tool, kept for the way back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// JSON as the model wrote it; may be cut off in an incomplete call.
+    pub arguments: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ItemStatus>,
+}
+
+/// A call of a custom tool: free text in place of JSON arguments.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "OpenAI's field names say it")]
+pub struct CustomToolCall {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub call_id: String,
+    pub name: String,
+    pub input: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ItemStatus>,
+}
+
+/// The result of a call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct FunctionCallOutput {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub call_id: String,
+    pub output: Output,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ItemStatus>,
+}
+
+/// A tool result: text, or parts (`input_text`, `input_image`, `input_file`, `input_video`).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "two plain forms")]
+pub enum Output {
+    Text(String),
+    Parts(Vec<ContentPart>),
+}
+
+/// A reasoning item: three independent carriers (rules 6.1).
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Reasoning {
+    /// Item id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// State; not in the schema, allowed by it (rules 4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ItemStatus>,
+    /// The provider's digest of its thinking.
+    pub summary: Vec<SummaryPart>,
+    /// The raw trace.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub content: Vec<ReasoningPart>,
+    /// Opaque state to be sent back: our [`crate::Envelope`], or a provider's raw blob from a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted_content: Option<String>,
+}
+
+/// `{"type":"summary_text","text":…}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "summary_text")]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct SummaryPart {
+    pub text: String,
+}
+
+/// `{"type":"reasoning_text","text":…}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename = "reasoning_text")]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct ReasoningPart {
+    pub text: String,
+}
+
+/// A compaction item (rules 15).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct Compaction {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub encrypted_content: String,
+}
+
+/// A pointer to a stored item.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the spec's field names say it")]
+pub struct ItemReference {
+    pub id: String,
+}
+
+/// An item of a type we do not model, with all its members (`type` included).
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtherItem(pub Map<String, Value>);
+
+impl OtherItem {
+    /// The item's `type`.
+    pub fn kind(&self) -> &str {
+        self.0.get("type").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+impl Serialize for OtherItem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in &self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
