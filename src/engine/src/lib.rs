@@ -1,1 +1,18 @@
-//! Placeholder.
+//! The agentic loop as a pure state machine: inputs in, frames and actions out.
+//!
+//! Every rule of the loop and of the event stream is here, so no caller can produce an illegal order.
+//! Time comes in as an argument; nothing here reads, waits or logs.
+#![warn(missing_docs)]
+
+mod assembly;
+mod context;
+mod events;
+mod io;
+mod parts;
+mod response_loop;
+mod snapshot;
+
+pub use context::{Context, HistoryTurn, build_context};
+pub use events::ReasoningEvents;
+pub use io::{Action, Input, LoopSpec, Outcome, Output, Record};
+pub use response_loop::ResponseLoop;

@@ -1,0 +1,72 @@
+//! Numbers events and writes their frames.
+
+use or_protocol::{EventBody, StreamEvent, write_frame};
+
+/// Names of the raw-reasoning events (rules 12.9): the spec's, or OpenAI's. Never both in one stream.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ReasoningEvents {
+    /// `response.reasoning.delta` / `.done`.
+    #[default]
+    Spec,
+    /// `response.reasoning_text.delta` / `.done`.
+    OpenAi,
+}
+
+impl ReasoningEvents {
+    pub(crate) fn delta(self) -> &'static str {
+        match self {
+            Self::Spec => "response.reasoning.delta",
+            Self::OpenAi => "response.reasoning_text.delta",
+        }
+    }
+
+    pub(crate) fn done(self) -> &'static str {
+        match self {
+            Self::Spec => "response.reasoning.done",
+            Self::OpenAi => "response.reasoning_text.done",
+        }
+    }
+}
+
+/// Writes frames into a buffer, or nothing at all for a unary answer.
+#[derive(Debug)]
+pub(crate) struct EventWriter {
+    pub(crate) frames: Vec<u8>,
+    next: u64,
+    streaming: bool,
+    pub(crate) reasoning: ReasoningEvents,
+}
+
+impl EventWriter {
+    pub(crate) fn new(streaming: bool, reasoning: ReasoningEvents) -> Self {
+        Self { frames: Vec::new(), next: 0, streaming, reasoning }
+    }
+
+    pub(crate) fn emit(&mut self, name: &str, body: EventBody<'_>) {
+        if !self.streaming {
+            return;
+        }
+        let event = StreamEvent { name, sequence_number: self.next, body };
+        // Our types have string keys and finite numbers only, so this does not fail; were it to, the
+        // number is not used up and the stream stays gapless.
+        if write_frame(&mut self.frames, &event).is_ok() {
+            self.next += 1;
+        }
+    }
+
+    /// A terminal event around a response object that is JSON already, and the end of the stream.
+    pub(crate) fn finish(&mut self, name: &str, response_json: &[u8]) {
+        if !self.streaming {
+            return;
+        }
+        let head = format!(
+            "event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{},\"response\":",
+            self.next
+        );
+        self.frames.reserve(head.len() + response_json.len() + 24);
+        self.frames.extend_from_slice(head.as_bytes());
+        self.frames.extend_from_slice(response_json);
+        self.frames.extend_from_slice(b"}\n\ndata: [DONE]\n\n");
+        self.next += 1;
+    }
+}
