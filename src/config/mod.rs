@@ -1,15 +1,18 @@
 //! Everything an operator can set, read once at start.
 //!
 //! [`Config`] is what the file, the environment and the command line say, with
-//! every default filled in.
+//! every default filled in. [`Resolved`] adds what only the environment knows:
+//! keys, and which providers can therefore be used.
 
 mod env;
 mod error;
 mod load;
 mod provider;
+mod resolved;
 mod routes;
 mod rule;
 mod schema;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,7 +25,9 @@ pub use env::Env;
 pub use error::{ConfigError, Origin};
 pub use load::Overrides;
 pub use provider::{HeaderValue, ProviderConfig, ProviderKind};
+pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved};
 pub use routes::{Pattern, Route, Target, built_in_routes};
+pub use secret::Secret;
 
 /// The whole configuration.
 ///
@@ -58,7 +63,7 @@ impl Default for Config {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
-    /// Refused by the start if it is not loopback and nobody has to show a key.
+    /// Refused by [`Config::resolve`] if it is not loopback and nobody has to show a key.
     #[serde(deserialize_with = "address")]
     pub bind: SocketAddr,
     pub allow_unauthenticated: bool,
