@@ -4,6 +4,7 @@
 //! every default filled in. [`Resolved`] adds what only the environment knows:
 //! keys, and which providers can therefore be used.
 
+mod cli;
 mod env;
 mod error;
 mod load;
@@ -13,6 +14,7 @@ mod routes;
 mod rule;
 mod schema;
 mod secret;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,6 +23,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use cli::{Cli, Command};
 pub use env::Env;
 pub use error::{ConfigError, Origin};
 pub use load::Overrides;
@@ -28,6 +31,7 @@ pub use provider::{HeaderValue, ProviderConfig, ProviderKind};
 pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved};
 pub use routes::{Pattern, Route, Target, built_in_routes};
 pub use secret::Secret;
+pub use summary::check_config;
 
 /// The whole configuration.
 ///
