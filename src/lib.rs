@@ -1,1 +1,3 @@
 //! Open Responses server.
+
+pub mod config;

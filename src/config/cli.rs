@@ -1,0 +1,88 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::{Config, ConfigError, Env, Overrides, Resolved};
+
+/// Serves the Open Responses API over any LLM provider.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "open-responses", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Configuration file [default: config.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on, over `server.bind`
+    #[arg(long, global = true, value_name = "ADDR")]
+    bind: Option<String>,
+    /// Folder for stored responses, over `store.path`
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+pub enum Command {
+    /// Run the server (the default)
+    Serve,
+    /// Check the configuration, say what it amounts to, and exit
+    CheckConfig,
+}
+
+impl Cli {
+    /// Reads the arguments of the process; prints help and exits if they are wrong.
+    pub fn of_process() -> Self {
+        Self::parse()
+    }
+
+    pub fn command(&self) -> Command {
+        self.command.unwrap_or(Command::Serve)
+    }
+
+    /// Loads and resolves the configuration that the arguments ask for.
+    pub fn load(&self, env: &Env) -> Result<Resolved, ConfigError> {
+        let overrides = Overrides { bind: self.bind.clone(), data: self.data.clone() };
+        Config::load(self.config.as_deref(), env, &overrides)?.resolve(env)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(arguments: &[&str], command: Command, config: Option<&str>, bind: Option<&str>) {
+        let cli = Cli::try_parse_from([&["open-responses"], arguments].concat()).unwrap();
+        let want = (command, config.map(PathBuf::from), bind.map(str::to_owned));
+        assert_eq!((cli.command(), cli.config, cli.bind), want);
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        <Cli as CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_the_default() {
+        check(&[], Command::Serve, None, None);
+        check(&["serve"], Command::Serve, None, None);
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        check(&["--config", "a.toml", "check-config"], Command::CheckConfig, Some("a.toml"), None);
+        check(&["check-config", "--config", "a.toml"], Command::CheckConfig, Some("a.toml"), None);
+        check(&["--bind", "127.0.0.1:1"], Command::Serve, None, Some("127.0.0.1:1"));
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused() {
+        assert!(Cli::try_parse_from(["open-responses", "--prot", "1"]).is_err());
+    }
+}

@@ -1,0 +1,328 @@
+//! What the value of a key must be.
+
+use std::fmt;
+
+use actix_web::http::Uri;
+use actix_web::http::header::HeaderName;
+use toml::Value;
+
+use super::error::nearest;
+use super::{Pattern, parse_address};
+
+/// Type, range and form of one value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Rule {
+    Bool,
+    /// From, to, both included.
+    Int(i64, i64),
+    OneOf(&'static [&'static str]),
+    Address,
+    Path,
+    Name,
+    Variable,
+    OptionalVariable,
+    BaseUrl,
+    Pattern,
+    Header,
+    AnyTable,
+    Origins,
+    HostPorts,
+}
+
+impl Rule {
+    /// Says what is wrong with a value, to follow the name of the key.
+    ///
+    /// Free text is not repeated: people paste keys into the wrong places.
+    pub(super) fn check(self, value: &Value) -> Result<(), String> {
+        match self {
+            Self::Bool => typed(value, "true or false", Value::as_bool).map(drop),
+            Self::Int(from, to) => match typed(value, "an integer", Value::as_integer)? {
+                int if (from..=to).contains(&int) => Ok(()),
+                int => Err(format!("must be from {from} to {to}, found {int}")),
+            },
+            Self::OneOf(choices) => one_of(choices, text(value)?),
+            Self::Address => holds(
+                parse_address(text(value)?).is_some(),
+                "must be an address with a port, such as `127.0.0.1:4000` or `localhost:4000`",
+            ),
+            Self::Path => holds(!text(value)?.is_empty(), "must not be empty"),
+            Self::Name => text(value).map(Self::name_problem)?.map_or(Ok(()), |problem| Err(problem.into())),
+            Self::Variable => holds(is_variable(text(value)?), VARIABLE),
+            Self::OptionalVariable => {
+                let name = text(value)?;
+                holds(name.is_empty() || is_variable(name), VARIABLE)
+            }
+            Self::BaseUrl => base_url(text(value)?),
+            Self::Pattern => match Pattern::new(text(value)?) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("is not a regular expression: {error}")),
+            },
+            Self::Header => header(value),
+            Self::AnyTable => typed(value, "a table", Value::as_table).map(drop),
+            Self::Origins => origins(&texts(value)?),
+            Self::HostPorts => holds(
+                texts(value)?.into_iter().all(is_host_port),
+                "must be a list of `host:port`, such as `127.0.0.1:8080`",
+            ),
+        }
+    }
+
+    /// What is wrong with a name, of a provider, a kind or a client key.
+    pub(super) fn name_problem(name: &str) -> Option<&'static str> {
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let fits = (1..=64).contains(&name.len()) && name.chars().all(good);
+        (!fits).then_some("must have a name of 1 to 64 letters, digits, `-`, `_` or `.`")
+    }
+
+    pub(super) fn header_name_problem(name: &str) -> Option<&'static str> {
+        const OURS: [&str; 5] = ["host", "content-length", "content-type", "connection", "transfer-encoding"];
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Err(_) => Some("is not a header name"),
+            Ok(name) if OURS.contains(&name.as_str()) => Some("is a header that the server sets itself"),
+            Ok(_) => None,
+        }
+    }
+
+    /// Whether the value is a list of strings, which a variable may give with commas.
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::Origins | Self::HostPorts)
+    }
+
+    /// Whether the value is one string, which a variable may give without quotes.
+    pub(super) fn is_text(self) -> bool {
+        match self {
+            Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
+            Self::OptionalVariable | Self::BaseUrl | Self::Pattern | Self::Header => true,
+            Self::Bool | Self::Int(..) | Self::AnyTable | Self::Origins | Self::HostPorts => false,
+        }
+    }
+}
+
+/// As the reference puts it.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("bool"),
+            Self::Int(from, to) => write!(f, "{from} to {to}"),
+            Self::OneOf(choices) => {
+                f.write_str(&choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", "))
+            }
+            Self::Address => f.write_str("`address:port`"),
+            Self::Path => f.write_str("path"),
+            Self::Name => f.write_str("name"),
+            Self::Variable => f.write_str("variable"),
+            Self::OptionalVariable => f.write_str("variable or empty"),
+            Self::BaseUrl => f.write_str("URL"),
+            Self::Pattern => f.write_str("regular expression"),
+            Self::Header => f.write_str("text or `{ env = \"…\" }`"),
+            Self::AnyTable => f.write_str("table"),
+            Self::Origins => f.write_str("origins or `[\"*\"]`"),
+            Self::HostPorts => f.write_str("list of `host:port`"),
+        }
+    }
+}
+
+const VARIABLE: &str = "must be the name of an environment variable, not what is in it";
+
+fn holds(good: bool, problem: &str) -> Result<(), String> {
+    if good { Ok(()) } else { Err(problem.into()) }
+}
+
+fn typed<'a, T>(value: &'a Value, want: &str, get: impl Fn(&'a Value) -> Option<T>) -> Result<T, String> {
+    get(value).ok_or_else(|| {
+        let found = match value {
+            Value::String(_) => "a string",
+            Value::Integer(_) => "an integer",
+            Value::Float(_) => "a float",
+            Value::Boolean(_) => "a boolean",
+            Value::Datetime(_) => "a date",
+            Value::Array(_) => "a list",
+            Value::Table(_) => "a table",
+        };
+        format!("must be {want}, found {found}")
+    })
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    typed(value, "a string", Value::as_str)
+}
+
+fn texts(value: &Value) -> Result<Vec<&str>, String> {
+    typed(value, "a list of strings", Value::as_array)?
+        .iter()
+        .map(|element| element.as_str().ok_or_else(|| "must be a list of strings".into()))
+        .collect()
+}
+
+fn one_of(choices: &[&str], found: &str) -> Result<(), String> {
+    if choices.contains(&found) {
+        return Ok(());
+    }
+    let list = choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ");
+    let hint = nearest(found, choices.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+    Err(format!("must be one of {list}{}", hint.unwrap_or_default()))
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Empty is allowed here: whether the kind needs a URL is not known to one key.
+fn base_url(url: &str) -> Result<(), String> {
+    if url.is_empty() {
+        return Ok(());
+    }
+    let uri: Uri = url.parse().map_err(|_| "is not a URL")?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    holds(
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty()),
+        "must begin with `http://` or `https://` and a host",
+    )?;
+    holds(!authority.contains('@'), "must not hold a user or password; use api_key_env or headers")?;
+    holds(uri.query().is_none() && !url.contains('#'), "must not hold a query or fragment")
+}
+
+fn header(value: &Value) -> Result<(), String> {
+    let problem = "must be text or `{ env = \"VARIABLE\" }`";
+    match value {
+        Value::String(text) => {
+            holds(text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t')), "must be printable ASCII")
+        }
+        Value::Table(table) if table.len() == 1 => {
+            holds(table.get("env").and_then(Value::as_str).is_some_and(is_variable), problem)
+        }
+        _ => Err(problem.into()),
+    }
+}
+
+fn origins(origins: &[&str]) -> Result<(), String> {
+    if origins == ["*"] {
+        return Ok(());
+    }
+    let is_origin = |origin: &&str| {
+        origin.split_once("://").is_some_and(|(scheme, host)| {
+            let scheme = !scheme.is_empty()
+                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b));
+            scheme && !host.is_empty() && !host.contains(['/', '*', '?', '#', '@', ' '])
+        })
+    };
+    holds(
+        origins.iter().all(is_origin),
+        "must be `[\"*\"]` or a list of origins such as `https://app.example.com`, without a path or slash at the end",
+    )
+}
+
+fn is_host_port(target: &str) -> bool {
+    target.rsplit_once(':').is_some_and(|(host, port)| {
+        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && !host.contains(['/', ':', '@', ' ', '*']),
+        };
+        host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `want` is the problem, or empty.
+    #[track_caller]
+    fn check(rule: Rule, toml: &str, want: &str) {
+        let table: toml::Table = format!("v = {toml}").parse().unwrap();
+        assert_eq!(rule.check(&table["v"]).err().unwrap_or_default(), want);
+    }
+
+    #[test]
+    fn an_integer_keeps_its_range() {
+        let rule = Rule::Int(1, 10);
+        check(rule, "1", "");
+        check(rule, "10", "");
+        check(rule, "0", "must be from 1 to 10, found 0");
+        check(rule, "-1", "must be from 1 to 10, found -1");
+        check(rule, "'1'", "must be an integer, found a string");
+    }
+
+    #[test]
+    fn a_choice_is_one_of_its_words() {
+        let rule = Rule::OneOf(&["spec", "openai"]);
+        check(rule, "'spec'", "");
+        check(rule, "'openi'", "must be one of `spec`, `openai`; did you mean `openai`?");
+    }
+
+    #[test]
+    fn an_address_has_a_port() {
+        check(Rule::Address, "'[::1]:4000'", "");
+        check(Rule::Address, "'localhost:0'", "");
+        let problem = "must be an address with a port, such as `127.0.0.1:4000` or `localhost:4000`";
+        check(Rule::Address, "'127.0.0.1'", problem);
+        check(Rule::Address, "'example.com:80'", problem);
+    }
+
+    #[test]
+    fn a_key_in_place_of_a_variable_is_not_repeated() {
+        check(Rule::OptionalVariable, "''", "");
+        check(Rule::OptionalVariable, "'MY_KEY_2'", "");
+        check(Rule::OptionalVariable, "'sk-proj-123'", VARIABLE);
+        check(Rule::Variable, "''", VARIABLE);
+    }
+
+    #[test]
+    fn a_base_url_is_http_without_secrets() {
+        check(Rule::BaseUrl, "'http://[::1]:8080/v1/'", "");
+        check(Rule::BaseUrl, "'localhost:8080'", "must begin with `http://` or `https://` and a host");
+        check(Rule::BaseUrl, "'ftp://x/v1'", "must begin with `http://` or `https://` and a host");
+        check(Rule::BaseUrl, "'http://a b'", "is not a URL");
+        check(
+            Rule::BaseUrl,
+            "'https://u:p@x/v1'",
+            "must not hold a user or password; use api_key_env or headers",
+        );
+        check(Rule::BaseUrl, "'https://x/v1?key=1'", "must not hold a query or fragment");
+    }
+
+    #[test]
+    fn a_pattern_must_compile() {
+        check(Rule::Pattern, "'^gpt-'", "");
+        let error = Rule::Pattern.check(&Value::String("(".into())).unwrap_err();
+        assert!(error.starts_with("is not a regular expression: regex parse error"), "{error}");
+    }
+
+    #[test]
+    fn origins_are_a_star_or_origins() {
+        let problem = "must be `[\"*\"]` or a list of origins such as `https://app.example.com`, \
+                       without a path or slash at the end";
+        check(Rule::Origins, "['*']", "");
+        check(Rule::Origins, "['https://a.example', 'http://localhost:3000', 'tauri://localhost']", "");
+        check(Rule::Origins, "['https://a.example/']", problem);
+        check(Rule::Origins, "['*', 'https://a.example']", problem);
+        check(Rule::Origins, "[1]", "must be a list of strings");
+    }
+
+    #[test]
+    fn a_private_host_has_a_port() {
+        let problem = "must be a list of `host:port`, such as `127.0.0.1:8080`";
+        check(Rule::HostPorts, "['127.0.0.1:8080', '[::1]:80', 'mcp.local:1']", "");
+        check(Rule::HostPorts, "['127.0.0.1']", problem);
+        check(Rule::HostPorts, "['http://127.0.0.1:80']", problem);
+    }
+
+    #[test]
+    fn a_header_is_text_or_a_variable() {
+        let problem = "must be text or `{ env = \"VARIABLE\" }`";
+        check(Rule::Header, "'text'", "");
+        check(Rule::Header, "{ env = 'X' }", "");
+        check(Rule::Header, "{ var = 'X' }", problem);
+        check(Rule::Header, "1", problem);
+        check(Rule::Header, "\"a\\nb\"", "must be printable ASCII");
+    }
+
+    #[test]
+    fn headers_that_frame_the_request_are_not_for_users() {
+        assert_eq!(Rule::header_name_problem("X-Title"), None);
+        assert_eq!(Rule::header_name_problem("Host"), Some("is a header that the server sets itself"));
+        assert_eq!(Rule::header_name_problem("a b"), Some("is not a header name"));
+    }
+}

@@ -1,0 +1,127 @@
+//! What a configuration amounts to, in words.
+
+use std::fmt::{self, Write};
+
+use super::{Cli, ConfigError, Env, ProviderState, Resolved, built_in_routes};
+
+/// Does what `open-responses check-config` does; the caller prints the text.
+pub fn check_config(cli: &Cli, env: &Env) -> Result<String, ConfigError> {
+    Ok(cli.load(env)?.to_string())
+}
+
+impl Resolved {
+    /// What the operator most likely does not want, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let server = &self.config.server;
+        let mut warnings = Vec::new();
+        if self.client_keys.is_empty() && !server.bind.ip().to_canonical().is_loopback() {
+            warnings.push(format!("everybody who reaches {} can use every provider", server.bind));
+        }
+        if self.client_keys.is_empty() && server.cors_allowed_origins == ["*"] {
+            warnings.push("every web page that a user opens can use every provider".into());
+        }
+        for route in &self.config.routes {
+            if let Some(ProviderState::Off(reason)) = self.providers.get(&route.provider).map(|p| &p.state) {
+                let (pattern, provider) = (route.pattern.as_str(), &route.provider);
+                warnings.push(format!("the route `{pattern}` leads to `{provider}`, which is off: {reason}"));
+            }
+        }
+        warnings
+    }
+}
+
+/// A summary of several lines, without secrets.
+impl fmt::Display for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "bind         {}", self.config.server.bind)?;
+        let names: Vec<_> = self.client_keys.iter().map(|key| key.name.as_str()).collect();
+        let clients = if names.is_empty() { "none, everybody may call".into() } else { names.join(", ") };
+        writeln!(f, "client keys  {clients}")?;
+        let kept = match self.config.store.retention_days {
+            0 => "for ever".into(),
+            days => format!("for {days} days"),
+        };
+        writeln!(f, "store        {}, kept {kept}", self.config.store.path.display())?;
+        for (name, provider) in &self.providers {
+            let config = &provider.config;
+            let state = match &provider.state {
+                ProviderState::On { key: Some(_) } => format!("on, key from {}", config.api_key_env),
+                ProviderState::On { key: None } => "on, no key".into(),
+                ProviderState::ClientKeyOnly => {
+                    format!("only with a client's own key: {} is not set", config.api_key_env)
+                }
+                ProviderState::Off(reason) => format!("off: {reason}"),
+            };
+            let mut place = config.kind.to_string();
+            if !config.base_url.is_empty() {
+                write!(place, " at {}", config.base_url)?;
+            }
+            writeln!(f, "provider     {name} ({place}): {state}")?;
+        }
+        let (first, last) = self.config.user_routes();
+        for route in first.iter().chain(built_in_routes()).chain(last) {
+            writeln!(f, "route        {} -> {}", route.pattern.as_str(), route.provider)?;
+        }
+        self.warnings().iter().try_for_each(|warning| writeln!(f, "warning      {warning}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[track_caller]
+    fn check_warnings(toml: &str, want: &[&str]) {
+        assert_eq!(Config::from_toml(toml).unwrap().resolve(&Env::default()).unwrap().warnings(), want);
+    }
+
+    #[test]
+    fn the_defaults_warn_of_nothing() {
+        check_warnings("", &[]);
+    }
+
+    #[test]
+    fn an_open_server_is_warned_of() {
+        check_warnings(
+            "server = { bind = '0.0.0.0:1', allow_unauthenticated = true, cors_allowed_origins = ['*'] }",
+            &[
+                "everybody who reaches 0.0.0.0:1 can use every provider",
+                "every web page that a user opens can use every provider",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_route_to_nowhere_is_warned_of() {
+        check_warnings(
+            "providers.demo.enabled = false\n[[routes]]\npattern = '^x'\nprovider = 'demo'",
+            &["the route `^x` leads to `demo`, which is off: `enabled` is false"],
+        );
+    }
+
+    #[test]
+    fn the_summary_says_what_is_on_and_no_secret() {
+        let env = Env::from_iter([("OPENAI_API_KEY", "sk-secret"), ("KEYS", "client-secret")]);
+        let toml = "auth.client_keys_env = 'KEYS'\nproviders.gemini.enabled = false";
+        let got = Config::from_toml(toml).unwrap().resolve(&env).unwrap().to_string();
+        let want = "\
+bind         127.0.0.1:4000
+client keys  key-1
+store        data, kept for 30 days
+provider     anthropic (anthropic at https://api.anthropic.com/v1): only with a client's own key: ANTHROPIC_API_KEY is not set
+provider     demo (demo): on, no key
+provider     gemini (gemini at https://generativelanguage.googleapis.com/v1beta): off: `enabled` is false
+provider     ollama (ollama at http://127.0.0.1:11434): on, no key
+provider     openai (openai-responses at https://api.openai.com/v1): on, key from OPENAI_API_KEY
+route        ^demo -> demo
+route        ^(llama|mistral|phi|qwen|gemma|deepseek|gpt-oss) -> ollama
+route        ^(gpt-|o[0-9]|chatgpt-|codex-) -> openai
+route        ^claude- -> anthropic
+route        ^gemini- -> gemini
+";
+        assert_eq!(got, want);
+    }
+}
