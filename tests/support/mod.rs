@@ -1,12 +1,13 @@
 //! Independent checks for the integration tests.
 //!
 //! Nothing here uses a crate of ours: events, responses and recordings are read as plain
-//! [`serde_json::Value`]s, so a mistake in our types cannot hide itself. Each test target says `mod
-//! support;`.
+//! [`serde_json::Value`]s, so a mistake in our types cannot hide itself. Each test target says
+//! `mod support;`.
 #![allow(dead_code, reason = "every test target compiles all of this and uses a part")]
 #![expect(unreachable_pub, reason = "`pub` marks what tests may call; there is no crate to export to")]
 
 pub mod order;
+pub mod recording;
 pub mod schema;
 pub mod shared;
 pub mod transcript;
