@@ -1,7 +1,12 @@
 //! The history on disk, behind a narrow trait so that another engine can stand in.
 
 mod actor;
+mod db;
+mod keys;
+mod open_error;
 mod record;
+mod sled_store;
+mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +14,10 @@ use std::pin::Pin;
 use or_protocol::ResponseId;
 
 pub use actor::{Commit, LoadChain, LoadResponse, StoreActor};
+pub use db::OnCorruption;
+pub use open_error::StoreOpenError;
 pub use record::StoredResponse;
+pub use sled_store::{SledOptions, SledStore};
 
 /// A future that a store returns.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
