@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
 use or_adapters::{Note, NoteKind};
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
@@ -38,12 +38,13 @@ pub(crate) async fn finish(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = request_id(&request);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let http = request.request().clone();
+    // The request must not be cloned here: routing writes into the only copy.
     let mut response = match next.call(request).await {
         Ok(response) => response.map_into_boxed_body(),
         Err(error) => {
-            let status = error.as_response_error().status_code();
-            ServiceResponse::new(http, error_response(&from_status(status)))
+            let error = from_status(error.as_response_error().status_code());
+            tracing::warn!(request_id = id, http_status = error.status(), "request failed outside its handler");
+            return Err(Shaped { error, id }.into());
         }
     };
     let status = response.status().as_u16();
@@ -58,6 +59,28 @@ pub(crate) async fn finish(
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     Ok(response)
+}
+
+/// An error of the framework or of a panic, in the spec's shape.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+struct Shaped {
+    error: ApiError,
+    id: String,
+}
+
+impl ResponseError for Shaped {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = error_response(&self.error);
+        if let Ok(value) = HeaderValue::from_str(&self.id) {
+            response.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        response
+    }
 }
 
 /// Marks an answer that its loop has counted and logged.
