@@ -285,7 +285,7 @@ impl Writer {
 
 /// A made-up probability that depends on the token alone.
 fn log_prob(token: &str, top: u64) -> LogProb {
-    let logprob = -((hash(token) % 100) as f64) / 100.0;
+    let logprob = -((hash(token) % 100 + 1) as f64) / 100.0;
     let entry = |rank: u64| {
         let token = if rank == 0 { token.to_owned() } else { format!(" other-{rank}") };
         let bytes = token.as_bytes().to_vec();

@@ -1,44 +1,77 @@
 //! JSON Schemas made flat: references followed, `allOf` merged.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 /// References and `allOf`s followed at one place before giving up.
 const MAX_HOPS: usize = 32;
-/// Keywords that do not limit the value.
-const SILENT: &[&str] = &["$defs", "definitions", "title", "description", "default", "examples", "$comment"];
+/// Keywords that do not limit the value, and those that are resolved here.
+const SILENT: &[&str] = &[
+    "$ref",
+    "allOf",
+    "$defs",
+    "definitions",
+    "$schema",
+    "$id",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "$comment",
+];
 /// Most branches of two `anyOf`s multiplied.
 const MAX_BRANCHES: usize = 64;
+/// Most pairs of `required` or `enum` entries that are compared.
+const MAX_COMPARED: usize = 100_000;
 
-/// A schema object without `$ref` and `allOf`. None for `false`, what is no schema, and what cannot be resolved.
-pub(super) fn flat(root: &Value, schema: &Value) -> Option<Map<String, Value>> {
+/// A schema object without `$ref` and `allOf`, borrowed where it is so already. None for `false`, what is no
+/// schema, and what cannot be resolved.
+pub(super) fn flat<'s>(root: &'s Value, schema: &'s Value) -> Option<Cow<'s, Map<String, Value>>> {
     let mut hops = MAX_HOPS;
     flat_within(root, schema, &mut hops)
 }
 
-fn flat_within(root: &Value, schema: &Value, hops: &mut usize) -> Option<Map<String, Value>> {
-    let mut own = match schema {
-        // What says nothing about the value is not copied; references look into the root.
-        Value::Object(map) => {
-            let copied = map.iter().filter(|(key, _)| !SILENT.contains(&key.as_str()));
-            copied.map(|(key, value)| (key.clone(), value.clone())).collect()
-        }
-        Value::Bool(true) => Map::new(),
+fn flat_within<'s>(
+    root: &'s Value,
+    schema: &'s Value,
+    hops: &mut usize,
+) -> Option<Cow<'s, Map<String, Value>>> {
+    let map = match schema {
+        Value::Object(map) => map,
+        Value::Bool(true) => return Some(Cow::Owned(Map::new())),
         _ => return None,
     };
-    let reference = own.shift_remove("$ref");
-    let all = own.shift_remove("allOf");
     let mut others = Vec::new();
-    if let Some(reference) = &reference {
+    if let Some(reference) = map.get("$ref") {
         others.push(pointed(root, reference.as_str()?)?);
     }
-    if let Some(Value::Array(list)) = &all {
+    if let Some(Value::Array(list)) = map.get("allOf") {
         others.extend(list);
     }
+    if others.is_empty() {
+        return Some(Cow::Borrowed(map));
+    }
+    let mut own = copied(map);
     for other in others {
         *hops = hops.checked_sub(1)?;
-        own = merge(flat_within(root, other, hops)?, own)?;
+        let other = flat_within(root, other, hops)?;
+        if own.is_empty() && map.get("allOf").is_none() {
+            return Some(other);
+        }
+        let other = match other {
+            Cow::Borrowed(map) => copied(map),
+            Cow::Owned(map) => map,
+        };
+        own = merge(other, own)?;
     }
-    Some(own)
+    Some(Cow::Owned(own))
+}
+
+/// A copy without what says nothing about the value; references look into the root.
+pub(super) fn copied(schema: &Map<String, Value>) -> Map<String, Value> {
+    let limits = schema.iter().filter(|(key, _)| !SILENT.contains(&key.as_str()));
+    limits.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// `#`, `#/$defs/name`; other documents are not read.
@@ -77,12 +110,12 @@ fn both(key: &str, a: Value, b: Value) -> Option<Value> {
             (_, b) => b,
         },
         "required" => {
-            let (mut a, b) = (listed(a), listed(b));
+            let (mut a, b) = comparable(a, b)?;
             a.extend(b.into_iter().filter(|v| !a.contains(v)).collect::<Vec<_>>());
             Value::Array(a)
         }
         "enum" | "type" => {
-            let (mut a, b) = (listed(a), listed(b));
+            let (mut a, b) = comparable(a, b)?;
             if key == "type" && b.contains(&"number".into()) && a.contains(&"integer".into()) {
                 a.retain(|v| b.contains(v) || *v == "integer");
             } else if key == "type" && a.contains(&"number".into()) && b.contains(&"integer".into()) {
@@ -116,6 +149,12 @@ fn all_of(a: Value, b: Value) -> Value {
     Value::Object(Map::from_iter([("allOf".to_owned(), Value::Array(vec![a, b]))]))
 }
 
+/// Two lists, unless comparing each with each takes too long.
+fn comparable(a: Value, b: Value) -> Option<(Vec<Value>, Vec<Value>)> {
+    let (a, b) = (listed(a), listed(b));
+    (a.len().saturating_mul(b.len()) <= MAX_COMPARED).then_some((a, b))
+}
+
 fn listed(value: Value) -> Vec<Value> {
     match value {
         Value::Array(list) => list,
@@ -132,7 +171,7 @@ mod tests {
 
     #[track_caller]
     fn check(root: &Value, want: Option<&Value>) {
-        assert_eq!(flat(root, root).map(Value::Object).as_ref(), want);
+        assert_eq!(flat(root, root).map(|flat| Value::Object(flat.into_owned())).as_ref(), want);
     }
 
     #[test]

@@ -96,7 +96,9 @@ impl<'a, 'n> Messages<'a, 'n> {
     fn reasoning(&mut self, item: &Reasoning) {
         let dropped = |why| Note::dropped("input.reasoning", why);
         let Some(sealed) = &item.encrypted_content else {
-            self.note(dropped("thinking without encrypted_content is not sent back"));
+            if !item.summary.is_empty() || !item.content.is_empty() {
+                self.note(dropped("thinking without encrypted_content is not sent back"));
+            }
             return;
         };
         match Envelope::open(sealed) {

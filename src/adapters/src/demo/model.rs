@@ -93,4 +93,17 @@ mod tests {
         assert!(!known("demo-long-0") && !known("demo-error-200") && !known("demo-fail-3"));
         assert!(!known("demon") && !known("demo-") && !known("demo-slow-x") && !known("demo-nothing"));
     }
+
+    #[test]
+    fn the_documented_models_are_there() {
+        let docs = include_str!("../../../../docs/providers/demo.md");
+        let rows = docs.lines().filter(|line| line.starts_with("| `demo"));
+        let names = rows.filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split(", "));
+        let names: Vec<_> = names.map(|name| name.trim().trim_matches('`')).collect();
+        assert_eq!(names.len(), 16);
+        for name in names {
+            let name = name.replace("<n>", "2").replace("<ms>", "20").replace("<status>", "429");
+            assert!(Model::named(&name).is_some(), "{name}");
+        }
+    }
 }

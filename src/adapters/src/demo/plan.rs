@@ -17,6 +17,8 @@ const MAX_QUOTE: usize = 120;
 const MAX_RESULT: usize = 500;
 /// Tokens before a filter cuts in.
 const BEFORE_FILTER: usize = 6;
+/// Most words of a long answer with log probabilities.
+const MAX_LOGGED: u64 = 10_000;
 const SOURCES: &[(&str, &str)] =
     &[("Open Responses", "https://www.openresponses.org/"), ("Example Domain", "https://example.com/")];
 
@@ -69,6 +71,10 @@ pub(super) fn plan(request: &DemoRequest<'_>, model: Model) -> Result<Plan, Refu
         Says::Filtered => {
             let text = tokens(&sentence(&view)).take(BEFORE_FILTER).collect();
             (Body::Text(text, Vec::new()), Reason::Filter)
+        }
+        // Each token would come with kilobytes of alternatives.
+        Says::Long(words) if words > MAX_LOGGED && request.logprobs.is_some() => {
+            return Err(format!("The demo model gives log probabilities for at most {MAX_LOGGED} words."));
         }
         Says::Long(words) => (Body::Text(long_text(words), Vec::new()), Reason::Stop),
         Says::Cited => (cited(sentence(&view)), Reason::Stop),

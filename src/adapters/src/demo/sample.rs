@@ -1,8 +1,11 @@
 //! A value for a JSON Schema, made from a text: the same input gives the same value.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
-use super::merge::{flat, merge};
+use super::merge::{copied, flat, merge};
 use super::scalars::{number, string};
 use super::words::{Topic, keywords};
 
@@ -12,6 +15,14 @@ const PLAIN_BELOW: usize = 4;
 const MAX_DEPTH: usize = 40;
 /// Most values made for one schema, those given up included.
 const MAX_VALUES: usize = 5000;
+/// Bytes of copied schema that count as one value more.
+const BYTES_A_VALUE: usize = 10_000;
+/// Characters of a long string that count as one value more.
+const CHARACTERS_A_VALUE: usize = 1000;
+/// Longest entry of an `enum` that is looked for in the text, in bytes.
+const MAX_NAMED: usize = 100;
+/// Entries of an `enum` that count as one value more.
+const ENTRIES_A_VALUE: usize = 100;
 /// Most branches within branches.
 const MAX_NESTED: usize = 16;
 /// Keywords that the sampler does not look at.
@@ -29,7 +40,8 @@ const NOT_FOLLOWED: &[&str] = &[
 /// A value that satisfies the schema. None if there is none, or none was found.
 pub(super) fn sample(schema: &Map<String, Value>, topic: &Topic) -> Option<Value> {
     let root = Value::Object(schema.clone());
-    let mut sampler = Sampler { root: &root, topic, left: MAX_VALUES, numbers: 0 };
+    let copying = size(&root) / BYTES_A_VALUE;
+    let mut sampler = Sampler { root: &root, topic, left: MAX_VALUES, copying, numbers: 0 };
     sampler.value(&root, Place { name: "", depth: 0, variant: 0, nested: 0 })
 }
 
@@ -72,42 +84,58 @@ struct Place<'a> {
 struct Sampler<'a> {
     root: &'a Value,
     topic: &'a Topic,
+    /// Values left to be made.
     left: usize,
+    /// What copying a part of the schema counts at most.
+    copying: usize,
     /// Numbers of the text already used.
     numbers: usize,
 }
 
 impl Sampler<'_> {
     fn value(&mut self, schema: &Value, place: Place<'_>) -> Option<Value> {
-        self.left = self.left.checked_sub(1)?;
+        self.spend(1)?;
         if place.depth > MAX_DEPTH {
             return None;
         }
         let schema = flat(self.root, schema)?;
-        self.flat_value(schema, Place { nested: 0, ..place })
+        if let Cow::Owned(_) = schema {
+            self.spend(self.copying)?;
+        }
+        self.flat_value(&schema, Place { nested: 0, ..place })
     }
 
-    fn flat_value(&mut self, mut schema: Map<String, Value>, place: Place<'_>) -> Option<Value> {
+    /// None if too much was made already.
+    fn spend(&mut self, values: usize) -> Option<()> {
+        self.left = self.left.checked_sub(values)?;
+        Some(())
+    }
+
+    fn flat_value(&mut self, schema: &Map<String, Value>, place: Place<'_>) -> Option<Value> {
         for key in ["anyOf", "oneOf"] {
-            if let Some(Value::Array(branches)) = schema.shift_remove(key) {
-                return self.branch(&schema, &branches, place);
+            if let Some(Value::Array(branches)) = schema.get(key) {
+                let mut rest = copied(schema);
+                rest.shift_remove(key);
+                return self.branch(&rest, branches, place);
             }
         }
         if let Some(value) = schema.get("const") {
+            self.spend(self.copying)?;
             return Some(value.clone());
         }
         if let Some(Value::Array(values)) = schema.get("enum") {
-            return self.choose(&schema, values, place.variant);
+            self.spend(self.copying + values.len() / ENTRIES_A_VALUE)?;
+            return self.choose(schema, values, place.variant);
         }
         let types: Vec<&str> = match schema.get("type") {
             Some(Value::String(one)) => vec![one],
             Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
-            _ => vec![implied_type(&schema)],
+            _ => vec![implied_type(schema)],
         };
         let null_first = place.depth > PLAIN_BELOW;
         let (nulls, others): (Vec<&str>, Vec<&str>) = types.into_iter().partition(|t| *t == "null");
         let ordered = if null_first { [nulls, others] } else { [others, nulls] };
-        ordered.concat().into_iter().find_map(|kind| self.typed(kind, &schema, place))
+        ordered.concat().into_iter().find_map(|kind| self.typed(kind, schema, place))
     }
 
     /// The first branch that works; far down, the simplest first, so that recursive schemas end.
@@ -116,14 +144,14 @@ impl Sampler<'_> {
         if place.nested > MAX_NESTED {
             return None;
         }
-        let mut flats: Vec<_> =
-            branches.iter().filter_map(|branch| merge(rest.clone(), flat(self.root, branch)?)).collect();
+        let both = |branch| merge(rest.clone(), copied(flat(self.root, branch)?.as_ref()));
+        let mut flats: Vec<_> = branches.iter().filter_map(both).collect();
         if place.depth > PLAIN_BELOW {
             flats.sort_by_key(weight);
         }
         for schema in flats {
-            self.left = self.left.checked_sub(1)?;
-            if let Some(value) = self.flat_value(schema, place) {
+            self.spend(1)?;
+            if let Some(value) = self.flat_value(&schema, place) {
                 return Some(value);
             }
         }
@@ -133,10 +161,10 @@ impl Sampler<'_> {
     /// A value of an `enum`: the one the text names, or else in their order.
     fn choose(&self, schema: &Map<String, Value>, values: &[Value], variant: usize) -> Option<Value> {
         let allowed: Vec<&Value> = values.iter().filter(|v| has_type(schema, v)).collect();
+        let said = |word: &String| self.topic.words.contains(word);
         let named = |value: &&Value| {
-            let words = value.as_str().map(keywords).unwrap_or_default();
-            let text = value.as_str().map(str::to_lowercase).unwrap_or_default();
-            self.topic.words.contains(&text) || words.iter().any(|w| self.topic.words.contains(w))
+            let text = value.as_str().filter(|text| text.len() <= MAX_NAMED).unwrap_or_default();
+            said(&text.to_lowercase()) || keywords(text).iter().any(said)
         };
         let first = allowed.iter().position(named).unwrap_or(0);
         allowed.iter().cycle().skip(first).take(allowed.len()).nth(variant).map(|v| (*v).clone())
@@ -146,7 +174,11 @@ impl Sampler<'_> {
         match kind {
             "null" => (place.variant == 0).then_some(Value::Null),
             "boolean" => (place.variant < 2).then_some(Value::Bool(place.variant == 0)),
-            "string" => string(schema, self.topic, place.name, place.variant).map(Value::String),
+            "string" => {
+                let least = schema.get("minLength").and_then(Value::as_f64).unwrap_or(0.0) as usize;
+                self.spend(least / CHARACTERS_A_VALUE)?;
+                string(schema, self.topic, place.name, place.variant).map(Value::String)
+            }
             "integer" | "number" => {
                 let wish = self.topic.numbers.get(self.numbers).copied();
                 let value = number(schema, kind == "integer", wish, place.variant)?;
@@ -174,10 +206,11 @@ impl Sampler<'_> {
             }
             (_, items) => (&[][..], items.unwrap_or(&any)),
         };
+        let names = self.wants_names(items);
         let unique = schema.get("uniqueItems") == Some(&Value::Bool(true));
         let wished = match (place.depth > PLAIN_BELOW, tuple.len()) {
             (true, _) => 0,
-            (false, 0) if self.wants_names(items) => self.topic.list.len().max(1),
+            (false, 0) if names => self.topic.list.len().max(1),
             (false, 0) => 1,
             (false, tuple) => tuple,
         };
@@ -186,8 +219,11 @@ impl Sampler<'_> {
         while list.len() < wished {
             let schema = tuple.get(list.len()).unwrap_or(items);
             // A list of names differs by itself, other values only where they must.
-            let first =
-                if unique || self.wants_names(schema) { place.variant + list.len() } else { place.variant };
+            let first = if unique || (names && list.len() >= tuple.len()) {
+                place.variant + list.len()
+            } else {
+                place.variant
+            };
             let tries = if unique { first..first + wished + 16 } else { first..first + 1 };
             let next = tries
                 .filter_map(|variant| self.value(schema, Place { depth: place.depth + 1, variant, ..place }))
@@ -214,14 +250,15 @@ impl Sampler<'_> {
         let required =
             schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let required: Vec<&str> = required.iter().filter_map(Value::as_str).collect();
+        let wanted: HashSet<&str> = required.iter().copied().collect();
         let limit = |key| schema.get(key).and_then(Value::as_f64).map(|n| n as usize);
         let min = limit("minProperties").unwrap_or(0);
-        if min > self.left || limit("maxProperties").is_some_and(|max| max < required.len().max(min)) {
+        if min > self.left || limit("maxProperties").is_some_and(|max| max < wanted.len().max(min)) {
             return None;
         }
         let mut object = Map::new();
         // The declared order first, as models write it.
-        let declared = properties.keys().map(String::as_str).filter(|name| required.contains(name));
+        let declared = properties.keys().map(String::as_str).filter(|name| wanted.contains(name));
         let undeclared = required.iter().copied().filter(|name| !properties.contains_key(*name));
         for name in declared.chain(undeclared) {
             let schema = properties.get(name).unwrap_or(others);
@@ -244,6 +281,16 @@ impl Sampler<'_> {
         // Where several must differ, an empty object cannot.
         let differs = place.variant == 0 || !object.is_empty();
         (object.len() >= min && differs).then_some(Value::Object(object))
+    }
+}
+
+/// Size of a schema in bytes, roughly.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => 8 + text.len(),
+        Value::Array(list) => 8 + list.iter().map(size).sum::<usize>(),
+        Value::Object(map) => 8 + map.iter().map(|(key, value)| key.len() + size(value)).sum::<usize>(),
     }
 }
 

@@ -137,6 +137,23 @@ fn impossible_schemas_have_no_value() {
 }
 
 #[test]
+fn large_schemas_are_given_up_in_time() {
+    let big = "x".repeat(1_000_000);
+    let tree = json!({"type": "array", "items": {"$ref": "#"}, "minItems": 3});
+    for mut schema in [
+        json!({"type": "array", "items": {"const": big}, "minItems": 4000}),
+        json!({"type": "array", "items": {"enum": [big]}, "minItems": 4000}),
+        json!({"type": "array", "items": {"type": "string", "minLength": 100_000}, "minItems": 4000}),
+        json!({"anyOf": [tree, tree, {"const": big}]}),
+        json!({"allOf": [tree], "title": big, "oneOf": [tree, tree]}),
+    ] {
+        assert_eq!(made(&schema, "Hello"), None);
+        schema["$defs"] = json!({"more": vec![json!({"a": 1}); 10_000]});
+        assert_eq!(made(&schema, &big), None);
+    }
+}
+
+#[test]
 fn keywords_that_are_not_followed_are_named() {
     let schema = json!({
         "properties": {"pattern": {"type": "string", "pattern": "^a$"}, "not": {"const": {"if": 1}}},

@@ -2,6 +2,11 @@
 
 /// Longest token, in characters.
 const LONGEST: usize = 16;
+/// Most words of a text that are looked at for names and numbers.
+const MAX_WORDS: usize = 2000;
+/// Longest word and name, in characters and in bytes.
+const MAX_WORD: usize = 80;
+const MAX_NAME: usize = 200;
 /// Longest list of names that is looked at.
 const MAX_LIST: usize = 8;
 
@@ -142,8 +147,9 @@ impl Topic {
     /// Reads a text.
     pub(super) fn of(text: &str) -> Self {
         let mut reader = Reader { fresh: true, ..Reader::default() };
-        for word in text.split_whitespace().take(2000) {
-            reader.word(word);
+        for word in text.split_whitespace().take(MAX_WORDS) {
+            let end = word.char_indices().nth(MAX_WORD).map_or(word.len(), |(at, _)| at);
+            reader.word(word.get(..end).unwrap_or(word));
         }
         let Reader { names, words, numbers, placed_word, last_word, .. } = reader;
         let list = longest_list(&names);
@@ -202,7 +208,7 @@ impl Reader {
         let capital = core.chars().next().is_some_and(char::is_uppercase);
         if capital && !stop {
             match self.names.last_mut() {
-                Some(name) if self.open => {
+                Some(name) if self.open && name.text.len() < MAX_NAME => {
                     name.text.push(' ');
                     name.text.push_str(core);
                 }
