@@ -2,6 +2,14 @@
 //!
 //! The recordings are in the folder that `OPEN_RESPONSES_SHARED` names, or beside the repository.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests stand outside of test functions"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -139,6 +139,10 @@ impl Adapter for Anthropic {
 }
 
 #[cfg(test)]
+mod request_tests;
+#[cfg(test)]
+mod stream_tests;
+#[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
     use serde_json::json;
