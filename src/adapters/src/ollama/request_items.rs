@@ -12,7 +12,7 @@ use super::wire::{CallOut, CallOutFunction, ChatMessage};
 use super::{KIND, media};
 use crate::{AdapterError, FlatTool, Note, ToolOrigin, custom_arguments};
 
-/// The context's messages. `tools` holds every declared function, for the names of calls.
+/// The context's messages. `tools` holds every function of a namespace, for the names of calls.
 pub(super) fn messages<'a>(
     context: &'a [Item],
     tools: &[FlatTool],
