@@ -77,7 +77,7 @@ impl Turn {
         if self.over {
             return Ok(());
         }
-        if let Some(raw) = line.error.filter(|raw| raw.get() != "null") {
+        if let Some(raw) = line.error.filter(|raw| !matches!(raw.get(), "null" | "\"\"")) {
             self.over = true;
             let value: Value = serde_json::from_str(raw.get()).unwrap_or_default();
             return Err(AdapterError::Upstream(error::in_answer(&value)));

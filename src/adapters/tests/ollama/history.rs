@@ -134,6 +134,16 @@ fn refusals_are_text_and_phases_are_left_out() {
 }
 
 #[test]
+fn parts_of_an_answer_are_one_text() {
+    let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": []});
+    check(
+        json!([{"role": "assistant", "content": [part("It is"), part(" so.")]}]),
+        json!([{"role": "assistant", "content": "It is so."}]),
+        &[],
+    );
+}
+
+#[test]
 fn our_envelope_brings_the_thinking_back() {
     let own = Envelope::seal("ollama", "qwen3:8b", "Hm \u{1f600}\n");
     let foreign = Envelope::seal("anthropic", "x", "sig");

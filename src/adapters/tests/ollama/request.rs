@@ -147,6 +147,13 @@ fn tools_are_declared() {
 }
 
 #[test]
+fn a_clients_words_cannot_break_a_note() {
+    let mut odd = tool("a");
+    odd["parameters"]["x\r\nset-cookie: \u{fc}"] = json!(1);
+    check(json!({"input": "hi", "tools": [odd]}), json!({}), &["-tools.parameters"]);
+}
+
+#[test]
 fn a_choice_is_made_by_the_tools_sent_and_by_words() {
     let with = |choice: Value| json!({"input": "hi", "tools": [tool("a"), tool("b")], "tool_choice": choice});
     let user = json!({"role": "user", "content": "hi"});
