@@ -1,10 +1,11 @@
 //! Items to messages.
 
-use or_adapters::{Adapter, AdapterError, NoteKind};
+use or_adapters::{Adapter, AdapterError};
 use or_protocol::Envelope;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
+use crate::note_fields;
 use crate::support::{adapter, decode, turn};
 
 #[track_caller]
@@ -13,12 +14,7 @@ fn check(input: Value, want: Value, notes: &[&str]) {
     let call = adapter(&Value::Null).request(&turn(&body)).unwrap();
     let sent: Value = serde_json::from_slice(&call.body).unwrap();
     assert_eq!(sent["messages"], want);
-    let fields: Vec<String> = call
-        .notes
-        .iter()
-        .map(|note| format!("{}{}", if note.kind == NoteKind::Dropped { "-" } else { "~" }, note.field))
-        .collect();
-    assert_eq!(fields, notes);
+    assert_eq!(note_fields(&call.notes), notes);
 }
 
 #[track_caller]

@@ -1,9 +1,10 @@
 //! Settings to the fields of a body.
 
-use or_adapters::{Adapter, AdapterError, NoteKind};
+use or_adapters::{Adapter, AdapterError};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
+use crate::note_fields;
 use crate::support::{adapter, adapter_at, decode, sent, turn};
 
 /// These members of the body that is sent (null where absent), and the fields of the notes.
@@ -22,12 +23,7 @@ fn check_with(quirks: Value, request: Value, want: Value, notes: &[&str]) {
     let sent: Value = serde_json::from_slice(&call.body).unwrap();
     let got: Value = want.as_object().unwrap().keys().map(|k| (k.clone(), sent[k].clone())).collect();
     assert_eq!(got, want);
-    let fields: Vec<String> = call
-        .notes
-        .iter()
-        .map(|note| format!("{}{}", if note.kind == NoteKind::Dropped { "-" } else { "~" }, note.field))
-        .collect();
-    assert_eq!(fields, notes);
+    assert_eq!(note_fields(&call.notes), notes);
     assert!(call.notes.iter().all(|note| note.why.is_ascii() && !note.why.contains('\n')));
 }
 
