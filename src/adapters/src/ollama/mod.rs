@@ -2,7 +2,7 @@
 //!
 //! Kinds of difference that are emulated here: `tool_choice` (by the tools sent and a system text),
 //! structured output beside tools (by a system text), images in tool results (by a user message), and
-//! thinking that a model writes into its answer (by [`think_tags`]).
+//! thinking that a model writes into its answer (see `think_tags`).
 
 mod error;
 mod logprobs;
@@ -68,4 +68,9 @@ impl Adapter for Ollama {
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
         error::read(status, retry_after_s, body)
     }
+}
+
+/// A client's word as it may stand in a note: short, one line, ASCII.
+fn plain_word(word: &str) -> String {
+    word.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(40).collect()
 }

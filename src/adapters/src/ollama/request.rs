@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{Include, Settings, TextFormat, Truncation};
+use or_protocol::{Include, Settings, TextFormat, Tool, Truncation};
 use serde_json::{Map, Value};
 
 use super::quirks::{FormatMode, Quirks, TruncateMode};
 use super::wire::{ChatMessage, ChatRequest, Format};
 use super::{models, request_items, tools};
-use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
+use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 const PATH: &str = "/api/chat";
 
@@ -27,9 +27,7 @@ pub(super) fn build(
     if let Some(why) = format_note(settings, native, plan.functions.is_empty()) {
         notes.push(Note::emulated("text.format", why));
     }
-    // Names of calls in the history go by all tools, not only by those the choice leaves.
-    let all = flatten_tools(&settings.tools, &mut Vec::new());
-    let mut messages = request_items::messages(request.context, &all, &mut notes)?;
+    let mut messages = request_items::messages(request.context, &namespaces(settings), &mut notes)?;
     let system: Vec<&str> = [settings.instructions.as_deref(), plan.hint.as_deref(), format_hint.as_deref()]
         .into_iter()
         .flatten()
@@ -65,6 +63,13 @@ pub(super) fn build(
         AdapterError::unsupported("input", format!("The request could not be written as JSON: {e}."))
     })?;
     Ok(UpstreamCall { path: PATH.into(), headers: Vec::new(), body, stream: request.stream, notes })
+}
+
+/// Functions of namespaces, for the names of calls in the history: all of them, not only those that the
+/// choice leaves. All functions are needed to flatten them, and none of them otherwise.
+fn namespaces(settings: &Settings) -> Vec<FlatTool> {
+    let any = settings.tools.iter().any(|tool| matches!(tool, Tool::Hosted(t) if t.kind() == "namespace"));
+    if any { flatten_tools(&settings.tools, &mut Vec::new()) } else { Vec::new() }
 }
 
 /// Whether the server holds the answer to a grammar in this turn.

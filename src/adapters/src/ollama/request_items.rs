@@ -9,10 +9,10 @@ use or_protocol::{
 use serde_json::value::RawValue;
 
 use super::wire::{CallOut, CallOutFunction, ChatMessage};
-use super::{KIND, media};
+use super::{KIND, media, plain_word};
 use crate::{AdapterError, FlatTool, Note, ToolOrigin, custom_arguments};
 
-/// The context's messages. `tools` holds every declared function, for the names of calls.
+/// The context's messages. `tools` holds every function of a namespace, for the names of calls.
 pub(super) fn messages<'a>(
     context: &'a [Item],
     tools: &[FlatTool],
@@ -74,7 +74,7 @@ impl<'a> History<'a, '_> {
                 return Err(AdapterError::unsupported("input", "An item_reference was not resolved."));
             }
             Item::Other(other) => {
-                let field = format!("input.{}", other.kind());
+                let field = format!("input.{}", plain_word(other.kind()));
                 self.note(Note::dropped(field, "items of hosted tools are not known to this provider"));
             }
         }
@@ -139,19 +139,23 @@ impl<'a> History<'a, '_> {
         if message.phase.is_some() {
             self.note(Note::dropped("input.phase", "not known to this provider"));
         }
+        // Parts of one answer are pieces of one text.
         let mut text = Cow::Borrowed("");
         for part in &message.content {
-            match part {
+            let more = match part {
                 ContentPart::OutputText { text: more, annotations, .. } => {
                     if !annotations.is_empty() {
                         self.note(Note::dropped("input.annotations", "only the text is sent"));
                     }
-                    join(&mut text, Cow::Borrowed(more));
+                    more
                 }
-                ContentPart::InputText { text: more } | ContentPart::Refusal { refusal: more } => {
-                    join(&mut text, Cow::Borrowed(more));
-                }
+                ContentPart::InputText { text: more } | ContentPart::Refusal { refusal: more } => more,
                 other => return Err(no_part(other, "a message of the assistant")),
+            };
+            if text.is_empty() {
+                text = Cow::Borrowed(more.as_str());
+            } else {
+                text.to_mut().push_str(more);
             }
         }
         // Calls wait for their results, so text behind them joins them; text behind text is a new message.

@@ -79,12 +79,22 @@ impl<'r> Walk<'r> {
         self.nodes += 1;
         if depth > MAX_DEPTH || self.nodes > MAX_NODES {
             self.kept_ref = true;
+            self.report.lost.insert("$ref".into());
             return map.clone();
         }
         let mut out = Map::new();
+        // What comes from elsewhere is added to what is said here.
+        let mut more: Vec<(&str, Map<String, Value>)> = Vec::new();
         for (key, value) in map {
             match (key.as_str(), value) {
-                ("$ref", Value::String(target)) => self.reference(target, &mut out, depth),
+                ("$ref", Value::String(target)) => match self.reference(target, depth) {
+                    Some(found) => more.push(("$ref", found)),
+                    None => {
+                        self.kept_ref = true;
+                        self.report.lost.insert("$ref".into());
+                        out.insert(key.clone(), value.clone());
+                    }
+                },
                 ("properties", Value::Object(list)) => {
                     let list = list.iter().map(|(k, v)| (k.clone(), self.schema(v, depth + 1))).collect();
                     out.insert(key.clone(), Value::Object(list));
@@ -102,8 +112,7 @@ impl<'r> Walk<'r> {
                 ("allOf", Value::Array(list)) if list.len() == 1 => {
                     if let Some(Value::Object(only)) = list.first() {
                         self.report.rewritten = true;
-                        let only = self.object(only, depth + 1);
-                        merge(&mut out, only);
+                        more.push(("allOf", self.object(only, depth + 1)));
                     }
                 }
                 ("const", only) if !map.contains_key("enum") => {
@@ -118,6 +127,11 @@ impl<'r> Walk<'r> {
                 }
             }
         }
+        for (word, more) in more {
+            if !merge(&mut out, more) {
+                self.report.lost.insert(word.to_owned());
+            }
+        }
         out
     }
 
@@ -125,34 +139,52 @@ impl<'r> Walk<'r> {
         list.iter().map(|schema| self.schema(schema, depth + 1)).collect()
     }
 
-    fn reference(&mut self, target: &'r str, out: &mut Map<String, Value>, depth: usize) {
-        let found = target
+    /// The definition that is meant, unless it is not there or stands inside itself.
+    fn reference(&mut self, target: &'r str, depth: usize) -> Option<Map<String, Value>> {
+        let (place, name) = target
             .strip_prefix("#/$defs/")
             .map(|name| ("$defs", name))
-            .or_else(|| target.strip_prefix("#/definitions/").map(|name| ("definitions", name)))
-            .and_then(|(place, name)| self.root.get(place)?.get(name)?.as_object());
-        match found {
-            Some(found) if !self.path.contains(&target) => {
-                self.report.rewritten = true;
-                self.path.push(target);
-                let found = self.object(found, depth + 1);
-                self.path.pop();
-                merge(out, found);
-            }
-            _ => {
-                self.kept_ref = true;
-                self.report.lost.insert("$ref".into());
-                out.insert("$ref".into(), target.into());
-            }
+            .or_else(|| target.strip_prefix("#/definitions/").map(|name| ("definitions", name)))?;
+        let found = self.root.get(place)?.get(name)?.as_object()?;
+        if self.path.contains(&target) {
+            return None;
         }
+        self.report.rewritten = true;
+        self.path.push(target);
+        let found = self.object(found, depth + 1);
+        self.path.pop();
+        Some(found)
     }
 }
 
-/// Adds what is not said yet: the words beside a reference are nearer to the matter.
-fn merge(out: &mut Map<String, Value>, more: Map<String, Value>) {
+/// Adds what is not said yet: properties and required names are joined, and words beside a reference are
+/// nearer to the matter. False if two demands could not be joined.
+fn merge(out: &mut Map<String, Value>, more: Map<String, Value>) -> bool {
+    let mut whole = true;
     for (key, value) in more {
-        out.entry(key).or_insert(value);
+        match (out.get_mut(&key), value) {
+            (None, value) => {
+                out.insert(key, value);
+            }
+            (Some(Value::Object(here)), Value::Object(more)) if key == "properties" => {
+                for (name, schema) in more {
+                    whole &= here.get(&name).is_none_or(|own| *own == schema);
+                    here.entry(name).or_insert(schema);
+                }
+            }
+            (Some(Value::Array(here)), Value::Array(more)) if key == "required" => {
+                for name in more {
+                    if !here.contains(&name) {
+                        here.push(name);
+                    }
+                }
+            }
+            (Some(here), value) => {
+                whole &= *here == value || key == "description" || HARMLESS.contains(&key.as_str());
+            }
+        }
     }
+    whole
 }
 
 #[cfg(test)]
@@ -225,6 +257,27 @@ mod tests {
                 "type": "object"
             }),
             &[],
+        );
+    }
+
+    #[test]
+    fn what_stands_beside_a_reference_is_joined_with_it() {
+        let defs =
+            json!({"P": {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}});
+        let beside = |own: Value| json!({"properties": {"p": own}, "$defs": defs.clone()});
+        let joined = json!({
+            "required": ["b", "a"], "properties": {"b": {}, "a": {"type": "string"}}, "type": "object"
+        });
+        check(
+            beside(json!({"$ref": "#/$defs/P", "required": ["b"], "properties": {"b": {}}})),
+            json!({"properties": {"p": joined}, "type": "object"}),
+            &[],
+        );
+        let own = json!({"type": "string", "required": ["a"], "properties": {"a": {"type": "string"}}});
+        check(
+            beside(json!({"type": "string", "$ref": "#/$defs/P"})),
+            json!({"properties": {"p": own}, "type": "object"}),
+            &["$ref"],
         );
     }
 

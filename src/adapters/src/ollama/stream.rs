@@ -77,16 +77,18 @@ impl Turn {
         if self.over {
             return Ok(());
         }
-        if let Some(raw) = line.error.filter(|raw| raw.get() != "null") {
+        if let Some(raw) = line.error.filter(|raw| !matches!(raw.get(), "null" | "\"\"")) {
             self.over = true;
             let value: Value = serde_json::from_str(raw.get()).unwrap_or_default();
             return Err(AdapterError::Upstream(error::in_answer(&value)));
         }
         let message = line.message;
         if self.wants_logprobs
-            && let Some(entries) = line.logprobs
+            && let Some(raw) = line.logprobs
         {
-            self.logprobs.extend(entries);
+            // Entries of another form are no reason to lose the answer.
+            let entries = serde_json::from_str::<Option<Vec<LogProb>>>(raw.get()).ok().flatten();
+            self.logprobs.extend(entries.unwrap_or_default());
         }
         if let Some(message) = message {
             let answers = message.content.as_ref().is_some_and(|text| !text.0.is_empty());
@@ -186,14 +188,12 @@ impl Turn {
     fn call_id(&mut self, given: Option<&str>) -> String {
         let number = self.calls;
         self.calls += 1;
-        let mut id = match given {
-            Some(given) => given.to_owned(),
-            None => format!("call_{}_{number}", self.items),
-        };
+        let base = format!("call_{}_{number}", self.items);
+        let mut id = given.map_or_else(|| base.clone(), str::to_owned);
         let mut again = 0_usize;
         while !self.taken.insert(id.clone()) {
+            id = if again == 0 { base.clone() } else { format!("{base}_{again}") };
             again += 1;
-            id = format!("call_{}_{number}_{again}", self.items);
         }
         id
     }

@@ -153,6 +153,7 @@ impl Splitter {
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -161,23 +162,8 @@ mod tests {
     fn check(hold: bool, text: &str, thinking: &str, answer: &str) {
         let chars: Vec<String> = text.chars().map(String::from).collect();
         for pieces in [vec![text.to_owned()], chars] {
-            let mut splitter = Splitter::new(true, hold);
-            let mut out = Vec::new();
-            for piece in &pieces {
-                splitter.push(piece, &mut out);
-            }
-            splitter.end(&mut out);
-            let (mut got_thinking, mut got_answer) = (String::new(), String::new());
-            for piece in out {
-                match piece {
-                    Piece::Reasoning(text) => {
-                        assert!(got_answer.is_empty(), "thinking after the answer");
-                        got_thinking.push_str(&text);
-                    }
-                    Piece::Text(text) => got_answer.push_str(&text),
-                }
-            }
-            assert_eq!((got_thinking.as_str(), got_answer.as_str()), (thinking, answer));
+            let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+            assert_eq!(split(hold, &pieces), (thinking.to_owned(), answer.to_owned()));
         }
     }
 
@@ -218,5 +204,48 @@ mod tests {
         splitter.push("y", &mut out);
         assert!(matches!(&out[..], [Piece::Text(text)] if text.len() == MAX_HELD + 1));
         assert!(splitter.passes());
+    }
+
+    /// (thinking, answer) of a text in pieces.
+    fn split(hold: bool, pieces: &[&str]) -> (String, String) {
+        let mut splitter = Splitter::new(true, hold);
+        let mut out = Vec::new();
+        for piece in pieces {
+            splitter.push(piece, &mut out);
+        }
+        splitter.end(&mut out);
+        let (mut thinking, mut answer) = (String::new(), String::new());
+        for piece in out {
+            match piece {
+                Piece::Reasoning(text) => thinking.push_str(&text),
+                Piece::Text(text) => answer.push_str(&text),
+            }
+        }
+        (thinking, answer)
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing_and_only_tags_and_spaces_are_left_out(
+            words in prop::collection::vec(
+                prop::sample::select(vec!["<think>", "</think>", "<thi", "nk>", "<", "/", "a", "\u{fc}", " ", "\n"]),
+                0..12,
+            ),
+            hold in any::<bool>(),
+        ) {
+            let text = words.concat();
+            let (thinking, answer) = split(hold, &[&text]);
+            prop_assert_eq!(&split(hold, &words), &(thinking.clone(), answer.clone()));
+            let bare = |text: &str| -> String { text.split_whitespace().collect() };
+            let kept = bare(&thinking) + &bare(&answer);
+            let all = bare(&text);
+            let ends = [
+                all.clone(),
+                all.replacen(OPEN, "", 1),
+                all.replacen(CLOSE, "", 1),
+                all.replacen(OPEN, "", 1).replacen(CLOSE, "", 1),
+            ];
+            prop_assert!(ends.contains(&kept), "{kept:?} of {text:?}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use or_protocol::{AllowedMode, Settings, ToolChoice};
 
-use super::schema;
 use super::wire::{ChatFunction, ChatTool};
+use super::{plain_word, schema};
 use crate::{AdapterError, FlatTool, Note, ToolOrigin, flatten_tools};
 
 /// What stands in for the request's tools and its choice.
@@ -129,7 +129,7 @@ pub(super) fn declare(functions: Vec<FlatTool>, notes: &mut Vec<Note>) -> Vec<Ch
         notes.push(Note::emulated("tools.parameters", "schemas were rewritten in the server's keywords"));
     }
     if !report.lost.is_empty() {
-        let words: Vec<_> = report.lost.iter().take(8).map(String::as_str).collect();
+        let words: Vec<_> = report.lost.iter().take(8).map(|word| plain_word(word)).collect();
         let why = format!("the server does not read these schema keywords: {}", words.join(", "));
         notes.push(Note::dropped("tools.parameters", why));
     }

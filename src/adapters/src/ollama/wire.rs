@@ -110,8 +110,9 @@ pub(super) struct Line<'a> {
     pub(super) prompt_eval_count: Option<u64>,
     #[serde(default)]
     pub(super) eval_count: Option<u64>,
-    #[serde(default)]
-    pub(super) logprobs: Option<Vec<or_protocol::LogProb>>,
+    /// Read only where it was asked for.
+    #[serde(borrow, default)]
+    pub(super) logprobs: Option<&'a RawValue>,
     /// In place of everything else: the answer broke off.
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
