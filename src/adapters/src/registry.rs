@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Adapter, ProviderOptions, demo, gemini, ollama, openai_responses};
+use crate::{Adapter, ProviderOptions, anthropic, demo, gemini, ollama, openai_chat, openai_responses};
 
 /// Makes the built-in adapter of a kind; `None` if there is none of that name. The error names the quirk
 /// that is wrong.
@@ -11,13 +11,15 @@ pub fn builtin(kind: &str, options: &ProviderOptions) -> Option<Result<Arc<dyn A
         adapter.map(|adapter| Arc::new(adapter) as Arc<dyn Adapter>)
     }
     Some(match kind {
+        "anthropic" => shared(anthropic::Anthropic::new(options)),
         "demo" => shared(demo::Demo::new(options)),
         "gemini" => shared(gemini::Gemini::new(options)),
         "ollama" => shared(ollama::Ollama::new(options)),
+        "openai-chat" => shared(openai_chat::OpenAiChat::new(options)),
         "openai-responses" => shared(openai_responses::OpenAiResponses::new(options)),
         _ => return None,
     })
 }
 
 /// Every built-in kind.
-pub const KINDS: &[&str] = &["demo", "gemini", "ollama", "openai-responses"];
+pub const KINDS: &[&str] = &["anthropic", "demo", "gemini", "ollama", "openai-chat", "openai-responses"];

@@ -43,7 +43,11 @@ pub(crate) async fn finish(
         Ok(response) => response.map_into_boxed_body(),
         Err(error) => {
             let error = from_status(error.as_response_error().status_code());
-            tracing::warn!(request_id = id, http_status = error.status(), "request failed outside its handler");
+            tracing::warn!(
+                request_id = id,
+                http_status = error.status(),
+                "request failed outside its handler"
+            );
             return Err(Shaped { error, id }.into());
         }
     };
