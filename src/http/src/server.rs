@@ -103,9 +103,13 @@ fn routes(config: &mut web::ServiceConfig) {
                 )
                 .default_service(web::to(envelope::not_found)),
         )
-        .service(web::resource("/health").route(web::get().to(monitor::health)))
-        .service(web::resource("/ready").route(web::get().to(monitor::ready)))
-        .service(web::resource("/metrics").route(web::get().to(monitor::metrics)))
+        .service(
+            web::resource("/health").route(web::get().to(monitor::health)).default_service(not_allowed()),
+        )
+        .service(web::resource("/ready").route(web::get().to(monitor::ready)).default_service(not_allowed()))
+        .service(
+            web::resource("/metrics").route(web::get().to(monitor::metrics)).default_service(not_allowed()),
+        )
         .default_service(web::to(envelope::not_found));
 }
 
