@@ -93,6 +93,9 @@ pub(super) fn translate<'a>(
         builder.item(item, before, behind)?;
     }
     builder.flush()?;
+    if builder.outputs.values().any(|list| !list.is_empty()) {
+        builder.notes.dropped("input.function_call_output", "a second result of the same call is not sent");
+    }
     builder.sign_steps();
     Ok(Translated { contents: builder.contents, system: builder.system })
 }

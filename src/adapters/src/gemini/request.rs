@@ -1,6 +1,6 @@
 //! Settings and context to a call.
 
-use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, Truncation, Verbosity};
+use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, ToolChoice, Truncation, Verbosity};
 use serde_json::{Map, Value};
 
 use super::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
@@ -23,7 +23,12 @@ pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result
     let mut notes = Notes::default();
 
     let choice = match flat.is_empty() {
-        true => Choice::default(),
+        true => {
+            if !matches!(settings.tool_choice, ToolChoice::Auto | ToolChoice::None) {
+                tool_notes.push(Note::dropped("tool_choice", "no tool is left to choose from"));
+            }
+            Choice::default()
+        }
         false => tool_config::choice(settings, &flat, &names, &traits, &mut tool_notes),
     };
     let hidden = |name: &str| choice.only.is_some_and(|only| !only.iter().any(|n| n == name));

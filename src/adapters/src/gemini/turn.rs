@@ -246,6 +246,10 @@ impl Turn {
             open.late_sig = Some(sig);
         }
         let Open::Call(open) = &mut self.open else {
+            // An end mark without a beginning says nothing.
+            if call.args.is_none() && call.partial_args.is_none() {
+                return;
+            }
             self.note(out, "output.function_call", "a call without a name is not carried over");
             return;
         };

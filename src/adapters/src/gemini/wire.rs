@@ -155,16 +155,6 @@ pub(super) struct TokenLogprob {
     pub(super) log_probability: f64,
 }
 
-/// The `error` member of an error body or chunk.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ErrorBody {
-    pub(super) code: Option<u16>,
-    pub(super) message: Option<String>,
-    pub(super) status: Option<String>,
-    pub(super) details: Option<Vec<ErrorDetail>>,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ErrorDetail {
