@@ -1,56 +1,14 @@
 //! Every recorded answer of Gemini is understood, however its bytes are cut, and goes back as it came.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod gemini_support;
 
-use std::path::PathBuf;
-
+use gemini_support::cases::{Case, cases};
 use gemini_support::{Answer, assemble, body, gemini, stream, translator, user};
 use or_adapters::{Adapter, FinishReason, ModelEvent, UpstreamErrorKind};
 use or_protocol::{FunctionCallOutput, Include, Item, Output, Settings};
 use pretty_assertions::assert_eq;
 use serde_json::Value;
-
-struct Case {
-    name: String,
-    model: String,
-    status: u16,
-    body: Vec<u8>,
-    sse: bool,
-    request: Option<Value>,
-}
-
-fn cases() -> Vec<Case> {
-    let shared = std::env::var("OPEN_RESPONSES_SHARED")
-        .map_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let folder = shared.join("fixtures/gemini");
-    let Ok(list) = std::fs::read_dir(&folder) else {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "no recordings at {}", folder.display());
-        println!("left out: no recordings");
-        return Vec::new();
-    };
-    let mut cases: Vec<_> = list
-        .map(|entry| {
-            let path = entry.unwrap().path();
-            let meta: Value =
-                serde_json::from_slice(&std::fs::read(path.join("meta.json")).unwrap()).unwrap();
-            let sse = path.join("response.sse").exists();
-            let body = path.join(if sse { "response.sse" } else { "response.json" });
-            Case {
-                name: path.file_name().unwrap().to_string_lossy().into_owned(),
-                model: meta["model"].as_str().unwrap().to_owned(),
-                status: u16::try_from(meta["status"].as_u64().unwrap()).unwrap(),
-                body: std::fs::read(body).unwrap(),
-                sse,
-                request: std::fs::read(path.join("request.json"))
-                    .ok()
-                    .map(|bytes| serde_json::from_slice(&bytes).unwrap()),
-            }
-        })
-        .collect();
-    cases.sort_by(|a, b| a.name.cmp(&b.name));
-    cases
-}
 
 fn settings() -> Settings {
     Settings { include: vec![Include::OutputTextLogprobs], ..Settings::default() }

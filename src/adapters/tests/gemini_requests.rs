@@ -66,6 +66,13 @@ fn the_path_names_the_model_and_the_method() {
 }
 
 #[test]
+fn a_models_own_path_must_not_lead_elsewhere() {
+    for model in ["models/../../v1/files", "publishers//x", "models/./x"] {
+        assert!(call(&gemini(false), json!({ "model": model, "input": "Hi" })).is_err(), "{model}");
+    }
+}
+
+#[test]
 fn one_credential_is_sent() {
     assert_eq!(gemini(false).credentials("k"), [("x-goog-api-key", "k".to_owned())]);
     assert_eq!(gemini(true).credentials("k"), [("authorization", "Bearer k".to_owned())]);
@@ -104,6 +111,12 @@ fn settings_the_model_does_not_take_are_noted() {
             "-text.verbosity",
             "-truncation",
         ],
+    );
+    check(
+        "gemini-3.7-flash",
+        json!({ "reasoning": { "effort": "none", "summary": "auto" } }),
+        &json!({ "generationConfig": { "thinkingConfig": { "thinkingLevel": "LOW" } } }),
+        &["-reasoning.effort"],
     );
     check(
         "gemini-2.0-flash",

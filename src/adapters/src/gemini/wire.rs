@@ -114,8 +114,9 @@ pub(super) struct GroundingChunk {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Source {
-    #[serde(alias = "sourceUri")]
     pub(super) uri: Option<String>,
+    /// Of images, in place of `uri`.
+    pub(super) source_uri: Option<String>,
     pub(super) title: Option<String>,
 }
 

@@ -1,6 +1,8 @@
 //! Feeds answers to the adapter and puts its events together to items.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod cases;
+
 use std::collections::HashMap;
 
 use or_adapters::gemini::Gemini;
