@@ -1,4 +1,5 @@
 //! No bytes of a provider make the translator panic.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 use or_adapters::openai_responses::OpenAiResponses;
 use or_adapters::{Adapter, Frame, ModelEvent, ModelRequest, ProviderOptions};

@@ -1,6 +1,12 @@
 //! Recorded answers of OpenAI and of hosts that speak its Responses API.
 //!
 //! The recordings are not part of the repository: their folder is named by `OPEN_RESPONSES_SHARED`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests may fail loudly"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
