@@ -21,7 +21,7 @@ use crate::{AdapterError, Note, custom_arguments};
 
 /// What the translation of the context depends on.
 #[derive(Debug)]
-pub(super) struct Frame<'a> {
+pub(super) struct Setting<'a> {
     pub(super) model: &'a str,
     /// Fingerprint of system prompt and tools, where thinking is bound to them.
     pub(super) mark: Option<&'a str>,
@@ -40,11 +40,11 @@ pub(super) struct History<'a> {
 /// Translates the context behind its leading system items.
 pub(super) fn translate<'a>(
     context: &'a [Item],
-    frame: &Frame<'_>,
+    setting: &Setting<'_>,
     notes: &mut Vec<Note>,
 ) -> Result<History<'a>, AdapterError> {
     let mut builder = Builder {
-        frame,
+        setting,
         notes,
         history: History::default(),
         outputs: HashMap::new(),
@@ -61,6 +61,7 @@ pub(super) fn translate<'a>(
         builder.item(index, item, context.get(index + 1..).unwrap_or_default())?;
     }
     builder.answer_calls()?;
+    builder.trim_assistant();
     Ok(builder.history)
 }
 
@@ -68,7 +69,7 @@ pub(super) fn translate<'a>(
 type Pending<'a> = (Cow<'a, str>, &'a Output);
 
 struct Builder<'a, 'f> {
-    frame: &'f Frame<'f>,
+    setting: &'f Setting<'f>,
     notes: &'f mut Vec<Note>,
     history: History<'a>,
     /// Outputs not yet taken, by call id, in order.
@@ -138,7 +139,7 @@ impl<'a> Builder<'a, '_> {
 
     /// Orders in the middle of the conversation.
     fn system(&mut self, message: &'a MessageItem, rest: &[Item]) -> Result<(), AdapterError> {
-        let own_role = self.frame.system_role && self.pending.is_empty() && self.may_stand_here(rest);
+        let own_role = self.setting.system_role && self.pending.is_empty() && self.may_stand_here(rest);
         let mut wrapped = false;
         for part in &message.content {
             let Some(block) = media::block(part)? else { continue };
@@ -224,7 +225,7 @@ impl<'a> Builder<'a, '_> {
 
     fn flat_name(&self, call: &'a FunctionCall) -> Cow<'a, str> {
         let known = call.namespace.as_ref().and_then(|namespace| {
-            self.frame.namespaces.iter().find(|(n, function, _)| n == namespace && *function == call.name)
+            self.setting.namespaces.iter().find(|(n, function, _)| n == namespace && *function == call.name)
         });
         match known {
             Some((_, _, flat)) => Cow::Owned(wire_name(flat).into_owned()),
@@ -250,8 +251,8 @@ impl<'a> Builder<'a, '_> {
             Some((mark, json)) if !envelope.blob.starts_with('{') => (Some(mark), json),
             _ => (None, envelope.blob.as_str()),
         };
-        let bound = self.frame.mark.is_some();
-        if bound && (mark != self.frame.mark || envelope.model != self.frame.model) {
+        let bound = self.setting.mark.is_some();
+        if bound && (mark != self.setting.mark || envelope.model != self.setting.model) {
             return self.note("input.reasoning", "thinking is bound to another model, instructions or tools");
         }
         match thinking_block(json) {
@@ -290,7 +291,28 @@ impl<'a> Builder<'a, '_> {
         Ok(())
     }
 
+    /// An assistant message must not end in thinking; it does when what followed could not be sent.
+    fn trim_assistant(&mut self) {
+        let Some(last) = self.history.messages.last_mut().filter(|m| m.role == WireRole::Assistant) else {
+            return;
+        };
+        let before = last.content.len();
+        while matches!(last.content.last(), Some(Block::Thinking(_))) {
+            last.content.pop();
+        }
+        let (after, empty) = (last.content.len(), last.content.is_empty());
+        if empty {
+            self.history.messages.pop();
+        }
+        if after != before {
+            self.note("input.reasoning", "thinking that nothing follows was left out");
+        }
+    }
+
     fn push(&mut self, role: WireRole, block: Block<'a>) {
+        if role != WireRole::Assistant {
+            self.trim_assistant();
+        }
         self.history.stored_files |= media::is_stored_file(&block);
         match self.history.messages.last_mut() {
             Some(last) if last.role == role => last.content.push(block),
