@@ -201,3 +201,32 @@ fn what_cannot_be_sent_is_refused() {
         "The compaction item was made by another provider and cannot be read by this one.",
     );
 }
+
+#[test]
+fn text_before_a_refusal_is_not_fed_back() {
+    let content = json!([{"type": "output_text", "text": "Well"}, {"type": "refusal", "refusal": "No."}]);
+    let user = json!({"role": "user", "content": [{"type": "text", "text": "Hi"}]});
+    check(
+        json!({"input": [{"role": "user", "content": "Hi"}, {"type": "message", "role": "assistant", "content": content},
+            {"role": "user", "content": "Hi"}]}),
+        json!({"messages": [user, {"role": "assistant", "content": [{"type": "text", "text": "No."}]}, user]}),
+        &["input dropped"],
+    );
+}
+
+#[test]
+fn a_run_of_later_orders_stays_together() {
+    let order = |text: &str| json!({"role": "system", "content": text});
+    let block = |text: &str| json!({"type": "text", "text": text});
+    check(
+        json!({"model": "claude-opus-5", "input": [{"role": "user", "content": "Hi"}, order("A"), order("B"),
+            {"role": "assistant", "content": "a"}, {"role": "user", "content": "Hi"}, order("C")]}),
+        json!({"messages": [
+            {"role": "user", "content": [block("Hi")]},
+            {"role": "system", "content": [block("A"), block("B")]},
+            {"role": "assistant", "content": [block("a")]},
+            {"role": "user", "content": [block("Hi")]},
+            {"role": "system", "content": [block("C")]}]}),
+        &[],
+    );
+}

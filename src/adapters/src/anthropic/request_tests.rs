@@ -184,6 +184,9 @@ fn a_schema_is_enforced_or_emulated() {
         json!({"output_config": null, "tools": [tool], "tool_choice": choice}),
         &["text.format emulated"],
     );
+    let mut beside = with("claude-3-7-sonnet-latest");
+    beside["tools"] = json!([function("f")]);
+    check(beside, json!({"tool_choice": {"type": "any"}}), &["text.format emulated"]);
     check(
         json!({"text": {"format": {"type": "json_object"}}, "input": "json"}),
         json!({"system": [{"type": "text", "text": "Answer with one JSON object only, without any text around it."}]}),
