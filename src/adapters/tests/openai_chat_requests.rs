@@ -1,4 +1,5 @@
 //! Requests to Chat Completions hosts, as they are sent.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use or_adapters::openai_chat::OpenAiChat;
 use or_adapters::{Adapter, AdapterError, ModelRequest, NoteKind, ProviderOptions};

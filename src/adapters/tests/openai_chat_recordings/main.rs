@@ -1,6 +1,7 @@
 //! Every recorded answer of Chat Completions hosts, against a second, simple reading of the same bytes.
 //!
 //! The recordings lie outside the repository: `OPEN_RESPONSES_SHARED`, else `shared` beside it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod assemble;
 mod odd_bytes;
@@ -47,7 +48,7 @@ fn cases() -> Vec<Case> {
         .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let Ok(list) = std::fs::read_dir(root.join("fixtures/openai-chat")) else {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "no recordings at {}", root.display());
-        println!("recordings left out: none at {}", root.display());
+        eprintln!("recordings left out: none at {}", root.display());
         return Vec::new();
     };
     let mut cases: Vec<Case> = list
