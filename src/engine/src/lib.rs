@@ -5,8 +5,10 @@
 #![warn(missing_docs)]
 
 mod assembly;
+mod calls;
 mod context;
 mod events;
+mod growth;
 mod io;
 mod parts;
 mod response_loop;

@@ -6,7 +6,8 @@ use or_protocol::{
     ResponseStatus, Settings, Tool, Usage,
 };
 
-use crate::assembly::{Assembly, Ending, NewCall};
+use crate::assembly::{Assembly, Ending};
+use crate::calls::NewCall;
 use crate::events::EventWriter;
 use crate::io::{Action, Input, LoopSpec, Outcome, Output, Record};
 use crate::snapshot::{Snapshot, resource, response_error};
