@@ -50,7 +50,7 @@ pub(crate) struct Assembly {
     pub(crate) sealed: Vec<(usize, String)>,
     pub(crate) open: Vec<(u32, Slot)>,
     /// Ended by the model, not yet announced.
-    pub(crate) ended: Option<usize>,
+    ended: Option<usize>,
 }
 
 impl Assembly {
@@ -62,18 +62,26 @@ impl Assembly {
         self.open.iter().position(|(b, _)| *b == block)
     }
 
-    /// Whether events of this block are to be swallowed.
-    pub(crate) fn suppressed(&self, block: u32) -> bool {
-        self.open.iter().any(|(b, slot)| *b == block && matches!(slot, Slot::Suppressed))
+    /// Whether the block is open, or its events are to be swallowed.
+    pub(crate) fn knows(&self, block: u32) -> bool {
+        self.slot(block).is_some()
     }
 
     pub(crate) fn suppress(&mut self, block: u32) {
-        self.open.push((block, Slot::Suppressed));
+        if !self.knows(block) {
+            self.open.push((block, Slot::Suppressed));
+        }
     }
 
-    /// Announces the item that ended last.
-    pub(crate) fn flush(&mut self, ending: Ending, w: &mut EventWriter) {
+    /// Announces the item that ended last. It can have been cut off only if no other item is behind it
+    /// (rules 4.3).
+    fn flush(&mut self, ending: Ending, w: &mut EventWriter) {
         let Some(index) = self.ended.take() else { return };
+        let last = index + 1 == self.output.len();
+        self.announce(index, if last { ending } else { Ending::Completed }, w);
+    }
+
+    fn announce(&mut self, index: usize, ending: Ending, w: &mut EventWriter) {
         if let Some(item) = self.output.get_mut(index) {
             set_status(item, ending.status());
             w.emit("response.output_item.done", EventBody::Item { output_index: index, item });
@@ -112,11 +120,22 @@ impl Assembly {
     }
 
     pub(crate) fn block_done(&mut self, block: u32, w: &mut EventWriter) {
-        let Some(at) = self.slot(block) else { return };
-        self.close_part(at, w);
-        if let (_, Slot::Item(open)) = self.open.remove(at) {
-            let index = self.finish_call(open, w);
+        if let Some(at) = self.slot(block)
+            && let Some(index) = self.close(at, Ending::Completed, w)
+        {
             self.end(index, w);
+        }
+    }
+
+    /// Ends what a slot holds; the place of its item.
+    fn close(&mut self, at: usize, ending: Ending, w: &mut EventWriter) -> Option<usize> {
+        self.close_part(at, w);
+        match self.open.remove(at) {
+            (_, Slot::Item(open)) => {
+                self.finish_call(&open, ending, w);
+                Some(open.index)
+            }
+            (_, Slot::Suppressed) => None,
         }
     }
 
@@ -128,38 +147,34 @@ impl Assembly {
 
     /// Ends everything that is open. Only the last item can have been cut off.
     pub(crate) fn close_all(&mut self, last: Ending, w: &mut EventWriter) {
-        let mut blocks: Vec<(usize, u32)> = self
-            .open
-            .iter()
-            .filter_map(|(block, slot)| match slot {
-                Slot::Item(open) => Some((open.index, *block)),
-                Slot::Suppressed => None,
-            })
-            .collect();
-        blocks.sort_unstable();
-        for (_, block) in blocks {
-            self.block_done(block, w);
+        self.sort_open();
+        while !self.open.is_empty() {
+            let ending = if self.open.len() == 1 { last } else { Ending::Completed };
+            if let Some(index) = self.close(0, ending, w) {
+                self.end(index, w);
+            }
         }
-        self.open.clear();
         self.flush(last, w);
     }
 
     /// After a failure: what had ended is whole, what was growing is not (rules 11.9).
     pub(crate) fn abandon(&mut self, w: &mut EventWriter) {
         self.flush(Ending::Completed, w);
-        let mut slots = std::mem::take(&mut self.open);
-        slots.sort_by_key(|(_, slot)| match slot {
+        self.sort_open();
+        while !self.open.is_empty() {
+            if let Some(index) = self.close(0, Ending::Incomplete, w) {
+                self.announce(index, Ending::Incomplete, w);
+            }
+        }
+    }
+
+    /// Brings what is open into the order of the output, and forgets what is suppressed.
+    fn sort_open(&mut self) {
+        self.open.retain(|(_, slot)| matches!(slot, Slot::Item(_)));
+        self.open.sort_by_key(|(_, slot)| match slot {
             Slot::Item(open) => open.index,
             Slot::Suppressed => usize::MAX,
         });
-        self.open = slots;
-        while !self.open.is_empty() {
-            self.close_part(0, w);
-            if let (_, Slot::Item(open)) = self.open.remove(0) {
-                self.ended = Some(self.finish_call(open, w));
-                self.flush(Ending::Incomplete, w);
-            }
-        }
     }
 
     /// Makes `wanted` the growing part of the block's item.

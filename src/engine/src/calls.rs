@@ -1,10 +1,9 @@
-//! How calls and hosted items grow.
+//! How calls grow.
 
 use or_adapters::custom_input;
-use or_protocol::{CustomToolCall, EventBody, FunctionCall, Item, ItemStatus, OtherItem};
-use serde_json::{Map, Value};
+use or_protocol::{CustomToolCall, EventBody, FunctionCall, Item, ItemStatus};
 
-use crate::assembly::{Assembly, OpenItem, Slot};
+use crate::assembly::{Assembly, Ending, OpenItem, Slot};
 use crate::events::EventWriter;
 
 /// A call that begins.
@@ -64,12 +63,12 @@ impl Assembly {
     }
 
     /// Emits the whole payload of a call; other items have nothing left to say.
-    pub(crate) fn finish_call(&mut self, open: OpenItem, w: &mut EventWriter) -> usize {
+    pub(crate) fn finish_call(&mut self, open: &OpenItem, ending: Ending, w: &mut EventWriter) {
         let output_index = open.index;
         match self.output.get_mut(output_index) {
             Some(Item::FunctionCall(call)) => {
                 // A tool without arguments may get none at all; clients parse what they get.
-                if call.arguments.is_empty() {
+                if call.arguments.is_empty() && ending == Ending::Completed {
                     call.arguments.push_str("{}");
                     let item_id = call.id.as_deref().unwrap_or_default();
                     w.emit(
@@ -90,8 +89,10 @@ impl Assembly {
                 let item_id = call.id.as_deref().unwrap_or_default();
                 if let Some(arguments) = &open.emulated_custom {
                     let input = custom_input(arguments);
-                    let body = EventBody::ArgumentsDelta { item_id, output_index, delta: &input };
-                    w.emit("response.custom_tool_call_input.delta", body);
+                    if !input.is_empty() {
+                        let body = EventBody::ArgumentsDelta { item_id, output_index, delta: &input };
+                        w.emit("response.custom_tool_call_input.delta", body);
+                    }
                     call.input = input;
                 }
                 let body = EventBody::InputDone { item_id, output_index, input: &call.input };
@@ -99,43 +100,5 @@ impl Assembly {
             }
             _ => {}
         }
-        output_index
-    }
-
-    pub(crate) fn hosted(&mut self, block: u32, item: Map<String, Value>, done: bool, w: &mut EventWriter) {
-        if self.suppressed(block) {
-            return;
-        }
-        let Some(at) = self.slot(block) else {
-            let index = self.open_item(block, Item::Other(OtherItem(item)), None, w);
-            if done {
-                self.open.retain(|(b, _)| *b != block);
-                self.ended = Some(index);
-            }
-            return;
-        };
-        let Some((_, Slot::Item(open))) = self.open.get(at) else { return };
-        let index = open.index;
-        if let Some(Item::Other(stored)) = self.output.get_mut(index) {
-            let id = stored.0.get("id").cloned();
-            stored.0 = item;
-            if let Some(id) = id {
-                stored.0.insert("id".into(), id);
-            }
-        }
-        if done {
-            self.open.remove(at);
-            self.end(index, w);
-        }
-    }
-
-    pub(crate) fn hosted_event(&mut self, block: u32, mut event: Map<String, Value>, w: &mut EventWriter) {
-        let Some((_, Slot::Item(open))) = self.slot(block).and_then(|at| self.open.get(at)) else { return };
-        let Some(Value::String(name)) = event.remove("type") else { return };
-        event.remove("sequence_number");
-        let id = self.output.get(open.index).and_then(Item::id).unwrap_or_default();
-        event.insert("item_id".into(), id.into());
-        event.insert("output_index".into(), open.index.into());
-        w.emit(&name, EventBody::Hosted(&event));
     }
 }

@@ -9,10 +9,12 @@ mod calls;
 mod context;
 mod events;
 mod growth;
+mod hosted;
 mod io;
 mod parts;
 mod response_loop;
 mod snapshot;
+mod tools;
 
 pub use context::{Context, HistoryTurn, build_context};
 pub use events::ReasoningEvents;
