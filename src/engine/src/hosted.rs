@@ -59,7 +59,8 @@ impl Assembly {
 
     pub(crate) fn hosted_event(&mut self, block: u32, mut event: Map<String, Value>, w: &mut EventWriter) {
         let Some((_, Slot::Item(open))) = self.slot(block).and_then(|at| self.open.get(at)) else { return };
-        let Some(item) = self.output.get(open.index).filter(|item| is_whole(item)) else { return };
+        // Standard items have standard events only.
+        let Some(item @ Item::Other(_)) = self.output.get(open.index) else { return };
         let Some(Value::String(name)) = event.remove("type") else { return };
         if !is_foreign(&name) {
             return;

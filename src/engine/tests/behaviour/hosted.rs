@@ -173,6 +173,14 @@ fn a_hosted_event_cannot_break_the_frame() {
 }
 
 #[test]
+fn a_standard_item_has_no_hosted_events() {
+    let output = json!({"type": "function_call_output", "call_id": "c", "output": ""});
+    let event = hosted_event(0, json!({"type": "response.web_search_call.searching"}));
+    let played = say(spec(searching()), [hosted(0, output, false), event, stop()]);
+    assert_eq!(played.types(), ["output_item.added", "output_item.done"]);
+}
+
+#[test]
 fn a_hosted_item_cannot_take_over_another_block() {
     let events = [
         text(0, "a"),
