@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The actors: one loop for each request, providers, the store, and who watches over them.
+//!
+//! Data waits along its flow (every hop is bounded and awaited); control goes against it.
+#![warn(missing_docs)]
+
+mod client;
+mod drive;
+mod job;
+mod loop_actor;
+mod messages;
+pub mod metrics;
+mod node;
+mod play;
+mod provider;
+mod references;
+pub mod store;
+mod summary;
+mod supervisor;
+mod upstream;
+
+pub use job::{Job, ProviderKey, Reply};
+pub use messages::{Cancel, CancelReason, LoopEnded, Sample, SampleError, Sampled, StartResponse};
+pub use node::{Limits, Node, ProviderSpec, Transport};
+pub use supervisor::LoopSupervisor;

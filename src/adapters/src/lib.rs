@@ -15,10 +15,12 @@ pub mod gemini;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
+mod registry;
 mod tools;
 
 pub use adapter::{Adapter, ModelRequest, Note, NoteKind, ProviderOptions, ResponseTranslator, UpstreamCall};
 pub use error::{AdapterError, UpstreamError, UpstreamErrorKind};
 pub use event::{CallKind, FinishReason, ModelEvent};
 pub use framing::{Frame, FrameDecoder, Framing};
+pub use registry::{KINDS, builtin};
 pub use tools::{FlatTool, ToolOrigin, custom_arguments, custom_input, flatten_tools};

@@ -1,1 +1,80 @@
-//! OpenAI Responses.
+//! OpenAI Responses: OpenAI, Azure and every other host that speaks the same wire.
+//!
+//! What it supports:
+//! - text, refusals, annotations, log probabilities, phases;
+//! - reasoning as summary or raw text, and its encrypted state, sealed and given back byte for byte;
+//! - function, custom and namespace tools, and every hosted tool of the provider, as they came;
+//! - any difference of a host is data: a preset by the host of `base_url` (`quirks`), a table by model
+//!   name (`models`).
+//!
+//! Items are told apart by `output_index`, which becomes the block number; upstream ids are never used,
+//! for some hosts change them between two events of one item.
+
+mod blocks;
+mod error;
+mod models;
+mod quirks;
+mod request;
+mod request_items;
+mod request_parts;
+#[cfg(test)]
+mod request_tests;
+mod response;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
+mod tools;
+mod wire;
+
+use crate::{
+    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
+    UpstreamError,
+};
+use quirks::Quirks;
+use stream::Translator;
+
+/// Name of this adapter in the configuration and in sealed state.
+const KIND: &str = "openai-responses";
+
+/// The adapter; holds what is known about its host.
+#[derive(Debug)]
+pub struct OpenAiResponses {
+    quirks: Quirks,
+}
+
+impl OpenAiResponses {
+    /// Reads the provider's quirks over the preset of its host. The error names the offending key.
+    pub fn new(options: &ProviderOptions) -> Result<Self, String> {
+        Ok(Self { quirks: Quirks::read(&options.base_url, &options.quirks)? })
+    }
+}
+
+impl Adapter for OpenAiResponses {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+
+    fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
+        if self.quirks.api_key_header {
+            vec![("api-key", key.to_owned())]
+        } else {
+            vec![("authorization", format!("Bearer {key}"))]
+        }
+    }
+
+    fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
+        request::translate(request, &self.quirks)
+    }
+
+    fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
+        Box::new(Translator::new(request.model, request.settings.wants_logprobs()))
+    }
+
+    fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
+        error::from_body(status, retry_after_s, body)
+    }
+}

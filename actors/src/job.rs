@@ -1,0 +1,79 @@
+//! One request on its way from the HTTP layer to a loop, and the answer's way back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use or_adapters::Note;
+use or_protocol::{ApiError, CreateResponseBody, ResponseId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ProviderSpec;
+
+/// Whose provider key a call uses.
+#[derive(Clone)]
+pub enum ProviderKey {
+    /// The server's, from the environment; none for providers that need none.
+    Server,
+    /// The client's own, for this call only.
+    Client(Arc<str>),
+}
+
+impl std::fmt::Debug for ProviderKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Server => "Server",
+            Self::Client(_) => "Client(***)",
+        })
+    }
+}
+
+/// Everything a loop needs to know about its request.
+#[derive(Debug)]
+pub struct Job {
+    /// Id of the response to make.
+    pub id: ResponseId,
+    /// For logs and the `x-request-id` header.
+    pub request_id: String,
+    /// The decoded request.
+    pub body: CreateResponseBody,
+    /// Model name as the client wrote it.
+    pub model: String,
+    /// Name the provider knows.
+    pub upstream_model: String,
+    /// Who serves it.
+    pub provider: Arc<ProviderSpec>,
+    /// Whose key.
+    pub key: ProviderKey,
+    /// Name of the client key that made the request; owner of the record.
+    pub owner: String,
+    /// Whether a dropped field is an error (design D13).
+    pub strict: bool,
+    /// Whether the body is so large that it is translated off the arbiter.
+    pub heavy: bool,
+    /// When the request came.
+    pub received: Instant,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Reply>,
+}
+
+/// The beginning of an answer, or all of it.
+#[derive(Debug)]
+pub enum Reply {
+    /// A whole JSON answer.
+    Json {
+        /// The response object.
+        body: Vec<u8>,
+        /// For the translation header.
+        notes: Vec<Note>,
+    },
+    /// A stream has begun.
+    Stream {
+        /// Whole frames in order; closed after the last one.
+        frames: mpsc::Receiver<Bytes>,
+        /// For the translation header.
+        notes: Vec<Note>,
+    },
+    /// Nothing was sent yet, and this went wrong.
+    Error(ApiError),
+}

@@ -1,0 +1,147 @@
+//! Every message between actors. The same graph is drawn in `docs/actors.md`.
+
+use actix::Message;
+use or_adapters::{AdapterError, ModelEvent, ResponseTranslator, UpstreamCall};
+use or_engine::Outcome;
+use or_protocol::{ApiError, ErrorKind, ResponseId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Job, ProviderKey};
+
+/// Starts one response. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter.
+///
+/// `Ok` means that a loop was spawned, which answers through the job's own channel; `Err` that it was
+/// not admitted.
+#[derive(Message)]
+#[rtype(result = "Result<(), ApiError>")]
+pub struct StartResponse {
+    /// What to do.
+    pub job: Box<Job>,
+}
+
+/// A loop is over, however it ended. Sent once by each `LoopActor` to its supervisor, also while a
+/// panic unwinds.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct LoopEnded {
+    /// Which.
+    pub id: ResponseId,
+    /// How; `None` after a panic that nothing caught, or when no response ever began.
+    pub outcome: Option<Outcome>,
+}
+
+/// Why a loop shall end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CancelReason {
+    /// The server stops and its grace time is over.
+    Shutdown,
+}
+
+/// Ends a loop. Sent by the node to any `LoopActor`; the client still gets its terminal event.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Cancel(
+    /// Why.
+    pub CancelReason,
+);
+
+/// One call of the model. Sent by a `LoopActor` to the `ProviderActor` of its arbiter.
+///
+/// The reply comes with the head of the provider's answer. Dropping the other end of `gone` closes the
+/// upstream connection at any time.
+#[derive(Message)]
+#[rtype(result = "Result<Sampled, SampleError>")]
+pub struct Sample {
+    /// The call, translated.
+    pub call: UpstreamCall,
+    /// Translates what comes back.
+    pub translator: Box<dyn ResponseTranslator>,
+    /// Whose key to use.
+    pub key: ProviderKey,
+    /// Resolves when the loop is gone.
+    pub gone: oneshot::Receiver<()>,
+}
+
+/// A provider's answer, translated.
+#[derive(Debug)]
+pub enum Sampled {
+    /// A unary answer.
+    Whole(Vec<ModelEvent>),
+    /// A stream: one batch for each read of the connection. The loop pulls; a full channel stops the reading.
+    Stream(mpsc::Receiver<Result<Vec<ModelEvent>, SampleError>>),
+}
+
+/// Why a turn gave no good answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SampleError {
+    /// Translation failed or the provider reported an error.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// No connection could be made.
+    #[error("cannot reach the provider: {0}")]
+    Unreachable(String),
+    /// The connection broke.
+    #[error("the connection to the provider broke: {0}")]
+    Broken(String),
+    /// Nothing came for too long.
+    #[error("the provider was silent for {0} s")]
+    Silent(u64),
+    /// As many calls as the configuration allows are running.
+    #[error("the provider has {0} calls running, which is its limit")]
+    Busy(usize),
+    /// The answer is larger than we take.
+    #[error("the provider's answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// A bug in an adapter or in the provider actor.
+    #[error("translation panicked")]
+    Panicked,
+    /// The loop was gone before the answer came.
+    #[error("nobody waits for the answer any more")]
+    Gone,
+}
+
+impl SampleError {
+    /// A closed word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Adapter(AdapterError::Unsupported { .. }) => "unsupported",
+            Self::Adapter(AdapterError::BadFrame { .. }) => "bad_frame",
+            Self::Adapter(AdapterError::Truncated { .. }) => "truncated",
+            Self::Adapter(AdapterError::Upstream(e)) if e.status.is_some() => "http_error",
+            Self::Adapter(AdapterError::Upstream(_)) => "stream_error",
+            Self::Unreachable(_) => "unreachable",
+            Self::Broken(_) => "broken",
+            Self::Silent(_) => "timeout",
+            Self::Busy(_) => "busy",
+            Self::TooLarge(_) => "too_large",
+            Self::Panicked => "panic",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// What the client is told. `client_key`: the call was made with the client's own provider key.
+    pub fn to_api(&self, client_key: bool) -> ApiError {
+        let model = |code: &str, text: &str| ApiError::new(ErrorKind::Model, text).with_code(code);
+        match self {
+            Self::Adapter(error) => error.to_api(client_key),
+            Self::Unreachable(_) => model("upstream_unreachable", "The model provider could not be reached."),
+            Self::Broken(_) => model(
+                "upstream_disconnected",
+                "The connection to the model provider broke before the answer was complete.",
+            ),
+            Self::Silent(seconds) => {
+                let text = format!("The model provider sent nothing for {seconds} seconds.");
+                ApiError::new(ErrorKind::Timeout, text).with_code("upstream_timeout")
+            }
+            Self::Busy(_) => {
+                let text = "Too many requests are running on this model provider. Please try again later.";
+                let error = ApiError::new(ErrorKind::TooManyRequests, text).with_code("rate_limit_exceeded");
+                ApiError { retry_after_s: Some(1), ..error }
+            }
+            Self::TooLarge(_) => {
+                model("upstream_invalid_response", "The model provider's answer is too large.")
+            }
+            Self::Panicked | Self::Gone => ApiError::internal(),
+        }
+    }
+}

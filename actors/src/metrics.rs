@@ -1,0 +1,144 @@
+//! Prometheus metrics. Labels come from closed sets only: provider names, kinds, outcomes.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+/// Seconds: from a cached answer to a long agentic run.
+const DURATION_BUCKETS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+
+/// All metrics of the server.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    first_token: HistogramVec,
+    tokens: IntCounterVec,
+    upstream_errors: IntCounterVec,
+    running: IntGauge,
+    store_commits: IntCounterVec,
+    panics: IntCounter,
+}
+
+impl Metrics {
+    /// Registers everything. Fails only if a name is used twice.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+            let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let seconds = |name: &str, help: &str| -> Result<HistogramVec, prometheus::Error> {
+            let options = HistogramOpts::new(name, help).buckets(DURATION_BUCKETS.to_vec());
+            let metric = HistogramVec::new(options, &["provider"])?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let requests = counter(
+            "openresponses_requests_total",
+            "Requests to the API, by provider (empty when none was chosen) and HTTP status or outcome.",
+            &["provider", "outcome"],
+        )?;
+        let duration =
+            seconds("openresponses_response_duration_seconds", "From request to the end of the answer.")?;
+        let first_token =
+            seconds("openresponses_time_to_first_token_seconds", "From request to the first model output.")?;
+        let tokens = counter(
+            "openresponses_tokens_total",
+            "Tokens as the providers count them.",
+            &["provider", "direction"],
+        )?;
+        let upstream_errors = counter(
+            "openresponses_upstream_errors_total",
+            "Failed provider calls.",
+            &["provider", "reason"],
+        )?;
+        let store_commits = counter("openresponses_store_commits_total", "Records written.", &["result"])?;
+        let running = IntGauge::new("openresponses_running_responses", "Responses in progress.")?;
+        registry.register(Box::new(running.clone()))?;
+        let panics = IntCounter::new("openresponses_panics_total", "Panics that were caught.")?;
+        registry.register(Box::new(panics.clone()))?;
+        Ok(Self {
+            registry,
+            requests,
+            duration,
+            first_token,
+            tokens,
+            upstream_errors,
+            running,
+            store_commits,
+            panics,
+        })
+    }
+
+    /// Counts a request that ended without a loop.
+    pub fn refused(&self, status: u16) {
+        self.requests.with_label_values(&["", status_class(status)]).inc();
+    }
+
+    /// Counts the end of a loop.
+    pub fn ended(&self, provider: &str, outcome: &str, took: Duration) {
+        self.requests.with_label_values(&[provider, outcome]).inc();
+        self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
+    }
+
+    /// Notes the first output of a model.
+    pub fn first_token(&self, provider: &str, after: Duration) {
+        self.first_token.with_label_values(&[provider]).observe(after.as_secs_f64());
+    }
+
+    /// Adds token counts.
+    pub fn tokens(&self, provider: &str, input: u64, output: u64) {
+        self.tokens.with_label_values(&[provider, "input"]).inc_by(input);
+        self.tokens.with_label_values(&[provider, "output"]).inc_by(output);
+    }
+
+    /// Counts a failed provider call.
+    pub fn upstream_error(&self, provider: &str, reason: &str) {
+        self.upstream_errors.with_label_values(&[provider, reason]).inc();
+    }
+
+    /// Counts a commit.
+    pub fn store_commit(&self, good: bool) {
+        self.store_commits.with_label_values(&[if good { "ok" } else { "error" }]).inc();
+    }
+
+    /// Counts a caught panic.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// The text form for `/metrics`. `running`: responses in progress.
+    pub fn render(&self, running: usize) -> String {
+        self.running.set(i64::try_from(running).unwrap_or(i64::MAX));
+        let mut out = Vec::new();
+        // Writing into memory; an encoding error would mean a metric without samples.
+        if TextEncoder::new().encode(&self.registry.gather(), &mut out).is_err() {
+            out.clear();
+        }
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+/// A closed set: the codes we send, and a class for all others.
+fn status_class(status: u16) -> &'static str {
+    const KNOWN: &[(u16, &str)] = &[
+        (400, "400"),
+        (401, "401"),
+        (403, "403"),
+        (404, "404"),
+        (405, "405"),
+        (413, "413"),
+        (415, "415"),
+        (429, "429"),
+        (503, "503"),
+    ];
+    let known = KNOWN.iter().find(|(code, _)| *code == status).map(|(_, word)| *word);
+    known.unwrap_or(if status < 500 { "4xx" } else { "5xx" })
+}

@@ -1,0 +1,107 @@
+//! What a request refers to: the chain it continues, and single stored items.
+
+use actix::Addr;
+use or_engine::{Context, HistoryTurn, build_context};
+use or_protocol::{ApiError, ErrorKind, Item, ItemId, ItemStatus, ResponseId};
+
+use crate::store::{ChainError, LoadChain, LoadResponse, StoreActor, StoreError};
+
+fn storage_error(error: &StoreError) -> ApiError {
+    tracing::error!(%error, "the history could not be read");
+    ApiError::new(ErrorKind::Storage, "The stored history could not be read.").with_code("storage_error")
+}
+
+/// Reads the chain behind `previous_response_id`, oldest first.
+async fn history(
+    store: &Addr<StoreActor>,
+    previous: &str,
+    owner: &str,
+) -> Result<Vec<HistoryTurn>, ApiError> {
+    let param = "previous_response_id";
+    let missing = || {
+        let text = format!("Previous response with id '{previous}' not found.");
+        ApiError::invalid("previous_response_not_found", param, text)
+    };
+    let id = ResponseId::parse(previous).ok_or_else(missing)?;
+    let loaded = store.send(LoadChain { id, owner: owner.to_owned() }).await;
+    let records = match loaded.unwrap_or(Err(ChainError::Store(StoreError::Unavailable))) {
+        Ok(records) => records,
+        Err(ChainError::NotFound(_)) => return Err(missing()),
+        Err(ChainError::Unfinished(id)) => {
+            let text = format!("Previous response with id '{id}' is not finished yet.");
+            return Err(ApiError::invalid("previous_response_not_finished", param, text));
+        }
+        Err(ChainError::TooLong(limit)) => {
+            let text = format!("The chain of previous responses is longer than {limit}.");
+            return Err(ApiError::invalid("previous_response_chain_too_long", param, text));
+        }
+        Err(ChainError::Store(error)) => return Err(storage_error(&error)),
+    };
+    records.iter().map(|r| r.history_turn(previous).map_err(|e| storage_error(&e))).collect()
+}
+
+/// Replaces every `item_reference` by the stored item of the same owner (rules 3.8).
+async fn resolve(store: &Addr<StoreActor>, items: &mut [Item], owner: &str) -> Result<(), ApiError> {
+    for (index, item) in items.iter_mut().enumerate() {
+        let Item::ItemReference(reference) = item else { continue };
+        let wanted = reference.id.clone();
+        let missing = || {
+            ApiError::new(ErrorKind::NotFound, format!("Item with id '{wanted}' not found."))
+                .with_param(format!("input[{index}].id"))
+        };
+        let id = ItemId::response_of(&wanted).ok_or_else(missing)?;
+        let name = id.to_string();
+        let loaded = store.send(LoadResponse { id, owner: owner.to_owned() }).await;
+        let record = loaded
+            .unwrap_or(Err(StoreError::Unavailable))
+            .map_err(|e| storage_error(&e))?
+            .ok_or_else(missing)?;
+        let turn = record.history_turn(&name).map_err(|e| storage_error(&e))?;
+        let mut stored = turn.output.into_iter().chain(turn.input);
+        *item = stored.find(|i| i.id() == Some(&wanted)).ok_or_else(missing)?;
+    }
+    Ok(())
+}
+
+/// Gives input items the ids and the state under which they are stored and listed.
+fn settle(items: &mut [Item], response: &ResponseId) {
+    for (index, item) in items.iter_mut().enumerate() {
+        if item.id().is_none() {
+            item.set_id(ItemId::input(item.id_prefix(), response, index));
+        }
+        match item {
+            Item::Message(i) => i.status = i.status.or(Some(ItemStatus::Completed)),
+            Item::FunctionCall(i) => i.status = i.status.or(Some(ItemStatus::Completed)),
+            Item::CustomToolCall(i) => i.status = i.status.or(Some(ItemStatus::Completed)),
+            Item::FunctionCallOutput(i) | Item::CustomToolCallOutput(i) => {
+                i.status = i.status.or(Some(ItemStatus::Completed));
+            }
+            Item::Reasoning(_) | Item::Compaction(_) | Item::ItemReference(_) | Item::Other(_) => {}
+        }
+    }
+}
+
+/// The request's whole context, and its own input as it will be stored (JSON; `None` if it will not be).
+pub(crate) async fn load(
+    store: &Addr<StoreActor>,
+    response: &ResponseId,
+    previous: Option<&str>,
+    owner: &str,
+    mut input: Vec<Item>,
+    keep: bool,
+) -> Result<(Context, Option<String>), ApiError> {
+    let history = match previous {
+        Some(previous) => history(store, previous, owner).await?,
+        None => Vec::new(),
+    };
+    if input.iter().any(|item| matches!(item, Item::ItemReference(_))) {
+        resolve(store, &mut input, owner).await?;
+    }
+    let stored = if keep {
+        settle(&mut input, response);
+        Some(serde_json::to_string(&input).map_err(|_| ApiError::internal())?)
+    } else {
+        None
+    };
+    Ok((build_context(history, input)?, stored))
+}

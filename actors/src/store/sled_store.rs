@@ -1,0 +1,127 @@
+//! The store on a local disk: sled under the [`Store`] trait.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use or_protocol::{ResponseId, ResponseStatus};
+
+use super::db::{Db, DbOptions, OnCorruption, Write};
+use super::writer::Writer;
+use super::{ChainError, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse};
+
+/// Longest chain that is followed.
+const MAX_LINKS: usize = 10_000;
+
+/// How to open a [`SledStore`].
+#[derive(Clone, Debug)]
+pub struct SledOptions {
+    /// The store's folder; made if it is missing.
+    pub path: PathBuf,
+    /// What to do if it is corrupt.
+    pub on_corruption: OnCorruption,
+    /// How long a response is kept after its creation; `None`: for ever.
+    pub retention: Option<Duration>,
+    /// Whether a commit also survives a loss of power; costs time per batch.
+    pub power_loss_safe: bool,
+    /// Bytes of database pages kept in memory.
+    pub cache_capacity: u64,
+}
+
+impl SledOptions {
+    /// Defaults for a folder: quarantine, 30 days, safe against `kill -9`, 64 MiB of pages.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            on_corruption: OnCorruption::Quarantine,
+            retention: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            power_loss_safe: false,
+            cache_capacity: 64 << 20,
+        }
+    }
+}
+
+/// Keeps responses in a folder of this machine. One process at a time.
+///
+/// Commits go to one thread that groups them; reads run on the caller's blocking pool and never wait for it.
+pub struct SledStore {
+    db: Db,
+    writer: Writer,
+}
+
+impl SledStore {
+    /// Opens the store. Blocks; meant for the start of the process.
+    pub fn open(options: SledOptions) -> Result<Arc<Self>, StoreOpenError> {
+        let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity } = options;
+        let db = Db::open(&path, &DbOptions { on_corruption, power_loss_safe, cache_capacity })?;
+        let writer = Writer::start(db.clone(), retention)
+            .map_err(|e| StoreOpenError::io("start the writer of the store", &path, e))?;
+        Ok(Arc::new(Self { db, writer }))
+    }
+
+    /// Runs a read on the blocking pool of the calling runtime.
+    fn read<T, E>(&self, work: impl FnOnce(&Db) -> Result<T, E> + Send + 'static) -> StoreFuture<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let db = self.db.clone();
+        Box::pin(async move {
+            match tokio::task::spawn_blocking(move || work(&db)).await {
+                Ok(result) => result,
+                Err(e) if e.is_panic() => Err(StoreError::Panicked.into()),
+                Err(_) => Err(StoreError::Unavailable.into()),
+            }
+        })
+    }
+}
+
+impl Store for SledStore {
+    fn commit(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
+        match record.encode() {
+            Ok(bytes) => Box::pin(self.writer.commit(Write { id, bytes })),
+            Err(e) => Box::pin(std::future::ready(Err(e))),
+        }
+    }
+
+    fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
+        self.read(move |db| load(db, &id, &owner))
+    }
+
+    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+        self.read(move |db| chain(db, id, &owner))
+    }
+
+    fn is_alive(&self) -> bool {
+        self.writer.is_alive()
+    }
+}
+
+fn load(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<StoredResponse>, StoreError> {
+    let Some(bytes) = db.read(id)? else { return Ok(None) };
+    let record = StoredResponse::decode(id.as_str(), &bytes)?;
+    Ok((record.owner == owner).then_some(record))
+}
+
+fn chain(db: &Db, id: ResponseId, owner: &str) -> Result<Vec<StoredResponse>, ChainError> {
+    let mut links = Vec::new();
+    let mut next = Some(id);
+    while let Some(id) = next {
+        if links.len() == MAX_LINKS {
+            return Err(ChainError::TooLong(MAX_LINKS));
+        }
+        let record = load(db, &id, owner)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
+        if matches!(record.status, ResponseStatus::Queued | ResponseStatus::InProgress) {
+            return Err(ChainError::Unfinished(id.to_string()));
+        }
+        next = match &record.previous_response_id {
+            Some(previous) => {
+                Some(ResponseId::parse(previous).ok_or_else(|| ChainError::NotFound(previous.clone()))?)
+            }
+            None => None,
+        };
+        links.push(record);
+    }
+    links.reverse();
+    Ok(links)
+}

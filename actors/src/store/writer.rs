@@ -1,0 +1,160 @@
+//! The one thread that writes: many commits, one batch, one flush.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::StoreError;
+use super::db::{Db, Write};
+
+/// Commits that may wait; a sender beyond them waits with its record in hand.
+const QUEUE: usize = 1024;
+/// Most records in one batch.
+const BATCH: usize = 256;
+/// Most responses removed between two batches.
+const SWEEP: usize = 500;
+/// Time between two looks for expired responses.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// The same while there are more of them than one sweep takes.
+const SWEEP_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the thread writes to. A trait so that tests can stand in for the disk.
+pub(super) trait Disk: Send + 'static {
+    /// Writes all or none; durable on return.
+    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError>;
+
+    /// Removes up to `limit` responses created before `cutoff_ms` and tells how many.
+    fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError>;
+}
+
+impl Disk for Db {
+    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        Db::write(self, writes)
+    }
+
+    fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
+        Db::expire(self, cutoff_ms, limit)
+    }
+}
+
+struct Job {
+    write: Write,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The way to the thread. Dropping it writes what is queued, closes the disk and waits for that.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    healthy: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(disk: impl Disk, retention: Option<Duration>) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let healthy = Arc::new(AtomicBool::new(true));
+        // Only its clock is used: to wait for jobs and for the next sweep at once.
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let worker = Worker { disk, retention, healthy: Arc::clone(&healthy) };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || worker.run(&clock, queue))?;
+        Ok(Self { jobs: Some(jobs), healthy, thread: Some(thread) })
+    }
+
+    /// Queues one record; resolves when it is durable or has failed.
+    pub(super) fn commit(&self, write: Write) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        let jobs = self.jobs.clone();
+        async move {
+            let (done, answer) = oneshot::channel();
+            let jobs = jobs.ok_or(StoreError::Unavailable)?;
+            jobs.send(Job { write, done }).await.map_err(|_| StoreError::Unavailable)?;
+            drop(jobs);
+            answer.await.unwrap_or(Err(StoreError::Unavailable))
+        }
+    }
+
+    /// Whether the thread runs and its last batch was written.
+    pub(super) fn is_alive(&self) -> bool {
+        self.jobs.as_ref().is_some_and(|jobs| !jobs.is_closed()) && self.healthy.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the store's writer had died");
+        }
+    }
+}
+
+struct Worker<D> {
+    disk: D,
+    retention: Option<Duration>,
+    healthy: Arc<AtomicBool>,
+}
+
+impl<D: Disk> Worker<D> {
+    fn run(mut self, clock: &tokio::runtime::Runtime, mut queue: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::with_capacity(BATCH);
+        let mut sweep_at = Instant::now() + SWEEP_EVERY;
+        loop {
+            let next = clock.block_on(async {
+                match self.retention {
+                    Some(_) => timeout_at(sweep_at, queue.recv_many(&mut jobs, BATCH)).await.ok(),
+                    None => Some(queue.recv_many(&mut jobs, BATCH).await),
+                }
+            });
+            match next {
+                Some(0) => return,
+                Some(_) => self.write(&mut jobs),
+                None => {}
+            }
+            if let Some(retention) = self.retention
+                && Instant::now() >= sweep_at
+            {
+                sweep_at = Instant::now() + self.sweep(retention);
+            }
+        }
+    }
+
+    fn write(&mut self, jobs: &mut Vec<Job>) {
+        let (writes, waiters): (Vec<_>, Vec<_>) = jobs.drain(..).map(|job| (job.write, job.done)).unzip();
+        let result = self.guarded(|disk| disk.write(&writes));
+        if let Err(error) = &result {
+            tracing::error!(%error, records = writes.len(), "a batch of responses was not written");
+        }
+        self.healthy.store(result.is_ok(), Ordering::Relaxed);
+        for waiter in waiters {
+            // A request that went away meanwhile does not want to know.
+            let _ = waiter.send(result.clone());
+        }
+    }
+
+    /// Removes some expired responses; the answer is the time until the next sweep.
+    fn sweep(&mut self, retention: Duration) -> Duration {
+        let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return SWEEP_EVERY };
+        let cutoff = now.saturating_sub(retention).as_millis();
+        let cutoff = u64::try_from(cutoff).unwrap_or(0);
+        match self.guarded(|disk| disk.expire(cutoff, SWEEP)) {
+            Ok(SWEEP) => SWEEP_AGAIN,
+            Ok(_) => SWEEP_EVERY,
+            Err(error) => {
+                tracing::error!(%error, "expired responses were not removed");
+                SWEEP_EVERY
+            }
+        }
+    }
+
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut D) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        catch_unwind(AssertUnwindSafe(|| work(&mut self.disk))).unwrap_or(Err(StoreError::Panicked))
+    }
+}

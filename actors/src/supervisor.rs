@@ -1,0 +1,85 @@
+//! Admits requests, spawns their loops, and hears of every end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler};
+use or_protocol::ApiError;
+
+use crate::loop_actor::LoopActor;
+use crate::provider::ProviderActor;
+use crate::store::StoreActor;
+use crate::{LoopEnded, Node, ProviderSpec, StartResponse};
+
+/// One per HTTP worker's arbiter. Owns the arbiter's provider actors and store actor, and makes them anew
+/// if they died.
+pub struct LoopSupervisor {
+    node: Arc<Node>,
+    providers: HashMap<String, Addr<ProviderActor>>,
+    store: Option<Addr<StoreActor>>,
+}
+
+impl LoopSupervisor {
+    /// A supervisor for the arbiter it is started on.
+    pub fn new(node: Arc<Node>) -> Self {
+        Self { node, providers: HashMap::new(), store: None }
+    }
+
+    fn provider(&mut self, spec: &Arc<ProviderSpec>) -> Addr<ProviderActor> {
+        match self.providers.get(&spec.name) {
+            Some(address) if address.connected() => address.clone(),
+            _ => {
+                let address = ProviderActor::new(Arc::clone(spec)).start();
+                self.providers.insert(spec.name.clone(), address.clone());
+                address
+            }
+        }
+    }
+
+    fn store(&mut self) -> Addr<StoreActor> {
+        match &self.store {
+            Some(address) if address.connected() => address.clone(),
+            _ => {
+                let address = StoreActor::new(Arc::clone(&self.node.store)).start();
+                self.store = Some(address.clone());
+                address
+            }
+        }
+    }
+}
+
+impl Actor for LoopSupervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(4096);
+    }
+}
+
+impl Handler<StartResponse> for LoopSupervisor {
+    type Result = Result<(), ApiError>;
+
+    fn handle(&mut self, message: StartResponse, ctx: &mut Self::Context) -> Self::Result {
+        self.node.admit()?;
+        let job = message.job;
+        let id = job.id.clone();
+        let provider = self.provider(&job.provider);
+        let store = self.store();
+        let supervisor = ctx.address().recipient();
+        let address = LoopActor::new(job, Arc::clone(&self.node), provider, store, supervisor).start();
+        self.node.register(id, address.recipient());
+        Ok(())
+    }
+}
+
+impl Handler<LoopEnded> for LoopSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: LoopEnded, _: &mut Self::Context) {
+        self.node.release();
+        self.node.unregister(&message.id);
+        if message.outcome.is_none() {
+            tracing::debug!(response_id = %message.id, "loop ended before a response began");
+        }
+    }
+}

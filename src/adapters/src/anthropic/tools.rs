@@ -1,0 +1,281 @@
+//! Tools, the choice among them, and the form of the answer.
+
+use std::collections::HashSet;
+
+use or_protocol::{AllowedMode, Settings, TextFormat, ToolChoice};
+use serde_json::{Map, Value, json};
+
+use super::models::{Forcing, Rules};
+use super::names::wire_name;
+use super::schema::{self, Fitted};
+use super::wire::{ChoiceKind, Format, ToolChoiceParam, ToolParam};
+use crate::{FlatTool, Note, ToolOrigin, flatten_tools};
+
+/// The provider's limits over all enforced schemas of a request.
+const MAX_STRICT_TOOLS: usize = 20;
+const MAX_OPTIONAL: usize = 24;
+const MAX_UNIONS: usize = 16;
+/// Keywords at the top of a tool's schema that the provider refuses.
+const TOP_UNIONS: &[&str] = &["anyOf", "oneOf", "allOf"];
+
+/// What a request says about tools and the form of the answer.
+#[derive(Debug, Default)]
+pub(super) struct ToolPlan {
+    pub(super) tools: Vec<ToolParam>,
+    pub(super) choice: Option<ToolChoiceParam>,
+    pub(super) format: Option<Format>,
+    /// Name of the tool whose input is the answer.
+    pub(super) answer_tool: Option<String>,
+    /// Sentences for the system prompt that stand in for what the provider lacks.
+    pub(super) hints: Vec<String>,
+}
+
+impl ToolPlan {
+    pub(super) fn new(settings: &Settings, rules: Rules, notes: &mut Vec<Note>) -> Self {
+        let mut plan = Self::default();
+        let mut flat = flatten_tools(&settings.tools, notes);
+        let mut budget = Budget::default();
+        plan.format(settings, rules, &mut budget, notes);
+        plan.choose(settings, rules, &mut flat, notes);
+        let mut seen = HashSet::new();
+        for tool in flat {
+            let name = wire_name(&tool.function.name).into_owned();
+            if !seen.insert(name.clone()) {
+                notes.push(Note::dropped("tools", "two tools of one name: the later one was left out"));
+                continue;
+            }
+            plan.tools.push(param(name, tool, rules, &mut budget, notes));
+        }
+        plan.add_answer_tool(settings, notes);
+        if plan.tools.is_empty() {
+            plan.choice = None;
+        }
+        plan
+    }
+
+    /// Whether the model must call a tool.
+    pub(super) fn forces(&self) -> bool {
+        self.choice.as_ref().is_some_and(|c| matches!(c.kind, ChoiceKind::Any | ChoiceKind::Tool))
+    }
+
+    fn format(&mut self, settings: &Settings, rules: Rules, budget: &mut Budget, notes: &mut Vec<Note>) {
+        let wanted = match &settings.text.format {
+            TextFormat::Text => return,
+            TextFormat::JsonObject => {
+                self.hints.push("Answer with one JSON object only, without any text around it.".into());
+                notes.push(Note::emulated("text.format", "json_object is asked for in the system prompt"));
+                return;
+            }
+            TextFormat::JsonSchema(wanted) => wanted,
+        };
+        let fitted = schema::fit(&wanted.schema);
+        match fitted {
+            Some(fitted) if rules.structured => {
+                note_moved("text.format.schema", &fitted, notes);
+                budget.take(&fitted);
+                self.format = Some(Format::JsonSchema { schema: Value::Object(fitted.schema) });
+            }
+            _ if !rules.structured && is_object(&wanted.schema) => {
+                self.answer_tool = Some(wire_name(&wanted.name).into_owned());
+                notes.push(Note::emulated("text.format", "json_schema is a forced tool on this model"));
+            }
+            _ => {
+                let schema = Value::Object(wanted.schema.clone());
+                self.hints.push(format!(
+                    "Answer with one JSON value only, without any text around it. It must follow this JSON Schema: {schema}"
+                ));
+                notes.push(Note::emulated("text.format", "json_schema is asked for in the system prompt"));
+            }
+        }
+    }
+
+    fn choose(&mut self, settings: &Settings, rules: Rules, flat: &mut Vec<FlatTool>, notes: &mut Vec<Note>) {
+        let (kind, name) = match &settings.tool_choice {
+            ToolChoice::Auto => (ChoiceKind::Auto, None),
+            ToolChoice::None | ToolChoice::Allowed { mode: AllowedMode::None, .. } => {
+                (ChoiceKind::None, None)
+            }
+            ToolChoice::Required => (ChoiceKind::Any, None),
+            ToolChoice::Function(name) => forced(flat, name),
+            ToolChoice::Allowed { mode, names, .. } => {
+                flat.retain(|tool| names.iter().any(|name| is_named(tool, name)));
+                let any = *mode == AllowedMode::Required;
+                (if any { ChoiceKind::Any } else { ChoiceKind::Auto }, None)
+            }
+            ToolChoice::Other(raw) => {
+                let kind = raw.get("type").and_then(Value::as_str).unwrap_or_default();
+                match raw.get("name").and_then(Value::as_str) {
+                    Some(name) if kind == "custom" => forced(flat, name),
+                    _ => {
+                        notes.push(Note::dropped("tool_choice", "the forced hosted tool is not available"));
+                        (ChoiceKind::Auto, None)
+                    }
+                }
+            }
+        };
+        let single = !settings.parallel() && kind != ChoiceKind::None;
+        let mut choice = ToolChoiceParam { kind, name, disable_parallel_tool_use: single };
+        if matches!(kind, ChoiceKind::Any | ChoiceKind::Tool)
+            && rules.forcing == Forcing::Never
+            && !flat.is_empty()
+        {
+            if let Some(name) = choice.name.take() {
+                flat.retain(|tool| wire_name(&tool.function.name) == name);
+            }
+            choice.kind = ChoiceKind::Auto;
+            self.hints.push("You must call one of the tools now; do not answer without a tool call.".into());
+            notes.push(Note::emulated("tool_choice", "this model cannot be forced; the system prompt asks"));
+        }
+        let plain = choice.kind == ChoiceKind::Auto && !single;
+        self.choice = (!plain).then_some(choice);
+    }
+
+    fn add_answer_tool(&mut self, settings: &Settings, notes: &mut Vec<Note>) {
+        let (Some(name), TextFormat::JsonSchema(wanted)) = (self.answer_tool.take(), &settings.text.format)
+        else {
+            return;
+        };
+        if self.choice.as_ref().is_some_and(|choice| choice.kind == ChoiceKind::Tool) {
+            // The forced tool is called now; its result leads to a turn of its own.
+            notes.push(Note::dropped("text.format", "another tool is forced in this turn"));
+            return;
+        }
+        let taken = self.tools.iter().any(|tool| tool.name == name);
+        let name = if taken { format!("{name}_answer") } else { name };
+        let alone = self.tools.is_empty()
+            || self.choice.as_ref().is_some_and(|choice| choice.kind == ChoiceKind::None);
+        let (kind, forced) =
+            if alone { (ChoiceKind::Tool, Some(name.clone())) } else { (ChoiceKind::Any, None) };
+        let single = alone || !settings.parallel();
+        self.choice = Some(ToolChoiceParam { kind, name: forced, disable_parallel_tool_use: single });
+        let description = wanted.description.clone();
+        let purpose = "Gives the final answer to the user.";
+        self.tools.push(ToolParam {
+            name: name.clone(),
+            description: Some(description.map_or_else(|| purpose.into(), |d| format!("{purpose} {d}"))),
+            input_schema: input_schema(Some(wanted.schema.clone()), "text.format.schema", notes),
+            strict: false,
+        });
+        self.answer_tool = Some(name);
+    }
+}
+
+/// What is left of the provider's limits on enforced schemas.
+#[derive(Clone, Copy, Debug, Default)]
+struct Budget {
+    tools: usize,
+    optional: usize,
+    unions: usize,
+}
+
+impl Budget {
+    fn take(&mut self, fitted: &Fitted) {
+        self.optional += fitted.optional;
+        self.unions += fitted.unions;
+    }
+
+    /// Takes a strict tool in, if it still fits.
+    fn take_tool(&mut self, fitted: &Fitted) -> bool {
+        let mut after = *self;
+        after.take(fitted);
+        after.tools += 1;
+        let fits =
+            after.tools <= MAX_STRICT_TOOLS && after.optional <= MAX_OPTIONAL && after.unions <= MAX_UNIONS;
+        if fits {
+            *self = after;
+        }
+        fits
+    }
+}
+
+fn param(
+    name: String,
+    tool: FlatTool,
+    rules: Rules,
+    budget: &mut Budget,
+    notes: &mut Vec<Note>,
+) -> ToolParam {
+    let FlatTool { function, .. } = tool;
+    let description = function.description.filter(|text| !text.is_empty());
+    let field = "tools.parameters";
+    if function.strict == Some(true) {
+        let schema = function.parameters.clone().unwrap_or_else(empty_schema);
+        let fitted = schema::fit(&schema).filter(|_| rules.structured && is_object(&schema));
+        match fitted {
+            Some(fitted) if budget.take_tool(&fitted) => {
+                note_moved(field, &fitted, notes);
+                return ToolParam { name, description, input_schema: fitted.schema, strict: true };
+            }
+            _ => note_once(notes, Note::dropped("tools.strict", "the provider cannot enforce this schema")),
+        }
+    }
+    let input_schema = input_schema(function.parameters, field, notes);
+    ToolParam { name, description, input_schema, strict: false }
+}
+
+/// A schema as the provider takes it for a tool: an object without unions at the top.
+fn input_schema(
+    schema: Option<Map<String, Value>>,
+    field: &str,
+    notes: &mut Vec<Note>,
+) -> Map<String, Value> {
+    let mut schema = schema.unwrap_or_else(empty_schema);
+    if schema.get("type").is_none_or(|kind| kind != "object") {
+        let mut typed = Map::new();
+        typed.insert("type".into(), Value::String("object".into()));
+        schema.remove("type");
+        typed.append(&mut schema);
+        schema = typed;
+    }
+    let mut moved = Vec::new();
+    for key in TOP_UNIONS {
+        if let Some(union) = schema.shift_remove(*key) {
+            moved.push(format!("{key}: {union}"));
+        }
+    }
+    if !moved.is_empty() {
+        let before = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        let text = format!("{before} {{{}}}", moved.join(", ")).trim().to_owned();
+        schema.insert("description".into(), Value::String(text));
+        note_once(notes, Note::emulated(field, "a union at the top went into the description"));
+    }
+    schema
+}
+
+fn empty_schema() -> Map<String, Value> {
+    match json!({ "type": "object", "properties": {} }) {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn is_object(schema: &Map<String, Value>) -> bool {
+    schema.get("type").is_some_and(|kind| kind == "object")
+}
+
+fn forced(flat: &[FlatTool], name: &str) -> (ChoiceKind, Option<String>) {
+    let exact = flat.iter().find(|tool| tool.function.name == name);
+    let found = exact.or_else(|| flat.iter().find(|tool| is_named(tool, name)));
+    let name = found.map_or(name, |tool| tool.function.name.as_str());
+    (ChoiceKind::Tool, Some(wire_name(name).into_owned()))
+}
+
+fn is_named(tool: &FlatTool, name: &str) -> bool {
+    tool.function.name == name
+        || matches!(&tool.origin, ToolOrigin::Namespace { namespace, function } if namespace == name || function == name)
+}
+
+fn note_moved(field: &str, fitted: &Fitted, notes: &mut Vec<Note>) {
+    if !fitted.moved.is_empty() {
+        let words: String =
+            fitted.moved.join(", ").chars().filter(|c| matches!(c, ' '..='~')).take(200).collect();
+        note_once(notes, Note::emulated(field, format!("not enforced, only described: {words}")));
+    }
+}
+
+/// One note of a kind is enough.
+pub(super) fn note_once(notes: &mut Vec<Note>, note: Note) {
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+}

@@ -1,0 +1,300 @@
+//! Settings and context to a call.
+
+use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, ToolChoice, Truncation, Verbosity};
+use serde_json::{Map, Value};
+
+use super::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
+use super::contents::{self, Setting};
+use super::models::{Thinking, Thought, Traits};
+use super::names::Names;
+use super::notes::Notes;
+use super::options::{IncludeThoughts, Options};
+use super::tool_config::{self, Choice};
+use super::{finish, schema};
+use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
+
+/// Translates one turn.
+pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result<UpstreamCall, AdapterError> {
+    let settings = request.settings;
+    let traits = options.traits(request.model);
+    let mut tool_notes = Vec::new();
+    let flat = flatten_tools(&settings.tools, &mut tool_notes);
+    let names = Names::new(&flat);
+    let mut notes = Notes::default();
+
+    let choice = match flat.is_empty() {
+        true => {
+            if !matches!(settings.tool_choice, ToolChoice::Auto | ToolChoice::None) {
+                tool_notes.push(Note::dropped("tool_choice", "no tool is left to choose from"));
+            }
+            Choice::default()
+        }
+        false => tool_config::choice(settings, &flat, &names, &traits, &mut tool_notes),
+    };
+    let hidden = |name: &str| choice.only.is_some_and(|only| !only.iter().any(|n| n == name));
+    let tools = tool_config::declarations(&flat, &names, hidden, &mut tool_notes);
+
+    let mut config = GenerationConfig::default();
+    sampling(settings, &traits, &mut config, &mut notes);
+    thinking(settings, &traits, options.include_thoughts, &mut config, &mut notes);
+    let told = format(settings, !tools.is_empty() && !traits.signed_calls, &mut config, &mut tool_notes);
+    remarks(settings, &mut notes);
+
+    let setting = Setting { traits: &traits, tools: &flat, names: &names, base_url: &options.base_url };
+    let mut context = contents::translate(request.context, &setting, &mut notes)?;
+    let instructions = settings.instructions.as_deref().filter(|text| !text.is_empty());
+    let mut system: Vec<_> = instructions.map(Part::text).into_iter().collect();
+    system.append(&mut context.system);
+    ends(&mut context.contents, &mut system, &traits, &mut notes)?;
+    system.extend(told.map(Part::text));
+
+    let (service_tier, headers) = tier(settings, options.vertex, &mut notes);
+    let body = Body {
+        contents: context.contents,
+        system_instruction: (!system.is_empty()).then_some(Content { role: None, parts: system }),
+        tools,
+        tool_config: choice.config,
+        generation_config: config,
+        safety_settings: options.safety_settings.as_deref(),
+        service_tier,
+    };
+    let body = serde_json::to_vec(&body).map_err(|e| {
+        AdapterError::unsupported("input", format!("The request cannot be written as JSON: {e}."))
+    })?;
+    tool_notes.append(&mut notes.into_vec());
+    Ok(UpstreamCall {
+        path: path(request.model, request.stream)?,
+        headers,
+        body,
+        stream: request.stream,
+        notes: tool_notes,
+    })
+}
+
+/// `/models/{model}:…`, or the model's own path if it has one.
+fn path(model: &str, stream: bool) -> Result<String, AdapterError> {
+    let prefix = ["models/", "tunedModels/", "publishers/"].iter().any(|p| model.starts_with(p));
+    // A path of its own must not lead elsewhere.
+    if prefix && model.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err(AdapterError::unsupported("model", "The model's path has an empty or relative segment."));
+    }
+    let mut path = String::from(if prefix { "/" } else { "/models/" });
+    for byte in model.bytes() {
+        let safe = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'@');
+        if safe || byte == b'/' && prefix {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path.push_str(if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" });
+    Ok(path)
+}
+
+fn sampling(settings: &Settings, traits: &Traits, config: &mut GenerationConfig, notes: &mut Notes) {
+    let ignored = "this model ignores it";
+    match traits.sampling {
+        true => {
+            config.temperature = settings.temperature;
+            config.top_p = settings.top_p;
+        }
+        false => {
+            // The neutral value asks for nothing.
+            if settings.temperature.is_some_and(|t| t != 1.0) {
+                notes.dropped("temperature", ignored);
+            }
+            if settings.top_p.is_some_and(|p| p != 1.0) {
+                notes.dropped("top_p", ignored);
+            }
+        }
+    }
+    let penalties = [
+        ("presence_penalty", settings.presence_penalty, &mut config.presence_penalty),
+        ("frequency_penalty", settings.frequency_penalty, &mut config.frequency_penalty),
+    ];
+    for (field, wanted, slot) in penalties {
+        let Some(value) = wanted.filter(|p| *p != 0.0) else { continue };
+        match traits.penalties {
+            true => *slot = Some(value),
+            false => notes.dropped(field, "this model refuses it"),
+        }
+    }
+    config.max_output_tokens = settings.max_output_tokens;
+    if settings.wants_logprobs() {
+        match traits.logprobs {
+            true => {
+                config.response_logprobs = Some(true);
+                config.logprobs = settings.top_logprobs.filter(|n| *n > 0);
+            }
+            false => notes.dropped("top_logprobs", "this model gives no log probabilities"),
+        }
+    }
+    config.used = config.temperature.is_some()
+        || config.top_p.is_some()
+        || config.presence_penalty.is_some()
+        || config.frequency_penalty.is_some()
+        || config.max_output_tokens.is_some()
+        || config.response_logprobs.is_some();
+}
+
+fn thinking(
+    settings: &Settings,
+    traits: &Traits,
+    include: IncludeThoughts,
+    config: &mut GenerationConfig,
+    notes: &mut Notes,
+) {
+    let effort = settings.effort();
+    let shown = match include {
+        IncludeThoughts::Asked => settings.wants_summary(),
+        IncludeThoughts::Always => true,
+        IncludeThoughts::Never => false,
+    };
+    if settings.wants_summary() && !shown {
+        notes.dropped("reasoning.summary", "summaries are switched off in the configuration");
+    }
+    let style = settings.reasoning.and_then(|r| r.summary);
+    if traits.thinking == Thinking::Fixed {
+        if effort.is_some_and(|e| e != Effort::None) {
+            notes.dropped("reasoning.effort", "this model's thinking cannot be controlled");
+        }
+        if settings.wants_summary() {
+            notes.dropped("reasoning.summary", "this model shows no thinking");
+        }
+        return;
+    }
+    if matches!(style, Some(SummaryStyle::Concise | SummaryStyle::Detailed)) {
+        notes.emulated("reasoning.summary", "the length of the summary is up to the provider");
+    }
+    let mut out = ThinkingConfig {
+        include_thoughts: (shown && effort != Some(Effort::None)).then_some(true),
+        ..ThinkingConfig::default()
+    };
+    let note = match effort.map(|e| traits.thinking.for_effort(e)) {
+        Some(Thought::Budget(budget, note)) => {
+            out.thinking_budget = Some(budget);
+            note
+        }
+        Some(Thought::Level(level, note)) => {
+            out.thinking_level = Some(level.as_str());
+            note
+        }
+        Some(Thought::Uncontrolled) | None => None,
+    };
+    match note {
+        Some(note) if effort == Some(Effort::None) => notes.dropped("reasoning.effort", &note),
+        Some(note) => notes.emulated("reasoning.effort", &note),
+        None => {}
+    }
+    if out.include_thoughts.is_some() || effort.is_some() {
+        config.thinking_config = Some(out);
+        config.used = true;
+    }
+}
+
+/// Translates `text.format`. Gives the text that tells the model, where the field cannot be used.
+fn format(
+    settings: &Settings,
+    beside_tools: bool,
+    config: &mut GenerationConfig,
+    notes: &mut Vec<Note>,
+) -> Option<String> {
+    let schema = match &settings.text.format {
+        TextFormat::Text => return None,
+        TextFormat::JsonObject => None,
+        TextFormat::JsonSchema(format) => {
+            let (mut schema, changed) = schema::clean(&format.schema);
+            tool_config::note_schema("text.format.schema", &changed, notes);
+            describe(&mut schema, format.description.as_deref());
+            Some(schema)
+        }
+    };
+    if beside_tools {
+        notes.push(Note::emulated(
+            "text.format",
+            "told in the prompt: this model takes no format beside tools",
+        ));
+        let rule =
+            "When you give your final answer, write one JSON value and nothing else, without a code fence.";
+        return Some(match schema {
+            Some(schema) => format!("{rule} It must satisfy this JSON Schema: {}", Value::Object(schema)),
+            None => rule.to_owned(),
+        });
+    }
+    config.response_mime_type = Some("application/json");
+    config.response_json_schema = schema;
+    config.used = true;
+    None
+}
+
+fn describe(schema: &mut Map<String, Value>, description: Option<&str>) {
+    if let Some(text) = description.filter(|_| !schema.contains_key("description")) {
+        schema.insert("description".into(), text.into());
+    }
+}
+
+/// Settings that have no place in a call.
+fn remarks(settings: &Settings, notes: &mut Notes) {
+    if settings.text.verbosity.is_some_and(|v| v != Verbosity::Medium) {
+        notes.dropped("text.verbosity", "unknown to this provider");
+    }
+    if settings.truncation == Truncation::Auto {
+        notes.dropped("truncation", "this provider refuses an input that is too long");
+    }
+    if settings.parallel_tool_calls == Some(false) && !settings.tools.is_empty() {
+        notes.emulated("parallel_tool_calls", "calls after the first one are left out of the answer");
+    }
+}
+
+/// The first content must be the user's, the last one too on newer models, and there must be one.
+fn ends<'a>(
+    contents: &mut Vec<Content<'a>>,
+    system: &mut Vec<Part<'a>>,
+    traits: &Traits,
+    notes: &mut Notes,
+) -> Result<(), AdapterError> {
+    let user = |parts| Content { role: Some(Speaker::User), parts };
+    if contents.is_empty() {
+        if system.is_empty() {
+            return Err(AdapterError::unsupported("input", "The input has no text for this provider."));
+        }
+        notes.emulated("input", "an input of system text alone is sent as user text");
+        contents.push(user(std::mem::take(system)));
+    }
+    if contents.first().is_some_and(|c| c.role == Some(Speaker::Model)) {
+        notes.emulated("input", "the conversation begins with the model; a user text is put before it");
+        contents.insert(0, user(vec![Part::text("(The conversation goes on.)")]));
+    }
+    if !traits.prefill && contents.last().is_some_and(|c| c.role == Some(Speaker::Model)) {
+        return Err(AdapterError::unsupported(
+            "input",
+            "This model cannot continue an assistant message; the input must end with a user message or a tool output.",
+        ));
+    }
+    Ok(())
+}
+
+/// The service tier: a body field, or on Vertex a header.
+fn tier(
+    settings: &Settings,
+    vertex: bool,
+    notes: &mut Notes,
+) -> (Option<&'static str>, Vec<(&'static str, String)>) {
+    const VERTEX_TIER: &str = "x-vertex-ai-llm-shared-request-type";
+    let word = match settings.service_tier.as_deref() {
+        None | Some("auto") => return (None, Vec::new()),
+        Some("default") => "standard",
+        Some("flex") => "flex",
+        Some("priority") => "priority",
+        Some(other) => {
+            let why = format!("tier {} is unknown to this provider", finish::plain(other));
+            notes.dropped("service_tier", &why);
+            return (None, Vec::new());
+        }
+    };
+    match vertex {
+        false => (Some(word), Vec::new()),
+        true if word == "standard" => (None, Vec::new()),
+        true => (None, vec![(VERTEX_TIER, word.to_owned())]),
+    }
+}

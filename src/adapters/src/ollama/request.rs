@@ -1,0 +1,189 @@
+//! The body of a call.
+
+use std::borrow::Cow;
+
+use or_protocol::{Include, Settings, TextFormat, Tool, Truncation};
+use serde_json::{Map, Value};
+
+use super::quirks::{FormatMode, Quirks, TruncateMode};
+use super::wire::{ChatMessage, ChatRequest, Format};
+use super::{models, request_items, tools};
+use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
+
+const PATH: &str = "/api/chat";
+
+/// Builds the call for one turn.
+pub(super) fn build(
+    quirks: &Quirks,
+    hosted: bool,
+    request: &ModelRequest<'_>,
+) -> Result<UpstreamCall, AdapterError> {
+    let settings = request.settings;
+    let mut notes = Vec::new();
+    let plan = tools::plan(settings, &mut notes)?;
+    let hosted = hosted || models::is_hosted_model(request.model);
+    let native = native_format(quirks, hosted, plan.functions.is_empty(), settings);
+    let format_hint = format_hint(settings);
+    if let Some(why) = format_note(settings, native, plan.functions.is_empty()) {
+        notes.push(Note::emulated("text.format", why));
+    }
+    let mut messages = request_items::messages(request.context, &namespaces(settings), &mut notes)?;
+    let system: Vec<&str> = [settings.instructions.as_deref(), plan.hint.as_deref(), format_hint.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter(|text| !text.is_empty())
+        .collect();
+    if !system.is_empty() {
+        let content = Cow::Owned(system.join("\n\n"));
+        messages.insert(0, ChatMessage { role: "system", content, ..ChatMessage::default() });
+    }
+    if messages.is_empty() {
+        return Err(AdapterError::unsupported(
+            "input",
+            "The input is empty; an Ollama server would load the model and answer nothing.",
+        ));
+    }
+    let (truncate, shift) = truncation(quirks, settings, &mut notes);
+    let body = ChatRequest {
+        model: request.model,
+        messages,
+        stream: request.stream,
+        tools: tools::declare(plan.functions, &mut notes),
+        format: if native { format(settings) } else { None },
+        think: models::think(quirks, request.model, settings, &mut notes),
+        truncate,
+        shift,
+        logprobs: settings.wants_logprobs().then_some(true),
+        top_logprobs: settings.top_logprobs.filter(|n| *n > 0),
+        keep_alive: quirks.keep_alive.as_ref(),
+        options: options(quirks, settings),
+    };
+    unknown_settings(settings, &mut notes);
+    let body = serde_json::to_vec(&body).map_err(|e| {
+        AdapterError::unsupported("input", format!("The request could not be written as JSON: {e}."))
+    })?;
+    Ok(UpstreamCall { path: PATH.into(), headers: Vec::new(), body, stream: request.stream, notes })
+}
+
+/// Functions of namespaces, for the names of calls in the history: all of them, not only those that the
+/// choice leaves. All functions are needed to flatten them, and none of them otherwise.
+fn namespaces(settings: &Settings) -> Vec<FlatTool> {
+    let any = settings.tools.iter().any(|tool| matches!(tool, Tool::Hosted(t) if t.kind() == "namespace"));
+    if any { flatten_tools(&settings.tools, &mut Vec::new()) } else { Vec::new() }
+}
+
+/// Whether the server holds the answer to a grammar in this turn.
+pub(super) fn enforces_format(quirks: &Quirks, hosted: bool, model: &str, settings: &Settings) -> bool {
+    let plan = tools::plan(settings, &mut Vec::new()).unwrap_or_default();
+    native_format(quirks, hosted || models::is_hosted_model(model), plan.functions.is_empty(), settings)
+}
+
+/// A grammar would keep the model from calling tools, so `format` goes without tools only. The hosted
+/// service does not enforce it.
+fn native_format(quirks: &Quirks, hosted: bool, no_tools: bool, settings: &Settings) -> bool {
+    let wanted = !matches!(settings.text.format, TextFormat::Text);
+    let able = match quirks.format {
+        FormatMode::Auto => !hosted,
+        FormatMode::Native => true,
+        FormatMode::Prompt => false,
+    };
+    wanted && able && no_tools
+}
+
+fn format(settings: &Settings) -> Option<Format<'_>> {
+    match &settings.text.format {
+        TextFormat::Text => None,
+        TextFormat::JsonObject => Some(Format::Word("json")),
+        TextFormat::JsonSchema(schema) => Some(Format::Schema(&schema.schema)),
+    }
+}
+
+fn format_note(settings: &Settings, native: bool, no_tools: bool) -> Option<&'static str> {
+    if native || matches!(settings.text.format, TextFormat::Text) {
+        return None;
+    }
+    Some(if no_tools {
+        "asked for in the system text, the server does not enforce it"
+    } else {
+        "asked for in the system text, for a grammar would keep the model from calling tools"
+    })
+}
+
+/// The grammar is not shown to the model, so the system text tells it what to write.
+fn format_hint(settings: &Settings) -> Option<String> {
+    match &settings.text.format {
+        TextFormat::Text => None,
+        TextFormat::JsonObject => {
+            Some("Write your final answer as one JSON object, without any text around it.".into())
+        }
+        TextFormat::JsonSchema(schema) => {
+            let json = Value::Object(schema.schema.clone());
+            let about = schema.description.as_deref().filter(|text| !text.is_empty());
+            let about = about.map_or(String::new(), |text| format!(" ({text})"));
+            Some(format!(
+                "Write your final answer as JSON, without any text around it. It must satisfy the schema \
+                 \"{}\"{about}:\n{json}",
+                schema.name
+            ))
+        }
+    }
+}
+
+/// `truncate` and `shift`. Without `shift: false` the server would drop context while it writes.
+fn truncation(quirks: &Quirks, settings: &Settings, notes: &mut Vec<Note>) -> (Option<bool>, Option<bool>) {
+    match (quirks.truncate, settings.truncation) {
+        (TruncateMode::Auto, Truncation::Disabled) => (Some(false), Some(false)),
+        (TruncateMode::Auto, Truncation::Auto) => (Some(true), None),
+        (TruncateMode::Server, Truncation::Auto) => (None, None),
+        (TruncateMode::Server, Truncation::Disabled) => {
+            notes.push(Note::dropped("truncation", "the quirk truncate leaves it to the server"));
+            (None, None)
+        }
+    }
+}
+
+fn options(quirks: &Quirks, settings: &Settings) -> Map<String, Value> {
+    let mut options = quirks.options.clone();
+    let numbers = [
+        ("temperature", settings.temperature),
+        ("top_p", settings.top_p),
+        ("presence_penalty", settings.presence_penalty),
+        ("frequency_penalty", settings.frequency_penalty),
+    ];
+    for (key, value) in numbers {
+        if let Some(value) = value {
+            options.insert(key.into(), value.into());
+        }
+    }
+    if let Some(tokens) = settings.max_output_tokens {
+        options.insert("num_predict".into(), tokens.into());
+    }
+    options
+}
+
+/// Settings without any counterpart. Those that only label the request are echoed and not sent.
+fn unknown_settings(settings: &Settings, notes: &mut Vec<Note>) {
+    if settings.text.verbosity.is_some() {
+        notes.push(Note::dropped("text.verbosity", "not known to this provider"));
+    }
+    if settings.wants_summary() {
+        notes.push(Note::dropped("reasoning.summary", "the whole trace is given in place of a summary"));
+    }
+    if settings.service_tier.as_deref().is_some_and(|tier| tier != "auto" && tier != "default") {
+        notes.push(Note::dropped("service_tier", "this provider has no tiers"));
+    }
+    for include in &settings.include {
+        match include {
+            Include::ReasoningEncryptedContent | Include::OutputTextLogprobs => {}
+            Include::FileSearchResults
+            | Include::WebSearchResults
+            | Include::WebSearchSources
+            | Include::InputImageUrl
+            | Include::ComputerImageUrl
+            | Include::CodeInterpreterOutputs => {
+                let why = format!("{} is not available on this provider", include.as_str());
+                notes.push(Note::dropped("include", why));
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The stream: events are told apart by the `type` in their data, items by `output_index`.
+
+use serde_json::{Map, Value};
+
+use super::blocks::{BlockKind, PartKind};
+use super::response::{Answer, annotation, finish_reason, parse, server_error};
+use super::wire::{DeltaEvent, Event, Response, string};
+use super::{KIND, error};
+use crate::{AdapterError, CallKind, FinishReason, Frame, ModelEvent, ResponseTranslator};
+
+/// One answer, streamed or unary.
+#[derive(Debug)]
+pub(super) struct Translator {
+    answer: Answer,
+    /// A terminal event or an error has come; all that follows is ignored.
+    ended: bool,
+}
+
+impl Translator {
+    pub(super) fn new(model: &str, logprobs: bool) -> Self {
+        Self { answer: Answer::new(model, logprobs), ended: false }
+    }
+
+    /// Place of an item. Hosts that leave the number out send one item after the other.
+    fn place(&self, output_index: Option<u32>) -> u32 {
+        output_index.or_else(|| self.answer.blocks.last()).unwrap_or_default()
+    }
+
+    /// The hot path. False if the event is not a delta of a modelled item.
+    fn delta(&mut self, event: &mut DeltaEvent<'_>, out: &mut Vec<ModelEvent>) -> bool {
+        let (part, call) = match event.kind.as_ref() {
+            "response.output_text.delta" => (Some(PartKind::Text), None),
+            "response.function_call_arguments.delta" => (None, Some(CallKind::Function)),
+            "response.reasoning_summary_text.delta" => (Some(PartKind::Summary), None),
+            "response.reasoning_text.delta" | "response.reasoning.delta" => (Some(PartKind::Raw), None),
+            "response.custom_tool_call_input.delta" => (None, Some(CallKind::Custom)),
+            "response.refusal.delta" => (Some(PartKind::Refusal), None),
+            _ => return false,
+        };
+        let at = self.place(event.output_index);
+        let text = event.delta.0.take().unwrap_or_default();
+        if let Some(kind) = part {
+            let (index, logprobs) = match kind {
+                PartKind::Text => (event.content_index, self.answer.logprobs(event.logprobs)),
+                PartKind::Refusal | PartKind::Raw => (event.content_index, Vec::new()),
+                PartKind::Summary => (event.summary_index, Vec::new()),
+            };
+            self.answer.blocks.text(at, kind, index.unwrap_or_default(), text, logprobs, out);
+        } else if let Some(kind) = call {
+            self.answer.blocks.payload(at, kind, text, out);
+        }
+        true
+    }
+
+    fn text_done(
+        &mut self,
+        kind: PartKind,
+        index: Option<u32>,
+        event: &Event<'_>,
+        out: &mut Vec<ModelEvent>,
+    ) {
+        let at = self.place(event.output_index);
+        let whole = if kind == PartKind::Refusal { event.refusal } else { event.text };
+        let logprobs = match kind {
+            PartKind::Text => self.answer.logprobs(event.logprobs),
+            PartKind::Refusal | PartKind::Summary | PartKind::Raw => Vec::new(),
+        };
+        let whole = whole.map(string).unwrap_or_default();
+        self.answer.blocks.whole_text(at, kind, index.unwrap_or_default(), &whole, logprobs, out);
+    }
+
+    fn part_done(
+        &mut self,
+        kind: PartKind,
+        index: Option<u32>,
+        event: &Event<'_>,
+        out: &mut Vec<ModelEvent>,
+    ) -> Result<(), AdapterError> {
+        let (at, index) = (self.place(event.output_index), index.unwrap_or_default());
+        match event.part {
+            Some(part) => self.answer.part_done(at, kind, index, part, out),
+            None => {
+                self.answer.blocks.part_done(at, kind, index, out);
+                Ok(())
+            }
+        }
+    }
+
+    /// The kind of part that a content event without further sign is about.
+    fn content_kind(&self, event: &Event<'_>) -> PartKind {
+        match self.answer.blocks.get(self.place(event.output_index)).map(|b| b.kind) {
+            Some(BlockKind::Reasoning) => PartKind::Raw,
+            _ => PartKind::Text,
+        }
+    }
+
+    fn added(&mut self, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let Some(item) = event.item else { return Ok(()) };
+        let next = || self.answer.blocks.last().map_or(0, |last| last.saturating_add(1));
+        let at = event.output_index.unwrap_or_else(next);
+        self.answer.item_added(at, item, out)
+    }
+
+    /// An event about a hosted item goes on as it is, without its padding and places.
+    fn hosted(&self, event: &Event<'_>, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let Some(at) = event.output_index else { return Ok(()) };
+        let open = self.answer.blocks.get(at).is_some_and(|b| b.kind == BlockKind::Hosted && !b.done);
+        if open {
+            let mut event: Map<String, Value> = parse(data)?;
+            for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
+                event.shift_remove(key);
+            }
+            out.push(ModelEvent::HostedEvent { block: at, event });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, kind: &str, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        self.ended = true;
+        let response: Response<'_> = match event.response {
+            Some(raw) => parse(raw.get())?,
+            None => Response::default(),
+        };
+        let status = response.status.as_ref().map_or("", |t| &t.0);
+        let reason = match (kind, status) {
+            ("response.failed", _) | (_, "failed") => {
+                return Err(match response.error {
+                    Some(raw) => error::from_raw(raw),
+                    None => server_error("The model provider reported a failed response."),
+                });
+            }
+            ("response.cancelled", _) | (_, "cancelled") => {
+                return Err(server_error("The model provider cancelled the response."));
+            }
+            ("response.incomplete", _) | (_, "incomplete") => finish_reason(&response, out),
+            _ => FinishReason::Stop,
+        };
+        self.answer.end(&response, out)?;
+        out.push(ModelEvent::Finished { reason });
+        Ok(())
+    }
+
+    fn fail(&mut self, data: &str) -> AdapterError {
+        self.ended = true;
+        match parse::<Value>(data) {
+            Ok(value) => AdapterError::Upstream(error::from_value(None, None, &value)),
+            Err(error) => error,
+        }
+    }
+}
+
+impl ResponseTranslator for Translator {
+    fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.ended || frame.data.is_empty() || frame.data == "[DONE]" {
+            return Ok(());
+        }
+        let mut event: DeltaEvent<'_> = frame.parse(KIND)?;
+        if event.kind.is_empty() {
+            event.kind = frame.event.into();
+        }
+        if self.delta(&mut event, out) {
+            return Ok(());
+        }
+        let kind = event.kind.as_ref();
+        let event: Event<'_> = frame.parse(KIND)?;
+        let (content, summary) = (event.content_index, event.summary_index);
+        match kind {
+            "response.output_item.added" => self.added(&event, out)?,
+            "response.output_item.done" => {
+                if let Some(item) = event.item {
+                    self.answer.item_done(self.place(event.output_index), item, out)?;
+                }
+            }
+            "response.output_text.done" => self.text_done(PartKind::Text, content, &event, out),
+            "response.refusal.done" => self.text_done(PartKind::Refusal, content, &event, out),
+            "response.reasoning_text.done" | "response.reasoning.done" => {
+                self.text_done(PartKind::Raw, content, &event, out);
+            }
+            "response.reasoning_summary_text.done" => {
+                self.text_done(PartKind::Summary, summary, &event, out);
+            }
+            "response.function_call_arguments.done" => {
+                let whole = event.arguments.map(string).unwrap_or_default();
+                self.answer.blocks.whole_payload(
+                    self.place(event.output_index),
+                    CallKind::Function,
+                    &whole,
+                    out,
+                );
+            }
+            "response.custom_tool_call_input.done" => {
+                let whole = event.input.map(string).unwrap_or_default();
+                self.answer.blocks.whole_payload(
+                    self.place(event.output_index),
+                    CallKind::Custom,
+                    &whole,
+                    out,
+                );
+            }
+            "response.output_text.annotation.added" => {
+                if let Some(annotation) = event.annotation.and_then(annotation) {
+                    let at = self.place(event.output_index);
+                    self.answer.blocks.annotation(at, content.unwrap_or_default(), None, annotation, out);
+                }
+            }
+            "response.content_part.done" | "response.reasoning_part.done" => {
+                let kind = self.content_kind(&event);
+                self.part_done(kind, content, &event, out)?;
+            }
+            "response.reasoning_summary_part.done" => {
+                self.part_done(PartKind::Summary, summary, &event, out)?;
+            }
+            // Empty parts and snapshots of a response that has only begun say nothing new.
+            "response.created"
+            | "response.queued"
+            | "response.in_progress"
+            | "response.content_part.added"
+            | "response.reasoning_part.added"
+            | "response.reasoning_summary_part.added" => {}
+            "response.completed"
+            | "response.incomplete"
+            | "response.failed"
+            | "response.cancelled"
+            | "response.done" => self.end(kind, &event, out)?,
+            "error" | "response.error" => return Err(self.fail(frame.data)),
+            "" => {
+                if error::is_error(&parse::<Value>(frame.data)?) {
+                    return Err(self.fail(frame.data));
+                }
+            }
+            _ => self.hosted(&event, frame.data, out)?,
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.ended {
+            return Ok(());
+        }
+        // An error body behind the last event, or in place of a stream.
+        match serde_json::from_slice::<Value>(stray) {
+            Ok(value) if error::is_error(&value) => {
+                Err(AdapterError::Upstream(error::from_value(None, None, &value)))
+            }
+            _ => Err(AdapterError::Truncated { provider: KIND }),
+        }
+    }
+
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        self.ended = true;
+        self.answer.unary(body, out)
+    }
+}

@@ -1,0 +1,182 @@
+//! Tools and the choice among them.
+
+use or_protocol::{AllowedMode, FunctionTool, HostedTool, Settings, Tool, ToolChoice};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::{Map, Value, json};
+
+use super::quirks::Quirks;
+use crate::{FlatTool, Note, NoteKind, ToolOrigin, flatten_tools};
+
+/// A tool as it is sent.
+#[derive(Debug)]
+pub(super) enum SentTool<'a> {
+    /// A function; `strict` is written unless the host refuses it.
+    Function { function: FunctionRef<'a>, write_strict: bool },
+    /// Custom, namespace and hosted tools, as they came.
+    Raw(&'a Map<String, Value>),
+}
+
+/// A function of the request, or one made by flattening.
+#[derive(Debug)]
+pub(super) enum FunctionRef<'a> {
+    /// Of the request.
+    Given(&'a FunctionTool),
+    /// Made from a custom or namespace tool.
+    Made(FunctionTool),
+}
+
+impl Serialize for SentTool<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (function, write_strict) = match self {
+            Self::Raw(map) => return map.serialize(serializer),
+            Self::Function { function: FunctionRef::Given(f), write_strict } => (*f, *write_strict),
+            Self::Function { function: FunctionRef::Made(f), write_strict } => (f, *write_strict),
+        };
+        // OpenAI takes an absent `strict` as true and then rewrites the schema, so it is always said.
+        let strict = function.strict.unwrap_or(false);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", "function")?;
+        map.serialize_entry("name", &function.name)?;
+        if let Some(description) = &function.description {
+            map.serialize_entry("description", description)?;
+        }
+        match &function.parameters {
+            Some(parameters) => map.serialize_entry("parameters", parameters)?,
+            None if strict => {
+                let closed = json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
+                map.serialize_entry("parameters", &closed)?;
+            }
+            None => map.serialize_entry("parameters", &json!({"type": "object", "properties": {}}))?,
+        }
+        if write_strict {
+            map.serialize_entry("strict", &strict)?;
+        }
+        map.end()
+    }
+}
+
+/// The request's tools for one host.
+#[derive(Debug)]
+pub(super) struct SentTools<'a> {
+    pub(super) tools: Vec<SentTool<'a>>,
+    pub(super) choice: Option<Value>,
+    /// What custom and namespace tools became, if the host only knows functions.
+    pub(super) flat: Option<Vec<FlatTool>>,
+}
+
+/// Chooses the form of every tool and of the choice.
+pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut Vec<Note>) -> SentTools<'a> {
+    let flat = (!quirks.custom_tools).then(|| {
+        let mut all = Vec::new();
+        let flat = flatten_tools(&settings.tools, &mut all);
+        // Hosted tools are the host's own affair and are passed on below.
+        notes.extend(all.into_iter().filter(|n| n.kind == NoteKind::Emulated));
+        flat
+    });
+    if !quirks.strict_tools
+        && settings.tools.iter().any(|t| matches!(t, Tool::Function(f) if f.strict == Some(true)))
+    {
+        notes.push(Note::dropped("tools.strict", "this provider does not take strict tools"));
+    }
+    let write_strict = quirks.strict_tools;
+    let mut tools: Vec<SentTool<'_>> = Vec::with_capacity(settings.tools.len());
+    if let Some(flat) = &flat {
+        let made = |tool: &FlatTool| SentTool::Function {
+            function: FunctionRef::Made(tool.function.clone()),
+            write_strict,
+        };
+        tools.extend(flat.iter().map(made));
+    }
+    for tool in &settings.tools {
+        match tool {
+            Tool::Function(function) if flat.is_none() => {
+                tools.push(SentTool::Function { function: FunctionRef::Given(function), write_strict });
+            }
+            Tool::Custom(custom) if flat.is_none() => tools.push(SentTool::Raw(&custom.raw)),
+            Tool::Hosted(HostedTool(map)) if flat.is_none() || !is_namespace(map) => {
+                tools.push(SentTool::Raw(map))
+            }
+            Tool::Function(_) | Tool::Custom(_) | Tool::Hosted(_) => {}
+        }
+    }
+    let choice = choice(settings, quirks, flat.as_deref(), &mut tools, notes);
+    SentTools { tools, choice, flat }
+}
+
+fn is_namespace(map: &Map<String, Value>) -> bool {
+    map.get("type").and_then(Value::as_str) == Some("namespace")
+}
+
+/// The choice, where it says more than the default. May cut the list for hosts without `allowed_tools`.
+fn choice(
+    settings: &Settings,
+    quirks: &Quirks,
+    flat: Option<&[FlatTool]>,
+    tools: &mut Vec<SentTool<'_>>,
+    notes: &mut Vec<Note>,
+) -> Option<Value> {
+    if tools.is_empty() {
+        return None;
+    }
+    if quirks.drops("tool_choice") {
+        if settings.tool_choice != ToolChoice::Auto {
+            notes.push(Note::dropped("tool_choice", "this provider does not take it"));
+        }
+        return None;
+    }
+    let flat_name = |name: &str| match flat.and_then(|f| find(f, name)) {
+        Some(tool) => tool.function.name.clone(),
+        None => name.to_owned(),
+    };
+    match &settings.tool_choice {
+        ToolChoice::Auto => None,
+        ToolChoice::Function(name) => Some(json!({"type": "function", "name": flat_name(name)})),
+        ToolChoice::Other(map) => match (map.get("type").and_then(Value::as_str), map.get("name")) {
+            (Some("custom"), Some(Value::String(name))) if flat.is_some() => {
+                Some(json!({"type": "function", "name": flat_name(name)}))
+            }
+            _ => Some(Value::Object(map.clone())),
+        },
+        ToolChoice::Allowed { mode: AllowedMode::None, .. } => Some(json!("none")),
+        ToolChoice::Allowed { mode, names, .. } if !quirks.allowed_tools => {
+            let names: Vec<String> = names.iter().map(|n| flat_name(n)).collect();
+            let all = tools.len();
+            tools.retain(|tool| match tool {
+                SentTool::Function { function: FunctionRef::Given(f), .. } => names.contains(&f.name),
+                SentTool::Function { function: FunctionRef::Made(f), .. } => names.contains(&f.name),
+                SentTool::Raw(_) => true,
+            });
+            if tools.len() < all {
+                notes.push(Note::emulated("tool_choice", "tools that are not allowed were left out"));
+            }
+            (*mode == AllowedMode::Required && !tools.is_empty()).then(|| json!("required"))
+        }
+        ToolChoice::Allowed { mode, tools, .. } if flat.is_some() => {
+            let tools: Vec<Value> = tools
+                .iter()
+                .map(|tool| match tool.get("name").and_then(Value::as_str) {
+                    Some(name) => json!({"type": "function", "name": flat_name(name)}),
+                    None => Value::Object(tool.clone()),
+                })
+                .collect();
+            Some(json!({"type": "allowed_tools", "mode": mode, "tools": tools}))
+        }
+        choice @ (ToolChoice::None | ToolChoice::Required | ToolChoice::Allowed { .. }) => {
+            serde_json::to_value(choice).ok()
+        }
+    }
+}
+
+/// The flattened tool that a name of the request means.
+fn find<'f>(flat: &'f [FlatTool], name: &str) -> Option<&'f FlatTool> {
+    flat.iter().find(|t| t.function.name == name).or_else(|| {
+        flat.iter().find(|t| matches!(&t.origin, ToolOrigin::Namespace { function, .. } if function == name))
+    })
+}
+
+/// Flattened name of a function of a namespace.
+pub(super) fn flat_call_name<'f>(flat: &'f [FlatTool], namespace: &str, name: &str) -> Option<&'f str> {
+    let same = |t: &&FlatTool| matches!(&t.origin, ToolOrigin::Namespace { namespace: n, function } if n == namespace && function == name);
+    flat.iter().find(same).map(|t| t.function.name.as_str())
+}

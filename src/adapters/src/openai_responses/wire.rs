@@ -1,0 +1,257 @@
+//! The answer side of the wire, borrowed from the frame. Unknown fields and words are tolerated.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use or_protocol::Usage;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A string that borrows where it has no escapes.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// A `delta`: its text, made once; anything but a string counts as no text (hosted events have objects).
+#[derive(Debug, Default)]
+pub(super) struct Delta(pub(super) Option<String>);
+
+impl<'de> Deserialize<'de> for Delta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DeltaVisitor)
+    }
+}
+
+struct DeltaVisitor;
+
+impl<'de> Visitor<'de> for DeltaVisitor {
+    type Value = Delta;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a delta")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Delta, E> {
+        Ok(Delta(Some(text.to_owned())))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Delta, E> {
+        Ok(Delta(Some(text)))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Delta, E> {
+        Ok(Delta(None))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Delta, E> {
+        Ok(Delta(None))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Delta, E> {
+        Ok(Delta(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Delta, E> {
+        Ok(Delta(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Delta, E> {
+        Ok(Delta(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Delta, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Delta(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Delta, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Delta(None))
+    }
+}
+
+/// All that a delta needs, read in one pass; of other events it shows the type. Nine of ten events are
+/// deltas, so this is kept small.
+#[derive(Debug, Deserialize)]
+pub(super) struct DeltaEvent<'a> {
+    #[serde(rename = "type", borrow, default)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) output_index: Option<u32>,
+    #[serde(default)]
+    pub(super) content_index: Option<u32>,
+    #[serde(default)]
+    pub(super) summary_index: Option<u32>,
+    #[serde(default)]
+    pub(super) delta: Delta,
+    #[serde(borrow, default)]
+    pub(super) logprobs: Option<&'a RawValue>,
+}
+
+/// Any other stream event. What only some of them have stays raw.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event<'a> {
+    #[serde(default)]
+    pub(super) output_index: Option<u32>,
+    #[serde(default)]
+    pub(super) content_index: Option<u32>,
+    #[serde(default)]
+    pub(super) summary_index: Option<u32>,
+    #[serde(borrow, default)]
+    pub(super) logprobs: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) refusal: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) arguments: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) input: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) item: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) part: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) annotation: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) response: Option<&'a RawValue>,
+}
+
+/// An output item of the four types that we model; others only show their type.
+#[derive(Debug, Deserialize)]
+pub(super) struct OutputItem<'a> {
+    #[serde(rename = "type", borrow, default)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(super) status: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) phase: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) call_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) name: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) namespace: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) arguments: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) input: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) summary: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) encrypted_content: Option<&'a RawValue>,
+    /// Who made the call; OpenAI's programmatic tool calling.
+    #[serde(borrow, default)]
+    pub(super) caller: Option<&'a RawValue>,
+    /// Form of the encrypted content; OpenRouter's.
+    #[serde(borrow, default)]
+    pub(super) format: Option<&'a RawValue>,
+    /// OpenRouter's: signature of a plain trace.
+    #[serde(borrow, default)]
+    pub(super) signature: Option<&'a RawValue>,
+}
+
+/// A content or summary part.
+#[derive(Debug, Deserialize)]
+pub(super) struct OutputPart<'a> {
+    #[serde(rename = "type", borrow, default)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(super) text: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) refusal: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) annotations: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) logprobs: Option<&'a RawValue>,
+}
+
+/// The parts of a response object that say something new; the other fields are skipped.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Response<'a> {
+    #[serde(borrow, default)]
+    pub(super) status: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) output: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) incomplete_details: Option<Incomplete<'a>>,
+    #[serde(borrow, default)]
+    pub(super) service_tier: Option<&'a RawValue>,
+}
+
+/// Why a response ended early.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Incomplete<'a> {
+    #[serde(borrow, default)]
+    pub(super) reason: Option<Text<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+struct UsageCounts {
+    #[serde(default, alias = "prompt_tokens")]
+    input_tokens: Option<u64>,
+    #[serde(default, alias = "completion_tokens")]
+    output_tokens: Option<u64>,
+    #[serde(default)]
+    total_tokens: Option<u64>,
+    #[serde(default)]
+    input_tokens_details: Option<Details>,
+    #[serde(default)]
+    output_tokens_details: Option<Details>,
+}
+
+#[derive(Default, Deserialize)]
+struct Details {
+    #[serde(default)]
+    cached_tokens: Option<u64>,
+    #[serde(default)]
+    reasoning_tokens: Option<u64>,
+}
+
+/// Token counts; hosts leave details out.
+pub(super) fn usage(raw: &RawValue) -> Option<Usage> {
+    let counts: UsageCounts = serde_json::from_str(raw.get()).ok()?;
+    let cached = counts.input_tokens_details.and_then(|d| d.cached_tokens);
+    let reasoning = counts.output_tokens_details.and_then(|d| d.reasoning_tokens);
+    Some(Usage::new(
+        counts.input_tokens.unwrap_or_default(),
+        counts.output_tokens.unwrap_or_default(),
+        counts.total_tokens,
+        cached.unwrap_or_default(),
+        reasoning.unwrap_or_default(),
+    ))
+}
+
+/// The text of a raw string; of anything else its JSON. A host that sends arguments as an object is thus read.
+pub(super) fn string(raw: &RawValue) -> Cow<'_, str> {
+    match serde_json::from_str::<Text<'_>>(raw.get()) {
+        Ok(text) => text.0,
+        Err(_) => Cow::Borrowed(raw.get()),
+    }
+}
+
+/// A list of raw values; `None` for anything else.
+pub(super) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// Encrypted reasoning that only goes back together with further members (OpenRouter's `format`,
+/// `signature`). Its JSON begins with `{`, which no plain blob does.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Extended<'a> {
+    /// The blob, if there is one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) encrypted_content: Option<&'a RawValue>,
+    /// Form of the blob.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) format: Option<&'a RawValue>,
+    /// Signature of the text.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub(super) signature: Option<&'a RawValue>,
+}

@@ -1,0 +1,147 @@
+//! `POST /v1/responses`.
+
+use std::time::Instant;
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::rt::task::spawn_blocking;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use or_actors::{Job, ProviderKey, Reply, StartResponse};
+use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId};
+use tokio::sync::oneshot;
+
+use crate::auth::Owner;
+use crate::envelope::{Counted, RequestId, error_response, notes_header};
+use crate::server::Worker;
+use crate::sse::FrameBody;
+use crate::{AppState, Picked, body};
+
+/// Bodies from this size on are parsed and translated off the arbiter.
+const HEAVY: usize = 256 * 1024;
+const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
+const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
+
+/// Creates a response, as JSON or as a stream.
+pub(crate) async fn create(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<AppState>,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    let received = Instant::now();
+    match begin(&request, &mut payload, &state, &worker, received).await {
+        Err(error) => error_response(&error),
+        Ok(reply) => answer(reply, received),
+    }
+}
+
+async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, ApiError> {
+    if bytes.len() < HEAVY {
+        return CreateResponseBody::from_json(&bytes);
+    }
+    let work = spawn_blocking(move || CreateResponseBody::from_json(&bytes));
+    work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+}
+
+async fn begin(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+    worker: &Worker,
+    received: Instant,
+) -> Result<Reply, ApiError> {
+    let bytes = body::read(request, payload, &state.options).await?;
+    let heavy = bytes.len() >= HEAVY;
+    let mut body = parse(bytes).await?;
+    if body.background {
+        let text = "Unsupported value: 'background' is not supported by this server yet.";
+        return Err(ApiError::invalid("unsupported_value", "background", text));
+    }
+    let Some(model) = body.model.take() else {
+        let text = "Missing required parameter: 'model'.";
+        return Err(ApiError::invalid("missing_required_parameter", "model", text));
+    };
+    let Picked { provider, model: upstream_model, has_key } = (state.pick)(&model)?;
+    let key = provider_key(request, &mut body, state)?;
+    if !has_key && matches!(key, ProviderKey::Server) {
+        let text = format!(
+            "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
+            provider.name
+        );
+        return Err(ApiError::invalid("model_not_found", "model", text));
+    }
+    let owner = request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)?;
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let (reply, answer) = oneshot::channel();
+    let job = Job {
+        id: ResponseId::new(),
+        request_id,
+        body,
+        model,
+        upstream_model,
+        provider,
+        key,
+        owner,
+        strict: strict(request, state),
+        heavy,
+        received,
+        reply,
+    };
+    let start = StartResponse { job: Box::new(job) };
+    worker.supervisor.send(start).await.unwrap_or_else(|_| Err(ApiError::internal()))?;
+    // A loop that died without a word: the client still gets an answer.
+    Ok(answer.await.unwrap_or_else(|_| Reply::Error(ApiError::internal())))
+}
+
+fn strict(request: &HttpRequest, state: &AppState) -> bool {
+    match request.headers().get("openresponses-strict").and_then(|v| v.to_str().ok()) {
+        Some(word) => word.eq_ignore_ascii_case("true"),
+        None => state.options.strict_translation,
+    }
+}
+
+/// The client's own provider key, from the header or the body; used for this call only.
+fn provider_key(
+    request: &HttpRequest,
+    body: &mut CreateResponseBody,
+    state: &AppState,
+) -> Result<ProviderKey, ApiError> {
+    let header = request.headers().get("x-provider-api-key").and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let Some(key) = header.or(body.api_key.take()).filter(|key| !key.is_empty()) else {
+        return Ok(ProviderKey::Server);
+    };
+    if !state.options.client_provider_keys {
+        let text = "This server does not take provider keys from clients.";
+        return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("provider_key_not_allowed"));
+    }
+    if key.bytes().any(|b| !(0x21..=0x7e).contains(&b)) {
+        let text = "The provider key has characters that no header can carry.";
+        return Err(ApiError::invalid("invalid_value", "api_key", text));
+    }
+    Ok(ProviderKey::Client(key.into()))
+}
+
+fn answer(reply: Reply, received: Instant) -> HttpResponse {
+    let notes = match &reply {
+        Reply::Json { notes, .. } | Reply::Stream { notes, .. } => notes_header(notes),
+        Reply::Error(error) => {
+            let mut response = error_response(error);
+            response.extensions_mut().insert(Counted);
+            return response;
+        }
+    };
+    let mut response = HttpResponse::Ok();
+    if let Some(notes) = notes {
+        response.insert_header((TRANSLATION, notes));
+    }
+    response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
+    match reply {
+        Reply::Json { body, .. } => response.content_type("application/json").body(body),
+        Reply::Stream { frames, .. } => response
+            .content_type("text/event-stream; charset=utf-8")
+            .insert_header((CACHE_CONTROL, "no-cache"))
+            // nginx and its kin would hold small events back.
+            .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
+            .body(FrameBody::new(frames)),
+        Reply::Error(error) => error_response(&error),
+    }
+}

@@ -1,0 +1,138 @@
+//! Puts the routes together and starts the workers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor as _, Addr};
+use actix_cors::Cors;
+use actix_web::dev::Server;
+use actix_web::middleware::{Condition, from_fn};
+use actix_web::{App, HttpServer, web};
+use actix_web_lab::middleware::CatchPanic;
+use or_actors::{LoopSupervisor, Node, ProviderSpec};
+use or_protocol::ApiError;
+
+use crate::auth::{self, Gate};
+use crate::{create, envelope, monitor, retrieve};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4096;
+/// Connections of one worker.
+const MAX_CONNECTIONS: usize = 50_000;
+
+/// Who serves a model, and under which name.
+#[derive(Clone, Debug)]
+pub struct Picked {
+    /// The provider.
+    pub provider: Arc<ProviderSpec>,
+    /// Name the provider knows.
+    pub model: String,
+    /// Whether the server has a key of its own for it, or needs none.
+    pub has_key: bool,
+}
+
+/// Routes a model name (design D16). The error says why there is no provider.
+pub type Pick = dyn Fn(&str) -> Result<Picked, ApiError> + Send + Sync;
+
+/// What the HTTP layer has to know.
+#[derive(Clone)]
+pub struct HttpOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Worker threads.
+    pub workers: usize,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// A client that sends nothing of its body for so long is refused.
+    pub body_timeout: Duration,
+    /// Origins that browsers may call from; `["*"]` for all.
+    pub cors_allowed_origins: Vec<String>,
+    /// Whether a dropped field is an error unless the request says otherwise.
+    pub strict_translation: bool,
+    /// Whether clients may bring their own provider keys.
+    pub client_provider_keys: bool,
+    /// How long open streams may go on after a stop.
+    pub shutdown_timeout: Duration,
+    /// Who may call.
+    pub gate: Gate,
+}
+
+/// Shared by all workers.
+pub struct AppState {
+    /// Providers, store, limits.
+    pub node: Arc<Node>,
+    /// Router.
+    pub pick: Box<Pick>,
+    /// Options.
+    pub options: HttpOptions,
+}
+
+/// One worker's own actor.
+pub(crate) struct Worker {
+    pub(crate) supervisor: Addr<LoopSupervisor>,
+}
+
+fn cors(origins: &[String]) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "POST", "DELETE", "OPTIONS"])
+        .allow_any_header()
+        .expose_headers(["x-request-id", "openresponses-translation", "retry-after", "openai-processing-ms"])
+        .max_age(3600);
+    if origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin();
+    }
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+fn routes(config: &mut web::ServiceConfig) {
+    let not_allowed = || web::to(envelope::method_not_allowed);
+    config
+        .service(
+            web::scope("/v1")
+                .wrap(from_fn(auth::check))
+                .service(
+                    web::resource("/responses")
+                        .route(web::post().to(create::create))
+                        .default_service(not_allowed()),
+                )
+                .service(
+                    web::resource("/responses/{id}")
+                        .route(web::get().to(retrieve::retrieve))
+                        .default_service(not_allowed()),
+                )
+                .default_service(web::to(envelope::not_found)),
+        )
+        .service(web::resource("/health").route(web::get().to(monitor::health)))
+        .service(web::resource("/ready").route(web::get().to(monitor::ready)))
+        .service(web::resource("/metrics").route(web::get().to(monitor::metrics)))
+        .default_service(web::to(envelope::not_found));
+}
+
+/// Binds and starts the workers. The returned server is a future; its addresses are those it listens on.
+pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
+    let options = state.options.clone();
+    let app_state = web::Data::from(state);
+    let server = HttpServer::new(move || {
+        let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node)).start();
+        let origins = &app_state.options.cors_allowed_origins;
+        App::new()
+            .app_data(app_state.clone())
+            .app_data(web::Data::new(Worker { supervisor }))
+            .wrap(CatchPanic::default())
+            .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+            .wrap(from_fn(envelope::finish))
+            .configure(routes)
+    })
+    .workers(options.workers)
+    // Without these two a client's leaving is noticed late, and small events wait for ACKs.
+    .h1_allow_half_closed(false)
+    .tcp_nodelay(true)
+    .backlog(BACKLOG)
+    .max_connections(MAX_CONNECTIONS)
+    .shutdown_timeout(options.shutdown_timeout.as_secs())
+    .disable_signals()
+    .bind(options.bind)?;
+    let addresses = server.addrs();
+    Ok((server.run(), addresses))
+}

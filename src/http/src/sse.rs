@@ -1,0 +1,57 @@
+//! The body of a streaming answer.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// The end of every stream that was told to its end.
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
+/// Why a body was cut: its loop is gone without a terminal event.
+#[derive(Debug, thiserror::Error)]
+#[error("the stream was cut")]
+pub(crate) struct Cut;
+
+impl From<Infallible> for Cut {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// Frames of one response, each batch one write. A stream that ends without its `[DONE]` is cut, so that
+/// no client takes it for whole.
+pub(crate) struct FrameBody {
+    frames: mpsc::Receiver<Bytes>,
+    done: bool,
+}
+
+impl FrameBody {
+    pub(crate) fn new(frames: mpsc::Receiver<Bytes>) -> Self {
+        Self { frames, done: false }
+    }
+}
+
+impl MessageBody for FrameBody {
+    type Error = Cut;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        let this = self.get_mut();
+        match this.frames.poll_recv(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(frames)) => {
+                this.done = frames.ends_with(DONE);
+                Poll::Ready(Some(Ok(frames)))
+            }
+            Poll::Ready(None) if this.done => Poll::Ready(None),
+            Poll::Ready(None) => Poll::Ready(Some(Err(Cut))),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Builds, starts and stops a server.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use or_actors::metrics::Metrics;
+use or_actors::store::{OnCorruption, SledOptions, SledStore, Store, StoreOpenError};
+use or_actors::{Limits, Node};
+use or_adapters::{Adapter, ProviderOptions};
+use or_engine::ReasoningEvents;
+use or_http::{AppState, ClientKey, Gate, HttpOptions};
+
+use crate::config::{self, Resolved};
+use crate::wiring::{self, Factory};
+
+/// After the grace time, how long terminal events may take to reach their clients.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Open files that many streams need: two sockets each.
+const OPEN_FILES: u64 = 1 << 20;
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A provider's table is wrong.
+    #[error("provider `{name}`: {reason}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// What is wrong, naming the key.
+        reason: String,
+    },
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The configured address.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The history cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// A metric could not be registered.
+    #[error("the metrics could not be set up")]
+    Metrics(#[source] prometheus::Error),
+}
+
+/// Puts a server together. Must be used inside an actix system.
+pub struct ServerBuilder {
+    resolved: Resolved,
+    factories: BTreeMap<String, Box<Factory>>,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl ServerBuilder {
+    /// A server with the built-in adapters and the configured store.
+    pub fn new(resolved: Resolved) -> Self {
+        Self { resolved, factories: BTreeMap::new(), store: None }
+    }
+
+    /// Adds an adapter of one's own under a `kind` that provider tables can name; replaces a built-in one
+    /// of that name.
+    #[must_use]
+    pub fn adapter(
+        mut self,
+        kind: &str,
+        factory: impl Fn(&ProviderOptions) -> Result<Arc<dyn Adapter>, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.factories.insert(kind.to_owned(), Box::new(factory));
+        self
+    }
+
+    /// Keeps the history in another store.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Opens the store, binds and starts the workers.
+    pub fn start(self) -> Result<Running, StartError> {
+        raise_open_files();
+        let specs = wiring::providers(&self.resolved, &self.factories)?;
+        let pick = wiring::router(&self.resolved, &specs);
+        let config = &self.resolved.config;
+        let store = match self.store {
+            Some(store) => store,
+            None => SledStore::open(store_options(&config.store))?,
+        };
+        let metrics = Metrics::new().map_err(StartError::Metrics)?;
+        let node = Arc::new(Node::new(specs, limits(&config.server), store, metrics));
+        let grace = config.server.shutdown_grace();
+        let options = http_options(&self.resolved, grace);
+        let address = options.bind;
+        let state = Arc::new(AppState { node: Arc::clone(&node), pick, options });
+        let (server, addresses) =
+            or_http::start(state).map_err(|source| StartError::Bind { address, source })?;
+        let handle = server.handle();
+        let task = actix_web::rt::spawn(server);
+        Ok(Running { node, handle, task, addresses, grace })
+    }
+}
+
+/// A server at work.
+pub struct Running {
+    node: Arc<Node>,
+    handle: ServerHandle,
+    task: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
+    addresses: Vec<SocketAddr>,
+    grace: Duration,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Resolves when the store can no longer commit, which nothing but a restart mends.
+    pub async fn store_died(&self) {
+        while self.node.store.is_alive() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Stops: not ready, no new work, streams may finish within the grace time, the rest ends with a
+    /// terminal event.
+    pub async fn stop(self) -> std::io::Result<()> {
+        self.node.begin_stop();
+        let node = Arc::clone(&self.node);
+        let grace = self.grace;
+        let cutter = actix_web::rt::spawn(async move {
+            tokio::time::sleep(grace).await;
+            let ended = node.stop_all();
+            if ended > 0 {
+                tracing::warn!(ended, "responses were ended because the grace time is over");
+            }
+        });
+        self.handle.stop(true).await;
+        cutter.abort();
+        match self.task.await {
+            Ok(result) => result,
+            Err(error) => Err(std::io::Error::other(error)),
+        }
+    }
+}
+
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(OPEN_FILES) {
+        Ok(limit) => tracing::debug!(limit, "open-files limit"),
+        Err(error) => tracing::warn!(%error, "the open-files limit could not be raised"),
+    }
+}
+
+fn store_options(store: &config::Store) -> SledOptions {
+    SledOptions {
+        on_corruption: match store.on_corruption {
+            config::OnCorruption::Quarantine => OnCorruption::Quarantine,
+            config::OnCorruption::Fail => OnCorruption::Fail,
+        },
+        retention: store.retention(),
+        power_loss_safe: store.power_loss_safe,
+        ..SledOptions::new(PathBuf::from(&store.path))
+    }
+}
+
+fn limits(server: &config::Server) -> Limits {
+    Limits {
+        max_concurrent_responses: server.max_concurrent_responses,
+        keepalive: server.keepalive(),
+        client_write_timeout: server.client_write_timeout(),
+        max_response: server.max_response(),
+        reasoning_events: match server.reasoning_events {
+            config::ReasoningEvents::Spec => ReasoningEvents::Spec,
+            config::ReasoningEvents::OpenAi => ReasoningEvents::OpenAi,
+        },
+    }
+}
+
+fn http_options(resolved: &Resolved, grace: Duration) -> HttpOptions {
+    let server = &resolved.config.server;
+    let keys = resolved.client_keys.iter();
+    HttpOptions {
+        bind: server.bind,
+        workers: server.worker_count(),
+        max_body_bytes: server.max_body_bytes,
+        body_timeout: server.client_write_timeout(),
+        cors_allowed_origins: server.cors_allowed_origins.clone(),
+        strict_translation: server.strict_translation,
+        client_provider_keys: resolved.config.auth.client_provider_keys == config::ClientProviderKeys::Allow,
+        shutdown_timeout: grace + LAST_WORDS,
+        gate: Gate {
+            keys: keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
+            loopback_hosts_only: server.bind.ip().to_canonical().is_loopback(),
+        },
+    }
+}
