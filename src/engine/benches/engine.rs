@@ -48,7 +48,13 @@ fn deltas(n: u64, make: fn(usize) -> ModelEvent) -> Duration {
 fn call_delta(at: usize) -> ModelEvent {
     if at.is_multiple_of(1000) {
         let (call_id, name) = ("call_1".into(), "get_weather".into());
-        return ModelEvent::ToolCallStart { block: 1, call_id, name, namespace: None, kind: CallKind::Function };
+        return ModelEvent::ToolCallStart {
+            block: 1,
+            call_id,
+            name,
+            namespace: None,
+            kind: CallKind::Function,
+        };
     }
     ModelEvent::ToolArgsDelta { block: 1, delta: words(at).into() }
 }
