@@ -84,15 +84,18 @@ impl Client {
         }
     }
 
-    /// Resolves when the reader of an open stream leaves; never for a client that waits.
+    /// Resolves when the reader of an open stream leaves or has left; never for a client that waits.
     pub(crate) fn watch(&self) -> impl Future<Output = ()> + use<> {
         let sender = match self {
             Self::Open(sender) => Some(sender.clone()),
             Self::Waiting { .. } | Self::Done => None,
         };
+        let gone = matches!(self, Self::Done);
         async move {
             match sender {
                 Some(sender) => sender.closed().await,
+                // Left between the provider's head and the opening of the stream.
+                None if gone => {}
                 None => std::future::pending().await,
             }
         }
@@ -135,5 +138,22 @@ pub(crate) async fn interrupted(
             _ => std::future::pending().await,
         },
         () = sleep_until(deadline) => Interrupt::TooLong,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_left_before_its_stream_was_opened_has_left() {
+        let (reply, answer) = oneshot::channel();
+        let mut client = Client::new(reply);
+        assert_eq!(client.watch().now_or_never(), None);
+        drop(answer);
+        client.open(&[]);
+        assert_eq!(client.watch().now_or_never(), Some(()));
     }
 }
