@@ -2,8 +2,9 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,6 +27,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The same while there are more of them than one sweep takes.
 const SWEEP_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long the disk may take to close. By then everything that was answered for is written; sled 0.34 can
+/// wait for itself for ever when it is closed.
+const CLOSING: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
+
 /// What the thread writes to. A trait so that tests can stand in for the disk.
 pub(super) trait Disk: Send + 'static {
     /// Writes all or none; durable on return.
@@ -40,11 +45,14 @@ struct Job {
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// The way to the thread. Dropping it writes what is queued, closes the disk and waits for that.
+/// The way to the thread. Dropping it writes what is queued, closes the disk and waits for that,
+/// though not for ever.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     healthy: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread is over. The lock makes it shareable; it is never taken.
+    over: Mutex<std::sync::mpsc::Receiver<()>>,
 }
 
 impl Writer {
@@ -52,13 +60,15 @@ impl Writer {
     pub(super) fn start(disk: impl Disk, retention: Option<Duration>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
+        let (ends, over) = std::sync::mpsc::channel();
         // Only its clock is used: to wait for jobs and for the next sweep at once.
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let worker = Worker { disk, retention, healthy: Arc::clone(&healthy) };
-        let thread = std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || worker.run(&clock, queue))?;
-        Ok(Self { jobs: Some(jobs), healthy, thread: Some(thread) })
+        let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
+            let _over = ends;
+            worker.run(&clock, queue);
+        })?;
+        Ok(Self { jobs: Some(jobs), healthy, thread: Some(thread), over: Mutex::new(over) })
     }
 
     /// Queues one record; resolves when it is durable or has failed.
@@ -87,6 +97,10 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
+        let over = self.over.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if over.recv_timeout(CLOSING) == Err(RecvTimeoutError::Timeout) {
+            return tracing::error!("the store did not close in time; what was answered for is on disk");
+        }
         if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             tracing::error!("the store's writer had died");
         }
@@ -167,7 +181,6 @@ impl<D: Disk> Worker<D> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::mpsc as gate;
 
     use futures_util::FutureExt as _;
@@ -366,5 +379,31 @@ mod tests {
         // Older than time itself: a clock that runs behind removes nothing.
         assert_eq!(worker.sweep(Duration::MAX), SWEEP_EVERY);
         assert_eq!(asks.try_iter().map(|(_, limit)| limit).collect::<Vec<_>>(), [SWEEP, SWEEP]);
+    }
+
+    #[test]
+    fn a_disk_that_never_closes_does_not_stop_the_stop() {
+        struct Stuck(gate::Receiver<()>);
+
+        impl Drop for Stuck {
+            fn drop(&mut self) {
+                let _ = self.0.recv();
+            }
+        }
+
+        impl Disk for Stuck {
+            fn write(&mut self, _: &[Write]) -> Result<(), StoreError> {
+                Ok(())
+            }
+
+            fn expire(&mut self, _: u64, _: usize) -> Result<usize, StoreError> {
+                Ok(0)
+            }
+        }
+
+        let (release, stuck) = gate::channel();
+        // Comes back at all: the disk is released only afterwards.
+        drop(Writer::start(Stuck(stuck), None).unwrap());
+        drop(release);
     }
 }
