@@ -7,6 +7,7 @@ mod client;
 mod drive;
 mod job;
 mod loop_actor;
+mod mask;
 mod messages;
 pub mod metrics;
 mod node;

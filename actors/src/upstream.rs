@@ -15,6 +15,7 @@ use or_adapters::{AdapterError, FrameDecoder, ModelEvent, ResponseTranslator, Up
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use crate::mask::mask;
 use crate::play::play;
 use crate::provider::Permit;
 use crate::{ProviderKey, ProviderSpec, Sample, SampleError, Sampled, Transport};
@@ -164,13 +165,14 @@ pub(crate) async fn sample(
     let done = tokio::select! {
         biased;
         _ = &mut gone => return Err(SampleError::Gone),
-        done = work => done?,
+        done = work => done.map_err(|error| mask(&upstream.spec, &key, error))?,
     };
     let (body, translator, events) = done;
     let Some(body) = body else { return Ok(Sampled::Whole(events)) };
     let (sender, receiver) = mpsc::channel(QUEUE);
     let reader = Reader {
         spec: Arc::clone(&upstream.spec),
+        key,
         body,
         translator,
         sender,
@@ -208,6 +210,7 @@ async fn read_body(body: &mut Body, limit: usize, silence: Duration) -> Result<B
 /// Reads a stream for one loop, as fast as the loop takes it and no faster.
 struct Reader {
     spec: Arc<ProviderSpec>,
+    key: ProviderKey,
     body: Body,
     translator: Box<dyn ResponseTranslator>,
     sender: mpsc::Sender<Result<Vec<ModelEvent>, SampleError>>,
@@ -223,7 +226,7 @@ impl Reader {
         let result = AssertUnwindSafe(self.read()).catch_unwind().await;
         let error = match result {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => error,
+            Ok(Err(error)) => mask(&self.spec, &self.key, error),
             Err(_) => SampleError::Panicked,
         };
         // If the loop is gone, nobody needs the error.
