@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::setup;
+use crate::app::{folder, setup};
 use crate::fake::Fake;
 use crate::wire::{self, CALL, KINDS, Turn, text};
 
@@ -13,7 +13,7 @@ fn config(fake: &Fake) -> String {
 #[test]
 fn a_stored_response_reads_as_it_was_answered() {
     let fake = Fake::start();
-    let app = setup(config(&fake)).start();
+    let app = setup(config(&fake)).disk(&folder()).start();
     fake.always(wire::answer("openai-chat", text(&["Hi", "!"])));
     let unary = app.post(&json!({"model": "openai-chat/m", "input": "Hello"})).response();
     assert_eq!(unary["store"], true);
@@ -48,16 +48,12 @@ fn a_response_that_is_not_stored_is_not_found() {
 #[test]
 fn a_chain_goes_on_after_a_restart_and_on_any_provider() {
     let fake = Fake::start();
-    let mut data = None;
+    let disk = folder();
     let mut previous = Value::Null;
     let answers: [&'static [&'static str]; 5] =
         [&["answer-0"], &["answer-1"], &["answer-2"], &["answer-3"], &["answer-4"]];
     for (turn, kind) in KINDS.into_iter().enumerate() {
-        let mut setup = setup(config(&fake));
-        if let Some(data) = data.take() {
-            setup = setup.data(data);
-        }
-        let app = setup.start();
+        let app = setup(config(&fake)).disk(&disk).start();
         fake.push(wire::answer(kind, Turn { thinking: "hm", ..text(answers[turn]) }));
         let body = json!({"model": format!("{kind}/m"), "input": format!("question-{turn}"),
                           "previous_response_id": previous, "stream": turn % 2 == 0,
@@ -75,14 +71,14 @@ fn a_chain_goes_on_after_a_restart_and_on_any_provider() {
         assert!(places.is_sorted(), "{kind}: out of order in {asked}");
         let foreign = (0..turn).find(|n| asked.contains(&format!("instruction-{n}")));
         assert_eq!(foreign, None, "instructions are not inherited: {asked}");
-        data = Some(app.stop());
+        app.stop();
     }
 }
 
 #[test]
 fn sealed_reasoning_survives_in_a_chain_though_nobody_asked_to_see_it() {
     let fake = Fake::start();
-    let app = setup(config(&fake)).start();
+    let app = setup(config(&fake)).disk(&folder()).start();
     for (kind, blob) in [("openai-responses", "blob-of-openai"), ("anthropic", "sig-of-anthropic")] {
         let before = fake.count();
         fake.push(wire::answer(kind, Turn { thinking: "hm", ..text(&["4"]) }));

@@ -1,8 +1,9 @@
-//! The real server in a thread of its own, on a free port and a data folder that goes with the test.
+//! The real server in a thread of its own, on a free port; its history is in memory unless the test wants a
+//! disk.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use open_responses::config::{Config, Env};
@@ -12,6 +13,11 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::client::{Answer, Connection};
+use crate::memory::Memory;
+
+/// Held by the one server that has a disk. All databases of a process share one lock inside sled 0.34, and
+/// closing one while another commits can stop both for ever; a real server has only one.
+static DISK: Mutex<()> = Mutex::new(());
 
 type Customise = Box<dyn FnOnce(ServerBuilder) -> ServerBuilder + Send>;
 
@@ -19,21 +25,21 @@ type Customise = Box<dyn FnOnce(ServerBuilder) -> ServerBuilder + Send>;
 pub(crate) struct Setup {
     config: String,
     env: Vec<(String, String)>,
-    data: Option<Arc<TempDir>>,
+    disk: Option<Arc<TempDir>>,
     customise: Customise,
 }
 
 /// A running server; stops in order when dropped.
 pub(crate) struct App {
     pub(crate) address: SocketAddr,
-    data: Arc<TempDir>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    disk: Option<(Arc<TempDir>, MutexGuard<'static, ()>)>,
 }
 
 /// A server with this configuration. Keys of `[server]` are written with their dots, before any table.
 pub(crate) fn setup(config: impl Into<String>) -> Setup {
-    Setup { config: config.into(), env: Vec::new(), data: None, customise: Box::new(|builder| builder) }
+    Setup { config: config.into(), env: Vec::new(), disk: None, customise: Box::new(|builder| builder) }
 }
 
 impl Setup {
@@ -42,9 +48,9 @@ impl Setup {
         self
     }
 
-    /// On the data of an earlier server.
-    pub(crate) fn data(mut self, data: Arc<TempDir>) -> Self {
-        self.data = Some(data);
+    /// With its history in this folder.
+    pub(crate) fn disk(mut self, folder: &Arc<TempDir>) -> Self {
+        self.disk = Some(Arc::clone(folder));
         self
     }
 
@@ -58,18 +64,25 @@ impl Setup {
 
     #[track_caller]
     pub(crate) fn start(self) -> App {
-        let data = self.data.unwrap_or_else(|| Arc::new(tempfile::tempdir().unwrap()));
+        let disk = self.disk.map(|folder| (folder, DISK.lock().unwrap_or_else(PoisonError::into_inner)));
         let workers = if self.config.contains("server.workers") { "" } else { "server.workers = 2\n" };
         let text = format!("server.bind = '127.0.0.1:0'\n{workers}{}", self.config);
         let mut config = Config::from_toml(&text).unwrap_or_else(|e| panic!("{e} in\n{text}"));
-        config.store.path = data.path().to_owned();
+        let in_memory = disk.is_none();
+        if let Some((folder, _)) = &disk {
+            config.store.path = folder.path().to_owned();
+        }
         let resolved = config.resolve(&self.env.into_iter().collect::<Env>()).unwrap();
         let (stop, stopped) = oneshot::channel();
         let (told, started) = mpsc::channel();
         let customise = self.customise;
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
-                let running = match customise(ServerBuilder::new(resolved)).start() {
+                let mut builder = ServerBuilder::new(resolved);
+                if in_memory {
+                    builder = builder.store(Arc::new(Memory::default()));
+                }
+                let running = match customise(builder).start() {
                     Ok(running) => running,
                     Err(error) => return told.send(Err::<SocketAddr, StartError>(error)).unwrap(),
                 };
@@ -79,16 +92,11 @@ impl Setup {
             });
         });
         let address = started.recv().unwrap().unwrap_or_else(|e| panic!("{e}"));
-        App { address, data, stop: Some(stop), thread: Some(thread) }
+        App { address, stop: Some(stop), thread: Some(thread), disk }
     }
 }
 
 impl App {
-    /// The folder, to hand to the next server.
-    pub(crate) fn data(&self) -> Arc<TempDir> {
-        Arc::clone(&self.data)
-    }
-
     pub(crate) fn request(
         &self,
         method: &str,
@@ -129,12 +137,11 @@ impl App {
     }
 
     /// Stops it in order; panics if it did not stop well.
-    pub(crate) fn stop(mut self) -> Arc<TempDir> {
+    pub(crate) fn stop(mut self) {
         self.begin_stop();
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
         }
-        self.data()
     }
 }
 
@@ -144,7 +151,12 @@ impl Drop for App {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        self.disk = None;
     }
+}
+
+pub(crate) fn folder() -> Arc<TempDir> {
+    Arc::new(tempfile::tempdir().unwrap())
 }
 
 /// All files under a folder.

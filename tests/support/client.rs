@@ -155,6 +155,18 @@ impl Connection {
         Self::raw(address, &bytes)
     }
 
+    /// Writes more of the request.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let _ = self.stream.get_mut().write_all(bytes);
+    }
+
+    /// Reads `100 Continue`: the server has begun with this request.
+    #[track_caller]
+    pub(crate) fn wait_for_leave_to_send(&mut self) {
+        assert!(self.line().starts_with("HTTP/1.1 100"));
+        self.line();
+    }
+
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap_or_else(|e| panic!("no answer: {e}"));
