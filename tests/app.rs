@@ -4,6 +4,8 @@
 
 #[path = "support/app.rs"]
 mod app;
+#[path = "support/binary.rs"]
+mod binary;
 #[path = "support/client.rs"]
 mod client;
 #[path = "support/fake.rs"]
@@ -12,11 +14,25 @@ mod support;
 #[path = "support/wire.rs"]
 mod wire;
 
+#[path = "app/crash.rs"]
+mod crash;
 #[path = "app/create.rs"]
 mod create;
+#[path = "app/disconnect.rs"]
+mod disconnect;
 #[path = "app/history.rs"]
 mod history;
+#[path = "app/keys.rs"]
+mod keys;
+#[path = "app/limits.rs"]
+mod limits;
+#[path = "app/metrics.rs"]
+mod metrics;
 #[path = "app/provider_errors.rs"]
 mod provider_errors;
 #[path = "app/request_errors.rs"]
 mod request_errors;
+#[path = "app/secrets.rs"]
+mod secrets;
+#[path = "app/shutdown.rs"]
+mod shutdown;

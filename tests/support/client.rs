@@ -155,6 +155,17 @@ impl Connection {
         Self::raw(address, &bytes)
     }
 
+    /// Another request on the same connection, once its answer was read.
+    pub(crate) fn again(&mut self, method: &str, path: &str, body: &[u8]) -> Answer {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let _ = self.stream.get_mut().write_all(&[head.as_bytes(), body].concat());
+        self.answer = Answer { status: 0, headers: Vec::new(), body: Vec::new(), cut: false };
+        self.rest()
+    }
+
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).unwrap_or_else(|e| panic!("no answer: {e}"));
@@ -240,9 +251,14 @@ impl Connection {
 
     /// Reads to the end and returns everything since the beginning.
     pub(crate) fn finish(mut self) -> Answer {
+        self.rest()
+    }
+
+    /// The same, and the connection stays open.
+    pub(crate) fn rest(&mut self) -> Answer {
         self.head();
         while self.piece().is_some() {}
-        self.answer
+        self.answer.clone()
     }
 
     /// Goes away in the middle of whatever is going on.
