@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use or_adapters::{AdapterError, FrameDecoder, ModelEvent, ResponseTranslator, UpstreamCall};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::play::play;
 use crate::provider::Permit;
@@ -24,6 +24,8 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 const MAX_ERROR_BODY: usize = 1024 * 1024;
 /// Bodies from this size on are translated off the arbiter.
 const HEAVY_BODY: usize = 256 * 1024;
+/// Bytes that are taken in before what they hold is passed on.
+const GATHER: usize = 32 * 1024;
 /// Batches that may wait between the reader and the loop.
 const QUEUE: usize = 8;
 /// How long the rest of a finished stream is read, so that its connection can be used again.
@@ -167,7 +169,15 @@ pub(crate) async fn sample(
     let (body, translator, events) = done;
     let Some(body) = body else { return Ok(Sampled::Whole(events)) };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let reader = Reader { spec: Arc::clone(&upstream.spec), body, translator, sender, gone, _permit: permit };
+    let reader = Reader {
+        spec: Arc::clone(&upstream.spec),
+        body,
+        translator,
+        sender,
+        gone,
+        ended: None,
+        _permit: permit,
+    };
     actix_rt::spawn(reader.run());
     Ok(Sampled::Stream(receiver))
 }
@@ -202,6 +212,8 @@ struct Reader {
     translator: Box<dyn ResponseTranslator>,
     sender: mpsc::Sender<Result<Vec<ModelEvent>, SampleError>>,
     gone: oneshot::Receiver<()>,
+    /// An end of the body that was found while gathering.
+    ended: Option<Option<Result<Bytes, String>>>,
     _permit: Permit,
 }
 
@@ -221,30 +233,39 @@ impl Reader {
     /// Ends with `Ok` when the loop has all it needs or is gone; dropping the body closes the connection.
     async fn read(&mut self) -> Result<(), SampleError> {
         let mut decoder = FrameDecoder::new(self.spec.adapter.framing());
-        let mut silence = self.spec.first_byte_timeout;
+        let mut silence = Silence::new(self.spec.first_byte_timeout);
         loop {
             // While the loop is the slow side this timer does not run: it covers the reading alone.
-            let chunk = tokio::select! {
-                biased;
-                chunk = timeout(silence, self.body.next()) => chunk,
-                _ = &mut self.gone => return Ok(()),
+            silence.begin();
+            let chunk = loop {
+                if let Some(ended) = self.ended.take() {
+                    break ended;
+                }
+                tokio::select! {
+                    biased;
+                    chunk = self.body.next() => break chunk,
+                    _ = &mut self.gone => return Ok(()),
+                    () = silence.tick() => if silence.is_over() {
+                        return Err(SampleError::Silent(silence.limit.as_secs()));
+                    },
+                }
             };
             let mut batch = Vec::new();
             let (result, ended) = match chunk {
-                Err(_) => return Err(SampleError::Silent(silence.as_secs())),
-                Ok(Some(Err(e))) => return Err(SampleError::Broken(e)),
-                Ok(Some(Ok(bytes))) => {
+                Some(Err(e)) => return Err(SampleError::Broken(e)),
+                Some(Ok(bytes)) => {
                     decoder.feed(&bytes);
+                    self.gather(&mut decoder, bytes.len());
                     (translate(&mut decoder, self.translator.as_mut(), &mut batch), false)
                 }
-                Ok(None) => {
+                None => {
                     decoder.close();
                     let result = translate(&mut decoder, self.translator.as_mut(), &mut batch)
                         .and_then(|()| self.translator.finish(decoder.stray(), &mut batch));
                     (result, true)
                 }
             };
-            silence = self.spec.idle_timeout;
+            silence.limit = self.spec.idle_timeout;
             let finished = matches!(batch.last(), Some(ModelEvent::Finished { .. }));
             if !batch.is_empty() && self.sender.send(Ok(batch)).await.is_err() {
                 if finished && !ended {
@@ -263,10 +284,56 @@ impl Reader {
         }
     }
 
+    /// Takes in what has arrived already: one read of the socket may hold many pieces of a chunked body,
+    /// and what comes together shall travel together.
+    fn gather(&mut self, decoder: &mut FrameDecoder, mut size: usize) {
+        while size < GATHER {
+            match self.body.next().now_or_never() {
+                Some(Some(Ok(bytes))) => {
+                    size += bytes.len();
+                    decoder.feed(&bytes);
+                }
+                // An end or an error is for the next turn of the reading loop.
+                ended => return self.ended = ended,
+            }
+        }
+    }
+
     /// Reads what is left after the last event, so that the connection goes back to the pool.
     async fn drain(&mut self) {
         let rest = async { while let Some(Ok(_)) = self.body.next().await {} };
         let _ = timeout(DRAIN, rest).await;
+    }
+}
+
+/// A limit on waiting that is set anew for every read. The timer itself is armed only when it runs out,
+/// because arming one for each read costs more than the read.
+struct Silence {
+    limit: Duration,
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Self { limit, since: Instant::now(), timer: Box::pin(sleep(limit)) }
+    }
+
+    fn begin(&mut self) {
+        self.since = Instant::now();
+        // A shorter limit than the armed one would come too late.
+        if self.since + self.limit < self.timer.deadline() {
+            self.timer.as_mut().reset(self.since + self.limit);
+        }
+    }
+
+    async fn tick(&mut self) {
+        self.timer.as_mut().await;
+        self.timer.as_mut().reset(self.since + self.limit);
+    }
+
+    fn is_over(&self) -> bool {
+        self.since.elapsed() >= self.limit
     }
 }
 

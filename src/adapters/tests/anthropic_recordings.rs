@@ -10,6 +10,9 @@
     reason = "helpers of tests stand outside of test functions"
 )]
 
+#[path = "anthropic_recordings/assemble.rs"]
+mod assemble;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,11 +22,12 @@ use or_adapters::{
     UpstreamErrorKind,
 };
 use or_protocol::{
-    Annotation, ContentPart, Envelope, FunctionCall, FunctionCallOutput, Item, Message, Output, Reasoning,
-    Role, Settings, SummaryPart, Usage,
+    Annotation, ContentPart, Envelope, FunctionCallOutput, Item, Message, Output, Role, Settings, Usage,
 };
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
+
+use assemble::assemble;
 
 struct Case {
     name: String,
@@ -227,88 +231,6 @@ fn digest_of_items(items: &[Item]) -> Vec<Value> {
     items.iter().map(digest).collect()
 }
 
-/// Items that are being put together: block, item, closed.
-#[derive(Default)]
-struct Assembler(Vec<(u32, Item, bool)>);
-
-impl Assembler {
-    fn item(&mut self, block: u32, new: impl Fn() -> Item) -> &mut Item {
-        if !self.0.iter().any(|(known, ..)| *known == block) {
-            assert!(self.0.iter().all(|(.., done)| *done), "blocks overlap");
-            self.0.push((block, new(), false));
-        }
-        let (_, item, done) = self.0.iter_mut().find(|(known, ..)| *known == block).unwrap();
-        assert!(!*done, "an event behind BlockDone");
-        item
-    }
-
-    fn text(&mut self, block: u32) -> (&mut String, &mut Vec<Annotation>) {
-        let part = || ContentPart::OutputText { text: String::new(), annotations: vec![], logprobs: None };
-        let new = || {
-            let content = vec![part()];
-            Item::Message(Message { id: None, status: None, role: Role::Assistant, content, phase: None })
-        };
-        let Item::Message(message) = self.item(block, new) else { panic!("not a message") };
-        let ContentPart::OutputText { text, annotations, .. } = &mut message.content[0] else { panic!() };
-        (text, annotations)
-    }
-
-    fn reasoning(&mut self, block: u32) -> &mut Reasoning {
-        let Item::Reasoning(reasoning) = self.item(block, || Item::Reasoning(Reasoning::default())) else {
-            panic!("not reasoning")
-        };
-        reasoning
-    }
-
-    fn call(&mut self, block: u32) -> &mut FunctionCall {
-        let new = || {
-            Item::FunctionCall(FunctionCall {
-                id: None,
-                call_id: String::new(),
-                name: String::new(),
-                namespace: None,
-                arguments: String::new(),
-                status: None,
-            })
-        };
-        let Item::FunctionCall(call) = self.item(block, new) else { panic!("not a call") };
-        call
-    }
-}
-
-/// Puts items together as the engine does, and checks the order of events.
-fn assemble(events: &[ModelEvent]) -> Vec<Item> {
-    let mut all = Assembler::default();
-    for event in events {
-        match event {
-            ModelEvent::TextDelta { block, text, .. } => {
-                assert_ne!(text, "", "an empty delta");
-                all.text(*block).0.push_str(text);
-            }
-            ModelEvent::RefusalDelta { block, text } => all.text(*block).0.push_str(text),
-            ModelEvent::Annotation { block, annotation } => all.text(*block).1.push(annotation.clone()),
-            ModelEvent::SummaryDelta { block, text } => {
-                all.reasoning(*block).summary.push(SummaryPart { text: text.clone() });
-            }
-            ModelEvent::ReasoningSealed { block, encrypted_content } => {
-                all.reasoning(*block).encrypted_content = Some(encrypted_content.clone());
-            }
-            ModelEvent::ToolCallStart { block, call_id, name, .. } => {
-                let call = all.call(*block);
-                (call.call_id, call.name) = (call_id.clone(), name.clone());
-            }
-            ModelEvent::ToolArgsDelta { block, delta } => all.call(*block).arguments.push_str(delta),
-            ModelEvent::BlockDone { block, .. } => {
-                let open = all.0.iter_mut().find(|(known, ..)| known == block).expect("an open item");
-                assert!(!std::mem::replace(&mut open.2, true), "closed twice");
-            }
-            _ => {}
-        }
-    }
-    assert!(all.0.iter().all(|(.., done)| *done), "an item was left open");
-    all.0.into_iter().map(|(_, item, _)| item).collect()
-}
-
 #[test]
 fn every_recorded_answer_means_what_the_provider_meant() {
     for case in cases().into_iter().flatten().filter(|case| case.status == 200) {
@@ -335,6 +257,33 @@ fn every_recorded_answer_means_what_the_provider_meant() {
             let items = assemble(&events);
             assert_eq!(digest_of_items(&items), digest_of_blocks(&blocks), "{}", case.name);
         }
+    }
+}
+
+/// The same answer as a stream of whole blocks.
+fn streamed(body: &[u8]) -> Vec<u8> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let mut events = vec![json!({"type": "message_start", "message": {"usage": body["usage"]}})];
+    for (index, block) in body["content"].as_array().unwrap().iter().enumerate() {
+        events.push(json!({"type": "content_block_start", "index": index, "content_block": block}));
+        events.push(json!({"type": "content_block_stop", "index": index}));
+    }
+    let delta = json!({"stop_reason": body["stop_reason"], "stop_details": body["stop_details"]});
+    events.push(json!({"type": "message_delta", "delta": delta, "usage": body["usage"]}));
+    events.push(json!({"type": "message_stop"}));
+    events.iter().flat_map(|event| format!("data: {event}\n\n").into_bytes()).collect()
+}
+
+#[test]
+fn a_unary_answer_means_the_same_as_its_stream() {
+    for case in cases().into_iter().flatten().filter(|case| case.status == 200 && !case.stream) {
+        let whole = translate(&case, &[]).unwrap();
+        let body = streamed(&case.body);
+        let case = Case { stream: true, body, ..case };
+        let stream = translate(&case, &[&case.body]).unwrap();
+        let digest = |events: &[ModelEvent]| digest_of_items(&assemble(events));
+        assert_eq!(digest(&stream), digest(&whole), "{}", case.name);
+        assert_eq!(stream.last(), whole.last(), "{}", case.name);
     }
 }
 
@@ -422,7 +371,7 @@ fn the_next_turn_echoes_what_a_real_client_echoed() {
         assert_eq!(results.iter().filter(|b| b["type"] == "tool_result").count(), calls, "{}", case.name);
         checked += 1;
     }
-    assert!(all.is_empty() || checked >= 8, "only {checked} turns were compared");
+    assert!(all.is_empty() || checked >= 13, "only {checked} turns were compared");
 }
 
 fn key(item: &Value) -> Value {

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use or_protocol::{
-    Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, Message as MessageItem, Output,
-    Reasoning, Role,
+    ContentPart, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, Message as MessageItem,
+    Output, Reasoning, Role,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::{AdapterError, Note, custom_arguments};
 
 /// What the translation of the context depends on.
 #[derive(Debug)]
-pub(super) struct Frame<'a> {
+pub(super) struct Setting<'a> {
     pub(super) model: &'a str,
     /// Fingerprint of system prompt and tools, where thinking is bound to them.
     pub(super) mark: Option<&'a str>,
@@ -40,16 +40,17 @@ pub(super) struct History<'a> {
 /// Translates the context behind its leading system items.
 pub(super) fn translate<'a>(
     context: &'a [Item],
-    frame: &Frame<'_>,
+    setting: &Setting<'_>,
     notes: &mut Vec<Note>,
 ) -> Result<History<'a>, AdapterError> {
     let mut builder = Builder {
-        frame,
+        setting,
         notes,
         history: History::default(),
         outputs: HashMap::new(),
         claimed: HashSet::new(),
-        ids: HashSet::new(),
+        ids: HashMap::new(),
+        orders: None,
         pending: Vec::new(),
     };
     for (index, item) in context.iter().enumerate() {
@@ -61,6 +62,7 @@ pub(super) fn translate<'a>(
         builder.item(index, item, context.get(index + 1..).unwrap_or_default())?;
     }
     builder.answer_calls()?;
+    builder.trim_assistant();
     Ok(builder.history)
 }
 
@@ -68,23 +70,25 @@ pub(super) fn translate<'a>(
 type Pending<'a> = (Cow<'a, str>, &'a Output);
 
 struct Builder<'a, 'f> {
-    frame: &'f Frame<'f>,
+    setting: &'f Setting<'f>,
     notes: &'f mut Vec<Note>,
     history: History<'a>,
     /// Outputs not yet taken, by call id, in order.
     outputs: HashMap<&'a str, VecDeque<(usize, &'a FunctionCallOutput)>>,
     /// Places of outputs that found their call.
     claimed: HashSet<usize>,
-    /// Wire ids in use: the provider refuses a second one.
-    ids: HashSet<Cow<'a, str>>,
+    /// Wire ids in use, and the next suffix: the provider refuses a second use.
+    ids: HashMap<Cow<'a, str>, u64>,
+    /// The current run of orders in the middle: its end, and whether they may have a role of their own.
+    orders: Option<(usize, bool)>,
     /// Results of the calls of the assistant message at the end.
     pending: Vec<Pending<'a>>,
 }
 
 impl<'a> Builder<'a, '_> {
-    fn item(&mut self, index: usize, item: &'a Item, rest: &'a [Item]) -> Result<(), AdapterError> {
+    fn item(&mut self, index: usize, item: &'a Item, rest: &[Item]) -> Result<(), AdapterError> {
         match item {
-            Item::Message(message) => self.message(message, rest)?,
+            Item::Message(message) => self.message(index, message, rest)?,
             Item::FunctionCall(call) => {
                 let name = self.flat_name(call);
                 self.call(index, &call.call_id, name, Cow::Borrowed(&call.arguments));
@@ -115,7 +119,7 @@ impl<'a> Builder<'a, '_> {
         Ok(())
     }
 
-    fn message(&mut self, message: &'a MessageItem, rest: &[Item]) -> Result<(), AdapterError> {
+    fn message(&mut self, index: usize, message: &'a MessageItem, rest: &[Item]) -> Result<(), AdapterError> {
         match message.role {
             Role::User => {
                 for part in &message.content {
@@ -125,20 +129,34 @@ impl<'a> Builder<'a, '_> {
                 }
             }
             Role::Assistant => {
+                // What a refusal cut off would only be refused again.
+                let declined = message.content.iter().any(|part| matches!(part, ContentPart::Refusal { .. }));
                 for part in &message.content {
-                    if let Some(block) = media::block(part)? {
-                        self.assistant(block);
+                    let Some(block) = media::block(part)? else { continue };
+                    if declined && !matches!(part, ContentPart::Refusal { .. }) {
+                        self.note("input", "text that a refusal cut off was left out");
+                        continue;
                     }
+                    self.assistant(block);
                 }
             }
-            Role::System | Role::Developer => self.system(message, rest)?,
+            Role::System | Role::Developer => self.system(index, message, rest)?,
         }
         Ok(())
     }
 
     /// Orders in the middle of the conversation.
-    fn system(&mut self, message: &'a MessageItem, rest: &[Item]) -> Result<(), AdapterError> {
-        let own_role = self.frame.system_role && self.pending.is_empty() && self.may_stand_here(rest);
+    fn system(&mut self, index: usize, message: &'a MessageItem, rest: &[Item]) -> Result<(), AdapterError> {
+        let own_role = match self.orders {
+            Some((end, known)) if index < end => known,
+            _ => {
+                let is_order = |item: &Item| matches!(item, Item::Message(m) if is_order(m.role));
+                let run = rest.iter().take_while(|item| is_order(item)).count();
+                let known = self.setting.system_role && self.may_stand_here(rest.get(run));
+                self.orders = Some((index + run + 1, known));
+                known
+            }
+        };
         let mut wrapped = false;
         for part in &message.content {
             let Some(block) = media::block(part)? else { continue };
@@ -157,18 +175,15 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// The provider takes a system message behind a user turn, at the end or right before an assistant turn.
-    fn may_stand_here(&self, rest: &[Item]) -> bool {
-        let last = self.history.messages.last().map(|m| m.role);
-        let next = rest.iter().find(
-            |item| !matches!(item, Item::Message(m) if matches!(m.role, Role::System | Role::Developer)),
-        );
+    fn may_stand_here(&self, next: Option<&Item>) -> bool {
         let before_assistant = match next {
             None => true,
             Some(Item::Message(m)) => m.role == Role::Assistant,
             Some(Item::FunctionCall(_) | Item::CustomToolCall(_) | Item::Reasoning(_)) => true,
             Some(_) => false,
         };
-        before_assistant && matches!(last, Some(WireRole::User | WireRole::System))
+        let behind_user = self.history.messages.last().is_some_and(|m| m.role == WireRole::User);
+        before_assistant && behind_user && self.pending.is_empty()
     }
 
     fn call(&mut self, index: usize, call_id: &'a str, name: Cow<'a, str>, arguments: Cow<'a, str>) {
@@ -193,13 +208,19 @@ impl<'a> Builder<'a, '_> {
 
     /// Some providers number their calls anew in every turn.
     fn unused(&mut self, id: Cow<'a, str>) -> Cow<'a, str> {
-        let mut out = id.clone();
-        let mut n = 2;
-        while !self.ids.insert(out.clone()) {
-            out = Cow::Owned(format!("{id}_{n}"));
-            n += 1;
+        let Some(mut next) = self.ids.get(&id).copied() else {
+            self.ids.insert(id.clone(), 2);
+            return id;
+        };
+        loop {
+            let out: Cow<'a, str> = Cow::Owned(format!("{id}_{next}"));
+            next += 1;
+            if !self.ids.contains_key(&out) {
+                self.ids.insert(out.clone(), 2);
+                self.ids.insert(id, next);
+                return out;
+            }
         }
-        out
     }
 
     fn arguments(&mut self, text: Cow<'a, str>) -> Cow<'a, RawValue> {
@@ -224,7 +245,7 @@ impl<'a> Builder<'a, '_> {
 
     fn flat_name(&self, call: &'a FunctionCall) -> Cow<'a, str> {
         let known = call.namespace.as_ref().and_then(|namespace| {
-            self.frame.namespaces.iter().find(|(n, function, _)| n == namespace && *function == call.name)
+            self.setting.namespaces.iter().find(|(n, function, _)| n == namespace && *function == call.name)
         });
         match known {
             Some((_, _, flat)) => Cow::Owned(wire_name(flat).into_owned()),
@@ -250,8 +271,8 @@ impl<'a> Builder<'a, '_> {
             Some((mark, json)) if !envelope.blob.starts_with('{') => (Some(mark), json),
             _ => (None, envelope.blob.as_str()),
         };
-        let bound = self.frame.mark.is_some();
-        if bound && (mark != self.frame.mark || envelope.model != self.frame.model) {
+        let bound = self.setting.mark.is_some();
+        if bound && (mark != self.setting.mark || envelope.model != self.setting.model) {
             return self.note("input.reasoning", "thinking is bound to another model, instructions or tools");
         }
         match thinking_block(json) {
@@ -290,7 +311,28 @@ impl<'a> Builder<'a, '_> {
         Ok(())
     }
 
+    /// An assistant message must not end in thinking; it does when what followed could not be sent.
+    fn trim_assistant(&mut self) {
+        let Some(last) = self.history.messages.last_mut().filter(|m| m.role == WireRole::Assistant) else {
+            return;
+        };
+        let before = last.content.len();
+        while matches!(last.content.last(), Some(Block::Thinking(_))) {
+            last.content.pop();
+        }
+        let (after, empty) = (last.content.len(), last.content.is_empty());
+        if empty {
+            self.history.messages.pop();
+        }
+        if after != before {
+            self.note("input.reasoning", "thinking that nothing follows was left out");
+        }
+    }
+
     fn push(&mut self, role: WireRole, block: Block<'a>) {
+        if role != WireRole::Assistant {
+            self.trim_assistant();
+        }
         self.history.stored_files |= media::is_stored_file(&block);
         match self.history.messages.last_mut() {
             Some(last) if last.role == role => last.content.push(block),
@@ -305,6 +347,10 @@ impl<'a> Builder<'a, '_> {
     fn note_kind(&mut self, note: Note) {
         note_once(self.notes, note);
     }
+}
+
+fn is_order(role: Role) -> bool {
+    matches!(role, Role::System | Role::Developer)
 }
 
 /// The block of an envelope, if it is one of thinking.

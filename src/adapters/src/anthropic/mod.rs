@@ -139,6 +139,8 @@ impl Adapter for Anthropic {
 }
 
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod request_tests;
 #[cfg(test)]
 mod stream_tests;

@@ -2,7 +2,7 @@
 
 use or_protocol::{ContentPart, Item, Role, Settings, TextFormat, Verbosity};
 
-use super::history::{self, Frame, History};
+use super::history::{self, History, Setting};
 use super::models::{Forcing, Rules};
 use super::names::{Names, fingerprint};
 use super::stream::Turn;
@@ -64,14 +64,14 @@ pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<U
     let max_tokens = thinking::max_tokens(settings, rules, adapter.quirks.default_max_tokens, &mut notes);
     let prefix = prefix(request, rules, &mut notes);
     let mark = prefix.mark(rules);
-    let frame = Frame {
+    let setting = Setting {
         model,
         mark: mark.as_deref(),
         system_role: rules.system_role,
         namespaces: namespaces(settings),
     };
     let rest = request.context.get(prefix.leading..).unwrap_or_default();
-    let mut history = history::translate(rest, &frame, &mut notes)?;
+    let mut history = history::translate(rest, &setting, &mut notes)?;
     let mut plan = thinking::plan(settings, rules, max_tokens, &mut notes);
     if plan.budgeted() && prefix.tools.forces() && rules.forcing == Forcing::WithoutThinking {
         plan.thinking = None;

@@ -2,6 +2,8 @@
 //!
 //! Keywords outside its subset are moved into `description`, where the model at least reads them.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 /// Formats of strings that are enforced.
@@ -178,44 +180,54 @@ fn renamed(target: &str) -> String {
 
 /// Whether a definition reaches itself, or anything refers to the whole schema.
 fn recursive(schema: &Map<String, Value>) -> bool {
-    let mut edges: Vec<(String, Vec<String>)> = Vec::new();
-    for key in ["definitions", "$defs"] {
-        let Some(Value::Object(list)) = schema.get(key) else { continue };
-        for (name, definition) in list {
-            let mut targets = Vec::new();
-            references(definition, &mut targets, 0);
-            edges.push((format!("#/$defs/{name}"), targets));
-        }
-    }
     let mut all = Vec::new();
-    references(&Value::Object(schema.clone()), &mut all, 0);
+    references(schema.values(), &mut all, 0);
     if all.iter().any(|target| target == "#") {
         return true;
     }
-    // Peel off definitions that reach nothing but what is already peeled; a circle stays.
-    loop {
-        let names: Vec<String> = edges.iter().map(|(name, _)| name.clone()).collect();
-        let before = edges.len();
-        edges.retain(|(_, targets)| targets.iter().any(|target| names.contains(target)));
-        if edges.len() == before {
-            return before > 0;
+    let mut edges: HashMap<String, Vec<String>> = HashMap::new();
+    for key in ["definitions", "$defs"] {
+        let Some(Value::Object(list)) = schema.get(key) else { continue };
+        for (name, definition) in list {
+            references([definition], edges.entry(format!("#/$defs/{name}")).or_default(), 0);
         }
     }
+    // Take away, again and again, what nothing that is left refers to; a circle stays.
+    let mut users: HashMap<&str, usize> = HashMap::new();
+    for target in edges.values().flatten() {
+        *users.entry(target).or_default() += 1;
+    }
+    let mut free: Vec<&str> =
+        edges.keys().map(String::as_str).filter(|name| !users.contains_key(name)).collect();
+    let mut taken = 0;
+    while let Some(name) = free.pop() {
+        taken += 1;
+        for target in edges.get(name).into_iter().flatten() {
+            let left = users.entry(target).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 && edges.contains_key(target) {
+                free.push(target);
+            }
+        }
+    }
+    taken < edges.len()
 }
 
-fn references(schema: &Value, out: &mut Vec<String>, depth: usize) {
+fn references<'a>(schemas: impl IntoIterator<Item = &'a Value>, out: &mut Vec<String>, depth: usize) {
     if depth > 2 * MAX_DEPTH {
         return;
     }
-    match schema {
-        Value::Object(map) => {
-            if let Some(Value::String(target)) = map.get("$ref") {
-                out.push(renamed(target));
+    for schema in schemas {
+        match schema {
+            Value::Object(map) => {
+                if let Some(Value::String(target)) = map.get("$ref") {
+                    out.push(renamed(target));
+                }
+                references(map.values().collect::<Vec<_>>(), out, depth + 1);
             }
-            map.values().for_each(|value| references(value, out, depth + 1));
+            Value::Array(list) => references(list.iter().collect::<Vec<_>>(), out, depth + 1),
+            _ => {}
         }
-        Value::Array(list) => list.iter().for_each(|value| references(value, out, depth + 1)),
-        _ => {}
     }
 }
 
@@ -298,6 +310,9 @@ mod tests {
         let node = json!({"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}}});
         assert_eq!(fitted(json!({"$ref": "#/$defs/N", "$defs": {"N": node}})), None);
         assert_eq!(fitted(json!({"type": "object", "properties": {"me": {"$ref": "#"}}})), None);
+        let chain = json!({"$ref": "#/$defs/A", "$defs": {
+            "A": {"anyOf": [{"$ref": "#/$defs/B"}, {"$ref": "#/$defs/B"}]}, "B": {"type": "string"}}});
+        assert!(fitted(chain).is_some());
     }
 
     #[test]

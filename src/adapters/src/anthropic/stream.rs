@@ -171,11 +171,11 @@ impl MessageTranslator {
         if self.turn.answer_tool.as_ref() == Some(&name) {
             self.start_item(index, Kind::Answer { any: false }, out);
         } else {
-            let id = block.id.unwrap_or_default();
+            let id = block.id.filter(|id| !id.is_empty());
             let block = self.start_item(index, Kind::Call { any: false }, out);
             out.push(ModelEvent::ToolCallStart {
                 block,
-                call_id: id,
+                call_id: id.unwrap_or_else(|| format!("toolu_{block}")),
                 name: self.turn.names.restore(name),
                 namespace: None,
                 kind: CallKind::Function,

@@ -267,7 +267,8 @@ fn is_named(tool: &FlatTool, name: &str) -> bool {
 
 fn note_moved(field: &str, fitted: &Fitted, notes: &mut Vec<Note>) {
     if !fitted.moved.is_empty() {
-        let words: String = fitted.moved.join(", ").chars().filter(char::is_ascii).take(200).collect();
+        let words: String =
+            fitted.moved.join(", ").chars().filter(|c| matches!(c, ' '..='~')).take(200).collect();
         note_once(notes, Note::emulated(field, format!("not enforced, only described: {words}")));
     }
 }

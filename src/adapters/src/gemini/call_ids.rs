@@ -39,7 +39,7 @@ impl CallIds {
 
     /// The id of a new call; `given` is Gemini's. True if that one could be used.
     pub(super) fn next(&mut self, given: Option<&str>, name: &str) -> (String, bool) {
-        if let Some(id) = given
+        if let Some(id) = given.filter(|id| id.len() <= MAX_LEN)
             && self.taken.insert(fingerprint(id))
         {
             return (id.to_owned(), true);
@@ -58,6 +58,8 @@ impl CallIds {
 }
 
 const PREFIX: &str = "call_";
+/// Longest `call_id` of the API.
+const MAX_LEN: usize = 64;
 
 /// Whether an id has the form of those made here.
 pub(super) fn is_made(id: &str) -> bool {

@@ -93,6 +93,9 @@ pub(super) fn translate<'a>(
         builder.item(item, before, behind)?;
     }
     builder.flush()?;
+    if builder.outputs.values().any(|list| !list.is_empty()) {
+        builder.notes.dropped("input.function_call_output", "a second result of the same call is not sent");
+    }
     builder.sign_steps();
     Ok(Translated { contents: builder.contents, system: builder.system })
 }
@@ -175,6 +178,9 @@ impl<'a> Builder<'a, '_> {
                 self.answer(message, [before.next, behind].concat())
             }
             Role::System | Role::Developer if self.contents.is_empty() && self.pending.is_empty() => {
+                if !message.content.iter().all(is_text) {
+                    return Err(AdapterError::unsupported("input", "A system message may only hold text."));
+                }
                 self.system.extend(texts(&message.content));
                 Ok(())
             }
@@ -205,12 +211,7 @@ impl<'a> Builder<'a, '_> {
         message: &'a Message,
         mut spans: Vec<super::state::Span>,
     ) -> Result<(), AdapterError> {
-        if message.content.iter().any(|p| {
-            !matches!(
-                p,
-                ContentPart::OutputText { .. } | ContentPart::Refusal { .. } | ContentPart::InputText { .. }
-            )
-        }) {
+        if !message.content.iter().all(is_text) {
             return Err(AdapterError::unsupported("input", "An assistant message may only hold text."));
         }
         if spans.is_empty() {
@@ -339,6 +340,13 @@ impl<'a> Builder<'a, '_> {
             }
         }
     }
+}
+
+fn is_text(part: &ContentPart) -> bool {
+    matches!(
+        part,
+        ContentPart::InputText { .. } | ContentPart::OutputText { .. } | ContentPart::Refusal { .. }
+    )
 }
 
 /// Texts that are not empty, which Gemini refuses.

@@ -2,55 +2,63 @@
 
 use serde_json::Value;
 
-use super::wire::{ErrorBody, ErrorDetail};
+use super::wire::ErrorDetail;
 use crate::{UpstreamError, UpstreamErrorKind};
 
 /// Reads the body of an answer whose status is not 2xx.
 pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
     let found = find(&String::from_utf8_lossy(body));
-    let mut error = build(Some(status), found.unwrap_or_default());
+    let mut error = build(Some(status), &found.unwrap_or_default());
     error.retry_after_s = error.retry_after_s.or(retry_after_s);
     error
 }
 
 /// An error that stands in a 200 answer: the text is the chunk's `error` member.
 pub(super) fn inside(json: &str) -> UpstreamError {
-    let body = serde_json::from_str(json).unwrap_or_default();
-    build(None, body)
+    build(None, &serde_json::from_str(json).unwrap_or_default())
 }
 
 /// Looks for an error body in bytes outside any frame.
 pub(super) fn stray(bytes: &[u8]) -> Option<UpstreamError> {
-    find(&String::from_utf8_lossy(bytes)).map(|body| build(None, body))
+    find(&String::from_utf8_lossy(bytes)).map(|body| build(None, &body))
 }
 
-/// `{"error":{…}}`, bare or in an array.
-fn find(text: &str) -> Option<ErrorBody> {
+/// `{"error":…}`, bare or in an array.
+fn find(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text.trim()).ok()?;
     let value = match value {
         Value::Array(list) => list.into_iter().find(|v| v.get("error").is_some())?,
         other => other,
     };
-    match value.get("error")? {
-        Value::String(message) => Some(ErrorBody { message: Some(message.clone()), ..ErrorBody::default() }),
-        error => Some(serde_json::from_value(error.clone()).unwrap_or_default()),
-    }
+    value.get("error").cloned()
 }
 
-fn build(http: Option<u16>, body: ErrorBody) -> UpstreamError {
-    let details = body.details.unwrap_or_default();
-    let status = body.status.unwrap_or_default();
-    let number = http.or(body.code).unwrap_or(500);
-    let message = match body.message {
-        Some(message) if !message.is_empty() => message,
-        _ => format!("The model provider answered with status {number}."),
+/// From the `error` member: an object with `code`, `message`, `status`, `details`, or a mere text.
+fn build(http: Option<u16>, body: &Value) -> UpstreamError {
+    let word = |key: &str| body.get(key).and_then(Value::as_str).filter(|w| !w.is_empty());
+    let details: Vec<ErrorDetail> = match body.get("details") {
+        Some(Value::Array(list)) => {
+            list.iter().filter_map(|d| serde_json::from_value(d.clone()).ok()).collect()
+        }
+        _ => Vec::new(),
     };
-    let kind = kind(number, &status, &message, &details);
+    let status = word("status").unwrap_or_default();
+    let code = body.get("code").and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
+    let number = http.or(code).unwrap_or(500);
+    let message = word("message")
+        .or_else(|| body.as_str())
+        .map_or_else(|| format!("The model provider answered with status {number}."), str::to_owned);
     let retry_after_s = details
         .iter()
         .find_map(|d| seconds(d.retry_delay.as_deref()?))
         .or_else(|| seconds(message.split_once("retry in ")?.1.split_inclusive('s').next()?));
-    UpstreamError { kind, status: http, message, code: (!status.is_empty()).then_some(status), retry_after_s }
+    UpstreamError {
+        kind: kind(number, status, &message, &details),
+        status: http,
+        message,
+        code: (!status.is_empty()).then(|| status.to_owned()),
+        retry_after_s,
+    }
 }
 
 /// `34.4s` as whole seconds, rounded up.

@@ -103,9 +103,10 @@ fn floor(text: &str, at: usize) -> usize {
 /// Address and title of a source that has one.
 fn address(chunk: &GroundingChunk) -> Option<(String, String)> {
     let all = [&chunk.web, &chunk.maps, &chunk.image, &chunk.retrieved_context];
-    let source: &Source =
-        all.into_iter().flatten().find(|s| s.uri.as_deref().is_some_and(|u| !u.is_empty()))?;
-    Some((source.uri.clone()?, source.title.clone().unwrap_or_default()))
+    all.into_iter().flatten().find_map(|source: &Source| {
+        let uri = source.uri.as_ref().or(source.source_uri.as_ref()).filter(|uri| !uri.is_empty())?;
+        Some((uri.clone(), source.title.clone().unwrap_or_default()))
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Function names: Gemini wants a letter or `_` first, and no characters beyond `_ . : -`.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use or_protocol::Tool;
 
@@ -10,8 +10,8 @@ use crate::{FlatTool, flatten_tools};
 /// The renames of one request, both ways. Names that fit are not in it.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    wire: HashMap<String, String>,
-    ours: HashMap<String, String>,
+    wire: BTreeMap<String, String>,
+    ours: BTreeMap<String, String>,
 }
 
 impl Names {

@@ -7,7 +7,7 @@ use super::wire::PartialArg;
 /// Longest path; deeper arguments are not put together.
 const MAX_DEPTH: usize = 64;
 /// How far an index may lie beyond the end of its list.
-const MAX_GAP: usize = 1024;
+const MAX_GAP: usize = 64;
 
 /// Arguments in the making.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! Settings and context to a call.
 
-use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, Truncation, Verbosity};
+use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, ToolChoice, Truncation, Verbosity};
 use serde_json::{Map, Value};
 
 use super::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
@@ -23,7 +23,12 @@ pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result
     let mut notes = Notes::default();
 
     let choice = match flat.is_empty() {
-        true => Choice::default(),
+        true => {
+            if !matches!(settings.tool_choice, ToolChoice::Auto | ToolChoice::None) {
+                tool_notes.push(Note::dropped("tool_choice", "no tool is left to choose from"));
+            }
+            Choice::default()
+        }
         false => tool_config::choice(settings, &flat, &names, &traits, &mut tool_notes),
     };
     let hidden = |name: &str| choice.only.is_some_and(|only| !only.iter().any(|n| n == name));
@@ -58,7 +63,7 @@ pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result
     })?;
     tool_notes.append(&mut notes.into_vec());
     Ok(UpstreamCall {
-        path: path(request.model, request.stream),
+        path: path(request.model, request.stream)?,
         headers,
         body,
         stream: request.stream,
@@ -67,8 +72,12 @@ pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result
 }
 
 /// `/models/{model}:…`, or the model's own path if it has one.
-fn path(model: &str, stream: bool) -> String {
+fn path(model: &str, stream: bool) -> Result<String, AdapterError> {
     let prefix = ["models/", "tunedModels/", "publishers/"].iter().any(|p| model.starts_with(p));
+    // A path of its own must not lead elsewhere.
+    if prefix && model.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err(AdapterError::unsupported("model", "The model's path has an empty or relative segment."));
+    }
     let mut path = String::from(if prefix { "/" } else { "/models/" });
     for byte in model.bytes() {
         let safe = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'@');
@@ -79,7 +88,7 @@ fn path(model: &str, stream: bool) -> String {
         }
     }
     path.push_str(if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" });
-    path
+    Ok(path)
 }
 
 fn sampling(settings: &Settings, traits: &Traits, config: &mut GenerationConfig, notes: &mut Notes) {
@@ -172,8 +181,10 @@ fn thinking(
         }
         Some(Thought::Uncontrolled) | None => None,
     };
-    if let Some(note) = note {
-        notes.emulated("reasoning.effort", &note);
+    match note {
+        Some(note) if effort == Some(Effort::None) => notes.dropped("reasoning.effort", &note),
+        Some(note) => notes.emulated("reasoning.effort", &note),
+        None => {}
     }
     if out.include_thoughts.is_some() || effort.is_some() {
         config.thinking_config = Some(out);

@@ -1,7 +1,6 @@
 //! One answer as a state machine: chunks in, events out.
 
 use or_protocol::{LogProb, TopLogProb, Usage};
-use serde_json::value::RawValue;
 
 use super::call_ids::CallIds;
 use super::finish::{outcome, plain};
@@ -140,14 +139,20 @@ impl Turn {
     }
 
     fn candidate(&mut self, candidate: Candidate<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        if let Some(raw) = candidate.grounding_metadata
-            && let Ok(grounding) = serde_json::from_str(raw.get())
-        {
-            self.citations.add(grounding);
+        if let Some(raw) = candidate.grounding_metadata {
+            match serde_json::from_str(raw.get()) {
+                Ok(grounding) => self.citations.add(grounding),
+                Err(_) => self.note(out, "annotations", "the grounding could not be read"),
+            }
         }
-        let mut logprobs = match candidate.logprobs_result {
-            Some(raw) if self.wants_logprobs => read_logprobs(raw),
-            _ => Vec::new(),
+        let raw = candidate.logprobs_result.filter(|_| self.wants_logprobs);
+        let mut logprobs = match raw.map(|raw| serde_json::from_str(raw.get())) {
+            Some(Ok(result)) => read_logprobs(result),
+            Some(Err(_)) => {
+                self.note(out, "logprobs", "the log probabilities could not be read");
+                Vec::new()
+            }
+            None => Vec::new(),
         };
         for part in candidate.content.and_then(|c| c.parts).into_iter().flatten() {
             self.part(part, &mut logprobs, out);
@@ -246,6 +251,10 @@ impl Turn {
             open.late_sig = Some(sig);
         }
         let Open::Call(open) = &mut self.open else {
+            // An end mark without a beginning says nothing.
+            if call.args.is_none() && call.partial_args.is_none() {
+                return;
+            }
             self.note(out, "output.function_call", "a call without a name is not carried over");
             return;
         };
@@ -336,8 +345,7 @@ fn counts(usage: &UsageMetadata) -> Option<Usage> {
     })
 }
 
-fn read_logprobs(raw: &RawValue) -> Vec<LogProb> {
-    let result: LogprobsResult = serde_json::from_str(raw.get()).unwrap_or_default();
+fn read_logprobs(result: LogprobsResult) -> Vec<LogProb> {
     let mut tops = result.top_candidates.into_iter().flatten();
     let top = |t: TokenLogprob| TopLogProb {
         bytes: t.token.clone().into_bytes(),

@@ -114,8 +114,9 @@ pub(super) struct GroundingChunk {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Source {
-    #[serde(alias = "sourceUri")]
     pub(super) uri: Option<String>,
+    /// Of images, in place of `uri`.
+    pub(super) source_uri: Option<String>,
     pub(super) title: Option<String>,
 }
 
@@ -153,16 +154,6 @@ pub(super) struct TopCandidates {
 pub(super) struct TokenLogprob {
     pub(super) token: String,
     pub(super) log_probability: f64,
-}
-
-/// The `error` member of an error body or chunk.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ErrorBody {
-    pub(super) code: Option<u16>,
-    pub(super) message: Option<String>,
-    pub(super) status: Option<String>,
-    pub(super) details: Option<Vec<ErrorDetail>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

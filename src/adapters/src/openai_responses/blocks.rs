@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use or_protocol::LogProb;
 
-use crate::{CallKind, ModelEvent};
+use crate::{CallKind, ModelEvent, Note};
 
 /// What an output item is to us.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -81,12 +81,12 @@ impl Sent {
         }
     }
 
-    /// What `whole` has beyond the text that was sent. Empty if it is another text.
-    fn rest<'a>(&self, whole: &'a str) -> &'a str {
-        let Some((front, rest)) = whole.split_at_checked(self.length) else { return "" };
+    /// What `whole` has beyond the text that was sent. `None` if it is another text.
+    fn rest<'a>(&self, whole: &'a str) -> Option<&'a str> {
+        let (front, rest) = whole.split_at_checked(self.length)?;
         let mut check = Self::NOTHING;
         check.add(front);
-        if check.hash == self.hash { rest } else { "" }
+        (check.hash == self.hash).then_some(rest)
     }
 }
 
@@ -98,6 +98,8 @@ struct Part {
     logprobs: usize,
     annotations: usize,
     ended: bool,
+    /// Its whole text was found to be another one.
+    differs: bool,
 }
 
 impl Part {
@@ -141,6 +143,7 @@ impl Block {
                     logprobs: 0,
                     annotations: 0,
                     ended: false,
+                    differs: false,
                 }),
             }
         }
@@ -219,7 +222,18 @@ impl Blocks {
     ) {
         let Some(block) = self.open(at, kind.block()) else { return };
         let Some(part) = block.part(at, kind, index, out) else { return };
-        let rest = part.sent.rest(whole).to_owned();
+        let rest = match part.sent.rest(whole) {
+            Some(rest) => rest.to_owned(),
+            None => {
+                // What was streamed cannot be taken back.
+                if !part.differs && !whole.is_empty() {
+                    part.differs = true;
+                    let why = "the provider's whole text differs from its deltas; the deltas were kept";
+                    out.push(ModelEvent::Note(Note::dropped("output.content", why)));
+                }
+                return;
+            }
+        };
         logprobs.drain(..part.logprobs.min(logprobs.len()));
         self.text(at, kind, index, rest, logprobs, out);
     }
@@ -263,7 +277,7 @@ impl Blocks {
     /// The whole payload of a call: puts out what its deltas left out.
     pub(super) fn whole_payload(&mut self, at: u32, kind: CallKind, whole: &str, out: &mut Vec<ModelEvent>) {
         let Some(block) = self.open(at, BlockKind::Call(kind)) else { return };
-        let rest = block.payload.rest(whole).to_owned();
+        let rest = block.payload.rest(whole).unwrap_or_default().to_owned();
         self.payload(at, kind, rest, out);
     }
 
@@ -294,10 +308,10 @@ mod tests {
         let mut sent = Sent::NOTHING;
         sent.add("Grü");
         sent.add("ße");
-        assert_eq!(sent.rest("Grüße aus"), " aus");
-        assert_eq!(sent.rest("Grüße"), "");
-        assert_eq!(sent.rest("grüße aus"), "");
-        assert_eq!(sent.rest("Gr"), "");
-        assert_eq!(Sent::NOTHING.rest("all"), "all");
+        assert_eq!(sent.rest("Grüße aus"), Some(" aus"));
+        assert_eq!(sent.rest("Grüße"), Some(""));
+        assert_eq!(sent.rest("grüße aus"), None);
+        assert_eq!(sent.rest("Gr"), None);
+        assert_eq!(Sent::NOTHING.rest("all"), Some("all"));
     }
 }

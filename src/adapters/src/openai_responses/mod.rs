@@ -16,8 +16,13 @@ mod models;
 mod quirks;
 mod request;
 mod request_items;
+mod request_parts;
+#[cfg(test)]
+mod request_tests;
 mod response;
 mod stream;
+#[cfg(test)]
+mod stream_tests;
 mod tools;
 mod wire;
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::blocks::{BlockKind, PartKind};
 use super::response::{Answer, annotation, finish_reason, parse, server_error};
-use super::wire::{Event, Response, string};
+use super::wire::{DeltaEvent, Event, Response, string};
 use super::{KIND, error};
 use crate::{AdapterError, CallKind, FinishReason, Frame, ModelEvent, ResponseTranslator};
 
@@ -22,18 +22,34 @@ impl Translator {
     }
 
     /// Place of an item. Hosts that leave the number out send one item after the other.
-    fn place(&self, event: &Event<'_>) -> u32 {
-        event.output_index.or_else(|| self.answer.blocks.last()).unwrap_or_default()
+    fn place(&self, output_index: Option<u32>) -> u32 {
+        output_index.or_else(|| self.answer.blocks.last()).unwrap_or_default()
     }
 
-    fn text(&mut self, kind: PartKind, index: Option<u32>, event: Event<'_>, out: &mut Vec<ModelEvent>) {
-        let at = self.place(&event);
-        let logprobs = match kind {
-            PartKind::Text => self.answer.logprobs(event.logprobs),
-            PartKind::Refusal | PartKind::Summary | PartKind::Raw => Vec::new(),
+    /// The hot path. False if the event is not a delta of a modelled item.
+    fn delta(&mut self, event: &mut DeltaEvent<'_>, out: &mut Vec<ModelEvent>) -> bool {
+        let (part, call) = match event.kind.as_ref() {
+            "response.output_text.delta" => (Some(PartKind::Text), None),
+            "response.function_call_arguments.delta" => (None, Some(CallKind::Function)),
+            "response.reasoning_summary_text.delta" => (Some(PartKind::Summary), None),
+            "response.reasoning_text.delta" | "response.reasoning.delta" => (Some(PartKind::Raw), None),
+            "response.custom_tool_call_input.delta" => (None, Some(CallKind::Custom)),
+            "response.refusal.delta" => (Some(PartKind::Refusal), None),
+            _ => return false,
         };
-        let text = event.delta.0.unwrap_or_default();
-        self.answer.blocks.text(at, kind, index.unwrap_or_default(), text, logprobs, out);
+        let at = self.place(event.output_index);
+        let text = event.delta.0.take().unwrap_or_default();
+        if let Some(kind) = part {
+            let (index, logprobs) = match kind {
+                PartKind::Text => (event.content_index, self.answer.logprobs(event.logprobs)),
+                PartKind::Refusal | PartKind::Raw => (event.content_index, Vec::new()),
+                PartKind::Summary => (event.summary_index, Vec::new()),
+            };
+            self.answer.blocks.text(at, kind, index.unwrap_or_default(), text, logprobs, out);
+        } else if let Some(kind) = call {
+            self.answer.blocks.payload(at, kind, text, out);
+        }
+        true
     }
 
     fn text_done(
@@ -43,7 +59,7 @@ impl Translator {
         event: &Event<'_>,
         out: &mut Vec<ModelEvent>,
     ) {
-        let at = self.place(event);
+        let at = self.place(event.output_index);
         let whole = if kind == PartKind::Refusal { event.refusal } else { event.text };
         let logprobs = match kind {
             PartKind::Text => self.answer.logprobs(event.logprobs),
@@ -60,7 +76,7 @@ impl Translator {
         event: &Event<'_>,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let (at, index) = (self.place(event), index.unwrap_or_default());
+        let (at, index) = (self.place(event.output_index), index.unwrap_or_default());
         match event.part {
             Some(part) => self.answer.part_done(at, kind, index, part, out),
             None => {
@@ -72,7 +88,7 @@ impl Translator {
 
     /// The kind of part that a content event without further sign is about.
     fn content_kind(&self, event: &Event<'_>) -> PartKind {
-        match self.answer.blocks.get(self.place(event)).map(|b| b.kind) {
+        match self.answer.blocks.get(self.place(event.output_index)).map(|b| b.kind) {
             Some(BlockKind::Reasoning) => PartKind::Raw,
             _ => PartKind::Text,
         }
@@ -99,14 +115,14 @@ impl Translator {
         Ok(())
     }
 
-    fn end(&mut self, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+    fn end(&mut self, kind: &str, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         self.ended = true;
         let response: Response<'_> = match event.response {
             Some(raw) => parse(raw.get())?,
             None => Response::default(),
         };
         let status = response.status.as_ref().map_or("", |t| &t.0);
-        let reason = match (event.kind.as_ref(), status) {
+        let reason = match (kind, status) {
             ("response.failed", _) | (_, "failed") => {
                 return Err(match response.error {
                     Some(raw) => error::from_raw(raw),
@@ -138,33 +154,21 @@ impl ResponseTranslator for Translator {
         if self.ended || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
         }
-        let mut event: Event<'_> = frame.parse(KIND)?;
+        let mut event: DeltaEvent<'_> = frame.parse(KIND)?;
         if event.kind.is_empty() {
             event.kind = frame.event.into();
         }
+        if self.delta(&mut event, out) {
+            return Ok(());
+        }
+        let kind = event.kind.as_ref();
+        let event: Event<'_> = frame.parse(KIND)?;
         let (content, summary) = (event.content_index, event.summary_index);
-        // The commonest first: the words are compared one after the other.
-        match event.kind.as_ref() {
-            "response.output_text.delta" => self.text(PartKind::Text, content, event, out),
-            "response.function_call_arguments.delta" => {
-                let at = self.place(&event);
-                let delta = event.delta.0.unwrap_or_default();
-                self.answer.blocks.payload(at, CallKind::Function, delta, out);
-            }
-            "response.reasoning_summary_text.delta" => self.text(PartKind::Summary, summary, event, out),
-            "response.reasoning_text.delta" | "response.reasoning.delta" => {
-                self.text(PartKind::Raw, content, event, out);
-            }
-            "response.custom_tool_call_input.delta" => {
-                let at = self.place(&event);
-                let delta = event.delta.0.unwrap_or_default();
-                self.answer.blocks.payload(at, CallKind::Custom, delta, out);
-            }
-            "response.refusal.delta" => self.text(PartKind::Refusal, content, event, out),
+        match kind {
             "response.output_item.added" => self.added(&event, out)?,
             "response.output_item.done" => {
                 if let Some(item) = event.item {
-                    self.answer.item_done(self.place(&event), item, out)?;
+                    self.answer.item_done(self.place(event.output_index), item, out)?;
                 }
             }
             "response.output_text.done" => self.text_done(PartKind::Text, content, &event, out),
@@ -177,15 +181,25 @@ impl ResponseTranslator for Translator {
             }
             "response.function_call_arguments.done" => {
                 let whole = event.arguments.map(string).unwrap_or_default();
-                self.answer.blocks.whole_payload(self.place(&event), CallKind::Function, &whole, out);
+                self.answer.blocks.whole_payload(
+                    self.place(event.output_index),
+                    CallKind::Function,
+                    &whole,
+                    out,
+                );
             }
             "response.custom_tool_call_input.done" => {
                 let whole = event.input.map(string).unwrap_or_default();
-                self.answer.blocks.whole_payload(self.place(&event), CallKind::Custom, &whole, out);
+                self.answer.blocks.whole_payload(
+                    self.place(event.output_index),
+                    CallKind::Custom,
+                    &whole,
+                    out,
+                );
             }
             "response.output_text.annotation.added" => {
                 if let Some(annotation) = event.annotation.and_then(annotation) {
-                    let at = self.place(&event);
+                    let at = self.place(event.output_index);
                     self.answer.blocks.annotation(at, content.unwrap_or_default(), None, annotation, out);
                 }
             }
@@ -207,7 +221,7 @@ impl ResponseTranslator for Translator {
             | "response.incomplete"
             | "response.failed"
             | "response.cancelled"
-            | "response.done" => self.end(&event, out)?,
+            | "response.done" => self.end(kind, &event, out)?,
             "error" | "response.error" => return Err(self.fail(frame.data)),
             "" => {
                 if error::is_error(&parse::<Value>(frame.data)?) {

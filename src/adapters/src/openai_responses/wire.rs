@@ -70,9 +70,10 @@ impl<'de> Visitor<'de> for DeltaVisitor {
     }
 }
 
-/// Any stream event, read in one pass. What only rare events have stays raw.
+/// All that a delta needs, read in one pass; of other events it shows the type. Nine of ten events are
+/// deltas, so this is kept small.
 #[derive(Debug, Deserialize)]
-pub(super) struct Event<'a> {
+pub(super) struct DeltaEvent<'a> {
     #[serde(rename = "type", borrow, default)]
     pub(super) kind: Cow<'a, str>,
     #[serde(default)]
@@ -83,6 +84,19 @@ pub(super) struct Event<'a> {
     pub(super) summary_index: Option<u32>,
     #[serde(default)]
     pub(super) delta: Delta,
+    #[serde(borrow, default)]
+    pub(super) logprobs: Option<&'a RawValue>,
+}
+
+/// Any other stream event. What only some of them have stays raw.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event<'a> {
+    #[serde(default)]
+    pub(super) output_index: Option<u32>,
+    #[serde(default)]
+    pub(super) content_index: Option<u32>,
+    #[serde(default)]
+    pub(super) summary_index: Option<u32>,
     #[serde(borrow, default)]
     pub(super) logprobs: Option<&'a RawValue>,
     #[serde(borrow, default)]
