@@ -1,31 +1,25 @@
 //! Carries out what the engine of one response says, until it is over.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
-use actix_rt::task::spawn_blocking;
-use or_adapters::{ModelEvent, ModelRequest, Note, NoteKind, ResponseTranslator, UpstreamCall};
+use or_adapters::{Note, NoteKind};
 use or_engine::{Action, Input, LoopSpec, Outcome, Output, ResponseLoop};
 use or_protocol::{ApiError, ErrorKind, ResponseId, ResponseStatus};
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout};
 
-use crate::client::{Client, Interrupt, interrupted};
+use crate::client::{Client, Interrupt};
 use crate::provider::ProviderActor;
 use crate::references;
 use crate::store::{Commit, StoreActor, StoreError, StoredResponse};
 use crate::summary::Summary;
-use crate::{CancelReason, Job, Node, ProviderKey, ProviderSpec, Sample, SampleError, Sampled};
+use crate::{CancelReason, Job, Node, ProviderKey, ProviderSpec, SampleError};
 
 /// A commit that takes longer counts as failed: an answer must not hang on a disk.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
-/// How often a unary client is looked after while its answer is collected from a stream.
-const LEFT_CHECK: Duration = Duration::from_millis(500);
-/// An SSE comment, ignored by every parser.
-const KEEPALIVE: &[u8] = b": keep-alive\n\n";
 
 /// A loop's neighbours.
 pub(crate) struct Links {
@@ -36,35 +30,35 @@ pub(crate) struct Links {
 }
 
 /// What a request says that does not change while it is served.
-struct Request {
+pub(crate) struct Request {
     id: ResponseId,
-    upstream_model: String,
-    provider: Arc<ProviderSpec>,
-    key: ProviderKey,
+    pub(crate) upstream_model: String,
+    pub(crate) provider: Arc<ProviderSpec>,
+    pub(crate) key: ProviderKey,
     owner: String,
-    strict: bool,
-    stream: bool,
+    pub(crate) strict: bool,
+    pub(crate) stream: bool,
     previous: Option<String>,
-    heavy: bool,
+    pub(crate) heavy: bool,
 }
 
 /// One response in the making.
 pub(crate) struct Drive {
-    request: Request,
-    links: Links,
-    client: Client,
+    pub(crate) request: Request,
+    pub(crate) links: Links,
+    pub(crate) client: Client,
     /// Taken by `prepare`.
     job: Option<Box<Job>>,
-    engine: Option<ResponseLoop>,
+    pub(crate) engine: Option<ResponseLoop>,
     /// The request's own input as it will be stored.
     input_json: Option<String>,
-    notes: Vec<Note>,
-    summary: Summary,
-    deadline: Instant,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) summary: Summary,
+    pub(crate) deadline: Instant,
 }
 
 /// What to do next.
-enum Next {
+pub(crate) enum Next {
     Sample,
     Commit,
     End(Option<Outcome>),
@@ -72,7 +66,7 @@ enum Next {
     More,
 }
 
-fn unix_now() -> i64 {
+pub(crate) fn unix_now() -> i64 {
     // A clock before 1970 is wrong anyway.
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
@@ -158,7 +152,7 @@ impl Drive {
     }
 
     /// Feeds the engine and sends what comes of it.
-    async fn feed(&mut self, input: Input) -> Next {
+    pub(crate) async fn feed(&mut self, input: Input) -> Next {
         let mut out = Output::default();
         match &mut self.engine {
             Some(engine) => engine.handle(input, unix_now(), &mut out),
@@ -167,7 +161,7 @@ impl Drive {
         self.carry_out(out).await
     }
 
-    async fn carry_out(&mut self, out: Output) -> Next {
+    pub(crate) async fn carry_out(&mut self, out: Output) -> Next {
         if !out.frames.is_empty() {
             let patience = self.links.node.limits.client_write_timeout;
             let sent = self.client.send(out.frames, patience).await;
@@ -186,7 +180,7 @@ impl Drive {
     }
 
     /// The client left: what was made so far is recorded as cancelled.
-    fn cancel(&mut self) -> Next {
+    pub(crate) fn cancel(&mut self) -> Next {
         let mut out = Output::default();
         let Some(engine) = &mut self.engine else { return Next::End(None) };
         engine.handle(Input::Cancel, unix_now(), &mut out);
@@ -197,13 +191,13 @@ impl Drive {
     }
 
     /// Ends with an HTTP error; nothing was sent and nothing is kept.
-    fn refuse(&mut self, error: ApiError) -> Next {
+    pub(crate) fn refuse(&mut self, error: ApiError) -> Next {
         self.summary.error(&error);
         self.client.refuse(error);
         Next::End(None)
     }
 
-    async fn fail(&mut self, error: &SampleError) -> Next {
+    pub(crate) async fn fail(&mut self, error: &SampleError) -> Next {
         let client_key = matches!(self.request.key, ProviderKey::Client(_));
         let api = error.to_api(client_key);
         let provider = &self.request.provider.name;
@@ -216,7 +210,7 @@ impl Drive {
     }
 
     /// An HTTP error while that is possible, otherwise `error` and `response.failed`.
-    async fn fail_with(&mut self, error: ApiError) -> Next {
+    pub(crate) async fn fail_with(&mut self, error: ApiError) -> Next {
         if self.client.is_waiting() {
             return self.refuse(error);
         }
@@ -224,7 +218,7 @@ impl Drive {
         self.feed(Input::Failed(error)).await
     }
 
-    async fn interrupt(&mut self, why: Interrupt) -> Next {
+    pub(crate) async fn interrupt(&mut self, why: Interrupt) -> Next {
         match why {
             Interrupt::ClientLeft => {
                 self.client = Client::Done;
@@ -239,169 +233,6 @@ impl Drive {
                 self.fail_with(ApiError::new(ErrorKind::Timeout, text).with_code("response_timeout")).await
             }
         }
-    }
-
-    /// Translates the turn, off the arbiter if it is large.
-    async fn translate(&mut self) -> Result<(UpstreamCall, Box<dyn ResponseTranslator>), ApiError> {
-        let adapter = Arc::clone(&self.request.provider.adapter);
-        let (model, stream) = (self.request.upstream_model.clone(), self.request.stream);
-        let work = move |engine: &ResponseLoop| {
-            let request = ModelRequest {
-                model: &model,
-                context: engine.context(),
-                settings: engine.settings(),
-                stream,
-            };
-            adapter.request(&request).map(|call| (call, adapter.translator(&request)))
-        };
-        let Some(engine) = self.engine.take() else { return Err(ApiError::internal()) };
-        let (engine, result) = if self.request.heavy {
-            let heavy = move || {
-                let result = work(&engine);
-                (engine, result)
-            };
-            spawn_blocking(heavy).await.map_err(|_| ApiError::internal())?
-        } else {
-            let result = work(&engine);
-            (engine, result)
-        };
-        self.engine = Some(engine);
-        let client_key = matches!(self.request.key, ProviderKey::Client(_));
-        let (mut call, translator) = result.map_err(|e| e.to_api(client_key))?;
-        for note in std::mem::take(&mut call.notes) {
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        }
-        if self.request.strict
-            && let Some(note) = self.notes.iter().find(|note| note.kind == NoteKind::Dropped)
-        {
-            let text = format!(
-                "Strict translation: '{}' cannot be carried out on this model: {}.",
-                note.field, note.why
-            );
-            return Err(ApiError::invalid("unsupported_parameter", note.field.clone(), text));
-        }
-        Ok((call, translator))
-    }
-
-    /// One call of the model, from translation to its last event.
-    async fn turn(&mut self) -> Next {
-        let (call, translator) = match self.translate().await {
-            Ok(translated) => translated,
-            Err(error) => return self.fail_with(error).await,
-        };
-        // Held for the turn; dropping it closes the upstream connection.
-        let (_here, gone) = oneshot::channel();
-        let key = self.request.key.clone();
-        let sampling = self.links.provider.send(Sample { call, translator, key, gone });
-        let sampled = match self.head(sampling).await {
-            Ok(sampled) => sampled,
-            Err(next) => return next,
-        };
-        match sampled {
-            Ok(Sampled::Whole(events)) => {
-                if self.request.stream {
-                    self.client.open(&self.notes);
-                }
-                self.batch(events).await
-            }
-            Ok(Sampled::Stream(events)) => {
-                if self.request.stream {
-                    self.client.open(&self.notes);
-                }
-                self.pull(events).await
-            }
-            Err(error) => self.fail(&error).await,
-        }
-    }
-
-    /// Waits for the head of the provider's answer. A stream's own head goes out when that takes long.
-    async fn head(
-        &mut self,
-        sampling: impl Future<Output = Result<Result<Sampled, SampleError>, actix::MailboxError>>,
-    ) -> Result<Result<Sampled, SampleError>, Next> {
-        let mut sampling = pin!(sampling);
-        let keepalive = self.links.node.limits.keepalive;
-        loop {
-            let cancelled = self.links.cancelled.clone();
-            let why = tokio::select! {
-                biased;
-                // Closed: the provider actor died of a panic outside its guard.
-                sampled = &mut sampling => return Ok(sampled.unwrap_or(Err(SampleError::Panicked))),
-                why = interrupted(self.client.left(), cancelled, self.deadline) => Some(why),
-                () = tokio::time::sleep(keepalive), if self.request.stream => None,
-            };
-            match why {
-                Some(why) => return Err(self.interrupt(why).await),
-                None => {
-                    self.client.open(&self.notes);
-                    let patience = self.links.node.limits.client_write_timeout;
-                    self.client.send(KEEPALIVE.to_vec(), patience).await;
-                }
-            }
-        }
-    }
-
-    /// Pulls the turn's events until it is over.
-    async fn pull(&mut self, mut events: mpsc::Receiver<Result<Vec<ModelEvent>, SampleError>>) -> Next {
-        let period = if self.client.is_waiting() { LEFT_CHECK } else { self.links.node.limits.keepalive };
-        let mut tick = interval_at(Instant::now() + period, period);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let cancelled = self.links.cancelled.clone();
-        let mut interrupt = pin!(interrupted(self.client.watch(), cancelled, self.deadline));
-        let mut last = Instant::now();
-        loop {
-            let next = tokio::select! {
-                biased;
-                batch = events.recv() => {
-                    last = Instant::now();
-                    match batch {
-                        Some(Ok(batch)) => self.batch(batch).await,
-                        Some(Err(error)) => self.fail(&error).await,
-                        None => return Next::More,
-                    }
-                }
-                why = &mut interrupt => self.interrupt(why).await,
-                now = tick.tick() => {
-                    if self.client.has_left() {
-                        self.interrupt(Interrupt::ClientLeft).await
-                    } else if now.duration_since(last) >= period {
-                        last = now;
-                        self.keep_alive().await
-                    } else {
-                        Next::More
-                    }
-                }
-            };
-            if !matches!(next, Next::More) {
-                return next;
-            }
-        }
-    }
-
-    async fn keep_alive(&mut self) -> Next {
-        let patience = self.links.node.limits.client_write_timeout;
-        let open = !self.client.is_waiting();
-        if open && !self.client.send(KEEPALIVE.to_vec(), patience).await {
-            return self.cancel();
-        }
-        Next::More
-    }
-
-    /// Feeds the events of one read; their frames go out in one write.
-    async fn batch(&mut self, events: Vec<ModelEvent>) -> Next {
-        let mut out = Output::default();
-        let now = unix_now();
-        let Some(engine) = &mut self.engine else { return Next::End(None) };
-        for event in events {
-            engine.handle(Input::Model(event), now, &mut out);
-        }
-        if self.summary.first_token() {
-            let (provider, after) = (&self.request.provider.name, self.summary.age());
-            self.links.node.metrics.first_token(provider, after);
-        }
-        self.carry_out(out).await
     }
 
     /// Writes the record of the end.

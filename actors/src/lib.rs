@@ -16,6 +16,7 @@ mod references;
 pub mod store;
 mod summary;
 mod supervisor;
+mod turn;
 mod upstream;
 
 pub use job::{Job, ProviderKey, Reply};

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use or_adapters::{AdapterError, FrameDecoder, ModelEvent, ResponseTranslator, UpstreamCall};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::play::play;
 use crate::provider::Permit;
@@ -219,30 +219,35 @@ impl Reader {
     /// Ends with `Ok` when the loop has all it needs or is gone; dropping the body closes the connection.
     async fn read(&mut self) -> Result<(), SampleError> {
         let mut decoder = FrameDecoder::new(self.spec.adapter.framing());
-        let mut silence = self.spec.first_byte_timeout;
+        let mut silence = Silence::new(self.spec.first_byte_timeout);
         loop {
             // While the loop is the slow side this timer does not run: it covers the reading alone.
-            let chunk = tokio::select! {
-                biased;
-                chunk = timeout(silence, self.body.next()) => chunk,
-                _ = &mut self.gone => return Ok(()),
+            silence.begin();
+            let chunk = loop {
+                tokio::select! {
+                    biased;
+                    chunk = self.body.next() => break chunk,
+                    _ = &mut self.gone => return Ok(()),
+                    () = silence.tick() => if silence.is_over() {
+                        return Err(SampleError::Silent(silence.limit.as_secs()));
+                    },
+                }
             };
             let mut batch = Vec::new();
             let (result, ended) = match chunk {
-                Err(_) => return Err(SampleError::Silent(silence.as_secs())),
-                Ok(Some(Err(e))) => return Err(SampleError::Broken(e)),
-                Ok(Some(Ok(bytes))) => {
+                Some(Err(e)) => return Err(SampleError::Broken(e)),
+                Some(Ok(bytes)) => {
                     decoder.feed(&bytes);
                     (translate(&mut decoder, self.translator.as_mut(), &mut batch), false)
                 }
-                Ok(None) => {
+                None => {
                     decoder.close();
                     let result = translate(&mut decoder, self.translator.as_mut(), &mut batch)
                         .and_then(|()| self.translator.finish(decoder.stray(), &mut batch));
                     (result, true)
                 }
             };
-            silence = self.spec.idle_timeout;
+            silence.limit = self.spec.idle_timeout;
             let finished = matches!(batch.last(), Some(ModelEvent::Finished { .. }));
             if !batch.is_empty() && self.sender.send(Ok(batch)).await.is_err() {
                 if finished && !ended {
@@ -265,6 +270,37 @@ impl Reader {
     async fn drain(&mut self) {
         let rest = async { while let Some(Ok(_)) = self.body.next().await {} };
         let _ = timeout(DRAIN, rest).await;
+    }
+}
+
+/// A limit on waiting that is set anew for every read. The timer itself is armed only when it runs out,
+/// because arming one for each read costs more than the read.
+struct Silence {
+    limit: Duration,
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Self { limit, since: Instant::now(), timer: Box::pin(sleep(limit)) }
+    }
+
+    fn begin(&mut self) {
+        self.since = Instant::now();
+        // A shorter limit than the armed one would come too late.
+        if self.since + self.limit < self.timer.deadline() {
+            self.timer.as_mut().reset(self.since + self.limit);
+        }
+    }
+
+    async fn tick(&mut self) {
+        self.timer.as_mut().await;
+        self.timer.as_mut().reset(self.since + self.limit);
+    }
+
+    fn is_over(&self) -> bool {
+        self.since.elapsed() >= self.limit
     }
 }
 

@@ -123,7 +123,7 @@ impl Calls {
             if !piece.args.is_empty() {
                 out.push(ModelEvent::ToolArgsDelta { block, delta: piece.args.to_owned() });
             }
-        } else if !call.name.is_empty() && !(call.id.is_empty() && call.args.is_empty()) {
+        } else if !call.name.is_empty() && (!call.id.is_empty() || !call.args.is_empty()) {
             self.start(at, next_block, out);
         }
     }

@@ -233,3 +233,46 @@ fn without_keys(message: &str) -> String {
     let words = message.split(' ').map(|word| if secret(word) { "[key]" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(status: u16, body: &str, kind: Kind, message: &str) {
+        let error = read(status, None, body.as_bytes());
+        assert_eq!((error.kind, error.message.as_str()), (kind, message));
+    }
+
+    #[test]
+    fn error_bodies_of_all_shapes_are_read() {
+        check(
+            422,
+            r#"{"object":"error","message":{"detail":[{"loc":["body","store"],"msg":"Extra inputs"}]}}"#,
+            Kind::InvalidRequest,
+            "body.store: Extra inputs",
+        );
+        check(401, r#"{"detail":"no"}"#, Kind::Auth, "no");
+        check(
+            401,
+            r#"{"error":{"message":"Incorrect API key provided: sk-ab***cd."}}"#,
+            Kind::Auth,
+            "Incorrect API key provided: [key]",
+        );
+        check(
+            502,
+            r#"{"error":{"message":"Provider returned error","metadata":{"raw":"{\"error\":{\"message\":\"boom\"}}"}}}"#,
+            Kind::Server,
+            "Provider returned error: boom",
+        );
+        check(
+            429,
+            r#"{"error":{"message":"You exceeded your current quota"}}"#,
+            Kind::Quota,
+            "You exceeded your current quota",
+        );
+        check(503, "<html>", Kind::Overloaded, "The model provider answered with status 503.");
+        check(504, "", Kind::Timeout, "The model provider answered with status 504.");
+        check(413, "too big", Kind::TooLarge, "too big");
+    }
+}

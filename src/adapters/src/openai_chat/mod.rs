@@ -1,6 +1,6 @@
 //! OpenAI Chat Completions and compatible hosts.
 //!
-//! One translation for some thirty hosts: how they differ is data ([`quirks`](self), presets by host),
+//! One translation for some thirty hosts: how they differ is data (quirks, with presets by host),
 //! never a branch on a name. Carried: text, images, audio, video, files, functions, custom tools and
 //! namespaces as functions, structured output, reasoning in all its field names, log probabilities,
 //! url citations. `docs/providers/openai-chat.md` lists what is not.
