@@ -98,7 +98,7 @@ run() {
 
 test_python() {
     install_python
-    "$python/bin/python" -m pytest -q -p no:cacheprovider --tb=short ${PYTEST_ARGS:-} "$here/python"
+    "$python/bin/python" -m pytest ${PYTEST_ARGS:-} "$here/python"
 }
 
 # The closing line is made from Node's own.

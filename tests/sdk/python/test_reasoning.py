@@ -5,12 +5,12 @@ import pytest
 
 ASKED = {"reasoning": {"effort": "medium", "summary": "auto"}}
 SEALED = {**ASKED, "include": ["reasoning.encrypted_content"]}
-CAME_BACK = "houghts that came back"
+CAME_BACK = "that came back"
 
 
 def reasoning(response):
-    [item] = [item for item in response.output if item.type == "reasoning"]
-    return item
+    """The thought; a second item may hold a state that came later."""
+    return next(item for item in response.output if item.type == "reasoning")
 
 
 def shown(item):
@@ -18,7 +18,7 @@ def shown(item):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_thought_is_shown(client, model, stream):
+def test_a_thought_is_shown(client, model, provider, stream):
     response = client.responses.create(model=model, input="Good morning", stream=stream, **ASKED)
     if stream:
         events = [event for event in response]
@@ -28,13 +28,14 @@ def test_a_thought_is_shown(client, model, stream):
     thought = reasoning(checks.whole(response))
     assert shown(thought)
     assert thought.encrypted_content is None
-    assert response.usage.output_tokens_details.reasoning_tokens > 0 or "ollama" in model
+    if provider not in ("anthropic", "ollama"):  # they do not say
+        assert response.usage.output_tokens_details.reasoning_tokens > 0
 
 
 def test_a_thought_goes_back_without_a_store(client, model):
     conversation = [{"role": "user", "content": "My name is Ada."}]
     first = checks.whole(client.responses.create(model=model, input=conversation, store=False, **SEALED))
-    assert reasoning(first).encrypted_content
+    assert any(item.encrypted_content for item in first.output if item.type == "reasoning")
     conversation += first.output
     conversation.append({"role": "user", "content": "And again"})
     second = client.responses.create(model=model, input=conversation, store=False, **SEALED)

@@ -45,8 +45,9 @@ class OpenAiResponses:
             elif kind == "function_call_output":
                 ask.results.append(texts(item["output"]))
             elif kind == "reasoning":
-                thought = "".join(part["text"] for part in item["summary"])
-                check_state(ask, thought, item["encrypted_content"])
+                # Without a state it is the thought of another provider.
+                if "encrypted_content" in item:
+                    check_state(ask, "".join(part["text"] for part in item["summary"]), item["encrypted_content"])
         ask.tools = [(tool["name"], tool.get("parameters")) for tool in body.get("tools", [])]
         choice = body.get("tool_choice", "auto")
         ask.forced, ask.no_tools = choice == "required" or isinstance(choice, dict), choice == "none"
@@ -157,8 +158,8 @@ class OpenAiChat:
                 ask.user(text)
             elif role == "assistant":
                 ask.turns.append(("assistant", text))
-                if message.get("reasoning_content"):
-                    ask.states.append(message["reasoning_content"])
+                for detail in message.get("reasoning_details", []):
+                    check_state(ask, detail["text"], detail["signature"])
             elif role == "tool":
                 ask.results.append(text)
             else:
@@ -184,11 +185,16 @@ class OpenAiChat:
             "completion_tokens_details": {"reasoning_tokens": said.tokens_thought},
         }
 
+    @staticmethod
+    def detail(text, state=None):
+        """A thought in OpenRouter's form, the one of this wire that has a state."""
+        return {"type": "reasoning.text", "text": text, "signature": state, "index": 0}
+
     @classmethod
     def whole(cls, ask, said):
         message = {"role": "assistant", "content": said.text or None}
         if said.thought:
-            message["reasoning_content"] = said.thought
+            message["reasoning_details"] = [cls.detail(said.thought, said.state)]
         if said.calls:
             message["tool_calls"] = [
                 {"id": call, "type": "function", "function": {"name": name, "arguments": arguments}}
@@ -205,8 +211,10 @@ class OpenAiChat:
             return sse({**head, "choices": [{"index": 0, "delta": fields, "finish_reason": reason}]})
 
         yield delta(role="assistant", content="")
-        for piece in slices(said.thought) if said.thought else []:
-            yield delta(reasoning_content=piece)
+        if said.thought:
+            for piece in slices(said.thought):
+                yield delta(reasoning_details=[cls.detail(piece)])
+            yield delta(reasoning_details=[cls.detail("", said.state)])
         for n, word in enumerate(said.words()):
             if n == 2 and said.mode == "fail":
                 yield sse({"error": {"message": "scripted failure", "type": "server_error", "code": 500}})
