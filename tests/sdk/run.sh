@@ -63,26 +63,29 @@ install_node() {
     cp "$here"/node/*.mjs "$node/"
 }
 
-start() {
+start_upstream() {
     python3 "$here/upstream/upstream.py" "$work/port" 2>"$work/upstream.err" &
     pids+=($!)
-    local upstream
     upstream=http://127.0.0.1:$(await "$work/port" '^[0-9]+$')
     export UPSTREAM_KEY=upstream-key SERVER_KEY=client-key
+}
+
+# Starts a server with the given names of reasoning events; its address is in $url.
+start_server() {
+    local dir=$work/$1
+    mkdir "$dir"
     {
-        printf '[server]\nbind = "127.0.0.1:0"\nlog_format = "json"\n'
+        printf '[server]\nbind = "127.0.0.1:0"\nlog_format = "json"\nreasoning_events = "%s"\n' "$1"
         printf '[auth]\nclient_keys_env = "SERVER_KEY"\n'
-        printf '[store]\npath = "%s"\n' "$work/data"
         provider openai-responses "$upstream/openai-responses/v1"
         provider openai-chat "$upstream/openai-chat/v1"
         provider anthropic "$upstream/anthropic/v1"
         provider gemini "$upstream/gemini/v1beta"
         provider ollama "$upstream/ollama"
-    } >"$work/config.toml"
-    (cd "$work" && exec "$OPEN_RESPONSES_BIN" --config "$work/config.toml" >"$work/server.out" 2>"$work/server.err") &
+    } >"$dir/config.toml"
+    (cd "$dir" && exec "$OPEN_RESPONSES_BIN" >"$dir/out" 2>>"$work/server.err") &
     pids+=($!)
-    SERVER_URL=$(await "$work/server.out" 'http://127\.0\.0\.1:[0-9]+')
-    export SERVER_URL
+    url=$(await "$dir/out" 'http://127\.0\.0\.1:[0-9]+')
 }
 
 provider() {
@@ -111,7 +114,11 @@ test_node() {
 }
 
 export PYTHONDONTWRITEBYTECODE=1
-start
+start_upstream
+start_server spec
+export SERVER_URL=$url
+start_server openai
+export SERVER_URL_OPENAI_EVENTS=$url
 suites=("$@")
 [ ${#suites[@]} -eq 0 ] && suites=(python node)
 for suite in "${suites[@]}"; do
