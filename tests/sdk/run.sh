@@ -10,7 +10,6 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$repo/target}
-cache=${OPEN_RESPONSES_CACHE:-$target/sdk}
 work=$(mktemp -d)
 pids=()
 
@@ -37,31 +36,8 @@ if [ -z "${OPEN_RESPONSES_BIN:-}" ]; then
     OPEN_RESPONSES_BIN=$target/debug/open-responses
 fi
 
-install_python() {
-    local key
-    key=$(sha256sum "$here/python/requirements.txt" | cut -c1-16)
-    python=$cache/python-$key
-    [ -e "$python/ready" ] && return
-    rm -rf "$python"
-    python3 -m venv "$python"
-    "$python/bin/pip" install --quiet --disable-pip-version-check -r "$here/python/requirements.txt"
-    touch "$python/ready"
-}
-
-# The tests are copied beside node_modules, since Node looks for packages from a file's own folder upwards.
-install_node() {
-    local key
-    key=$(cat "$here/node/package.json" "$here/node/package-lock.json" | sha256sum | cut -c1-16)
-    node=$cache/node-$key
-    if [ ! -e "$node/ready" ]; then
-        rm -rf "$node"
-        mkdir -p "$node"
-        cp "$here/node/package.json" "$here/node/package-lock.json" "$node/"
-        (cd "$node" && npm ci --no-audit --no-fund --loglevel=error)
-        touch "$node/ready"
-    fi
-    cp "$here"/node/*.mjs "$node/"
-}
+# shellcheck source=/dev/null
+source "$here/install.sh"
 
 start_upstream() {
     python3 "$here/upstream/upstream.py" "$work/port" 2>"$work/upstream.err" &
@@ -101,7 +77,7 @@ run() {
 
 test_python() {
     install_python
-    "$python/bin/python" -m pytest ${PYTEST_ARGS:-} "$here/python"
+    "$python/bin/python" -m pytest ${PYTEST_ARGS:-} "$sdk/python"
 }
 
 # The closing line is made from Node's own.
