@@ -6,6 +6,8 @@
 //!     cargo run --example custom_provider
 //!     curl http://127.0.0.1:4000/v1/responses -H 'content-type: application/json' -d '{"model":"shout/loud","input":"Hello there"}'
 
+#![expect(clippy::print_stdout, reason = "an example talks to the person at the terminal")]
+
 use std::sync::Arc;
 
 use actix_web::{App, HttpServer, web};

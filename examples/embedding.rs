@@ -3,6 +3,8 @@
 //!
 //!     cargo run --example embedding
 
+#![expect(clippy::print_stdout, reason = "an example talks to the person at the terminal")]
+
 use open_responses::ServerBuilder;
 use open_responses::config::{Config, Env};
 use serde_json::{Value, json};
