@@ -17,5 +17,9 @@ pub fn init_log(format: LogFormat) {
         LogFormat::Json => false,
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = if pretty { builder.compact().try_init() } else { builder.json().flatten_event(true).try_init() };
+    let _ = if pretty {
+        builder.compact().try_init()
+    } else {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    };
 }

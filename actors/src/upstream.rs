@@ -24,6 +24,8 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 const MAX_ERROR_BODY: usize = 1024 * 1024;
 /// Bodies from this size on are translated off the arbiter.
 const HEAVY_BODY: usize = 256 * 1024;
+/// Bytes that are taken in before what they hold is passed on.
+const GATHER: usize = 32 * 1024;
 /// Batches that may wait between the reader and the loop.
 const QUEUE: usize = 8;
 /// How long the rest of a finished stream is read, so that its connection can be used again.
@@ -165,7 +167,15 @@ pub(crate) async fn sample(
     let (body, translator, events) = done;
     let Some(body) = body else { return Ok(Sampled::Whole(events)) };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let reader = Reader { spec: Arc::clone(&upstream.spec), body, translator, sender, gone, _permit: permit };
+    let reader = Reader {
+        spec: Arc::clone(&upstream.spec),
+        body,
+        translator,
+        sender,
+        gone,
+        ended: None,
+        _permit: permit,
+    };
     actix_rt::spawn(reader.run());
     Ok(Sampled::Stream(receiver))
 }
@@ -200,6 +210,8 @@ struct Reader {
     translator: Box<dyn ResponseTranslator>,
     sender: mpsc::Sender<Result<Vec<ModelEvent>, SampleError>>,
     gone: oneshot::Receiver<()>,
+    /// An end of the body that was found while gathering.
+    ended: Option<Option<Result<Bytes, String>>>,
     _permit: Permit,
 }
 
@@ -224,6 +236,9 @@ impl Reader {
             // While the loop is the slow side this timer does not run: it covers the reading alone.
             silence.begin();
             let chunk = loop {
+                if let Some(ended) = self.ended.take() {
+                    break ended;
+                }
                 tokio::select! {
                     biased;
                     chunk = self.body.next() => break chunk,
@@ -238,6 +253,7 @@ impl Reader {
                 Some(Err(e)) => return Err(SampleError::Broken(e)),
                 Some(Ok(bytes)) => {
                     decoder.feed(&bytes);
+                    self.gather(&mut decoder, bytes.len());
                     (translate(&mut decoder, self.translator.as_mut(), &mut batch), false)
                 }
                 None => {
@@ -262,6 +278,21 @@ impl Reader {
             if finished {
                 self.drain().await;
                 return Ok(());
+            }
+        }
+    }
+
+    /// Takes in what has arrived already: one read of the socket may hold many pieces of a chunked body,
+    /// and what comes together shall travel together.
+    fn gather(&mut self, decoder: &mut FrameDecoder, mut size: usize) {
+        while size < GATHER {
+            match self.body.next().now_or_never() {
+                Some(Some(Ok(bytes))) => {
+                    size += bytes.len();
+                    decoder.feed(&bytes);
+                }
+                // An end or an error is for the next turn of the reading loop.
+                ended => return self.ended = ended,
             }
         }
     }

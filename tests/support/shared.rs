@@ -78,8 +78,10 @@ impl Case {
 pub fn folder() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
     let found = FOLDER.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        // A relative override is meant from the package root, as cargo runs tests there.
+        // The crates of the workspace use this file too, so their own folder is not the root.
+        let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = own.ancestors().find(|dir| dir.join("Cargo.lock").is_file()).unwrap_or(own);
+        // A relative override is meant from the root.
         let dir =
             env::var_os("OPEN_RESPONSES_SHARED").map_or_else(|| root.join("../shared"), |dir| root.join(dir));
         dir.join("spec").is_dir().then_some(dir)

@@ -3,15 +3,22 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use or_protocol::ResponseId;
 
+use super::mark::Mark;
 use super::{StoreError, StoreOpenError, keys};
 
 /// The database's folder inside the store's folder. The outer one may be a mount point, which cannot be
 /// renamed; this one can be moved aside.
 const FOLDER: &str = "responses";
+
+/// Longest value of one key. sled keeps up to some 30 keys in a page and writes a page over 128 KiB to a file
+/// of its own, which it never syncs; pieces of this length keep pages below that.
+const PIECE: usize = 3800;
 
 /// How long to wait for the lock of a process that is about to end, or of a handle that was just dropped.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -39,8 +46,11 @@ pub(super) struct DbOptions {
 #[derive(Clone, Debug)]
 pub(super) struct Db {
     sled: sled::Db,
-    /// The folder, if writes must survive a loss of power.
-    sync: Option<PathBuf>,
+    /// sled's only file that grows, as no value is long enough for one of its own.
+    file: Arc<File>,
+    mark: Arc<Mark>,
+    batches: Arc<AtomicU64>,
+    power_loss_safe: bool,
 }
 
 /// One record to write.
@@ -70,25 +80,76 @@ impl Db {
             }
             other => other?,
         };
-        Ok(Self { sled, sync: options.power_loss_safe.then_some(folder) })
+        if options.power_loss_safe {
+            sync_names(path, &folder)?;
+        }
+        let file = folder.join("db");
+        let file = File::open(&file).map_err(|e| StoreOpenError::io("open", &file, e))?;
+        let mark = Mark::open(path)?;
+        let batches = match sled.get(keys::BATCHES) {
+            Ok(Some(number)) => number.as_ref().try_into().map_or(0, u64::from_be_bytes),
+            Ok(None) => 0,
+            Err(e) => {
+                return Err(StoreOpenError::Corrupt { path: folder, reason: e.to_string() });
+            }
+        };
+        let db = Self {
+            sled,
+            file: Arc::new(file),
+            mark: Arc::new(mark),
+            batches: Arc::new(AtomicU64::new(batches)),
+            power_loss_safe: options.power_loss_safe,
+        };
+        if db.lost() > 0 {
+            tracing::error!(
+                store = %folder.display(), batches = db.lost(),
+                "THE END OF THE STORE IS MISSING: confirmed responses are lost (power failure or damaged disk)",
+            );
+        }
+        Ok(db)
+    }
+
+    /// How many batches were confirmed and are not in the database, at the time it was opened.
+    fn lost(&self) -> u64 {
+        self.mark.last.saturating_sub(self.batches.load(Ordering::Relaxed))
     }
 
     /// Writes all records or none, and returns when they are durable.
     pub(super) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for Write { id, bytes } in writes {
-            batch.insert(keys::response(id), bytes.as_slice());
+            let key = keys::response(id);
+            let (first, rest) = bytes.split_at(bytes.len().min(PIECE));
+            let rest = rest.chunks(PIECE);
+            let further = u16::try_from(rest.len()).map_err(|_| {
+                StoreError::Io(format!("the record of {id} is too long: {} bytes", bytes.len()))
+            })?;
+            for (piece, number) in rest.zip(1..) {
+                batch.insert(keys::piece(&key, number), piece);
+            }
+            batch.insert(key, [&further.to_be_bytes(), first].concat());
         }
         self.apply(batch)
     }
 
     /// The bytes of a record.
-    pub(super) fn read(&self, id: &ResponseId) -> Result<Option<sled::IVec>, StoreError> {
-        self.sled.get(keys::response(id)).map_err(failed)
+    pub(super) fn read(&self, id: &ResponseId) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = keys::response(id);
+        let Some(head) = self.sled.get(&key).map_err(failed)? else { return Ok(None) };
+        let damaged = || StoreError::Damaged(id.to_string());
+        let (further, first) = head.split_first_chunk().ok_or_else(damaged)?;
+        let further = u16::from_be_bytes(*further);
+        let mut bytes = Vec::with_capacity(first.len() + usize::from(further) * PIECE);
+        bytes.extend_from_slice(first);
+        for number in 1..=further {
+            let piece = self.sled.get(keys::piece(&key, number)).map_err(failed)?;
+            bytes.extend_from_slice(&piece.ok_or_else(damaged)?);
+        }
+        Ok(Some(bytes))
     }
 
-    /// Removes up to `limit` of the oldest responses that were created before `cutoff_ms` (Unix
-    /// milliseconds) and tells how many.
+    /// Removes up to `limit` keys of the oldest responses, created before `cutoff_ms` (Unix milliseconds),
+    /// and tells how many.
     pub(super) fn expire(&self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
         let mut batch = sled::Batch::default();
         let mut count = 0;
@@ -102,15 +163,16 @@ impl Db {
         Ok(count)
     }
 
-    fn apply(&self, batch: sled::Batch) -> Result<(), StoreError> {
+    fn apply(&self, mut batch: sled::Batch) -> Result<(), StoreError> {
+        let number = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
+        batch.insert(keys::BATCHES, &number.to_be_bytes());
         self.sled.apply_batch(batch).map_err(failed)?;
         self.sled.flush().map_err(failed)?;
-        match &self.sync {
-            Some(folder) => File::open(folder.join("db"))
-                .and_then(|file| file.sync_data())
-                .map_err(|e| StoreError::Io(e.to_string())),
-            None => Ok(()),
+        let io = |e: io::Error| StoreError::Io(e.to_string());
+        if self.power_loss_safe {
+            self.file.sync_data().map_err(io)?;
         }
+        self.mark.write(number).map_err(io)
     }
 }
 
@@ -145,8 +207,24 @@ fn open_once(folder: &Path, options: &DbOptions) -> Result<sled::Db, StoreOpenEr
             Err(StoreOpenError::Corrupt { path, reason: e.to_string() })
         }
         Ok(Err(e)) => Err(StoreOpenError::Unsupported { path, reason: e.to_string() }),
-        Err(_) => Err(StoreOpenError::Corrupt { path, reason: "sled panicked over it".into() }),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().copied().unwrap_or("a panic");
+            Err(StoreOpenError::Corrupt { path, reason: format!("sled stopped over it: {text}") })
+        }
     }
+}
+
+/// Makes the files' names durable; sled syncs the contents only.
+fn sync_names(path: &Path, folder: &Path) -> Result<(), StoreOpenError> {
+    let conf = folder.join("conf");
+    for path in [&conf, folder, path] {
+        if path.is_file() || cfg!(unix) {
+            File::open(path)
+                .and_then(|file| file.sync_all())
+                .map_err(|e| StoreOpenError::io("sync", path, e))?;
+        }
+    }
+    Ok(())
 }
 
 /// sled has no kind of its own for this.
@@ -165,4 +243,165 @@ fn move_aside(folder: &Path) -> Result<PathBuf, StoreOpenError> {
     }
     fs::rename(folder, &aside).map_err(|e| StoreOpenError::io("move aside the corrupt store", folder, e))?;
     Ok(aside.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const OPTIONS: DbOptions =
+        DbOptions { on_corruption: OnCorruption::Fail, power_loss_safe: false, cache_capacity: 1 << 20 };
+
+    fn write(bytes: usize) -> Write {
+        let bytes = (0..bytes).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        Write { id: ResponseId::new(), bytes }
+    }
+
+    fn made_at(ms: u64) -> Write {
+        let id = ResponseId::parse(&format!("resp_{ms:012x}7{:019x}", 1)).unwrap();
+        Write { id, bytes: vec![1; PIECE + 1] }
+    }
+
+    /// A folder with a closed store of so many records.
+    fn filled(count: usize) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(folder.path(), &OPTIONS).unwrap();
+        for _ in 0..count {
+            db.write(&[write(2000)]).unwrap();
+        }
+        folder
+    }
+
+    fn damage(folder: &TempDir) {
+        let file = folder.path().join(FOLDER).join("db");
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[3] ^= 0xff;
+        fs::write(&file, bytes).unwrap();
+    }
+
+    fn names(folder: &TempDir) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn records_of_any_length_are_read_after_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let writes: Vec<_> =
+            [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 1_000_000].into_iter().map(write).collect();
+        for power_loss_safe in [false, true] {
+            let db = Db::open(folder.path(), &DbOptions { power_loss_safe, ..OPTIONS }).unwrap();
+            db.write(&writes).unwrap();
+        }
+        let db = Db::open(folder.path(), &OPTIONS).unwrap();
+        for Write { id, bytes } in &writes {
+            assert_eq!(db.read(id).unwrap().as_ref(), Some(bytes), "{}", bytes.len());
+        }
+        assert_eq!(db.read(&ResponseId::new()).unwrap(), None);
+        assert_eq!(fs::read_dir(folder.path().join(FOLDER).join("blobs")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_record_that_became_shorter_has_nothing_of_the_longer_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(folder.path(), &OPTIONS).unwrap();
+        let long = write(3 * PIECE);
+        db.write(std::slice::from_ref(&long)).unwrap();
+        db.write(&[Write { id: long.id.clone(), bytes: vec![9] }]).unwrap();
+        assert_eq!(db.read(&long.id).unwrap(), Some(vec![9]));
+    }
+
+    #[test]
+    fn expired_responses_go_in_small_batches_with_all_their_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(folder.path(), &OPTIONS).unwrap();
+        let writes: Vec<_> = (1..=5).map(|n| made_at(n * 1000)).collect();
+        db.write(&writes).unwrap();
+        assert_eq!(
+            [db.expire(4000, 4), db.expire(4000, 4), db.expire(4000, 4)].map(Result::unwrap),
+            [4, 2, 0]
+        );
+        let left = writes.iter().map(|w| db.read(&w.id).unwrap().is_some()).collect::<Vec<_>>();
+        assert_eq!(left, [false, false, false, true, true]);
+    }
+
+    #[test]
+    fn a_second_opening_is_refused_with_the_folder_in_the_text() {
+        let folder = filled(0);
+        let _open = Db::open(folder.path(), &OPTIONS).unwrap();
+        let error = Db::open(folder.path(), &OPTIONS).unwrap_err().to_string();
+        let path = folder.path().join(FOLDER);
+        assert_eq!(error, format!("the store {} is in use by another process", path.display()));
+    }
+
+    #[test]
+    fn a_corrupt_store_is_moved_aside_as_it_is() {
+        let folder = filled(400);
+        damage(&folder);
+        let quarantine = DbOptions { on_corruption: OnCorruption::Quarantine, ..OPTIONS };
+        let db = Db::open(folder.path(), &quarantine).unwrap();
+        let record = write(10);
+        db.write(std::slice::from_ref(&record)).unwrap();
+        assert_eq!(db.read(&record.id).unwrap(), Some(record.bytes));
+        let names = names(&folder);
+        assert_eq!((names.len(), names[0].as_str(), names[1].as_str()), (3, "confirmed", "responses"));
+        assert!(names[2].starts_with("responses.corrupt-"), "{names:?}");
+        assert!(fs::metadata(folder.path().join(&names[2]).join("db")).unwrap().len() > 100_000);
+    }
+
+    #[test]
+    fn a_corrupt_store_is_left_alone_if_so_configured() {
+        let folder = filled(400);
+        damage(&folder);
+        let error = Db::open(folder.path(), &OPTIONS).unwrap_err();
+        assert!(matches!(error, StoreOpenError::Corrupt { .. }), "{error}");
+        assert!(error.to_string().contains(folder.path().to_str().unwrap()), "{error}");
+        assert_eq!(names(&folder), ["confirmed", "responses"]);
+    }
+
+    #[test]
+    fn what_is_not_damage_moves_nothing() {
+        let quarantine = DbOptions { on_corruption: OnCorruption::Quarantine, ..OPTIONS };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let error = Db::open(&file, &quarantine).unwrap_err().to_string();
+        assert_eq!(error, format!("cannot create the store folder {}", file.display()));
+
+        fs::create_dir_all(folder.path().join(FOLDER).join("db")).unwrap();
+        let error = Db::open(folder.path(), &quarantine).unwrap_err();
+        assert!(matches!(error, StoreOpenError::Io { .. }), "{error}");
+        assert_eq!(names(&folder), ["file", FOLDER]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_without_permission_is_an_error_with_its_name() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).unwrap();
+        if fs::write(folder.path().join("probe"), "").is_ok() {
+            println!("left out: this user may write everywhere");
+            return;
+        }
+        let error = Db::open(folder.path(), &OPTIONS).unwrap_err();
+        assert!(matches!(&error, StoreOpenError::Io { .. }), "{error}");
+        assert!(error.to_string().contains(folder.path().to_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn a_lost_end_is_noticed() {
+        let folder = filled(3);
+        let db = Db::open(folder.path(), &OPTIONS).unwrap();
+        assert_eq!(db.lost(), 0);
+        drop(db);
+        fs::remove_dir_all(folder.path().join(FOLDER)).unwrap();
+        assert_eq!(Db::open(folder.path(), &OPTIONS).unwrap().lost(), 3);
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! | prefix | key | value |
 //! |---|---|---|
-//! | `r/` | 32 hex digits of the response id | a record, see `record.rs` |
+//! | `r/` | 32 hex digits of the response id | number of further pieces (u16, big endian), then the record's first piece, see `record.rs` |
+//! | `r/` | the same, `/`, number of the piece from 1 (u16, big endian) | a further piece of a long record |
+//! | `m/batches` | | how many batches were written (u64, big endian) |
 //!
 //! One tree, because a batch is atomic within a tree only. A response id begins with the milliseconds of its
 //! creation (UUIDv7), so `r/` is in order of age and retention needs no index beside it.
@@ -12,10 +14,18 @@ use or_protocol::ResponseId;
 /// Records of responses.
 const RESPONSE: &str = "r/";
 
-/// Key of a response's record.
+/// Counter of batches.
+pub(super) const BATCHES: &[u8] = b"m/batches";
+
+/// Key of a response's record, or of its first piece.
 pub(super) fn response(id: &ResponseId) -> Vec<u8> {
     let hex = id.as_str().strip_prefix("resp_").unwrap_or(id.as_str());
     [RESPONSE, hex].concat().into_bytes()
+}
+
+/// Key of a further piece of a record, behind its first one in the order of keys.
+pub(super) fn piece(response: &[u8], number: u16) -> Vec<u8> {
+    [response, b"/", &number.to_be_bytes()].concat()
 }
 
 /// Keys of the responses that were created before `cutoff_ms`, Unix milliseconds.

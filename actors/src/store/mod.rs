@@ -3,14 +3,18 @@
 mod actor;
 mod db;
 mod keys;
+mod mark;
 mod open_error;
+mod ready;
 mod record;
 mod sled_store;
+mod stored_items;
 mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
 
+use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
 pub use actor::{Commit, LoadChain, LoadResponse, StoreActor};
@@ -32,6 +36,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// A response and all its predecessors, oldest first.
     fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>>;
+
+    /// Like [`Self::chain`], but each response as input and output items, which is all that a context needs.
+    ///
+    /// A store may keep them ready; the default reads the records.
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        let links = self.chain(id.clone(), owner);
+        Box::pin(async move {
+            let links = links.await?;
+            Ok(links.iter().map(|link| link.history_turn(id.as_str())).collect::<Result<_, _>>()?)
+        })
+    }
 
     /// Whether commits can succeed; false makes the server not ready.
     fn is_alive(&self) -> bool;

@@ -1,11 +1,14 @@
 //! The stored form of a response: a format byte, then JSON whose big parts are kept as they were sent.
 
+use std::borrow::Cow;
+
 use or_engine::HistoryTurn;
-use or_protocol::{Item, ResponseStatus, decode_stored_items};
+use or_protocol::{Item, ResponseStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::StoreError;
+use super::stored_items::StoredItem;
 
 /// Format of records written by this version. A number that was once used keeps its meaning.
 const FORMAT: u8 = 1;
@@ -35,10 +38,70 @@ pub struct StoredResponse {
     pub notes: Vec<(String, String, String)>,
 }
 
+/// A link of a chain: what a context needs of a record, read in one pass.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) owner: String,
+    pub(super) previous_response_id: Option<String>,
+    pub(super) turn: HistoryTurn,
+}
+
 #[derive(Deserialize)]
-struct OutputOnly<'a> {
+struct StoredLink<'a> {
     #[serde(borrow)]
-    output: &'a RawValue,
+    owner: Cow<'a, str>,
+    status: ResponseStatus,
+    #[serde(borrow)]
+    previous_response_id: Option<Cow<'a, str>>,
+    input: Vec<StoredItem>,
+    response: OutputOnly,
+    #[serde(default)]
+    sealed: Vec<(usize, String)>,
+}
+
+#[derive(Deserialize)]
+struct OutputOnly {
+    output: Vec<StoredItem>,
+}
+
+impl Link {
+    /// Reads bytes from disk. `id` names the record in errors.
+    pub(super) fn decode(id: &str, bytes: &[u8]) -> Result<Self, StoreError> {
+        let json = json_of(id, bytes)?;
+        let stored: StoredLink<'_> =
+            serde_json::from_slice(json).map_err(|_| StoreError::Damaged(id.to_owned()))?;
+        Ok(Self {
+            owner: stored.owner.into_owned(),
+            previous_response_id: stored.previous_response_id.map(Cow::into_owned),
+            turn: turn(stored.status, stored.input, stored.response, &stored.sealed),
+        })
+    }
+}
+
+fn turn(
+    status: ResponseStatus,
+    input: Vec<StoredItem>,
+    response: OutputOnly,
+    sealed: &[(usize, String)],
+) -> HistoryTurn {
+    let items = |list: Vec<StoredItem>| list.into_iter().map(|StoredItem(item)| item).collect();
+    let input = items(input);
+    let mut output: Vec<Item> = items(response.output);
+    for (index, blob) in sealed {
+        if let Some(Item::Reasoning(item)) = output.get_mut(*index) {
+            item.encrypted_content = Some(blob.clone());
+        }
+    }
+    HistoryTurn { status, input, output }
+}
+
+/// The JSON behind the format byte.
+fn json_of<'a>(id: &str, bytes: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    match bytes.split_first() {
+        Some((&FORMAT, json)) => Ok(json),
+        Some((&other, _)) => Err(StoreError::Format(other)),
+        None => Err(StoreError::Damaged(id.to_owned())),
+    }
 }
 
 impl StoredResponse {
@@ -52,26 +115,14 @@ impl StoredResponse {
 
     /// Reads bytes from disk. `id` names the record in errors.
     pub fn decode(id: &str, bytes: &[u8]) -> Result<Self, StoreError> {
-        match bytes.split_first() {
-            Some((&FORMAT, json)) => {
-                serde_json::from_slice(json).map_err(|_| StoreError::Damaged(id.to_owned()))
-            }
-            Some((&other, _)) => Err(StoreError::Format(other)),
-            None => Err(StoreError::Damaged(id.to_owned())),
-        }
+        serde_json::from_slice(json_of(id, bytes)?).map_err(|_| StoreError::Damaged(id.to_owned()))
     }
 
     /// Its input and output as items, sealed reasoning state back in place.
     pub fn history_turn(&self, id: &str) -> Result<HistoryTurn, StoreError> {
-        let damaged = || StoreError::Damaged(id.to_owned());
-        let response: OutputOnly<'_> = serde_json::from_str(self.response.get()).map_err(|_| damaged())?;
-        let input = decode_stored_items(self.input.get()).map_err(|_| damaged())?;
-        let mut output = decode_stored_items(response.output.get()).map_err(|_| damaged())?;
-        for (index, blob) in &self.sealed {
-            if let Some(Item::Reasoning(item)) = output.get_mut(*index) {
-                item.encrypted_content = Some(blob.clone());
-            }
-        }
-        Ok(HistoryTurn { status: self.status, input, output })
+        let damaged = |_| StoreError::Damaged(id.to_owned());
+        let input = serde_json::from_str(self.input.get()).map_err(damaged)?;
+        let response = serde_json::from_str(self.response.get()).map_err(damaged)?;
+        Ok(turn(self.status, input, response, &self.sealed))
     }
 }

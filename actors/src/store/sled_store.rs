@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use or_engine::HistoryTurn;
 use or_protocol::{ResponseId, ResponseStatus};
 
 use super::db::{Db, DbOptions, OnCorruption, Write};
-use super::writer::Writer;
+use super::ready::Ready;
+use super::record::Link;
+use super::writer::{Disk, Writer};
 use super::{ChainError, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse};
 
 /// Longest chain that is followed.
@@ -46,6 +49,7 @@ impl SledOptions {
 /// Commits go to one thread that groups them; reads run on the caller's blocking pool and never wait for it.
 pub struct SledStore {
     db: Db,
+    ready: Arc<Ready>,
     writer: Writer,
 }
 
@@ -54,9 +58,11 @@ impl SledStore {
     pub fn open(options: SledOptions) -> Result<Arc<Self>, StoreOpenError> {
         let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity } = options;
         let db = Db::open(&path, &DbOptions { on_corruption, power_loss_safe, cache_capacity })?;
-        let writer = Writer::start(db.clone(), retention)
+        let ready = Arc::new(Ready::new());
+        let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };
+        let writer = Writer::start(disk, retention)
             .map_err(|e| StoreOpenError::io("start the writer of the store", &path, e))?;
-        Ok(Arc::new(Self { db, writer }))
+        Ok(Arc::new(Self { db, ready, writer }))
     }
 
     /// Runs a read on the blocking pool of the calling runtime.
@@ -76,6 +82,26 @@ impl SledStore {
     }
 }
 
+/// The database as its writer sees it: what was removed from it must not be kept ready either.
+struct Swept {
+    db: Db,
+    ready: Arc<Ready>,
+}
+
+impl Disk for Swept {
+    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.db.write(writes)
+    }
+
+    fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
+        let removed = self.db.expire(cutoff_ms, limit)?;
+        if removed > 0 {
+            self.ready.clear();
+        }
+        Ok(removed)
+    }
+}
+
 impl Store for SledStore {
     fn commit(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
         match record.encode() {
@@ -92,6 +118,11 @@ impl Store for SledStore {
         self.read(move |db| chain(db, id, &owner))
     }
 
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        let ready = Arc::clone(&self.ready);
+        self.read(move |db| history(db, &ready, id, &owner))
+    }
+
     fn is_alive(&self) -> bool {
         self.writer.is_alive()
     }
@@ -104,24 +135,58 @@ fn load(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<StoredResponse>,
 }
 
 fn chain(db: &Db, id: ResponseId, owner: &str) -> Result<Vec<StoredResponse>, ChainError> {
+    walk(id, |id| {
+        let record = load(db, id, owner)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
+        Ok((record.status, record.previous_response_id.clone(), record))
+    })
+}
+
+fn history(db: &Db, ready: &Ready, id: ResponseId, owner: &str) -> Result<Vec<HistoryTurn>, ChainError> {
+    walk(id, |id| {
+        let link = match ready.get(id) {
+            Some(link) => link,
+            None => {
+                let bytes = db.read(id)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
+                let link = Arc::new(Link::decode(id.as_str(), &bytes)?);
+                if is_finished(link.turn.status) {
+                    ready.insert(id.clone(), Arc::clone(&link), bytes.len());
+                }
+                link
+            }
+        };
+        if link.owner != owner {
+            return Err(ChainError::NotFound(id.to_string()));
+        }
+        Ok((link.turn.status, link.previous_response_id.clone(), link.turn.clone()))
+    })
+}
+
+/// Follows a chain from its newest link and returns it oldest first. `read` gives a link's status, its
+/// predecessor and what is wanted of it.
+fn walk<T>(
+    newest: ResponseId,
+    mut read: impl FnMut(&ResponseId) -> Result<(ResponseStatus, Option<String>, T), ChainError>,
+) -> Result<Vec<T>, ChainError> {
     let mut links = Vec::new();
-    let mut next = Some(id);
+    let mut next = Some(newest);
     while let Some(id) = next {
         if links.len() == MAX_LINKS {
             return Err(ChainError::TooLong(MAX_LINKS));
         }
-        let record = load(db, &id, owner)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
-        if matches!(record.status, ResponseStatus::Queued | ResponseStatus::InProgress) {
+        let (status, previous, link) = read(&id)?;
+        if !is_finished(status) {
             return Err(ChainError::Unfinished(id.to_string()));
         }
-        next = match &record.previous_response_id {
-            Some(previous) => {
-                Some(ResponseId::parse(previous).ok_or_else(|| ChainError::NotFound(previous.clone()))?)
-            }
+        next = match previous {
+            Some(id) => Some(ResponseId::parse(&id).ok_or(ChainError::NotFound(id))?),
             None => None,
         };
-        links.push(record);
+        links.push(link);
     }
     links.reverse();
     Ok(links)
+}
+
+fn is_finished(status: ResponseStatus) -> bool {
+    !matches!(status, ResponseStatus::Queued | ResponseStatus::InProgress)
 }

@@ -1,6 +1,7 @@
 //! The effective context of a request: the chain's turns, then the new input (rules 9.1, 3.5).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, Item, ResponseStatus};
@@ -30,28 +31,33 @@ pub struct Context {
 /// Every output must have its call before it and every call its output behind it, or the request is a 400.
 /// Calls of a turn that did not complete may lack their output: they are dropped with a note.
 pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Context, ApiError> {
-    let mut answered: HashMap<String, usize> = HashMap::new();
-    for turn in &history {
-        count_outputs(&turn.input, &mut answered);
-        count_outputs(&turn.output, &mut answered);
-    }
-    count_outputs(&input, &mut answered);
-
-    let mut context = Context::default();
+    let mut items = Vec::new();
+    let mut unfinished = Vec::new();
     for turn in history {
-        context.items.extend(turn.input);
-        let whole = turn.status == ResponseStatus::Completed;
-        let output =
-            if whole { turn.output } else { drop_unanswered(turn.output, &answered, &mut context.notes) };
-        context.items.extend(output);
+        items.extend(turn.input);
+        let start = items.len();
+        items.extend(turn.output);
+        if turn.status != ResponseStatus::Completed {
+            unfinished.push(start..items.len());
+        }
     }
-    context.items.extend(input);
-    check_pairs(&context.items)?;
-    if context.items.is_empty() {
+    items.extend(input);
+    if items.is_empty() {
         let text = "Missing required parameter: 'input'.";
         return Err(ApiError::invalid("missing_required_parameter", "input", text));
     }
-    Ok(context)
+    let unanswered = unanswered_calls(&items)?;
+    let must_stay = |at: &&usize| !unfinished.iter().any(|output| output.contains(*at));
+    if let Some(id) = unanswered.iter().find(must_stay).and_then(|at| items.get(*at)).and_then(call_id) {
+        return Err(unpaired(format!("No tool output found for function call {id}.")));
+    }
+    let mut notes = Vec::new();
+    if !unanswered.is_empty() {
+        items = leave_out(items, &unanswered, &unfinished);
+        let why = "unanswered calls of an unfinished response were left out";
+        notes.push(Note::emulated("previous_response_id", why));
+    }
+    Ok(Context { items, notes })
 }
 
 fn call_id(item: &Item) -> Option<&str> {
@@ -85,54 +91,37 @@ fn output_id(item: &Item) -> Option<&str> {
     }
 }
 
-fn count_outputs(items: &[Item], answered: &mut HashMap<String, usize>) {
-    for id in items.iter().filter_map(output_id) {
-        *answered.entry(id.to_owned()).or_default() += 1;
-    }
-}
-
-/// Removes calls nobody answered, and the thinking that led to nothing but them.
-fn drop_unanswered(output: Vec<Item>, answered: &HashMap<String, usize>, notes: &mut Vec<Note>) -> Vec<Item> {
-    let before = output.len();
-    let mut kept: Vec<Item> =
-        output.into_iter().filter(|item| call_id(item).is_none_or(|id| answered.contains_key(id))).collect();
-    if kept.len() == before {
-        return kept;
-    }
-    while matches!(kept.last(), Some(Item::Reasoning(_))) {
-        kept.pop();
-    }
-    let field = "previous_response_id";
-    if !notes.iter().any(|note| note.field == field) {
-        notes.push(Note::emulated(field, "unanswered calls of an unfinished response were left out"));
-    }
-    kept
-}
-
-fn check_pairs(items: &[Item]) -> Result<(), ApiError> {
-    // Hosts exist that use the same call id in every turn, so ids are counted and not just collected.
-    let mut open: HashMap<&str, i64> = HashMap::new();
-    for item in items {
+/// Places of the calls that no output follows, in order. Hosts exist that use the same call id in every
+/// turn, so an output answers the latest call of its id that is open.
+fn unanswered_calls(items: &[Item]) -> Result<Vec<usize>, ApiError> {
+    let mut open: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, item) in items.iter().enumerate() {
         if let Some(id) = call_id(item) {
-            *open.entry(id).or_default() += 1;
+            open.entry(id).or_default().push(at);
         }
-        if let Some(id) = output_id(item) {
-            match open.get_mut(id) {
-                Some(count) if *count > 0 => *count -= 1,
-                _ => {
-                    return Err(unpaired(format!(
-                        "No tool call found for function call output with call_id {id}."
-                    )));
-                }
+        if let Some(id) = output_id(item)
+            && open.get_mut(id).and_then(Vec::pop).is_none()
+        {
+            return Err(unpaired(format!("No tool call found for function call output with call_id {id}.")));
+        }
+    }
+    let mut unanswered: Vec<usize> = open.into_values().flatten().collect();
+    unanswered.sort_unstable();
+    Ok(unanswered)
+}
+
+/// Removes these calls, and the thinking that led to nothing but them.
+fn leave_out(items: Vec<Item>, calls: &[usize], outputs: &[Range<usize>]) -> Vec<Item> {
+    let mut gone: HashSet<usize> = calls.iter().copied().collect();
+    for output in outputs.iter().filter(|output| calls.iter().any(|at| output.contains(at))) {
+        for at in output.clone().rev().filter(|at| !calls.contains(at)) {
+            if !matches!(items.get(at), Some(Item::Reasoning(_))) {
+                break;
             }
+            gone.insert(at);
         }
     }
-    // In order of the items, so that the message is the same every time.
-    let unanswered = items.iter().filter_map(call_id).find(|id| open.get(id).is_some_and(|n| *n > 0));
-    match unanswered {
-        Some(id) => Err(unpaired(format!("No tool output found for function call {id}."))),
-        None => Ok(()),
-    }
+    items.into_iter().enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, item)| item).collect()
 }
 
 fn unpaired(message: String) -> ApiError {

@@ -5,12 +5,16 @@
 #![warn(missing_docs)]
 
 mod assembly;
+mod calls;
 mod context;
 mod events;
+mod growth;
+mod hosted;
 mod io;
 mod parts;
 mod response_loop;
 mod snapshot;
+mod tools;
 
 pub use context::{Context, HistoryTurn, build_context};
 pub use events::ReasoningEvents;

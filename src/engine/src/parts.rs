@@ -1,6 +1,7 @@
 //! Parts of items: how they begin, and the events of their end.
 
 use or_protocol::{ContentPart, EventBody, Item, ItemStatus, Message, Part, Reasoning, Role};
+use serde_json::Value;
 
 use crate::events::EventWriter;
 
@@ -34,10 +35,21 @@ pub(crate) fn set_status(item: &mut Item, status: ItemStatus) {
         Item::CustomToolCall(i) => i.status = Some(status),
         Item::FunctionCallOutput(i) | Item::CustomToolCallOutput(i) => i.status = Some(status),
         Item::Reasoning(i) => i.status = Some(status),
-        // A hosted item says its own state; the others are never output of a model.
-        Item::Other(_) | Item::Compaction(_) | Item::ItemReference(_) => {}
+        // A hosted item says its own state, unless its provider forgot to say how it ended.
+        Item::Other(i) => {
+            if let Some(Value::String(word)) = i.0.get_mut("status")
+                && GROWING.contains(&word.as_str())
+            {
+                let end = if status == ItemStatus::Incomplete { "incomplete" } else { "completed" };
+                end.clone_into(word);
+            }
+        }
+        Item::Compaction(_) | Item::ItemReference(_) => {}
     }
 }
+
+/// States of hosted items that are not an end.
+const GROWING: &[&str] = &["in_progress", "searching", "interpreting", "generating", "calling"];
 
 /// A new text or refusal part, and the empty form that its `added` event shows.
 pub(crate) fn new_content_part(kind: OpenPart) -> (ContentPart, Part<'static>) {

@@ -1,15 +1,18 @@
 //! The life of one response: turns, limits, and its one end.
 
-use or_adapters::{CallKind, FinishReason, ModelEvent, Note, ToolOrigin, flatten_tools};
+use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_protocol::{
     ApiError, EventBody, IncompleteDetails, Item, ResponseError, ResponseId, ResponseResource,
-    ResponseStatus, Settings, Tool, Usage,
+    ResponseStatus, Settings, Usage,
 };
+use serde_json::{Map, Value};
 
-use crate::assembly::{Assembly, Ending, NewCall};
+use crate::assembly::{Assembly, Ending};
+use crate::calls::NewCall;
 use crate::events::EventWriter;
 use crate::io::{Action, Input, LoopSpec, Outcome, Output, Record};
 use crate::snapshot::{Snapshot, resource, response_error};
+use crate::tools::ToolRules;
 
 /// How often one response may be sampled again because the provider paused.
 const MAX_PAUSES: u32 = 10;
@@ -29,9 +32,7 @@ pub struct ResponseLoop {
     state: State,
     writer: EventWriter,
     assembly: Assembly,
-    /// Names of custom tools that the provider sees as functions, and of flattened namespace functions.
-    origins: Vec<(String, ToolOrigin)>,
-    takes_hosted: bool,
+    tools: ToolRules,
     usage: Option<Usage>,
     turn_usage: Option<Usage>,
     service_tier: Option<String>,
@@ -50,15 +51,11 @@ impl ResponseLoop {
     /// A loop that waits for [`Input::Start`].
     pub fn new(spec: LoopSpec) -> Self {
         let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
-        let tools = &spec.settings.tools;
-        let plain = tools.iter().all(|tool| matches!(tool, Tool::Function(_)));
-        let origins = if plain { Vec::new() } else { origins(tools) };
         Self {
             state: State::New,
             writer: EventWriter::new(spec.stream, spec.reasoning_events),
             assembly: Assembly::new(spec.id.clone(), show_sealed),
-            origins,
-            takes_hosted: !plain,
+            tools: ToolRules::new(&spec.settings.tools),
             usage: None,
             turn_usage: None,
             service_tier: None,
@@ -125,8 +122,17 @@ impl ResponseLoop {
         match (self.state, input) {
             (State::New, Input::Start) => self.start(out),
             (State::Sampling, Input::Model(event)) => self.model(event, now, out),
-            (State::New | State::Sampling, Input::Failed(error)) => self.fail(error, out),
-            (State::New | State::Sampling, Input::Cancel) => self.cancel(out),
+            (State::Sampling, Input::Failed(error)) => self.fail(error, out),
+            (State::Sampling, Input::Cancel) => self.cancel(out),
+            // A stream begins in the same way however it ends.
+            (State::New, Input::Failed(error)) => {
+                self.begin();
+                self.fail(error, out);
+            }
+            (State::New, Input::Cancel) => {
+                self.begin();
+                self.cancel(out);
+            }
             (State::Committing, Input::Committed(result)) => self.committed(result.is_ok(), out),
             // A failure while the end is being written changes nothing: the end is decided. Everything
             // else comes too late or out of place, and must not make a second end.
@@ -140,10 +146,14 @@ impl ResponseLoop {
     }
 
     fn start(&mut self, out: &mut Output) {
+        self.begin();
+        out.actions.push(Action::CallModel);
+    }
+
+    fn begin(&mut self) {
         self.state = State::Sampling;
         self.emit_snapshot("response.created");
         self.emit_snapshot("response.in_progress");
-        out.actions.push(Action::CallModel);
     }
 
     fn model(&mut self, event: ModelEvent, now: i64, out: &mut Output) {
@@ -169,13 +179,7 @@ impl ResponseLoop {
                 );
             }
             ModelEvent::ToolArgsDelta { block, delta } => items.arguments(block, &delta, w),
-            ModelEvent::HostedItem { block, item, done } => {
-                if self.takes_hosted {
-                    items.hosted(block, item, done, w);
-                } else {
-                    self.suppress_hosted(block, &item);
-                }
-            }
+            ModelEvent::HostedItem { block, item, done } => self.hosted(block, item, done),
             ModelEvent::HostedEvent { block, event } => items.hosted_event(block, event, w),
             ModelEvent::PartDone { block } => items.part_done(block, w),
             ModelEvent::BlockDone { block, complete: _ } => items.block_done(block, w),
@@ -192,57 +196,52 @@ impl ResponseLoop {
         }
     }
 
-    /// The hard limits on calls (rules 8.6, 8.7, 8.9): a forbidden call never reaches the client.
     fn call(&mut self, block: u32, mut call: NewCall) {
-        match self.origins.iter().find(|(name, _)| *name == call.name).map(|(_, origin)| origin) {
-            Some(ToolOrigin::Custom) if !call.custom => {
-                call.custom = true;
-                call.emulated = true;
-            }
-            Some(ToolOrigin::Namespace { namespace, function }) if call.namespace.is_none() => {
-                call.namespace = Some(namespace.clone());
-                call.name = function.clone();
-            }
-            Some(_) | None => {}
-        }
-        let settings = &self.spec.settings;
-        let why = if !settings.tool_choice.permits(&call.name) {
-            "the model called a tool that tool_choice forbids; the call was suppressed"
-        } else if !settings.parallel() && self.calls_this_turn > 0 {
-            "the model made a further call although parallel_tool_calls is false; it was suppressed"
-        } else {
-            self.calls_this_turn += 1;
-            self.assembly.call(block, call, &mut self.writer);
+        if self.assembly.knows(block) {
             return;
-        };
-        self.assembly.suppress(block);
-        let field = if self.calls_this_turn > 0 { "parallel_tool_calls" } else { "tool_choice" };
-        self.note(Note::emulated(field, why));
+        }
+        self.tools.restore(&mut call);
+        match self.tools.refusal(&call, &self.spec.settings, self.calls_this_turn) {
+            Some(note) => self.suppress(block, note),
+            None => {
+                self.calls_this_turn += 1;
+                self.assembly.call(block, call, &mut self.writer);
+            }
+        }
     }
 
-    fn suppress_hosted(&mut self, block: u32, item: &serde_json::Map<String, serde_json::Value>) {
+    fn hosted(&mut self, block: u32, item: Map<String, Value>, done: bool) {
+        match self.tools.whole_item(item) {
+            Ok(item) => self.assembly.hosted(block, item, done, &mut self.writer),
+            Err(note) => self.suppress(block, note),
+        }
+    }
+
+    fn suppress(&mut self, block: u32, note: Note) {
         self.assembly.suppress(block);
-        let kind = item.get("type").and_then(serde_json::Value::as_str).unwrap_or("unknown");
-        let why = format!("the provider sent a {kind} item that no tool of the request makes");
-        self.note(Note::dropped("output", why));
+        self.note(note);
     }
 
     fn finished(&mut self, reason: FinishReason, now: i64, out: &mut Output) {
         self.add_usage();
         match reason {
+            // The client's calls need its answer first (rules 8.2).
+            FinishReason::Pause if self.calls_this_turn > 0 => self.complete(now, out),
             FinishReason::Pause if self.pauses < MAX_PAUSES => {
                 self.pauses += 1;
                 self.assembly.close_all(Ending::Completed, &mut self.writer);
                 self.continue_sampling(out);
             }
-            FinishReason::Stop => {
-                self.assembly.close_all(Ending::Completed, &mut self.writer);
-                self.completed_at = Some(now);
-                self.end(ResponseStatus::Completed, out);
-            }
+            FinishReason::Stop => self.complete(now, out),
             FinishReason::Pause | FinishReason::MaxOutputTokens => self.cut("max_output_tokens", out),
             FinishReason::ContentFilter => self.cut("content_filter", out),
         }
+    }
+
+    fn complete(&mut self, now: i64, out: &mut Output) {
+        self.assembly.close_all(Ending::Completed, &mut self.writer);
+        self.completed_at = Some(now);
+        self.end(ResponseStatus::Completed, out);
     }
 
     /// The next turn sees what this one made, sealed state included.
@@ -363,12 +362,4 @@ impl ResponseLoop {
         };
         resource(&self.spec, &self.assembly.output, snapshot)
     }
-}
-
-fn origins(tools: &[Tool]) -> Vec<(String, ToolOrigin)> {
-    flatten_tools(tools, &mut Vec::new())
-        .into_iter()
-        .filter(|tool| tool.origin != ToolOrigin::Function)
-        .map(|tool| (tool.function.name, tool.origin))
-        .collect()
 }

@@ -1,8 +1,8 @@
-//! Who may call: client keys, and the Host check that stands in for them on loopback.
+//! Who may call: client keys, and the Host and Origin checks that stand in for them.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, HOST};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
 use or_protocol::{ApiError, ErrorKind};
@@ -38,11 +38,23 @@ const LOCAL_OWNER: &str = "local";
 pub(crate) struct Owner(pub(crate) String);
 
 impl Gate {
-    fn admit(&self, host: Option<&str>, authorization: Option<&str>) -> Result<Owner, ApiError> {
+    /// `listed_origin`: no web page makes the request, or one that the configuration lets in.
+    fn admit(
+        &self,
+        host: Option<&str>,
+        listed_origin: bool,
+        authorization: Option<&str>,
+    ) -> Result<Owner, ApiError> {
         if self.keys.is_empty() {
             if self.loopback_hosts_only && !host.is_some_and(is_loopback) {
                 let text = "This server only answers requests to a loopback host name, because no client keys are configured.";
                 return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("host_not_allowed"));
+            }
+            // CORS only hides the answer from a foreign page; a body without a content type needs no
+            // preflight, so the call itself would be made and paid for.
+            if !listed_origin {
+                let text = "This server only answers web pages whose origin is in cors_allowed_origins, because no client keys are configured.";
+                return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("origin_not_allowed"));
             }
             return Ok(Owner(LOCAL_OWNER.to_owned()));
         }
@@ -84,6 +96,11 @@ fn is_loopback(host: &str) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Whether a page of this origin may call; without the header it is no page.
+fn is_listed(origin: Option<&HeaderValue>, allowed: &[String]) -> bool {
+    origin.is_none_or(|origin| allowed.iter().any(|a| a == "*" || a.as_bytes() == origin.as_bytes()))
+}
+
 /// Lets a request through, or answers 401 or 403.
 pub(crate) async fn check(
     request: ServiceRequest,
@@ -92,7 +109,8 @@ pub(crate) async fn check(
     let verdict = match request.app_data::<web::Data<AppState>>() {
         Some(state) => {
             let header = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
-            state.options.gate.admit(header(HOST), header(AUTHORIZATION))
+            let listed = is_listed(request.headers().get(ORIGIN), &state.options.cors_allowed_origins);
+            state.options.gate.admit(header(HOST), listed, header(AUTHORIZATION))
         }
         None => Err(ApiError::internal()),
     };
@@ -113,7 +131,7 @@ mod tests {
     fn check(keys: &[&str], host: &str, authorization: Option<&str>, want: Result<&str, u16>) {
         let keys = keys.iter().map(|k| ClientKey { name: format!("name-{k}"), key: (*k).into() }).collect();
         let gate = Gate { keys, loopback_hosts_only: true };
-        let got = gate.admit(Some(host), authorization);
+        let got = gate.admit(Some(host), true, authorization);
         assert_eq!(got.map(|o| o.0).map_err(|e| e.status()), want.map(str::to_owned));
     }
 
@@ -134,5 +152,31 @@ mod tests {
         for wrong in [None, Some("Bearer c"), Some("Basic a"), Some("a"), Some("Bearer "), Some("")] {
             check(&["a", "b"], "localhost", wrong, Err(401));
         }
+    }
+
+    #[track_caller]
+    fn check_origin(keys: &[&str], allowed: &[&str], origin: Option<&'static str>, want: Result<(), u16>) {
+        let keys = keys.iter().map(|k| ClientKey { name: (*k).into(), key: (*k).into() }).collect();
+        let gate = Gate { keys, loopback_hosts_only: true };
+        let allowed: Vec<_> = allowed.iter().map(|o| (*o).to_owned()).collect();
+        let listed = is_listed(origin.map(HeaderValue::from_static).as_ref(), &allowed);
+        let got = gate.admit(Some("localhost"), listed, Some("Bearer k"));
+        assert_eq!(got.map(drop).map_err(|e| e.status()), want);
+    }
+
+    #[test]
+    fn without_keys_only_listed_origins_are_answered() {
+        let app = "https://app.example";
+        check_origin(&[], &[], None, Ok(()));
+        check_origin(&[], &[app], Some(app), Ok(()));
+        check_origin(&[], &["*"], Some("https://other.example"), Ok(()));
+        for foreign in ["https://evil.example", "null", "http://localhost:3000", "https://app.example.evil"] {
+            check_origin(&[], &[app], Some(foreign), Err(403));
+        }
+    }
+
+    #[test]
+    fn with_keys_the_origin_makes_no_difference() {
+        check_origin(&["k"], &[], Some("https://other.example"), Ok(()));
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
 use or_adapters::{Note, NoteKind};
@@ -130,9 +130,12 @@ pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
     error_response(&ApiError::new(ErrorKind::NotFound, text))
 }
 
-pub(crate) async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
+/// The answer to a method that a path does not have. `allow`: those it has.
+pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> HttpResponse {
     let text = format!("Method {} is not allowed for {}.", request.method(), request.path());
-    error_response(&ApiError::new(ErrorKind::MethodNotAllowed, text))
+    let mut response = error_response(&ApiError::new(ErrorKind::MethodNotAllowed, text));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
 }
 
 /// The translation header: `field;kind;"why"`, comma-separated; ASCII, cut at 4 KiB.

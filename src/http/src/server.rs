@@ -8,7 +8,7 @@ use actix::{Actor as _, Addr};
 use actix_cors::Cors;
 use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpServer, Route, web};
 use actix_web_lab::middleware::CatchPanic;
 use or_actors::{LoopSupervisor, Node, ProviderSpec};
 use or_protocol::ApiError;
@@ -85,8 +85,12 @@ fn cors(origins: &[String]) -> Cors {
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
 
+/// For a resource's other methods: every error has our shape.
+fn only(allow: &'static str) -> Route {
+    web::to(move |request: HttpRequest| async move { envelope::method_not_allowed(&request, allow) })
+}
+
 fn routes(config: &mut web::ServiceConfig) {
-    let not_allowed = || web::to(envelope::method_not_allowed);
     config
         .service(
             web::scope("/v1")
@@ -94,18 +98,20 @@ fn routes(config: &mut web::ServiceConfig) {
                 .service(
                     web::resource("/responses")
                         .route(web::post().to(create::create))
-                        .default_service(not_allowed()),
+                        .default_service(only("POST")),
                 )
                 .service(
                     web::resource("/responses/{id}")
                         .route(web::get().to(retrieve::retrieve))
-                        .default_service(not_allowed()),
+                        .default_service(only("GET")),
                 )
                 .default_service(web::to(envelope::not_found)),
         )
-        .service(web::resource("/health").route(web::get().to(monitor::health)))
-        .service(web::resource("/ready").route(web::get().to(monitor::ready)))
-        .service(web::resource("/metrics").route(web::get().to(monitor::metrics)))
+        .service(web::resource("/health").route(web::get().to(monitor::health)).default_service(only("GET")))
+        .service(web::resource("/ready").route(web::get().to(monitor::ready)).default_service(only("GET")))
+        .service(
+            web::resource("/metrics").route(web::get().to(monitor::metrics)).default_service(only("GET")),
+        )
         .default_service(web::to(envelope::not_found));
 }
 
@@ -135,4 +141,25 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     .bind(options.bind)?;
     let addresses = server.addrs();
     Ok((server.run(), addresses))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::Method;
+    use actix_web::test;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn another_method_gets_an_error_with_the_allowed_ones() {
+        for path in ["/health", "/ready", "/metrics"] {
+            let app = test::init_service(App::new().configure(routes)).await;
+            let request = test::TestRequest::with_uri(path).method(Method::PUT).to_request();
+            let response = test::call_service(&app, request).await;
+            assert_eq!(response.status().as_u16(), 405, "{path}");
+            assert_eq!(response.headers().get("allow").unwrap(), "GET", "{path}");
+            let body = test::read_body(response).await;
+            assert!(body.starts_with(b"{\"error\":{\"message\":\"Method PUT"), "{path}");
+        }
+    }
 }

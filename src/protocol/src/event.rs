@@ -1,7 +1,5 @@
 //! Stream events (rules 12) and their one serialisation to an SSE frame.
 
-use std::io::Write as _;
-
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -137,13 +135,10 @@ pub enum Part<'a> {
 pub fn write_frame(out: &mut Vec<u8>, event: &StreamEvent<'_>) -> Result<(), serde_json::Error> {
     let start = out.len();
     let written = (|| {
-        write!(
-            out,
-            "event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{n}",
-            name = event.name,
-            n = event.sequence_number
-        )
-        .map_err(serde_json::Error::io)?;
+        for piece in ["event: ", event.name, "\ndata: {\"type\":\"", event.name, "\",\"sequence_number\":"] {
+            out.extend_from_slice(piece.as_bytes());
+        }
+        serde_json::to_writer(&mut *out, &event.sequence_number)?;
         let brace = out.len();
         serde_json::to_writer(&mut *out, &event.body)?;
         // `{"item_id":…}` becomes `,"item_id":…}`; an empty body has nothing to join.

@@ -1,0 +1,187 @@
+//! The effective context: order, pairs of calls and outputs, unfinished responses.
+
+use or_engine::{HistoryTurn, build_context};
+use or_protocol::{Item, Path, ResponseStatus, decode_item};
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+/// One word an item: `u:` user, `a:` assistant, `c:` call, `o:` output, `x:` custom call, `y:` its output,
+/// `r:` reasoning.
+fn items(words: &str) -> Vec<Item> {
+    let one = |word: &str| {
+        let (kind, name) = word.split_once(':').unwrap();
+        let value: Value = match kind {
+            "u" => json!({"role": "user", "content": name}),
+            "a" => json!({"role": "assistant", "content": name}),
+            "c" => json!({"type": "function_call", "call_id": name, "name": "f", "arguments": "{}"}),
+            "o" => json!({"type": "function_call_output", "call_id": name, "output": "1"}),
+            "x" => json!({"type": "custom_tool_call", "call_id": name, "name": "f", "input": ""}),
+            "y" => json!({"type": "custom_tool_call_output", "call_id": name, "output": "1"}),
+            _ => json!({"type": "reasoning", "id": name, "summary": []}),
+        };
+        decode_item(value, Path::Root).unwrap()
+    };
+    words.split_whitespace().map(one).collect()
+}
+
+/// The way back.
+fn words(items: &[Item]) -> String {
+    let one = |item: &Item| {
+        let value = serde_json::to_value(item).unwrap();
+        let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        match text("type").as_str() {
+            "message" => {
+                format!("{}:{}", &text("role")[..1], value["content"][0]["text"].as_str().unwrap())
+            }
+            "function_call" => format!("c:{}", text("call_id")),
+            "function_call_output" => format!("o:{}", text("call_id")),
+            "custom_tool_call" => format!("x:{}", text("call_id")),
+            "custom_tool_call_output" => format!("y:{}", text("call_id")),
+            _ => format!("r:{}", text("id")),
+        }
+    };
+    items.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+use ResponseStatus::{Cancelled, Completed, Failed, Incomplete};
+
+fn build(history: &[(ResponseStatus, &str, &str)], input: &str) -> Result<(String, usize), String> {
+    let turn = |(status, input, output): &(ResponseStatus, &str, &str)| HistoryTurn {
+        status: *status,
+        input: items(input),
+        output: items(output),
+    };
+    match build_context(history.iter().map(turn).collect(), items(input)) {
+        Ok(context) => Ok((words(&context.items), context.notes.len())),
+        Err(error) => {
+            assert_eq!((error.status(), error.param.as_deref()), (400, Some("input")));
+            Err(error.message)
+        }
+    }
+}
+
+#[track_caller]
+fn check(history: &[(ResponseStatus, &str, &str)], input: &str, want: &str) {
+    assert_eq!(build(history, input), Ok((want.to_owned(), 0)));
+}
+
+/// Something was left out, with one note.
+#[track_caller]
+fn check_noted(history: &[(ResponseStatus, &str, &str)], input: &str, want: &str) {
+    assert_eq!(build(history, input), Ok((want.to_owned(), 1)));
+}
+
+#[track_caller]
+fn check_refused(history: &[(ResponseStatus, &str, &str)], input: &str, message: &str) {
+    assert_eq!(build(history, input), Err(message.to_owned()));
+}
+
+#[test]
+fn the_chain_comes_in_order_before_the_new_input() {
+    let history = [(Completed, "u:1", "r:2 a:3"), (Completed, "u:4", "a:5")];
+    check(&history, "u:6", "u:1 r:2 a:3 u:4 a:5 u:6");
+}
+
+#[test]
+fn a_chain_may_go_on_without_new_input() {
+    check(&[(Completed, "u:1", "a:2")], "", "u:1 a:2");
+}
+
+#[test]
+fn nothing_at_all_is_refused() {
+    check_refused(&[], "", "Missing required parameter: 'input'.");
+}
+
+#[test]
+fn calls_are_answered_in_the_same_input_or_the_next() {
+    check(&[], "u:1 c:A o:A u:2", "u:1 c:A o:A u:2");
+    check(&[(Completed, "u:1", "c:A x:B")], "y:B o:A", "u:1 c:A x:B y:B o:A");
+}
+
+#[test]
+fn an_output_needs_its_call() {
+    let text = "No tool call found for function call output with call_id A.";
+    check_refused(&[], "u:1 o:A", text);
+    check_refused(&[(Completed, "u:1", "c:B")], "o:B o:A", text);
+    // The call must come first, and one call has one output.
+    check_refused(&[], "o:A c:A", text);
+    check_refused(&[], "c:A o:A o:A", text);
+}
+
+#[test]
+fn a_call_needs_its_output() {
+    let text = "No tool output found for function call A.";
+    check_refused(&[], "u:1 c:A", text);
+    check_refused(&[(Completed, "u:1", "c:A")], "u:2", text);
+    check_refused(&[(Completed, "u:1", "c:A c:B")], "o:B", text);
+}
+
+#[test]
+fn the_first_unanswered_call_is_named() {
+    check_refused(&[], "c:A c:B c:C o:B", "No tool output found for function call A.");
+}
+
+#[test]
+fn errors_about_pairs_have_no_code() {
+    let error = build_context(Vec::new(), items("o:A")).unwrap_err();
+    assert_eq!((error.code, error.kind.wire().1), (None, "invalid_request_error"));
+}
+
+#[test]
+fn one_call_id_may_be_used_in_every_turn() {
+    check(&[], "c:A o:A c:A o:A", "c:A o:A c:A o:A");
+    check(&[], "c:A c:A o:A o:A", "c:A c:A o:A o:A");
+    let history = [(Completed, "u:1", "c:A"), (Completed, "o:A", "c:A")];
+    check(&history, "o:A u:2", "u:1 c:A o:A c:A o:A u:2");
+    check_refused(&[], "c:A o:A c:A", "No tool output found for function call A.");
+}
+
+#[test]
+fn unanswered_calls_of_an_unfinished_response_are_left_out() {
+    for status in [Incomplete, Failed, Cancelled] {
+        check_noted(&[(status, "u:1", "a:2 r:3 c:A")], "u:4", "u:1 a:2 u:4");
+    }
+}
+
+#[test]
+fn reasoning_before_a_call_that_stays_is_kept() {
+    check_noted(&[(Failed, "u:1", "r:2 c:A c:B")], "o:A", "u:1 r:2 c:A o:A");
+}
+
+#[test]
+fn an_unfinished_response_without_calls_is_whole() {
+    check(&[(Incomplete, "u:1", "a:2 r:3")], "u:4", "u:1 a:2 r:3 u:4");
+    check(&[(Incomplete, "u:1", "c:A")], "o:A", "u:1 c:A o:A");
+}
+
+#[test]
+fn several_unfinished_responses_make_one_note() {
+    check_noted(&[(Failed, "u:1", "c:A"), (Failed, "u:2", "x:B")], "u:3", "u:1 u:2 u:3");
+}
+
+#[test]
+fn an_answered_id_does_not_answer_a_later_call() {
+    // The host uses the same id again; only the second call is without output.
+    let history = [(Completed, "u:1", "c:A"), (Failed, "o:A", "c:A")];
+    check_noted(&history, "u:2", "u:1 c:A o:A u:2");
+}
+
+#[test]
+fn a_later_output_belongs_to_the_later_call() {
+    let history = [(Failed, "u:1", "c:A"), (Completed, "u:2", "c:A")];
+    check_noted(&history, "o:A", "u:1 u:2 c:A o:A");
+}
+
+#[test]
+fn a_call_in_the_input_of_an_unfinished_response_needs_its_output() {
+    check_refused(&[(Failed, "u:1 c:A", "")], "u:2", "No tool output found for function call A.");
+}
+
+#[test]
+fn a_kept_output_of_the_upstream_answers_its_call() {
+    let output = json!({"type": "function_call_output", "call_id": "A", "output": "1"});
+    let Value::Object(map) = output else { panic!() };
+    let mut turn = HistoryTurn { status: Completed, input: items("u:1"), output: items("c:A") };
+    turn.output.push(Item::Other(or_protocol::OtherItem(map)));
+    assert!(build_context(vec![turn], items("u:2")).is_ok());
+}

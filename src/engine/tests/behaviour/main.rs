@@ -1,0 +1,15 @@
+//! What the loop does, item by item and rule by rule.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+
+#[path = "../../../../tests/support/mod.rs"]
+mod checks;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod calls;
+mod context;
+mod endings;
+mod examples;
+mod hosted;
+mod items;
+mod turns;

@@ -1,0 +1,73 @@
+//! More than one sampling in one response.
+
+use or_adapters::FinishReason;
+use or_engine::{Action, Input, Outcome};
+use or_protocol::{Item, Usage};
+use pretty_assertions::assert_eq;
+use serde_json::json;
+
+use crate::support::play::{play, say, spec};
+use crate::support::script::*;
+
+fn pause() -> or_adapters::ModelEvent {
+    finish(FinishReason::Pause)
+}
+
+#[test]
+fn a_pause_samples_again_with_what_was_made() {
+    let events = [trace(0, "x"), sealed(0, "or1.seal"), done(0), text(1, "a"), pause()];
+    let played = say(spec(json!({})), events);
+    assert_eq!(played.actions, [Action::CallModel, Action::CallModel]);
+    let context = played.engine.context();
+    assert_eq!(context.len(), 3);
+    let Item::Reasoning(reasoning) = &context[1] else { panic!("{context:?}") };
+    assert_eq!(reasoning.encrypted_content.as_deref(), Some("or1.seal"));
+    assert!(matches!(&context[2], Item::Message(message) if message.id.is_some()));
+}
+
+#[test]
+fn turns_after_a_pause_go_on_in_one_stream() {
+    let events = [text(0, "a"), usage(10, 1), pause(), text(0, "b"), usage(12, 2), usage(12, 3), stop()];
+    let played = say(spec(json!({})), events);
+    played.events();
+    assert_eq!(played.response()["output"].as_array().unwrap().len(), 2);
+    assert_eq!(played.engine.usage(), Some(&Usage::new(22, 4, None, 2, 4)));
+}
+
+#[test]
+fn each_turn_may_make_its_one_call() {
+    // The client's calls end the response, so only the first turn can have been suppressed ones.
+    let request = json!({"parallel_tool_calls": false, "tool_choice": {"type": "function", "name": "g"},
+        "tools": [{"type": "function", "name": "f"}, {"type": "function", "name": "g"}]});
+    let played = say(spec(request), [call(0, "c1", "f"), done(0), pause(), call(0, "c2", "g"), stop()]);
+    played.events();
+    assert_eq!(played.response()["output"][0]["call_id"], "c2");
+}
+
+#[test]
+fn a_pause_with_a_call_gives_control_to_the_client() {
+    let played = say(spec(json!({})), [call(0, "c", "f"), args(0, "{}"), done(0), pause()]);
+    played.events();
+    assert_eq!(played.actions, [Action::CallModel, Action::End(Outcome::Completed)]);
+}
+
+#[test]
+fn pauses_do_not_go_on_for_ever() {
+    let turns = (0..20).flat_map(|_| [text(0, "a"), done(0), pause()]);
+    let played = say(spec(json!({})), turns);
+    played.events();
+    let samplings = played.actions.iter().filter(|action| **action == Action::CallModel).count();
+    assert_eq!((samplings, played.response()["status"].clone()), (11, json!("incomplete")));
+}
+
+#[test]
+fn a_failure_in_a_later_turn_keeps_the_earlier_items() {
+    let started = [text(0, "a"), usage(1, 1), pause(), usage(2, 2), text(0, "b")].map(Input::Model);
+    let played = play(spec(json!({})), started.into_iter().chain([broken()]));
+    played.events();
+    let response = played.response();
+    let statuses: Vec<_> =
+        response["output"].as_array().unwrap().iter().map(|i| i["status"].clone()).collect();
+    assert_eq!(statuses, ["completed", "incomplete"]);
+    assert_eq!(response["usage"]["input_tokens"], 3);
+}

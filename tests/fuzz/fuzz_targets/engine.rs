@@ -1,0 +1,14 @@
+//! Bytes become inputs of the loop; see `Scenario`.
+#![no_main]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken rule must end the run")]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../support/mod.rs"]
+mod checks;
+#[path = "../../../src/engine/tests/support/mod.rs"]
+mod support;
+
+fuzz_target!(|data: &[u8]| {
+    support::scenario::Scenario::read(data).check();
+});
