@@ -61,9 +61,9 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Lines of code with their numbers: comments are left out, and tests, which stand last in a file.
+/// Lines of code with their numbers: comments, benchmarks and tests are left out; tests stand last in a file.
 fn code(path: &str) -> Vec<(usize, String)> {
-    if path.contains("/tests/") || path.ends_with("_tests.rs") {
+    if ["/tests/", "/benches/", "_tests.rs"].iter().any(|part| path.contains(part)) {
         return Vec::new();
     }
     let text = read(path);
