@@ -32,7 +32,7 @@ fn run() -> anyhow::Result<()> {
 }
 
 fn serve(resolved: Resolved) -> anyhow::Result<()> {
-    init_log(resolved.config.server.log_format);
+    let _log = init_log(resolved.config.server.log_format);
     for warning in resolved.warnings() {
         tracing::warn!("{warning}");
     }
@@ -54,7 +54,11 @@ async fn wait(running: Running) -> anyhow::Result<()> {
         () = running.store_died() => true,
     };
     tracing::info!("stopping");
-    running.stop().await.context("the server did not stop in order")?;
+    tokio::select! {
+        stopped = running.stop() => stopped.context("the server did not stop in order")?,
+        // Who asks twice does not want to wait for the streams.
+        _ = interrupt.recv() => anyhow::bail!("stopped at once by a second interrupt"),
+    }
     anyhow::ensure!(!store_died, "the store's writer died; restart the server");
     Ok(())
 }

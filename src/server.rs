@@ -121,9 +121,10 @@ impl Running {
         &self.addresses
     }
 
-    /// Resolves when the store can no longer commit, which nothing but a restart mends.
+    /// Resolves when the store's writer is gone, which nothing but a restart mends. A write that fails makes
+    /// the server not ready and is no reason to end it.
     pub async fn store_died(&self) {
-        while self.node.store.is_alive() {
+        while !self.node.store.has_died() {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }

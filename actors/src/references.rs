@@ -24,20 +24,18 @@ async fn history(
     };
     let id = ResponseId::parse(previous).ok_or_else(missing)?;
     let loaded = store.send(LoadChain { id, owner: owner.to_owned() }).await;
-    let records = match loaded.unwrap_or(Err(ChainError::Store(StoreError::Unavailable))) {
-        Ok(records) => records,
-        Err(ChainError::NotFound(_)) => return Err(missing()),
-        Err(ChainError::Unfinished(id)) => {
+    loaded.unwrap_or(Err(ChainError::Store(StoreError::Unavailable))).map_err(|error| match error {
+        ChainError::NotFound(_) => missing(),
+        ChainError::Unfinished(id) => {
             let text = format!("Previous response with id '{id}' is not finished yet.");
-            return Err(ApiError::invalid("previous_response_not_finished", param, text));
+            ApiError::invalid("previous_response_not_finished", param, text)
         }
-        Err(ChainError::TooLong(limit)) => {
+        ChainError::TooLong(limit) => {
             let text = format!("The chain of previous responses is longer than {limit}.");
-            return Err(ApiError::invalid("previous_response_chain_too_long", param, text));
+            ApiError::invalid("previous_response_chain_too_long", param, text)
         }
-        Err(ChainError::Store(error)) => return Err(storage_error(&error)),
-    };
-    records.iter().map(|r| r.history_turn(previous).map_err(|e| storage_error(&e))).collect()
+        ChainError::Store(error) => storage_error(&error),
+    })
 }
 
 /// Replaces every `item_reference` by the stored item of the same owner (rules 3.8).

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use futures_util::FutureExt as _;
+use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
 use super::{ChainError, Store, StoreError, StoredResponse};
@@ -22,7 +23,7 @@ pub struct Commit {
 
 /// Reads a response with all its predecessors, oldest first. Sent by a `LoopActor`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Vec<StoredResponse>, ChainError>")]
+#[rtype(result = "Result<Vec<HistoryTurn>, ChainError>")]
 pub struct LoadChain {
     /// Last link.
     pub id: ResponseId,
@@ -30,7 +31,7 @@ pub struct LoadChain {
     pub owner: String,
 }
 
-/// Reads one response. Sent by HTTP handlers and by a `LoopActor`.
+/// Reads one response. Sent by a `LoopActor` that resolves an `item_reference`.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Option<StoredResponse>, StoreError>")]
 pub struct LoadResponse {
@@ -80,12 +81,12 @@ impl Handler<Commit> for StoreActor {
 }
 
 impl Handler<LoadChain> for StoreActor {
-    type Result = ResponseFuture<Result<Vec<StoredResponse>, ChainError>>;
+    type Result = ResponseFuture<Result<Vec<HistoryTurn>, ChainError>>;
 
     fn handle(&mut self, message: LoadChain, _: &mut Self::Context) -> Self::Result {
         let store = Arc::clone(&self.store);
         let lost = Err(ChainError::Store(StoreError::Panicked));
-        Box::pin(guarded(move || store.chain(message.id, message.owner), lost))
+        Box::pin(guarded(move || store.history(message.id, message.owner), lost))
     }
 }
 

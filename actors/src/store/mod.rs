@@ -50,6 +50,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether commits can succeed; false makes the server not ready.
     fn is_alive(&self) -> bool;
+
+    /// Whether no commit will ever succeed again in this process; the server then ends.
+    fn has_died(&self) -> bool {
+        false
+    }
 }
 
 /// Why the history could not be written or read.

@@ -126,6 +126,10 @@ impl Store for SledStore {
     fn is_alive(&self) -> bool {
         self.writer.is_alive()
     }
+
+    fn has_died(&self) -> bool {
+        self.writer.has_died()
+    }
 }
 
 fn load(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<StoredResponse>, StoreError> {

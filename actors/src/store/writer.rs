@@ -75,7 +75,12 @@ impl Writer {
 
     /// Whether the thread runs and its last batch was written.
     pub(super) fn is_alive(&self) -> bool {
-        self.jobs.as_ref().is_some_and(|jobs| !jobs.is_closed()) && self.healthy.load(Ordering::Relaxed)
+        !self.has_died() && self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Whether the thread is gone.
+    pub(super) fn has_died(&self) -> bool {
+        self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed)
     }
 }
 
@@ -299,6 +304,7 @@ mod tests {
         assert_eq!(first.await.unwrap().err().map(|e| e.to_string()), None);
         assert_eq!(results(tasks).await, vec![Some("the store failed: disk full".to_owned()); 3]);
         assert!(!bench.writer.is_alive(), "the last batch failed");
+        assert!(!bench.writer.has_died());
         bench.gate.send(Ok(())).unwrap();
         assert!(bench.writer.commit(write(1)).await.is_ok());
         assert!(bench.writer.is_alive());
@@ -322,6 +328,7 @@ mod tests {
             assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::Unavailable)));
         }
         assert!(!bench.writer.is_alive());
+        assert!(bench.writer.has_died());
     }
 
     #[tokio::test]
