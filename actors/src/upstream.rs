@@ -301,6 +301,9 @@ impl Reader {
 
     /// Reads what is left after the last event, so that the connection goes back to the pool.
     async fn drain(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
         let rest = async { while let Some(Ok(_)) = self.body.next().await {} };
         let _ = timeout(DRAIN, rest).await;
     }
