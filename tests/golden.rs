@@ -18,8 +18,12 @@ mod errors;
 mod meaning;
 #[path = "golden/observed.rs"]
 mod observed;
+#[path = "golden/random.rs"]
+mod random;
 #[path = "golden/replay.rs"]
 mod replay;
 #[path = "golden/requests.rs"]
 mod requests;
 mod support;
+#[path = "golden/transcripts.rs"]
+mod transcripts;

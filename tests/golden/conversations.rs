@@ -106,13 +106,14 @@ fn go_on(turn: &Case, next: &Case, context: Option<Vec<Item>>) -> Step {
         return Step::Apart;
     }
     let mut calls = Calls::default();
-    for item in &answer.output {
+    let output = answer.output();
+    for item in &output {
         if let Item::FunctionCall(call) = item {
             calls.made(&call.call_id, &call.name);
         }
     }
     let mut context = replay.request.input.clone();
-    context.extend(answer.output);
+    context.extend(output);
     context.extend(decoded(&items(&turn.provider, new, &mut calls)));
 
     let mut replay = Replay::of(next);

@@ -32,8 +32,24 @@ pub(crate) struct Answer {
     /// The whole SSE body; empty for a unary answer.
     pub(crate) frames: Vec<u8>,
     pub(crate) response: Value,
+    /// Sealed state that the response does not show, by output index.
+    sealed: Vec<(usize, String)>,
+}
+
+impl Answer {
     /// The output with its sealed state, as a later request of the chain sees it.
-    pub(crate) output: Vec<Item>,
+    ///
+    /// # Panics
+    /// When we would not take our own output as input.
+    #[expect(clippy::panic, reason = "a helper of tests")]
+    pub(crate) fn output(&self) -> Vec<Item> {
+        let mut output = self.response["output"].clone();
+        for (index, sealed) in &self.sealed {
+            output[*index]["encrypted_content"] = json!(sealed);
+        }
+        decode_stored_items(&output.to_string())
+            .unwrap_or_else(|error| panic!("our output is no input: {error}\n{output}"))
+    }
 }
 
 impl Replay {
@@ -168,13 +184,8 @@ impl Engine {
     fn answer(self) -> Answer {
         let response: Value = serde_json::from_slice(self.response.response_json())
             .unwrap_or_else(|error| panic!("there is no whole response: {error}"));
-        let mut output = response["output"].clone();
-        for (index, sealed) in self.response.record().sealed {
-            output[*index]["encrypted_content"] = json!(sealed);
-        }
-        let output = decode_stored_items(&output.to_string())
-            .unwrap_or_else(|error| panic!("our output is no input: {error}\n{output}"));
-        Answer { frames: self.frames, response, output }
+        let sealed = self.response.record().sealed.to_vec();
+        Answer { frames: self.frames, response, sealed }
     }
 }
 
