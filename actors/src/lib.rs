@@ -21,6 +21,6 @@ mod turn;
 mod upstream;
 
 pub use job::{Job, ProviderKey, Reply};
-pub use messages::{Cancel, CancelReason, LoopEnded, Sample, SampleError, Sampled, StartResponse};
+pub use messages::{Batch, Cancel, CancelReason, LoopEnded, Sample, SampleError, Sampled, StartResponse};
 pub use node::{Limits, Node, ProviderSpec, Transport};
 pub use supervisor::LoopSupervisor;

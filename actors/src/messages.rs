@@ -68,8 +68,12 @@ pub enum Sampled {
     /// A unary answer.
     Whole(Vec<ModelEvent>),
     /// A stream: one batch for each read of the connection. The loop pulls; a full channel stops the reading.
-    Stream(mpsc::Receiver<Result<Vec<ModelEvent>, SampleError>>),
+    Stream(mpsc::Receiver<Batch>),
 }
+
+/// The events of one read, or why there are no more. The error is boxed because a channel keeps room for 32 of
+/// these in each stream.
+pub type Batch = Result<Vec<ModelEvent>, Box<SampleError>>;
 
 /// Why a turn gave no good answer.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::client::{Interrupt, interrupted};
 use crate::drive::{Drive, Next, unix_now};
-use crate::{ProviderKey, Sample, SampleError, Sampled};
+use crate::{Batch, ProviderKey, Sample, SampleError, Sampled};
 
 /// How often a unary client is looked after while its answer is collected from a stream.
 const LEFT_CHECK: Duration = Duration::from_millis(500);
@@ -124,7 +124,7 @@ impl Drive {
     }
 
     /// Pulls the turn's events until it is over.
-    async fn pull(&mut self, mut events: mpsc::Receiver<Result<Vec<ModelEvent>, SampleError>>) -> Next {
+    async fn pull(&mut self, mut events: mpsc::Receiver<Batch>) -> Next {
         let period = if self.client.is_waiting() { LEFT_CHECK } else { self.links.node.limits.keepalive };
         let mut tick = interval_at(Instant::now() + period, period);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use crate::mask::mask;
 use crate::play::play;
 use crate::provider::Permit;
-use crate::{ProviderKey, ProviderSpec, Sample, SampleError, Sampled, Transport};
+use crate::{Batch, ProviderKey, ProviderSpec, Sample, SampleError, Sampled, Transport};
 
 /// Largest unary answer and error body, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -180,7 +180,7 @@ pub(crate) async fn sample(
         ended: None,
         _permit: permit,
     };
-    actix_rt::spawn(reader.run());
+    actix_rt::spawn(Box::new(reader).run());
     Ok(Sampled::Stream(receiver))
 }
 
@@ -213,7 +213,7 @@ struct Reader {
     key: ProviderKey,
     body: Body,
     translator: Box<dyn ResponseTranslator>,
-    sender: mpsc::Sender<Result<Vec<ModelEvent>, SampleError>>,
+    sender: mpsc::Sender<Batch>,
     gone: oneshot::Receiver<()>,
     /// An end of the body that was found while gathering.
     ended: Option<Option<Result<Bytes, String>>>,
@@ -221,7 +221,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         let sender = self.sender.clone();
         let result = AssertUnwindSafe(self.read()).catch_unwind().await;
         let error = match result {
@@ -230,7 +230,7 @@ impl Reader {
             Err(_) => SampleError::Panicked,
         };
         // If the loop is gone, nobody needs the error.
-        let _ = sender.send(Err(error)).await;
+        let _ = sender.send(Err(Box::new(error))).await;
     }
 
     /// Ends with `Ok` when the loop has all it needs or is gone; dropping the body closes the connection.
@@ -304,6 +304,9 @@ impl Reader {
 
     /// Reads what is left after the last event, so that the connection goes back to the pool.
     async fn drain(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
         let rest = async { while let Some(Ok(_)) = self.body.next().await {} };
         let _ = timeout(DRAIN, rest).await;
     }

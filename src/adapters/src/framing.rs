@@ -44,6 +44,8 @@ pub struct FrameDecoder {
     buffer: Vec<u8>,
     /// Start of the first line not yet read.
     at: usize,
+    /// Up to here there is no line end: a long line that comes in small pieces is searched once.
+    searched: usize,
     /// The last line ended in CR: a LF right behind belongs to it.
     skip_lf: bool,
     started: bool,
@@ -64,6 +66,7 @@ impl FrameDecoder {
             framing,
             buffer: Vec::new(),
             at: 0,
+            searched: 0,
             skip_lf: false,
             started: false,
             closed: false,
@@ -80,6 +83,7 @@ impl FrameDecoder {
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.at > 0 {
             self.buffer.drain(..self.at);
+            self.searched = self.searched.saturating_sub(self.at);
             self.at = 0;
         }
         self.buffer.extend_from_slice(bytes);
@@ -136,7 +140,8 @@ impl FrameDecoder {
                 self.at += 1;
             }
         }
-        let rest = self.buffer.get(self.at..).unwrap_or_default();
+        let from = self.searched.max(self.at);
+        let rest = self.buffer.get(from..).unwrap_or_default();
         let found = match self.framing {
             Framing::Sse => memchr2(b'\n', b'\r', rest),
             // A CR before the LF is white space to the JSON parser.
@@ -144,13 +149,14 @@ impl FrameDecoder {
         };
         let start = self.at;
         let Some(offset) = found else {
-            if self.closed && !rest.is_empty() {
+            self.searched = self.buffer.len();
+            if self.closed && start < self.buffer.len() {
                 self.at = self.buffer.len();
                 return Some((start, self.at));
             }
             return None;
         };
-        let end = start + offset;
+        let end = from + offset;
         self.skip_lf = self.buffer.get(end) == Some(&b'\r');
         self.at = end + 1;
         Some((start, end))

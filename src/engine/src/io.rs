@@ -48,9 +48,9 @@ pub enum Input {
 /// What the caller has to do, after sending the frames, in this order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// Sample the model with [`ResponseLoop::context`].
+    /// Sample the model with [`ResponseLoop::context`](crate::ResponseLoop::context).
     CallModel,
-    /// Write [`ResponseLoop::record`], then answer with [`Input::Committed`].
+    /// Write [`ResponseLoop::record`](crate::ResponseLoop::record), then answer with [`Input::Committed`].
     Commit,
     /// The response is over; no further input has an effect.
     End(Outcome),

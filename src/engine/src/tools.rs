@@ -44,7 +44,10 @@ impl ToolRules {
     /// Why a call must not reach the client: the hard limits (rules 8.6, 8.7, 8.9) and design D14.
     /// `earlier`: calls of this turn that came through.
     pub(crate) fn refusal(&self, call: &NewCall, settings: &Settings, earlier: usize) -> Option<Note> {
-        if !settings.tool_choice.permits(&call.name) {
+        if call.name.is_empty() || call.call_id.is_empty() {
+            // Nobody could run it or answer it (rules 12.4).
+            Some(Note::dropped("output", "the model made a call without a name or a call id"))
+        } else if !settings.tool_choice.permits(&call.name) {
             let why = "the model called a tool that tool_choice forbids; the call was suppressed";
             Some(Note::emulated("tool_choice", why))
         } else if !settings.parallel() && earlier > 0 {

@@ -145,7 +145,8 @@ fn function_call(fields: &mut Fields<'_>) -> Result<FunctionCall, ApiError> {
     Ok(FunctionCall {
         id: fields.string("id", MAX_TEXT)?,
         call_id: fields.identifier("call_id", MAX_NAME)?,
-        name: function_name(fields, "name")?,
+        // Models make names up, and what was emitted must be accepted back (rules 3.6).
+        name: fields.identifier("name", MAX_TEXT)?,
         namespace: fields.string("namespace", MAX_TEXT)?,
         arguments: fields.required_string("arguments", MAX_TEXT)?,
         status: status(fields)?,
@@ -156,7 +157,7 @@ fn custom_call(fields: &mut Fields<'_>) -> Result<CustomToolCall, ApiError> {
     Ok(CustomToolCall {
         id: fields.string("id", MAX_TEXT)?,
         call_id: fields.identifier("call_id", MAX_NAME)?,
-        name: function_name(fields, "name")?,
+        name: fields.identifier("name", MAX_TEXT)?,
         input: fields.required_string("input", MAX_TEXT)?,
         status: status(fields)?,
     })

@@ -71,6 +71,16 @@ fn a_suppressed_call_does_not_use_up_the_one_call() {
 }
 
 #[test]
+fn a_call_that_nobody_could_run_or_answer_does_not_come_through() {
+    for nameless in [call(0, "c1", ""), call(0, "", "f")] {
+        let mut played = say(spec(json!({})), [nameless, args(0, "{}"), done(0), stop()]);
+        played.events();
+        assert_eq!(names(&played), [""; 0]);
+        assert_eq!(played.engine.take_notes().len(), 1);
+    }
+}
+
+#[test]
 fn a_call_that_starts_twice_is_one_call() {
     let request = json!({"parallel_tool_calls": false});
     let events = [call(0, "c1", "f"), call(0, "c1", "f"), args(0, "{}"), done(0), stop()];

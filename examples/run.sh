@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Runs every example against the demo provider and checks what comes out.
+#
+#   examples/run.sh
+#
+# OPEN_RESPONSES_BIN    the server; default: built here (debug profile)
+# OPEN_RESPONSES_CACHE  where the Python SDK is installed (tests/sdk/run.sh); default: target/sdk
+# CHROMIUM              the browser; default: chromium. Without one, browser.html is left out, except under CI=true
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+repo=$(cd "$here/.." && pwd)
+target=${CARGO_TARGET_DIR:-$repo/target}
+work=$(mktemp -d)
+pids=()
+
+stop() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap stop EXIT
+
+await() {
+    for _ in $(seq 300); do
+        if grep -oE "$2" "$1" 2>/dev/null | head -n 1 | grep .; then return; fi
+        sleep 0.1
+    done
+    echo "error: no '$2' in $1" >&2
+    return 1
+}
+
+passed=0 failed=0
+# Runs a command; every further argument up to `--` must be in its output.
+check() {
+    local name=$1 wanted=() missing=()
+    shift
+    while [ "$1" != -- ]; do wanted+=("$1"); shift; done
+    shift
+    echo "== $name"
+    if ! "$@" >"$work/out" 2>"$work/err"; then missing+=("exit 0"); fi
+    for text in "${wanted[@]}"; do
+        grep -qF -- "$text" "$work/out" || missing+=("$text")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        passed=$((passed + 1))
+        return
+    fi
+    failed=$((failed + 1))
+    printf 'FAILED; missing: %s\n' "${missing[@]}"
+    head -n 40 "$work/out" "$work/err"
+}
+
+browser() {
+    timeout 120 "$chromium" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+        --disable-component-update --disable-sync --user-data-dir="$work/chromium" --virtual-time-budget=20000 \
+        --dump-dom "$page/browser.html?server=$url&ask=Hello+browser"
+}
+
+(cd "$repo" && cargo build --locked --bin open-responses --example custom_provider --example embedding)
+server=${OPEN_RESPONSES_BIN:-$target/debug/open-responses}
+
+python3 -u -m http.server 0 --bind 127.0.0.1 --directory "$here" >"$work/pages.out" 2>&1 &
+pids+=($!)
+page=http://127.0.0.1:$(await "$work/pages.out" 'port [0-9]+' | cut -d' ' -f2)
+cd "$work"
+OR__SERVER__CORS_ALLOWED_ORIGINS=$page "$server" --bind 127.0.0.1:0 --data "$work/server-data" >"$work/server.out" 2>"$work/server.err" &
+pids+=($!)
+url=$(await "$work/server.out" 'http://127\.0\.0\.1:[0-9]+')
+
+check curl.sh 'You said: "Hello!"' 'response.completed' 'began with: "My name is Ada."' '"{\"city\":\"Oslo\"}"' \
+    '18 degrees and sunny' '"age":36' '"status":"completed"' '"param":"temperature"' -- "$here/curl.sh" "$url"
+
+# shellcheck source=/dev/null
+source "$repo/tests/sdk/install.sh"
+install_python
+check python_sdk.py 'You said: "Hello!"' "Person(name='Ada', age=36)" 'get_weather({"city":"Oslo"})' '18 degrees and sunny' \
+    'that came back: 1' 'model_not_found at model' -- "$python/bin/python" "$here/python_sdk.py" "$url"
+
+check node_stream.mjs 'You said: "Tell me a story."' ' tokens)' 'began with: "Tell me a story."' -- node "$here/node_stream.mjs" "$url"
+
+check embedding.rs 'began with: "My name is Ada."' -- "$target/debug/examples/embedding"
+check custom_provider.rs 'HELLO THERE' 'temperature' -- "$target/debug/examples/custom_provider" --check
+
+chromium=${CHROMIUM:-$(command -v chromium || true)}
+if [ -n "$chromium" ]; then
+    check browser.html 'You said: "Hello browser"' -- browser
+elif [ "${CI:-}" = true ]; then
+    echo "== browser.html"
+    echo "FAILED: there is no chromium"
+    failed=$((failed + 1))
+else
+    echo "== browser.html: left out, there is no chromium"
+fi
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

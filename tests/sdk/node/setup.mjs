@@ -1,0 +1,30 @@
+// One client for the server under test, and the providers that every test is run against.
+
+import { test } from "node:test";
+import OpenAI from "openai";
+
+export const url = process.env.SERVER_URL + "/v1";
+export const key = process.env.SERVER_KEY;
+export const client = new OpenAI({ baseURL: url, apiKey: key, maxRetries: 0 });
+
+// The stream helper of the `openai` package gives up at `response.reasoning.delta`, the specification's name for
+// raw thinking, and the AI SDK leaves it out; both know OpenAI's name. This server has `reasoning_events = "openai"`.
+export const openaiEventsUrl = process.env.SERVER_URL_OPENAI_EVENTS + "/v1";
+export const openaiEventsClient = new OpenAI({ baseURL: openaiEventsUrl, apiKey: key, maxRetries: 0 });
+
+// A provider and a model that its adapter knows; endings such as `-error-429` ask the upstream for trouble.
+const models = {
+  demo: "demo",
+  "openai-responses": "openai-responses/gpt-5.1",
+  "openai-chat": "openai-chat/scripted",
+  anthropic: "anthropic/claude-opus-4-6",
+  gemini: "gemini/gemini-3-flash",
+  ollama: "ollama/qwen3",
+};
+
+/** A test on every provider. */
+export function each(name, run) {
+  for (const [provider, model] of Object.entries(models)) {
+    test(`${name} [${provider}]`, (t) => run(model, provider, t));
+  }
+}

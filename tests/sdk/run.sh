@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Runs the official SDKs against the server, with the provider `demo` and a scripted upstream on all five wires.
+#
+#   tests/sdk/run.sh [python|node]...      default: both
+#
+# OPEN_RESPONSES_BIN    the server; default: built here (debug profile)
+# OPEN_RESPONSES_CACHE  where the SDKs are installed; default: target/sdk
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+repo=$(cd "$here/../.." && pwd)
+target=${CARGO_TARGET_DIR:-$repo/target}
+work=$(mktemp -d)
+pids=()
+
+stop() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap stop EXIT
+
+# Waits up to 30 s for a file with a pattern in it, and prints what the pattern matched.
+await() {
+    for _ in $(seq 300); do
+        if grep -oE "$2" "$1" 2>/dev/null | head -n 1 | grep .; then return; fi
+        sleep 0.1
+    done
+    echo "error: no '$2' in $1:" >&2
+    cat "$1" "$work/server.err" >&2 || true
+    return 1
+}
+
+if [ -z "${OPEN_RESPONSES_BIN:-}" ]; then
+    (cd "$repo" && cargo build --locked --bin open-responses)
+    OPEN_RESPONSES_BIN=$target/debug/open-responses
+fi
+
+# shellcheck source=/dev/null
+source "$here/install.sh"
+
+start_upstream() {
+    python3 "$here/upstream/upstream.py" "$work/port" 2>"$work/upstream.err" &
+    pids+=($!)
+    upstream=http://127.0.0.1:$(await "$work/port" '^[0-9]+$')
+    export UPSTREAM_KEY=upstream-key SERVER_KEY=client-key
+}
+
+# Starts a server with the given names of reasoning events; its address is in $url.
+start_server() {
+    local dir=$work/$1
+    mkdir "$dir"
+    {
+        printf '[server]\nbind = "127.0.0.1:0"\nlog_format = "json"\nreasoning_events = "%s"\n' "$1"
+        printf '[auth]\nclient_keys_env = "SERVER_KEY"\n'
+        provider openai-responses "$upstream/openai-responses/v1"
+        provider openai-chat "$upstream/openai-chat/v1"
+        provider anthropic "$upstream/anthropic/v1"
+        provider gemini "$upstream/gemini/v1beta"
+        provider ollama "$upstream/ollama"
+    } >"$dir/config.toml"
+    (cd "$dir" && exec "$OPEN_RESPONSES_BIN" >"$dir/out" 2>>"$work/server.err") &
+    pids+=($!)
+    url=$(await "$dir/out" 'http://127\.0\.0\.1:[0-9]+')
+}
+
+provider() {
+    printf '[providers.%s]\nkind = "%s"\nbase_url = "%s"\napi_key_env = "UPSTREAM_KEY"\n' "$1" "$1" "$2"
+}
+
+failed=0
+run() {
+    echo "== $1"
+    shift
+    "$@" || failed=1
+}
+
+test_python() {
+    install_python
+    "$python/bin/python" -m pytest ${PYTEST_ARGS:-} "$sdk/python"
+}
+
+# The closing line is made from Node's own.
+test_node() {
+    install_node
+    local status=0
+    (cd "$node" && node --test --test-reporter=spec ./*.test.mjs) | tee "$work/node.out" || status=1
+    awk '/^ℹ (pass|fail|skipped) /{n[$2]=$3} END{printf "%d passed, %d failed%s\n", n["pass"], n["fail"], n["skipped"] ? ", " n["skipped"] " skipped" : ""}' "$work/node.out"
+    return $status
+}
+
+export PYTHONDONTWRITEBYTECODE=1
+start_upstream
+start_server spec
+export SERVER_URL=$url
+start_server openai
+export SERVER_URL_OPENAI_EVENTS=$url
+suites=("$@")
+[ ${#suites[@]} -eq 0 ] && suites=(python node)
+for suite in "${suites[@]}"; do
+    run "official $suite SDK" "test_$suite"
+done
+if [ -s "$work/upstream.err" ]; then
+    echo "== what the upstream could not read"
+    tail -n 60 "$work/upstream.err"
+    failed=1
+fi
+if grep -E '"level":"ERROR"|panicked' "$work/server.err" | grep . ; then
+    echo "== the server logged errors"
+    failed=1
+fi
+exit $failed

@@ -1,0 +1,85 @@
+"""A scripted upstream that speaks the wires of all five provider kinds. Standard library only.
+
+    python3 upstream.py PORT_FILE
+
+listens on a free loopback port, writes it to PORT_FILE, and serves `/<kind>/…` until it is stopped. The key it takes
+is `upstream-key`; another one gets the wire's 401. What it answers is in `model.py`, how in `wires.py`.
+"""
+
+import json
+import os
+import sys
+import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from model import Refused, answer
+from wires import WIRES
+
+KEY = "upstream-key"
+
+
+class Upstream(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_POST(self):
+        wire = next((wire for wire in WIRES if self.path.startswith(wire.path)), None)
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        if wire is None:
+            return self.reply(404, {"error": f"no such path: {self.path}"})
+        try:
+            if wire.key(self.headers) != KEY:
+                raise Refused(401, "scripted: wrong key")
+            ask = wire.read(json.loads(raw), self.path)
+            said = answer(ask)
+        except Refused as no:
+            return self.reply(no.status, wire.error(no.status, no.text))
+        except Exception:
+            print(raw.decode(), file=sys.stderr)
+            traceback.print_exc()
+            return self.reply(400, wire.error(400, "the upstream cannot read this request"))
+        if ask.stream:
+            return self.stream(wire, ask, said)
+        if said.mode == "fail":
+            return self.reply(500, wire.error(500, "scripted failure"))
+        self.reply(200, wire.whole(ask, said), cut=said.mode == "cut")
+
+    def reply(self, status, body, cut=False):
+        raw = json.dumps(body, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(raw)))
+        if status == 429:
+            self.send_header("retry-after", "7")
+        self.end_headers()
+        self.wfile.write(raw[: len(raw) // 2] if cut else raw)
+        self.close_connection = cut
+
+    def stream(self, wire, ask, said):
+        self.send_response(200)
+        self.send_header("content-type", wire.media)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for n, frame in enumerate(wire.frames(ask, said)):
+            if said.mode == "cut" and n == 4:
+                self.close_connection = True
+                return
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_):
+        pass
+
+
+def main():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    server.daemon_threads = True
+    part = sys.argv[1] + ".part"
+    with open(part, "w") as file:
+        file.write(str(server.server_port))
+    os.rename(part, sys.argv[1])
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
