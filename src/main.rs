@@ -7,10 +7,6 @@ use open_responses::config::{Cli, Command, Env, ProviderState, Resolved, check_c
 use open_responses::{Running, ServerBuilder, init_log};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Many small allocations for each request: the system's allocator costs a sixth of the time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,

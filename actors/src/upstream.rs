@@ -109,6 +109,8 @@ impl Upstream {
             SendRequestError::Connect(ConnectError::Timeout) => {
                 SampleError::Unreachable("the connection took too long".into())
             }
+            // The connection was made; the provider closed it in place of an answer.
+            SendRequestError::Connect(e @ ConnectError::Disconnected) => SampleError::Broken(e.to_string()),
             SendRequestError::Connect(e) => SampleError::Unreachable(e.to_string()),
             other => SampleError::Broken(other.to_string()),
         }

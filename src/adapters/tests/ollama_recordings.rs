@@ -168,7 +168,7 @@ fn told(events: &[ModelEvent]) -> Answer {
 /// Thinking that leaked into the text, and the text without it.
 fn split(text: &str) -> (&str, &str) {
     match text.split_once("</think>") {
-        Some((thinking, answer)) => (thinking, answer.trim_start()),
+        Some((thinking, answer)) => (thinking.trim_end(), answer.trim_start()),
         None => ("", text),
     }
 }

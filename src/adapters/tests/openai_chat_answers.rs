@@ -422,3 +422,12 @@ fn an_error_body_in_place_of_a_stream_is_read() {
     let Err(AdapterError::Upstream(error)) = result else { panic!("{result:?}") };
     assert_eq!((error.kind, error.message.as_str()), (Kind::ContextLength, "prompt is too long"));
 }
+
+#[test]
+fn what_a_failed_chunk_counted_is_told_before_the_error() {
+    let (events, result) = stream(
+        r#"{"error":{"message":"full","code":400},"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}"#,
+    );
+    assert!(matches!(result, Err(AdapterError::Upstream(_))), "{result:?}");
+    assert!(matches!(events[..], [ModelEvent::Usage(usage)] if usage.total_tokens == 5), "{events:?}");
+}

@@ -35,7 +35,11 @@ pub(super) fn unary(
 
 /// Reads one content block.
 pub(super) fn block(raw: &RawValue) -> Result<AnswerBlock<'_>, AdapterError> {
-    serde_json::from_str(raw.get()).map_err(|e| bad(&e))
+    let block: AnswerBlock<'_> = serde_json::from_str(raw.get()).map_err(|e| bad(&e))?;
+    if block.kind == "tool_use" && block.name.as_ref().is_none_or(|name| name.is_empty()) {
+        return Err(AdapterError::BadFrame { provider: KIND, what: "a call without a name".into() });
+    }
+    Ok(block)
 }
 
 /// An error body behind a stream that has no end.

@@ -388,3 +388,9 @@ proptest! {
         prop_assert!(ends <= 1);
     }
 }
+
+#[test]
+fn a_call_without_a_name_is_no_call() {
+    let start = r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"a"}}"#;
+    assert!(matches!(stream(json!({}), start), Err(AdapterError::BadFrame { .. })));
+}

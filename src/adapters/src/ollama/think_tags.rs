@@ -130,6 +130,8 @@ impl Splitter {
             .rev()
             .find(|n| CLOSE.get(..*n).is_some_and(|start| self.kept.ends_with(start)))
             .map_or(self.kept.len(), |n| self.kept.len() - n);
+        // So does white space, which is left out if the tag follows it.
+        let ready = self.kept.get(..ready).map_or(ready, |text| text.trim_end().len());
         let rest = self.kept.split_off(ready);
         let text = std::mem::replace(&mut self.kept, rest);
         self.mode = Mode::Inside { begun: begun || !text.is_empty() };
@@ -141,7 +143,8 @@ impl Splitter {
     /// Everything before byte `at` was thinking; the tag stands there.
     fn close(&mut self, at: usize, out: &mut Vec<Piece>) {
         let rest = self.kept.split_off(at);
-        let thinking = take(&mut self.kept);
+        let mut thinking = take(&mut self.kept);
+        thinking.truncate(thinking.trim_end().len());
         if !thinking.is_empty() {
             out.push(Piece::Reasoning(thinking));
         }
@@ -179,13 +182,15 @@ mod tests {
         for hold in [false, true] {
             check(hold, "\n<think>\nHm </thin ünï</think>\n\nYes </think>", "Hm </thin ünï", "Yes </think>");
             check(hold, "<think>\n\n</think>\n\nYes", "", "Yes");
+            check(hold, "<think>Hm \n so\n\n</think>\n\nYes", "Hm \n so", "Yes");
             check(hold, "<think>cut off </thi", "cut off </thi", "");
+            check(hold, "<think>cut off \n", "cut off \n", "");
         }
     }
 
     #[test]
     fn held_text_before_a_lone_close_is_thinking() {
-        check(true, "Okay, ünï.\n</think>\n\nYes", "Okay, ünï.\n", "Yes");
+        check(true, "Okay, ünï.\n</think>\n\nYes", "Okay, ünï.", "Yes");
         check(true, "</think>\n\nYes", "", "Yes");
         check(true, "Okay.</think>\n\n", "Okay.", "");
     }

@@ -182,7 +182,9 @@ fn text(value: Option<&Value>) -> Option<String> {
 /// A body that is no JSON, if it is a short text and not a page.
 fn plain(body: &str) -> Option<String> {
     let body = body.trim();
-    (!body.is_empty() && body.len() < 500 && !body.starts_with('<')).then(|| body.to_owned())
+    // `{}` tells a client nothing.
+    let says_something = body.chars().any(char::is_alphabetic);
+    (says_something && body.len() < 500 && !body.starts_with('<')).then(|| body.to_owned())
 }
 
 fn build(parts: Parts, status: Option<u16>, retry_after_s: Option<u64>) -> UpstreamError {

@@ -101,7 +101,13 @@ impl ResponseTranslator for ChatTranslator {
             Err(error::in_answer(data))
         } else {
             match frame.parse::<Chunk<'_>>(KIND) {
-                Ok(chunk) if failed(&chunk) => Err(error::in_answer(data)),
+                Ok(chunk) if failed(&chunk) => {
+                    // OpenRouter counts the tokens of what failed in the same chunk.
+                    if let Some(raw) = chunk.usage {
+                        self.answer.usage(raw, out);
+                    }
+                    Err(error::in_answer(data))
+                }
                 Ok(chunk) => self.chunk(chunk, out),
                 Err(e) => Err(e),
             }

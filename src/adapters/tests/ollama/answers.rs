@@ -150,7 +150,7 @@ fn thinking_in_the_text_is_held_back_where_the_model_is_known_for_it() {
         json!({"model": "qwen3:4b", "input": "hi", "stream": true, "reasoning": {"effort": "none"}});
     let transcript = include_str!("../data/ollama/lone_close.ndjson");
     let ends = end(9, 8, FinishReason::Stop);
-    let split = [reasoning(0, "Okay, a greeting.\n"), done(0), text(1, "Hello!"), done(1)];
+    let split = [reasoning(0, "Okay, a greeting."), done(0), text(1, "Hello!"), done(1)];
     check(request.clone(), transcript, &all(&[&split, &ends]));
     let plain = [text(0, "Okay, a greeting.\n</think>\n\nHello!"), done(0)];
     check(json!({"input": "hi", "reasoning": {"effort": "none"}}), transcript, &all(&[&plain, &ends]));
@@ -186,7 +186,7 @@ fn a_leading_think_tag_is_thinking_on_every_model() {
     check(
         hi(),
         include_str!("../data/ollama/open_tag.ndjson"),
-        &all(&[&[reasoning(0, "Hm.\n"), done(0), text(1, "Yes."), done(1)], &end(4, 6, FinishReason::Stop)]),
+        &all(&[&[reasoning(0, "Hm."), done(0), text(1, "Yes."), done(1)], &end(4, 6, FinishReason::Stop)]),
     );
 }
 

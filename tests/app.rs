@@ -1,0 +1,38 @@
+//! The whole server over real sockets: clients on one side, scripted providers on the other.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+#![allow(dead_code, reason = "the support has more than each area uses")]
+
+#[path = "support/app.rs"]
+mod app;
+#[path = "support/binary.rs"]
+mod binary;
+#[path = "support/client.rs"]
+mod client;
+#[path = "support/fake.rs"]
+mod fake;
+mod support;
+#[path = "support/wire.rs"]
+mod wire;
+
+#[path = "app/crash.rs"]
+mod crash;
+#[path = "app/create.rs"]
+mod create;
+#[path = "app/disconnect.rs"]
+mod disconnect;
+#[path = "app/history.rs"]
+mod history;
+#[path = "app/keys.rs"]
+mod keys;
+#[path = "app/limits.rs"]
+mod limits;
+#[path = "app/metrics.rs"]
+mod metrics;
+#[path = "app/provider_errors.rs"]
+mod provider_errors;
+#[path = "app/request_errors.rs"]
+mod request_errors;
+#[path = "app/secrets.rs"]
+mod secrets;
+#[path = "app/shutdown.rs"]
+mod shutdown;
