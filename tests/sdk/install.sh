@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Installs the pinned SDKs, each once for a set of versions; sourced by run.sh here and by examples/run.sh.
 
 sdk=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

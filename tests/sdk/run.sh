@@ -77,7 +77,7 @@ run() {
 
 test_python() {
     install_python
-    "$python/bin/python" -m pytest ${PYTEST_ARGS:-} "$sdk/python"
+    "$python/bin/python" -m pytest "$sdk/python"
 }
 
 # The closing line is made from Node's own.
@@ -85,7 +85,8 @@ test_node() {
     install_node
     local status=0
     (cd "$node" && node --test --test-reporter=spec ./*.test.mjs) | tee "$work/node.out" || status=1
-    awk '/^ℹ (pass|fail|skipped) /{n[$2]=$3} END{printf "%d passed, %d failed%s\n", n["pass"], n["fail"], n["skipped"] ? ", " n["skipped"] " skipped" : ""}' "$work/node.out"
+    awk '/^ℹ (pass|fail|skipped) / { n[$2] = $3 }
+        END { printf "%d passed, %d failed, %d skipped\n", n["pass"], n["fail"], n["skipped"] }' "$work/node.out"
     return $status
 }
 

@@ -10,7 +10,10 @@ import { each, key, openaiEventsUrl, url } from "./setup.mjs";
 const openai = createOpenAI({ baseURL: url, apiKey: key });
 const openResponses = createOpenResponses({ name: "local", url: `${url}/responses`, apiKey: key });
 const withThoughts = createOpenResponses({ name: "local", url: `${openaiEventsUrl}/responses`, apiKey: key });
-const packages = { "@ai-sdk/openai": (model) => openai.responses(model), "@ai-sdk/open-responses": openResponses };
+const packages = {
+  "@ai-sdk/openai": (model) => openai.responses(model),
+  "@ai-sdk/open-responses": openResponses,
+};
 
 const weather = tool({
   description: "Weather in a city",
@@ -20,9 +23,11 @@ const weather = tool({
 
 for (const [name, language] of Object.entries(packages)) {
   each(`${name} generates text`, async (model) => {
-    const result = await generateText({ model: language(model), system: "Be brief.", prompt: "Good morning", maxRetries: 0 });
+    const settings = { model: language(model), maxRetries: 0 };
+    const result = await generateText({ ...settings, system: "Be brief.", prompt: "Good morning" });
     assert.match(result.text, /Good morning/);
     assert.equal(result.finishReason, "stop");
+    assert.deepEqual(result.warnings ?? [], []);
     assert.ok(result.usage.inputTokens > 0 && result.usage.outputTokens > 0);
   });
 
@@ -55,7 +60,8 @@ for (const [name, language] of Object.entries(packages)) {
   });
 
   each(`${name} shows errors`, async (model) => {
-    const error = await generateText({ model: language(`${model}-error-429`), prompt: "Hello", maxRetries: 0 }).catch((e) => e);
+    const settings = { model: language(`${model}-error-429`), maxRetries: 0 };
+    const error = await generateText({ ...settings, prompt: "Hello" }).catch((e) => e);
     assert.ok(APICallError.isInstance(error), String(error));
     assert.equal(error.statusCode, 429);
     assert.ok(error.isRetryable && Number(error.responseHeaders["retry-after"]) > 0);

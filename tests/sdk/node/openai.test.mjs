@@ -123,7 +123,8 @@ each("a thought goes back without a store", async (model) => {
 
 each("a rate limit says when to come back", async (model) => {
   for (const stream of [false, true]) {
-    const error = await client.responses.create({ model: `${model}-error-429`, input: "Hello", stream }).catch((e) => e);
+    const request = { model: `${model}-error-429`, input: "Hello", stream };
+    const error = await client.responses.create(request).catch((e) => e);
     assert.ok(error instanceof OpenAI.RateLimitError, String(error));
     assert.ok(Number(error.headers.get("retry-after")) > 0);
     assert.equal(error.code, "rate_limit_exceeded");
@@ -132,7 +133,8 @@ each("a rate limit says when to come back", async (model) => {
 
 each("a failure inside a stream is an APIError", async (model) => {
   for (const ending of ["fail", "cut"]) {
-    const stream = await client.responses.create({ model: `${model}-${ending}`, input: "Good morning to you all", stream: true });
+    const request = { model: `${model}-${ending}`, input: "Good morning to you all", stream: true };
+    const stream = await client.responses.create(request);
     const error = await all(stream).catch((e) => e);
     assert.ok(error instanceof OpenAI.APIError, String(error));
     assert.ok(error.code && error.message);

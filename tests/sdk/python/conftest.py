@@ -33,5 +33,5 @@ def model(provider):
 
 def pytest_terminal_summary(terminalreporter):
     counts = {key: len(terminalreporter.stats.get(key, [])) for key in ("passed", "failed", "error", "skipped")}
-    line = f"{counts['passed']} passed, {counts['failed'] + counts['error']} failed"
-    terminalreporter.write_line(line + (f", {counts['skipped']} skipped" if counts["skipped"] else ""))
+    failed = counts["failed"] + counts["error"]
+    terminalreporter.write_line(f"{counts['passed']} passed, {failed} failed, {counts['skipped']} skipped")

@@ -25,7 +25,13 @@ def test_create_answers_in_text(client, model):
 def test_the_settings_are_echoed(client, model):
     response = checks.whole(
         client.responses.create(
-            model=model, input="Hello", temperature=0.5, metadata={"a": "b"}, max_output_tokens=500, user="u", store=False
+            model=model,
+            input="Hello",
+            temperature=0.5,
+            metadata={"a": "b"},
+            max_output_tokens=500,
+            user="u",
+            store=False,
         )
     )
     assert (response.temperature, response.metadata, response.max_output_tokens) == (0.5, {"a": "b"}, 500)
@@ -100,6 +106,16 @@ def test_retrieve_gives_what_create_gave(client, model):
 def test_retrieve_gives_what_a_stream_ended_with(client, model):
     _, final = checks.stream(client.responses.create(model=model, input="Good morning", stream=True))
     assert client.responses.retrieve(final.id).to_dict() == final.to_dict()
+
+
+def test_an_image_goes_along(client, model):
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    content = [
+        {"type": "input_text", "text": "Good morning"},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{pixel}", "detail": "auto"},
+    ]
+    response = checks.whole(client.responses.create(model=model, input=[{"role": "user", "content": content}]))
+    assert "Good morning" in response.output_text
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -34,7 +34,9 @@ def test_a_call_and_its_output_by_previous_response_id(client, model, stream):
         _, first = checks.stream(first)
     call = only_call(checks.whole(first))
     output = {"type": "function_call_output", "call_id": call.call_id, "output": "18 degrees"}
-    second = client.responses.create(model=model, input=[output], previous_response_id=first.id, tools=[WEATHER], stream=stream)
+    second = client.responses.create(
+        model=model, input=[output], previous_response_id=first.id, tools=[WEATHER], stream=stream
+    )
     if stream:
         _, second = checks.stream(second)
     assert "18 degrees" in checks.whole(second).output_text
@@ -64,6 +66,32 @@ def test_the_stream_helper_parses_arguments(client, model):
         call = only_call(stream.get_final_response())
     assert deltas[-1].snapshot == call.arguments
     assert call.parsed_arguments == {"city": "Oslo"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_parallel_calls_are_told_apart(client, model, stream):
+    first = client.responses.create(model=model, input=ASK + " and Rome", tools=[WEATHER], stream=stream)
+    if stream:
+        _, first = checks.stream(first)
+    calls = [item for item in checks.whole(first).output if item.type == "function_call"]
+    assert [json.loads(call.arguments)["city"] for call in calls] == ["Oslo", "Rome"]
+    assert len({call.call_id for call in calls}) == len({call.id for call in calls}) == 2
+    outputs = [
+        {"type": "function_call_output", "call_id": call.call_id, "output": f"result {n}"}
+        for n, call in enumerate(calls)
+    ]
+    # The order of the outputs is the client's.
+    second = client.responses.create(model=model, input=outputs[::-1], previous_response_id=first.id, tools=[WEATHER])
+    assert "result 0" in second.output_text and "result 1" in second.output_text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_one_call_at_most_without_parallel_calls(client, model, stream):
+    settings = {"input": ASK + " and Rome", "tools": [WEATHER], "parallel_tool_calls": False}
+    response = client.responses.create(model=model, stream=stream, **settings)
+    if stream:
+        _, response = checks.stream(response)
+    only_call(checks.whole(response))
 
 
 def test_tool_choice_none_makes_no_call(client, model):

@@ -138,9 +138,11 @@ def calls(ask, prompt):
     if not fitting and ask.forced:
         fitting = ask.tools[:1]
     before = sum(role == "assistant" for role, _ in ask.turns)
+    # A list of names makes a call for each, whatever was asked of parallel calls: the server has to see to that.
+    places = re.findall(r"\b[A-Z][a-zé]+\b", prompt.partition(" ")[2]) or [prompt]
     return [
-        (f"call_{before}_{n}", name, json.dumps(fill(schema, prompt), ensure_ascii=False))
-        for n, (name, schema) in enumerate(fitting[:2])
+        (f"call_{before}_{n}", name, json.dumps(fill(schema, place), ensure_ascii=False))
+        for n, (name, schema, place) in enumerate((*tool, place) for tool in fitting[:1] for place in places)
     ]
 
 

@@ -3,7 +3,7 @@
     python3 upstream.py PORT_FILE
 
 listens on a free loopback port, writes it to PORT_FILE, and serves `/<kind>/…` until it is stopped. The key it takes
-is `upstream-key`; another one gets the wire's 401. What it answers is in `model.py`, how in `wires.py`.
+is `upstream-key`; another one gets the wire's 401. What it answers is in `model.py`, how in `wires`.
 """
 
 import json
