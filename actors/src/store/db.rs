@@ -194,6 +194,30 @@ fn open_patiently(folder: &Path, options: &DbOptions) -> Result<sled::Db, StoreO
 }
 
 fn open_once(folder: &Path, options: &DbOptions) -> Result<sled::Db, StoreOpenError> {
+    match open_sled(folder, options) {
+        // The lock was ours to get this far, so no other process is writing them.
+        Err(StoreOpenError::Corrupt { .. }) if remove_unfinished(folder)? => open_sled(folder, options),
+        other => other,
+    }
+}
+
+/// Removes snapshots that sled began and did not finish, because of a kill or a full disk: it takes them for
+/// finished ones and calls the store corrupt, though it needs none to read its log. Tells whether there were any.
+fn remove_unfinished(folder: &Path) -> Result<bool, StoreOpenError> {
+    let mut any = false;
+    let failed = |e| StoreOpenError::io("look through", folder, e);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(&path).map_err(|e| StoreOpenError::io("remove", &path, e))?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+fn open_sled(folder: &Path, options: &DbOptions) -> Result<sled::Db, StoreOpenError> {
     // sled has assertions where it should have errors.
     let opened = std::panic::catch_unwind(|| {
         sled::Config::new().path(folder).cache_capacity(options.cache_capacity).open()
@@ -352,6 +376,23 @@ mod tests {
         assert_eq!((names.len(), names[0].as_str(), names[1].as_str()), (3, "confirmed", "responses"));
         assert!(names[2].starts_with("responses.corrupt-"), "{names:?}");
         assert!(fs::metadata(folder.path().join(&names[2]).join("db")).unwrap().len() > 100_000);
+    }
+
+    #[test]
+    fn a_snapshot_that_was_cut_off_costs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(folder.path(), &OPTIONS).unwrap();
+        let record = write(2000);
+        db.write(std::slice::from_ref(&record)).unwrap();
+        drop(db);
+        for bytes in [&b""[..], b"half a snapshot"] {
+            let name = folder.path().join(FOLDER).join("snap.7FFFFFFFFFFFFFFF.generating");
+            fs::write(&name, bytes).unwrap();
+            let db = Db::open(folder.path(), &OPTIONS).unwrap();
+            assert_eq!(db.read(&record.id).unwrap().as_ref(), Some(&record.bytes));
+            assert!(!name.exists());
+        }
+        assert_eq!(names(&folder), ["confirmed", "responses"]);
     }
 
     #[test]
