@@ -1,5 +1,9 @@
 //! Good answers: every kind of provider, as JSON and as a stream.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::app::{App, setup};
@@ -196,6 +200,25 @@ fn an_answer_has_the_customary_headers() {
     let body = stream.text();
     assert!(body.ends_with("\n\ndata: [DONE]\n\n"), "{body}");
     assert!(!body.contains('\r') && !body.contains("\nid:"), "{body}");
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_no_chunks() {
+    let (fake, app) = all_kinds();
+    fake.push(wire::answer("openai-chat", text(&["Hi"])));
+    let body = json!({"model": "openai-chat/m", "input": "Hi", "stream": true}).to_string();
+    let head = format!("host: {}\r\ncontent-type: application/json", app.address);
+    let request =
+        format!("POST /v1/responses HTTP/1.0\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let mut socket = TcpStream::connect(app.address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let (head, events) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.0 200") && !head.contains("transfer-encoding"), "{head}");
+    assert!(events.starts_with("event: response.created\n"), "{events}");
+    assert!(events.ends_with("\n\ndata: [DONE]\n\n") && !events.contains('\r'), "{events}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::http::{ConnectionType, Version};
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use or_actors::{Job, ProviderKey, Reply, StartResponse};
@@ -30,7 +31,15 @@ pub(crate) async fn create(
     let received = Instant::now();
     match begin(&request, &mut payload, &state, &worker, received).await {
         Err(error) => error_response(&error),
-        Ok(reply) => answer(reply, received),
+        Ok(reply) => {
+            let mut response = answer(reply, received);
+            if request.version() < Version::HTTP_11 {
+                // The end of the connection is the end of the body: HTTP/1.0 knows no chunks.
+                response.head_mut().no_chunking(true);
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
+            response
+        }
     }
 }
 
