@@ -256,6 +256,8 @@ fn only_json_is_taken() {
     }
     // curl's users forget the header more often than not, but say something wrong rarely.
     check_bytes(&app, &[("content-type", "-")], body, (400, "model_not_found"));
+    check_bytes(&app, &[("content-encoding", "gzip")], body, (415, "unsupported_content_encoding"));
+    check_bytes(&app, &[("content-encoding", "identity")], body, (400, "model_not_found"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reads a request's body within its limits.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{self, BytesMut};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -29,13 +29,27 @@ fn check_type(request: &HttpRequest) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorKind::UnsupportedMediaType, message).with_code("unsupported_content_type"))
 }
 
-/// The whole JSON body: 415 for another type, 413 above the limit, 400 if it does not come.
+fn check_encoding(request: &HttpRequest) -> Result<(), ApiError> {
+    let Some(value) = request.headers().get(CONTENT_ENCODING) else { return Ok(()) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text.is_empty() || text.eq_ignore_ascii_case("identity") {
+        return Ok(());
+    }
+    let message = format!(
+        "Unsupported content encoding: '{}'. Send the body as it is, without compression.",
+        text.chars().take(100).collect::<String>()
+    );
+    Err(ApiError::new(ErrorKind::UnsupportedMediaType, message).with_code("unsupported_content_encoding"))
+}
+
+/// The whole JSON body: 415 for another type or a compressed one, 413 above the limit, 400 if it does not come.
 pub(crate) async fn read(
     request: &HttpRequest,
     payload: &mut web::Payload,
     options: &HttpOptions,
 ) -> Result<Bytes, ApiError> {
     check_type(request)?;
+    check_encoding(request)?;
     let limit = options.max_body_bytes;
     let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|n| n > limit) {
