@@ -116,9 +116,16 @@ fn ranges_lengths_and_words_are_kept() {
         let part = json!({"type": "input_image", "image_url": url});
         json!({"input": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}, {"role": "user", "content": [part]}]})
     };
+    let file = |two: [&str; 2]| {
+        let mut part = json!({"type": "input_file", "filename": "a.txt"});
+        two.iter().for_each(|name| part[*name] = json!("https://a.example/b"));
+        json!({"input": [{"role": "user", "content": [part]}]})
+    };
     let image_path = "input[2].content[0].image_url";
     let tool = json!({"type": "function", "name": "f"});
     let cases = [
+        (file(["file_data", "file_url"]), word, "input[0].content[0].file_url"),
+        (file(["file_id", "file_url"]), word, "input[0].content[0].file_id"),
         (json!({"max_output_tokens": 10}), below, "max_output_tokens"),
         (json!({"max_output_tokens": -1}), below, "max_output_tokens"),
         (json!({"max_output_tokens": 1e30}), above, "max_output_tokens"),

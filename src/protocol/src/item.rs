@@ -154,7 +154,7 @@ pub enum ContentPart {
         file_id: Option<String>,
         detail: Detail,
     },
-    /// At least one of `file_data` (base64 or data URL), `file_url`, `file_id` is set.
+    /// One of `file_data` (base64 or data URL), `file_url`, `file_id` is set.
     InputFile {
         #[serde(skip_serializing_if = "Option::is_none")]
         filename: Option<String>,

@@ -80,11 +80,18 @@ fn image(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
         check_url(fields.at("image_url"), url, true)?;
     }
     let file_id = fields.string("file_id", MAX_TEXT)?;
-    if image_url.is_none() && file_id.is_none() {
-        return Err(missing(fields.at("image_url")));
+    match (&image_url, &file_id) {
+        (None, None) => return Err(missing(fields.at("image_url"))),
+        (Some(_), Some(_)) => return Err(too_many(fields.at("file_id"), "'image_url' and 'file_id'")),
+        _ => {}
     }
     let detail = fields.word("detail", DETAILS)?.unwrap_or(Detail::Auto);
     Ok(ContentPart::InputImage { image_url, file_id, detail })
+}
+
+/// No provider reads two, and to leave one out in silence would be a guess.
+fn too_many(path: Path<'_>, names: &str) -> ApiError {
+    refuse("invalid_value", path, format_args!("expected only one of {names}."))
 }
 
 /// http(s) and, where `data` is set, base64 data URLs.
@@ -113,8 +120,14 @@ fn file(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
     let file_data = fields.string("file_data", MAX_FILE_DATA)?;
     let file_url = fields.string("file_url", MAX_IMAGE_URL)?;
     let file_id = fields.string("file_id", MAX_TEXT)?;
-    if file_data.is_none() && file_url.is_none() && file_id.is_none() {
-        return Err(missing(fields.at("file_data")));
+    let sources = [(&file_id, "file_id"), (&file_url, "file_url"), (&file_data, "file_data")];
+    let mut given = sources.iter().filter(|(value, _)| value.is_some());
+    match (given.next(), given.next()) {
+        (None, _) => return Err(missing(fields.at("file_data"))),
+        (Some((_, name)), Some(_)) => {
+            return Err(too_many(fields.at(name), "'file_data', 'file_url' and 'file_id'"));
+        }
+        _ => {}
     }
     if let Some(url) = &file_url {
         check_url(fields.at("file_url"), url, false)?;
