@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use open_responses::config::{Cli, Command, Env, ProviderState, Resolved, check_config};
+use open_responses::config::{Cli, Command, Env, ProviderState, Resolved};
 use open_responses::{Running, ServerBuilder, init_log};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,7 +21,12 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<()> {
     let (cli, env) = (Cli::of_process(), Env::of_process());
     match cli.command() {
-        Command::CheckConfig => print!("{}", check_config(&cli, &env)?),
+        Command::CheckConfig => {
+            let resolved = cli.load(&env)?;
+            let summary = resolved.to_string();
+            ServerBuilder::new(resolved).check()?;
+            print!("{summary}");
+        }
         Command::Serve => serve(cli.load(&env)?)?,
     }
     Ok(())

@@ -82,6 +82,11 @@ impl ServerBuilder {
         self
     }
 
+    /// Whether every provider that is on has a known kind and quirks that its adapter takes.
+    pub fn check(&self) -> Result<(), StartError> {
+        wiring::providers(&self.resolved, &self.factories).map(drop)
+    }
+
     /// Opens the store, binds and starts the workers.
     pub fn start(self) -> Result<Running, StartError> {
         raise_open_files();

@@ -47,6 +47,15 @@ fn an_error_is_one_line_and_a_failure() {
 }
 
 #[test]
+fn what_an_adapter_refuses_is_found() {
+    let kinds = "anthropic, demo, gemini, ollama, openai-chat, openai-responses";
+    let want = format!("error: provider `x`: unknown kind `zzz`; known are: {kinds}");
+    check(Some("[providers.x]\nkind = 'zzz'"), &[], &[], (1, &want));
+    let quirk = "[providers.x]\nkind = 'demo'\nquirks = { zz = 1 }";
+    check(Some(quirk), &[], &[], (1, "error: provider `x`: quirks.zz: the demo provider has no quirks"));
+}
+
+#[test]
 fn keys_are_not_shown() {
     let env = [("OPENAI_API_KEY", "sk-secret")];
     let want =

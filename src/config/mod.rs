@@ -31,7 +31,6 @@ pub use provider::{HeaderValue, ProviderConfig, ProviderKind};
 pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved};
 pub use routes::{Pattern, Route, Target, built_in_routes};
 pub use secret::Secret;
-pub use summary::check_config;
 
 /// The whole configuration.
 ///

@@ -2,12 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Cli, ConfigError, Env, ProviderState, Resolved, built_in_routes};
-
-/// Does what `open-responses check-config` does; the caller prints the text.
-pub fn check_config(cli: &Cli, env: &Env) -> Result<String, ConfigError> {
-    Ok(cli.load(env)?.to_string())
-}
+use super::{ProviderState, Resolved, built_in_routes};
 
 impl Resolved {
     /// What the operator most likely does not want, one sentence each.
@@ -70,8 +65,7 @@ impl fmt::Display for Resolved {
 mod tests {
     use pretty_assertions::assert_eq;
 
-    use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Env};
 
     #[track_caller]
     fn check_warnings(toml: &str, want: &[&str]) {
