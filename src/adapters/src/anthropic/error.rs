@@ -7,7 +7,7 @@ use crate::{UpstreamError, UpstreamErrorKind as Kind};
 /// Longest foreign text that is shown to a client, in bytes.
 const MAX_TEXT: usize = 500;
 
-/// `error.type` to kind.
+/// `error.type` to kind. `api_error` says nothing more than the status does.
 const TYPES: &[(&str, Kind)] = &[
     ("invalid_request_error", Kind::InvalidRequest),
     ("authentication_error", Kind::Auth),
@@ -18,7 +18,6 @@ const TYPES: &[(&str, Kind)] = &[
     ("timeout_error", Kind::Timeout),
     ("overloaded_error", Kind::Overloaded),
     ("conflict_error", Kind::Server),
-    ("api_error", Kind::Server),
 ];
 
 /// Words inside the message of an `invalid_request_error` that tell more than its type.
@@ -144,6 +143,9 @@ mod tests {
             (429, "rate_limit_error", Kind::RateLimit),
             (500, "api_error", Kind::Server),
             (504, "timeout_error", Kind::Timeout),
+            (503, "api_error", Kind::Overloaded),
+            (422, "api_error", Kind::InvalidRequest),
+            (413, "api_error", Kind::TooLarge),
             (529, "overloaded_error", Kind::Overloaded),
             (529, "something_new", Kind::Overloaded),
         ] {
