@@ -1,6 +1,6 @@
 //! Tools for providers that only know functions: custom tools and namespaces become functions.
 
-use or_protocol::{FunctionTool, Tool};
+use or_protocol::{CustomTool, FunctionTool, Tool};
 use serde_json::{Map, Value, json};
 
 use crate::Note;
@@ -42,13 +42,17 @@ pub fn flatten_tools(tools: &[Tool], notes: &mut Vec<Note>) -> Vec<FlatTool> {
                 flat.push(FlatTool {
                     function: FunctionTool {
                         name: tool.name.clone(),
-                        description: tool.description.clone(),
+                        description: custom_description(tool),
                         parameters: Some(custom_schema()),
                         strict: None,
                     },
                     origin: ToolOrigin::Custom,
                 });
                 notes.push(Note::emulated(format!("tools[{index}]"), "custom tool sent as a function"));
+                if grammar(tool).is_some() {
+                    let field = format!("tools[{index}].format");
+                    notes.push(Note::emulated(field, "the grammar is described, not enforced"));
+                }
             }
             Tool::Hosted(hosted) if hosted.kind() == "namespace" => {
                 let namespace = tool.name().unwrap_or_default().to_owned();
@@ -71,6 +75,18 @@ pub fn flatten_tools(tools: &[Tool], notes: &mut Vec<Note>) -> Vec<FlatTool> {
         }
     }
     flat
+}
+
+/// The syntax and the definition of the grammar that a custom tool's input must match.
+fn grammar(tool: &CustomTool) -> Option<(&str, &str)> {
+    let format = tool.raw.get("format").filter(|format| format["type"] == "grammar")?;
+    Some((format["syntax"].as_str().unwrap_or_default(), format["definition"].as_str()?))
+}
+
+fn custom_description(tool: &CustomTool) -> Option<String> {
+    let Some((syntax, definition)) = grammar(tool) else { return tool.description.clone() };
+    let told = format!("The input must match this {syntax} grammar:\n{definition}");
+    Some(tool.description.iter().cloned().chain([told]).collect::<Vec<_>>().join("\n\n"))
 }
 
 fn custom_schema() -> Map<String, Value> {
@@ -98,5 +114,40 @@ pub fn custom_input(arguments: &str) -> String {
             _ => arguments.to_owned(),
         },
         _ => arguments.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    fn flat(tool: Value) -> (Vec<FlatTool>, Vec<Note>) {
+        let raw = match tool {
+            Value::Object(raw) => raw,
+            _ => Map::new(),
+        };
+        let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::to_owned);
+        let tool = CustomTool { name: "c".into(), description: text("description"), raw };
+        let mut notes = Vec::new();
+        (flatten_tools(&[Tool::Custom(tool)], &mut notes), notes)
+    }
+
+    #[track_caller]
+    fn check(tool: Value, description: Option<&str>, fields: &[&str]) {
+        let (flat, notes) = flat(tool);
+        assert_eq!(flat[0].function.description.as_deref(), description);
+        assert_eq!(notes.iter().map(|note| note.field.as_str()).collect::<Vec<_>>(), fields);
+    }
+
+    #[test]
+    fn a_grammar_is_told_to_the_model_and_noted() {
+        let format = json!({"type": "grammar", "syntax": "regex", "definition": "a+"});
+        let told = "The input must match this regex grammar:\na+";
+        let fields = ["tools[0]", "tools[0].format"];
+        check(json!({"description": "d", "format": format}), Some(&format!("d\n\n{told}")), &fields);
+        check(json!({ "format": format }), Some(told), &fields);
+        check(json!({"description": "d", "format": {"type": "text"}}), Some("d"), &["tools[0]"]);
     }
 }

@@ -289,7 +289,8 @@ fn tool_choices_take_the_hosts_forms() {
     check_fields("h", json!({"allowed_tools": true}), &with_choice(allowed()), want, &[]);
     let want = json!({"tools": [f], "tool_choice": "required"});
     check_fields("h", json!({}), &with_choice(allowed()), want, &emulated);
-    check_fields("h", json!({}), &Settings { tools: vec![], ..named() }, json!({}), &[]);
+    let lost = ["dropped tool_choice"];
+    check_fields("h", json!({}), &Settings { tools: vec![], ..named() }, json!({}), &lost);
 }
 
 #[test]

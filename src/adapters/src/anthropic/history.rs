@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use or_protocol::{
-    ContentPart, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, Message as MessageItem,
-    Output, Reasoning, Role,
+    ContentPart, Detail, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item,
+    Message as MessageItem, Output, Reasoning, Role,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -123,12 +123,16 @@ impl<'a> Builder<'a, '_> {
         match message.role {
             Role::User => {
                 for part in &message.content {
+                    self.detail(part);
                     if let Some(block) = media::block(part)? {
                         self.user(block)?;
                     }
                 }
             }
             Role::Assistant => {
+                if message.phase.is_some() {
+                    self.note("input.phase", "the provider knows no phases");
+                }
                 // What a refusal cut off would only be refused again.
                 let declined = message.content.iter().any(|part| matches!(part, ContentPart::Refusal { .. }));
                 for part in &message.content {
@@ -281,6 +285,14 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
+    fn detail(&mut self, part: &ContentPart) {
+        if let ContentPart::InputImage { detail, .. } = part
+            && *detail != Detail::Auto
+        {
+            self.note("input.detail", "the provider has one resolution for images");
+        }
+    }
+
     fn user(&mut self, block: Block<'a>) -> Result<(), AdapterError> {
         self.answer_calls()?;
         self.push(WireRole::User, block);
@@ -299,6 +311,7 @@ impl<'a> Builder<'a, '_> {
                 Output::Parts(parts) => {
                     let mut blocks = Vec::with_capacity(parts.len());
                     for part in parts {
+                        self.detail(part);
                         blocks.extend(media::block(part)?);
                     }
                     self.history.stored_files |= blocks.iter().any(media::is_stored_file);

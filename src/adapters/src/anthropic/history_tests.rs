@@ -97,6 +97,20 @@ fn arguments_keep_their_bytes_and_foreign_ids_fit() {
 }
 
 #[test]
+fn phases_and_the_detail_of_images_are_noted() {
+    let image = json!({"type": "input_image", "image_url": "https://a.example/b.png", "detail": "low"});
+    check(
+        json!({"input": [{"role": "user", "content": [image]},
+            {"role": "assistant", "phase": "commentary", "content": "Hm"}, {"role": "user", "content": "Hi"}]}),
+        json!({"messages": [
+            {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "https://a.example/b.png"}}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "Hm"}]},
+            {"role": "user", "content": [{"type": "text", "text": "Hi"}]}]}),
+        &["input.detail dropped", "input.phase dropped"],
+    );
+}
+
+#[test]
 fn cut_off_arguments_are_sent_as_text() {
     check(
         json!({"input": [{"role": "user", "content": "Hi"},

@@ -152,7 +152,9 @@ fn the_choice_of_tools_is_mapped() {
     check(with(named.clone()), json!({"tool_choice": {"type": "tool", "name": "g"}}), &[]);
     let allowed = json!({"type": "allowed_tools", "mode": "required", "tools": [named]});
     let g = json!({"name": "g", "input_schema": {"type": "object", "properties": {}}});
-    check(with(allowed), json!({"tool_choice": {"type": "any"}, "tools": [g]}), &[]);
+    check(with(allowed), json!({"tool_choice": {"type": "any"}, "tools": [g]}), &["tool_choice emulated"]);
+    let lost = json!({"tools": [{"type": "web_search"}], "tool_choice": "required"});
+    check(lost, json!({"tools": null, "tool_choice": null}), &["tools[0] dropped", "tool_choice dropped"]);
     let mut single = with(json!("auto"));
     single["parallel_tool_calls"] = json!(false);
     check(single, json!({"tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}), &[]);

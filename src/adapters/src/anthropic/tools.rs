@@ -46,6 +46,9 @@ impl ToolPlan {
             }
             plan.tools.push(param(name, tool, rules, &mut budget, notes));
         }
+        if plan.tools.is_empty() && plan.forces() {
+            notes.push(Note::dropped("tool_choice", "no tool is left to choose from"));
+        }
         plan.add_answer_tool(settings, notes);
         if plan.tools.is_empty() {
             plan.choice = None;
@@ -98,7 +101,11 @@ impl ToolPlan {
             ToolChoice::Required => (ChoiceKind::Any, None),
             ToolChoice::Function(name) => forced(flat, name),
             ToolChoice::Allowed { mode, names, .. } => {
+                let all = flat.len();
                 flat.retain(|tool| names.iter().any(|name| is_named(tool, name)));
+                if flat.len() < all {
+                    notes.push(Note::emulated("tool_choice", "only the allowed tools are sent"));
+                }
                 let any = *mode == AllowedMode::Required;
                 (if any { ChoiceKind::Any } else { ChoiceKind::Auto }, None)
             }

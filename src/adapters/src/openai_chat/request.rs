@@ -138,6 +138,9 @@ impl Writer<'_, '_, '_> {
         let settings = self.request.settings;
         let mut tools = flatten_tools(&settings.tools, self.fields.notes);
         if tools.is_empty() {
+            if !matches!(settings.tool_choice, ToolChoice::Auto | ToolChoice::None) {
+                self.note(Note::dropped("tool_choice", "no tool is left to choose from"));
+            }
             return false;
         }
         if self.quirks.drops("tools") {
