@@ -102,6 +102,16 @@ impl Store for CrashyStore {
         })
     }
 
+    fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>> {
+        assert!(!id.as_str().ends_with("dead"), "asked to");
+        let crash = id.as_str().ends_with("beef");
+        let work = self.0.delete(id, owner);
+        Box::pin(async move {
+            assert!(!crash, "asked to");
+            work.await
+        })
+    }
+
     fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
         assert!(!id.as_str().ends_with("dead"), "asked to");
         let crash = id.as_str().ends_with("beef");

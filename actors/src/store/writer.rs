@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use or_protocol::ResponseId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -20,7 +21,9 @@ const QUEUE: usize = 1024;
 const BATCH: usize = 256;
 /// Most bytes in one batch, unless one record alone is longer.
 const BATCH_BYTES: usize = 8 << 20;
-/// Most keys removed between two batches.
+/// Most responses removed in one batch; one may have thousands of keys.
+const REMOVALS: usize = 32;
+/// Most keys of expired responses removed between two batches.
 const SWEEP: usize = 500;
 /// Time between two looks for expired responses.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -36,13 +39,17 @@ pub(super) trait Disk: Send + 'static {
     /// Writes all or none; durable on return.
     fn write(&mut self, writes: &[Write]) -> Result<(), StoreError>;
 
+    /// Removes these responses, all or none; durable on return. Says of each whether it was there.
+    fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError>;
+
     /// Removes up to `limit` responses created before `cutoff_ms` and tells how many.
     fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError>;
 }
 
-struct Job {
-    write: Write,
-    done: oneshot::Sender<Result<(), StoreError>>,
+/// What is asked of the thread. It does one after the other, in the order of their coming.
+enum Job {
+    Commit { write: Write, done: oneshot::Sender<Result<(), StoreError>> },
+    Remove { id: ResponseId, done: oneshot::Sender<Result<bool, StoreError>> },
 }
 
 /// The way to the thread. Dropping it writes what is queued, closes the disk and waits for that,
@@ -73,11 +80,28 @@ impl Writer {
 
     /// Queues one record; resolves when it is durable or has failed.
     pub(super) fn commit(&self, write: Write) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        self.queue(move |done| Job::Commit { write, done })
+    }
+
+    /// Queues the removal of one response; resolves when that is durable or has failed, and says whether it was
+    /// there.
+    pub(super) fn remove(
+        &self,
+        id: ResponseId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
+        self.queue(move |done| Job::Remove { id, done })
+    }
+
+    fn queue<T, F>(&self, job: F) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
+    where
+        T: Send,
+        F: FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Job + Send,
+    {
         let jobs = self.jobs.clone();
         async move {
             let (done, answer) = oneshot::channel();
             let jobs = jobs.ok_or(StoreError::Unavailable)?;
-            jobs.send(Job { write, done }).await.map_err(|_| StoreError::Unavailable)?;
+            jobs.send(job(done)).await.map_err(|_| StoreError::Unavailable)?;
             drop(jobs);
             answer.await.unwrap_or(Err(StoreError::Unavailable))
         }
@@ -107,6 +131,8 @@ impl Drop for Writer {
     }
 }
 
+type Jobs<'a> = std::iter::Peekable<std::vec::Drain<'a, Job>>;
+
 struct Worker<D> {
     disk: D,
     retention: Option<Duration>,
@@ -126,7 +152,7 @@ impl<D: Disk> Worker<D> {
             });
             match next {
                 Some(0) => return,
-                Some(_) => self.write(&mut jobs),
+                Some(_) => self.work(&mut jobs),
                 None => {}
             }
             if let Some(retention) = self.retention
@@ -137,25 +163,61 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    fn write(&mut self, jobs: &mut Vec<Job>) {
+    /// Does the jobs in their order; neighbours of one kind share a batch.
+    fn work(&mut self, jobs: &mut Vec<Job>) {
         let mut jobs = jobs.drain(..).peekable();
         while let Some(first) = jobs.next() {
-            let mut bytes = first.write.bytes.len();
-            let (mut writes, mut waiters) = (vec![first.write], vec![first.done]);
-            while let Some(job) = jobs.next_if(|job| bytes + job.write.bytes.len() <= BATCH_BYTES) {
-                bytes += job.write.bytes.len();
-                writes.push(job.write);
-                waiters.push(job.done);
+            match first {
+                Job::Commit { write, done } => self.write(write, done, &mut jobs),
+                Job::Remove { id, done } => self.remove(id, done, &mut jobs),
             }
-            let result = self.guarded(|disk| disk.write(&writes));
-            if let Err(error) = &result {
-                tracing::error!(%error, records = writes.len(), "a batch of responses was not written");
-            }
-            self.healthy.store(result.is_ok(), Ordering::Relaxed);
-            for waiter in waiters {
-                // A request that went away meanwhile does not want to know.
-                let _ = waiter.send(result.clone());
-            }
+        }
+    }
+
+    fn write(&mut self, write: Write, done: oneshot::Sender<Result<(), StoreError>>, jobs: &mut Jobs<'_>) {
+        let mut bytes = write.bytes.len();
+        let (mut writes, mut waiters) = (vec![write], vec![done]);
+        let fits = |job: &Job, bytes| match job {
+            Job::Commit { write, .. } => bytes + write.bytes.len() <= BATCH_BYTES,
+            Job::Remove { .. } => false,
+        };
+        while let Some(Job::Commit { write, done }) = jobs.next_if(|job| fits(job, bytes)) {
+            bytes += write.bytes.len();
+            writes.push(write);
+            waiters.push(done);
+        }
+        let result = self.guarded(|disk| disk.write(&writes));
+        if let Err(error) = &result {
+            tracing::error!(%error, records = writes.len(), "a batch of responses was not written");
+        }
+        self.healthy.store(result.is_ok(), Ordering::Relaxed);
+        for waiter in waiters {
+            // A request that went away meanwhile does not want to know.
+            let _ = waiter.send(result.clone());
+        }
+    }
+
+    fn remove(
+        &mut self,
+        id: ResponseId,
+        done: oneshot::Sender<Result<bool, StoreError>>,
+        jobs: &mut Jobs<'_>,
+    ) {
+        let (mut ids, mut waiters) = (vec![id], vec![done]);
+        while ids.len() < REMOVALS
+            && let Some(Job::Remove { id, done }) = jobs.next_if(|job| matches!(job, Job::Remove { .. }))
+        {
+            ids.push(id);
+            waiters.push(done);
+        }
+        let result = self.guarded(|disk| disk.remove(&ids));
+        if let Err(error) = &result {
+            tracing::error!(%error, responses = ids.len(), "responses were not removed");
+        }
+        self.healthy.store(result.is_ok(), Ordering::Relaxed);
+        for (n, waiter) in waiters.into_iter().enumerate() {
+            let there = result.as_ref().map(|found| found.get(n).copied().unwrap_or_default());
+            let _ = waiter.send(there.map_err(Clone::clone));
         }
     }
 

@@ -8,10 +8,21 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 
-/// A disk that notes the size of each batch and waits for a word before each write.
+/// A disk that notes the size of each batch, with a minus if it removes, and waits for a word before each.
 struct Probe {
     gate: gate::Receiver<Result<(), StoreError>>,
-    batches: Arc<Mutex<Vec<usize>>>,
+    batches: Arc<Mutex<Vec<isize>>>,
+}
+
+impl Probe {
+    fn note(&self, size: isize) -> Result<(), StoreError> {
+        self.batches.lock().unwrap().push(size);
+        match self.gate.recv_timeout(Duration::from_secs(20)).unwrap() {
+            Err(StoreError::Panicked) => panic!("as told"),
+            Err(StoreError::Unavailable) => std::panic::panic_any(PanicsOnDrop),
+            other => other,
+        }
+    }
 }
 
 struct PanicsOnDrop;
@@ -24,12 +35,13 @@ impl Drop for PanicsOnDrop {
 
 impl Disk for Probe {
     fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        self.batches.lock().unwrap().push(writes.len());
-        match self.gate.recv_timeout(Duration::from_secs(20)).unwrap() {
-            Err(StoreError::Panicked) => panic!("as told"),
-            Err(StoreError::Unavailable) => std::panic::panic_any(PanicsOnDrop),
-            other => other,
-        }
+        self.note(writes.len().cast_signed())
+    }
+
+    /// Every second one is there.
+    fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
+        self.note(-ids.len().cast_signed())?;
+        Ok((0..ids.len()).map(|n| n % 2 == 0).collect())
     }
 
     fn expire(&mut self, _: u64, _: usize) -> Result<usize, StoreError> {
@@ -40,7 +52,7 @@ impl Disk for Probe {
 struct Bench {
     writer: Writer,
     gate: gate::Sender<Result<(), StoreError>>,
-    batches: Arc<Mutex<Vec<usize>>>,
+    batches: Arc<Mutex<Vec<isize>>>,
 }
 
 fn bench() -> Bench {
@@ -95,7 +107,7 @@ async fn commits_that_wait_share_a_batch_and_all_are_answered() {
         bench.gate.send(Ok(())).unwrap();
     }
     assert_eq!(results(tasks).await, vec![None; 301]);
-    assert_eq!(*bench.batches.lock().unwrap(), [1, BATCH, 300 - BATCH]);
+    assert_eq!(*bench.batches.lock().unwrap(), [1, BATCH.cast_signed(), 300 - BATCH.cast_signed()]);
 }
 
 #[tokio::test]
@@ -143,6 +155,37 @@ async fn a_failed_batch_fails_all_of_it_and_nothing_after_it() {
 }
 
 #[tokio::test]
+async fn removals_keep_their_place_among_commits() {
+    let bench = bench();
+    let mut commits = vec![occupy(&bench).await];
+    let mut removals = Vec::new();
+    for round in 0..2 {
+        commits.extend(queue(&bench, 3, 1).await);
+        for _ in 0..REMOVALS + 1 - round {
+            let free = bench.writer.jobs.as_ref().unwrap().capacity();
+            removals.push(tokio::spawn(bench.writer.remove(ResponseId::new())));
+            while bench.writer.jobs.as_ref().unwrap().capacity() == free {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    for n in 0..6 {
+        let full = || StoreError::Io("disk full".into());
+        bench.gate.send(if n == 3 { Err(full()) } else { Ok(()) }).unwrap();
+    }
+    assert_eq!(results(commits).await, vec![None; 7]);
+    let mut got = Vec::new();
+    for removal in removals {
+        got.push(removal.await.unwrap().map_err(|e| e.to_string()));
+    }
+    let batch = |size: usize| (0..size).map(|n| Ok(n % 2 == 0)).collect::<Vec<_>>();
+    let failed = vec![Err("the store failed: disk full".to_owned())];
+    assert_eq!(got, [batch(REMOVALS), failed, batch(REMOVALS)].concat());
+    let all = REMOVALS.cast_signed();
+    assert_eq!(*bench.batches.lock().unwrap(), [1, 3, -all, -1, 3, -all]);
+}
+
+#[tokio::test]
 async fn a_panic_is_an_error_for_its_batch_only() {
     let bench = bench();
     bench.gate.send(Err(StoreError::Panicked)).unwrap();
@@ -184,6 +227,10 @@ impl Disk for Sweeper {
         Ok(())
     }
 
+    fn remove(&mut self, _: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
+        Ok(Vec::new())
+    }
+
     fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
         self.0.send((cutoff_ms, limit)).unwrap();
         Ok(if cutoff_ms > 0 { limit } else { 0 })
@@ -213,6 +260,10 @@ fn a_disk_that_never_closes_does_not_stop_the_stop() {
     impl Disk for Stuck {
         fn write(&mut self, _: &[Write]) -> Result<(), StoreError> {
             Ok(())
+        }
+
+        fn remove(&mut self, _: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
+            Ok(Vec::new())
         }
 
         fn expire(&mut self, _: u64, _: usize) -> Result<usize, StoreError> {
