@@ -85,6 +85,12 @@ pub trait Adapter: Send + Sync {
     /// The kind, as in the configuration; also names the origin of sealed state (design D11).
     fn kind(&self) -> &'static str;
 
+    /// Models of this kind that are there without asking, for the server's list of models; none unless said
+    /// otherwise.
+    fn models(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// How a streamed answer is cut into frames; server-sent events unless said otherwise.
     fn framing(&self) -> Framing {
         Framing::Sse
