@@ -80,7 +80,11 @@ check python_sdk.py 'You said: "Hello!"' "Person(name='Ada', age=36)" 'get_weath
 check node_stream.mjs 'You said: "Tell me a story."' ' tokens)' 'began with: "Tell me a story."' -- node "$here/node_stream.mjs" "$url"
 
 check embedding.rs 'began with: "My name is Ada."' -- "$target/debug/examples/embedding"
-check custom_provider.rs 'HELLO THERE' 'temperature' -- "$target/debug/examples/custom_provider" --check
+"$target/debug/examples/custom_provider" 127.0.0.1:0 >"$work/custom.out" 2>&1 &
+pids+=($!)
+custom=$(await "$work/custom.out" 'http://127\.0\.0\.1:[0-9]+')
+check custom_provider.rs 'HELLO THERE' 'openresponses-translation: temperature;dropped' -- curl -si "$custom/v1/responses" \
+    -H 'content-type: application/json' -d '{"model": "shout/loud", "input": "Hello there", "temperature": 0.5}'
 
 chromium=${CHROMIUM:-$(command -v chromium || true)}
 if [ -n "$chromium" ]; then

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
 use or_actors::metrics::Metrics;
@@ -92,6 +92,7 @@ impl ServerBuilder {
         raise_open_files();
         let specs = wiring::providers(&self.resolved, &self.factories)?;
         let pick = wiring::router(&self.resolved, &specs);
+        let models = wiring::models(&self.resolved, &specs, now());
         let config = &self.resolved.config;
         let store = match self.store {
             Some(store) => store,
@@ -102,7 +103,7 @@ impl ServerBuilder {
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved, grace);
         let address = options.bind;
-        let state = Arc::new(AppState { node: Arc::clone(&node), pick, options });
+        let state = Arc::new(AppState { node: Arc::clone(&node), pick, models, options });
         let (server, addresses) =
             or_http::start(state).map_err(|source| StartError::Bind { address, source })?;
         let handle = server.handle();
@@ -154,6 +155,12 @@ impl Running {
             Err(error) => Err(std::io::Error::other(error)),
         }
     }
+}
+
+/// Unix seconds.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or_default()
 }
 
 fn raise_open_files() {

@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicUsize;
 
 use or_actors::{ProviderSpec, Transport};
 use or_adapters::{Adapter, ProviderOptions, builtin};
-use or_http::{Pick, Picked};
+use or_http::{ListedModel, Pick, Picked};
 use or_protocol::ApiError;
 
 use crate::StartError;
-use crate::config::{Config, Provider, ProviderState, Resolved};
+use crate::config::{Config, Provider, ProviderState, Resolved, Target};
 
 /// Makes an adapter of a user's own kind.
 pub(crate) type Factory = dyn Fn(&ProviderOptions) -> Result<Arc<dyn Adapter>, String> + Send + Sync;
@@ -102,8 +102,107 @@ pub(crate) fn router(resolved: &Resolved, specs: &BTreeMap<String, Arc<ProviderS
     })
 }
 
+/// What `/v1/models` lists, by provider: what its adapter knows without asking, then what the configuration names.
+pub(crate) fn models(
+    resolved: &Resolved,
+    specs: &BTreeMap<String, Arc<ProviderSpec>>,
+    created: i64,
+) -> Vec<ListedModel> {
+    let mut listed: Vec<ListedModel> = Vec::new();
+    for (provider, spec) in specs {
+        let configured = resolved.providers.get(provider).map(|p| p.config.models.as_slice());
+        let known = spec.adapter.models().iter().copied();
+        for model in known.chain(configured.unwrap_or_default().iter().map(String::as_str)) {
+            match name(&resolved.config, provider, model) {
+                Some(id) if listed.iter().any(|other| other.id == id) => {}
+                Some(id) => listed.push(ListedModel { id, created, owned_by: provider.clone() }),
+                None => tracing::warn!(provider, model, "not listed: a route leads its name elsewhere"),
+            }
+        }
+    }
+    listed
+}
+
+/// The shortest name by which the router finds this model at this provider.
+fn name(config: &Config, provider: &str, model: &str) -> Option<String> {
+    let wanted = Target { provider, model };
+    [model.to_owned(), format!("{provider}/{model}")]
+        .into_iter()
+        .find(|name| config.pick(name) == Some(wanted))
+}
+
 fn unknown(model: &str, why: &str) -> ApiError {
     let model: String = model.chars().take(100).collect();
     let text = format!("The requested model '{model}' does not exist on this server: {why}.");
     ApiError::invalid("model_not_found", "model", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+    use crate::config::Env;
+
+    /// `want`: ids and owners, without the demo's own models.
+    #[track_caller]
+    fn check(toml: &str, want: &[(&str, &str)]) {
+        let resolved = Config::from_toml(toml).unwrap().resolve(&Env::default()).unwrap();
+        let specs = providers(&resolved, &BTreeMap::new()).unwrap();
+        let pick = router(&resolved, &specs);
+        let all = models(&resolved, &specs, 7);
+        for model in &all {
+            assert_eq!(pick(&model.id).unwrap().provider.name, model.owned_by, "{model:?}");
+        }
+        let known = specs.get("demo").map_or(0, |demo| demo.adapter.models().len());
+        let got: Vec<_> = all.iter().map(|m| (m.id.as_str(), m.owned_by.as_str())).collect();
+        let demo = got.iter().filter(|(_, owner)| *owner == "demo").count();
+        assert_eq!(demo, known);
+        let rest: Vec<_> = got.into_iter().filter(|(_, owner)| *owner != "demo").collect();
+        assert_eq!(rest, want);
+    }
+
+    #[test]
+    fn without_configuration_only_the_demo_is_listed() {
+        check("", &[]);
+        check("providers.demo.enabled = false", &[]);
+    }
+
+    #[test]
+    fn a_model_is_listed_by_the_shortest_name_that_leads_to_it() {
+        let azure = "[providers.azure]\nkind = 'openai-responses'\nmodels = ['gpt-5.1', 'mine']\n";
+        let openai = "[providers.openai]\nmodels = ['gpt-5.1', 'gpt-5.1', 'ft:x']\n";
+        check(
+            &format!("{azure}{openai}"),
+            &[
+                ("azure/gpt-5.1", "azure"),
+                ("azure/mine", "azure"),
+                ("gpt-5.1", "openai"),
+                ("openai/ft:x", "openai"),
+            ],
+        );
+        let route = "[[routes]]\npattern = '^mine'\nprovider = 'azure'";
+        check(&format!("{azure}{route}"), &[("azure/gpt-5.1", "azure"), ("mine", "azure")]);
+    }
+
+    #[test]
+    fn a_second_demo_has_its_models_under_its_name() {
+        let resolved =
+            Config::from_toml("providers.two.kind = 'demo'").unwrap().resolve(&Env::default()).unwrap();
+        let specs = providers(&resolved, &BTreeMap::new()).unwrap();
+        let all = models(&resolved, &specs, 7);
+        assert!(all.iter().any(|m| (m.id.as_str(), m.owned_by.as_str()) == ("demo-long", "demo")));
+        assert!(all.iter().any(|m| (m.id.as_str(), m.owned_by.as_str()) == ("two/demo-long", "two")));
+    }
+
+    #[test]
+    fn what_is_off_or_out_of_reach_is_not_listed() {
+        let ollama = "[providers.ollama]\nmodels = ['llama4']\n";
+        check(ollama, &[("llama4", "ollama")]);
+        check(&format!("{ollama}enabled = false"), &[]);
+        check("auth.client_provider_keys = 'deny'\nproviders.openai.models = ['gpt-5.1']", &[]);
+        check("providers.openai.models = ['gpt-5.1']", &[("gpt-5.1", "openai")]);
+        let elsewhere = "[[routes]]\npattern = 'llama'\nprovider = 'demo'";
+        check(&format!("{ollama}{elsewhere}"), &[]);
+    }
 }

@@ -20,16 +20,22 @@ mod wire;
 mod crash;
 #[path = "app/create.rs"]
 mod create;
+#[path = "app/delete.rs"]
+mod delete;
 #[path = "app/disconnect.rs"]
 mod disconnect;
 #[path = "app/history.rs"]
 mod history;
+#[path = "app/input_items.rs"]
+mod input_items;
 #[path = "app/keys.rs"]
 mod keys;
 #[path = "app/limits.rs"]
 mod limits;
 #[path = "app/metrics.rs"]
 mod metrics;
+#[path = "app/models.rs"]
+mod models;
 #[path = "app/provider_errors.rs"]
 mod provider_errors;
 #[path = "app/request_errors.rs"]

@@ -22,6 +22,7 @@ pub struct Metrics {
     upstream_errors: IntCounterVec,
     running: IntGauge,
     store_commits: IntCounterVec,
+    store_deletions: IntCounterVec,
     panics: IntCounter,
 }
 
@@ -60,6 +61,11 @@ impl Metrics {
             &["provider", "reason"],
         )?;
         let store_commits = counter("openresponses_store_commits_total", "Records written.", &["result"])?;
+        let store_deletions = counter(
+            "openresponses_store_deletions_total",
+            "Requests to delete a response, whether or not it was there.",
+            &["result"],
+        )?;
         let running = IntGauge::new("openresponses_running_responses", "Responses in progress.")?;
         registry.register(Box::new(running.clone()))?;
         let panics = IntCounter::new("openresponses_panics_total", "Panics that were caught.")?;
@@ -73,6 +79,7 @@ impl Metrics {
             upstream_errors,
             running,
             store_commits,
+            store_deletions,
             panics,
         })
     }
@@ -107,6 +114,11 @@ impl Metrics {
     /// Counts a commit.
     pub fn store_commit(&self, good: bool) {
         self.store_commits.with_label_values(&[if good { "ok" } else { "error" }]).inc();
+    }
+
+    /// Counts a request to delete a response.
+    pub fn store_deletion(&self, good: bool) {
+        self.store_deletions.with_label_values(&[if good { "ok" } else { "error" }]).inc();
     }
 
     /// Counts a caught panic.

@@ -1,5 +1,7 @@
 //! What a request refers to: the chain it continues, and single stored items.
 
+use std::collections::HashSet;
+
 use actix::Addr;
 use or_engine::{Context, HistoryTurn, build_context};
 use or_protocol::{ApiError, ErrorKind, Item, ItemId, ItemStatus, ResponseId};
@@ -61,10 +63,13 @@ async fn resolve(store: &Addr<StoreActor>, items: &mut [Item], owner: &str) -> R
     Ok(())
 }
 
-/// Gives input items the ids and the state under which they are stored and listed.
+/// Gives input items the ids and the state under which they are stored and listed. An id stands once in a list:
+/// pages begin behind one.
 fn settle(items: &mut [Item], response: &ResponseId) {
+    let mut taken = HashSet::new();
     for (index, item) in items.iter_mut().enumerate() {
-        if item.id().is_none() {
+        let own = item.id().is_some_and(|id| !id.is_empty() && taken.insert(id.to_owned()));
+        if !own {
             item.set_id(ItemId::input(item.id_prefix(), response, index));
         }
         match item {

@@ -201,6 +201,63 @@ async fn a_record_that_does_not_read_is_named() {
     }
 }
 
+#[tokio::test]
+async fn a_deleted_response_is_gone_from_everywhere() {
+    let fixture = Fixture::new();
+    let first = fixture.commit(record("1", None)).await;
+    let second = fixture.commit(record("2", Some(&first))).await;
+    let third = fixture.commit(record("3", Some(&second))).await;
+    assert_eq!(fixture.chain(&third, "alice").await.unwrap(), ["1", "2", "3"]);
+    let delete = |id: &ResponseId, owner: &str| fixture.store.delete(id.clone(), owner.into());
+    assert!(!delete(&second, "bob").await.unwrap(), "another's");
+    assert_eq!(fixture.chain(&third, "alice").await.unwrap(), ["1", "2", "3"]);
+
+    assert!(delete(&second, "alice").await.unwrap());
+    assert!(!delete(&second, "alice").await.unwrap(), "twice");
+    assert!(!delete(&ResponseId::new(), "alice").await.unwrap(), "never there");
+    let missing = Err(format!("response {second} not found"));
+    assert_eq!(fixture.chain(&third, "alice").await, missing);
+    assert_eq!(fixture.chain(&first, "alice").await.unwrap(), ["1"]);
+    let fixture = fixture.reopened();
+    assert!(fixture.store.load(second, "alice".into()).await.unwrap().is_none());
+    assert_eq!(fixture.chain(&third, "alice").await, missing);
+}
+
+#[tokio::test]
+async fn of_many_deletions_of_one_response_one_succeeds() {
+    let fixture = Fixture::new();
+    let id = fixture.commit(record("1", None)).await;
+    let deletions = (0..20).map(|_| fixture.store.delete(id.clone(), "alice".into()));
+    let done = futures_util::future::try_join_all(deletions).await.unwrap();
+    assert_eq!(done.iter().filter(|done| **done).count(), 1);
+}
+
+#[tokio::test]
+async fn the_room_of_deleted_responses_is_used_again() {
+    let fixture = Fixture::new();
+    let text = "x".repeat(200_000);
+    for _ in 0..300 {
+        let id = fixture.commit(record(&text, None)).await;
+        assert!(fixture.store.delete(id, "alice".into()).await.unwrap());
+    }
+    let size = std::fs::metadata(fixture.folder.path().join("responses/db")).unwrap().len();
+    assert!(size < 20 << 20, "60 MB came and went; the file has {size} bytes");
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_read_is_not_deleted() {
+    let fixture = Fixture::new();
+    let id = ResponseId::new();
+    let Fixture { store, folder } = fixture;
+    drop(store);
+    plant(&folder, &id, b"\x63future");
+    let store = SledStore::open(SledOptions::new(folder.path())).unwrap();
+    let error = store.delete(id.clone(), "alice".into()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Format(0x63)), "{error}");
+    drop(store);
+    assert_eq!(planted(&folder, &id), b"\x63future");
+}
+
 /// Panics while making the future, and within it.
 struct Broken;
 
@@ -211,6 +268,10 @@ impl Store for Broken {
 
     fn load(&self, _: ResponseId, _: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
         Box::pin(async { panic!("in the future") })
+    }
+
+    fn delete(&self, _: ResponseId, _: String) -> StoreFuture<Result<bool, StoreError>> {
+        Box::pin(async { Ok(false) })
     }
 
     fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {

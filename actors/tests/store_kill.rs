@@ -1,4 +1,4 @@
-//! What was confirmed is there after `kill -9`.
+//! What was confirmed is there after `kill -9`, and what was deleted is not.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -34,7 +34,13 @@ fn record(id: &ResponseId) -> StoredResponse {
     }
 }
 
-/// Commits from many tasks, and prints each id when it is confirmed, until it is killed.
+fn say(what: &str, id: &ResponseId) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{what} {id}\n").as_bytes()).unwrap();
+    out.flush().unwrap();
+}
+
+/// Commits from many tasks, deletes some of it, and prints what is confirmed, until it is killed.
 fn commit_for_ever(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let store = SledStore::open(SledOptions::new(folder)).unwrap();
@@ -44,9 +50,12 @@ fn commit_for_ever(folder: &Path) {
             loop {
                 let id = ResponseId::new();
                 store.commit(id.clone(), record(&id)).await.unwrap();
-                let mut out = std::io::stdout().lock();
-                out.write_all(format!("confirmed {id}\n").as_bytes()).unwrap();
-                out.flush().unwrap();
+                say("confirmed", &id);
+                if id.as_str().ends_with(['3', '4', '9', 'c']) {
+                    say("deleting", &id);
+                    assert!(store.delete(id.clone(), "me".into()).await.unwrap());
+                    say("deleted", &id);
+                }
             }
         });
     }
@@ -60,26 +69,32 @@ fn every_confirmed_response_survives_kill_9() {
     }
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut confirmed = Vec::new();
+    let (mut confirmed, mut deleted) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         // Any spread will do: the moment is random enough by itself.
         let life = Duration::from_millis(40 + round * 67);
-        let before = confirmed.len();
-        confirmed.extend(kill_after(life, folder.path()));
-        assert!(confirmed.len() > before, "nothing was confirmed in round {round}");
+        let before = (confirmed.len(), deleted.len());
+        kill_after(life, folder.path(), &mut confirmed, &mut deleted);
+        assert!(confirmed.len() > before.0, "nothing was confirmed in round {round}");
+        assert!(deleted.len() > before.1, "nothing was deleted in round {round}");
         let store = SledStore::open(SledOptions::new(folder.path())).unwrap();
         for id in &confirmed {
             let got = runtime.block_on(store.load(id.clone(), "me".into())).unwrap();
             let got = got.unwrap_or_else(|| panic!("{id} is lost after round {round}"));
             assert_eq!(got.response.get(), record(id).response.get());
         }
+        for id in &deleted {
+            let got = runtime.block_on(store.load(id.clone(), "me".into())).unwrap();
+            assert!(got.is_none(), "{id} is back after round {round}");
+        }
     }
     let kept = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(kept, 2, "nothing was moved aside");
 }
 
-/// Runs this test's other half, kills it, and returns the ids that it had confirmed.
-fn kill_after(life: Duration, folder: &Path) -> Vec<ResponseId> {
+/// Runs this test's other half, kills it, and notes what it had confirmed. What it was about to delete may be
+/// there or not.
+fn kill_after(life: Duration, folder: &Path, confirmed: &mut Vec<ResponseId>, deleted: &mut Vec<ResponseId>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "every_confirmed_response_survives_kill_9", "--nocapture"])
         .env(FOLDER, folder)
@@ -87,17 +102,22 @@ fn kill_after(life: Duration, folder: &Path) -> Vec<ResponseId> {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut ids = Vec::new();
     let mut die_at = None;
     while let Some(Ok(line)) = lines.next() {
-        if let Some(id) = line.strip_prefix("confirmed ").and_then(ResponseId::parse) {
-            ids.push(id);
-            if Instant::now() >= *die_at.get_or_insert_with(|| Instant::now() + life) {
-                child.kill().unwrap();
-            }
+        let Some((what, id)) = line.split_once(' ') else { continue };
+        let Some(id) = ResponseId::parse(id) else { continue };
+        match what {
+            "deleting" => confirmed.retain(|other| *other != id),
+            "deleted" => deleted.push(id),
+            _ => confirmed.push(id),
+        }
+        if what == "deleted" {
+            die_at.get_or_insert_with(|| Instant::now() + life);
+        }
+        if die_at.is_some_and(|at| Instant::now() >= at) {
+            child.kill().unwrap();
         }
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    ids
 }

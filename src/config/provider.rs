@@ -26,6 +26,8 @@ pub struct ProviderConfig {
     pub idle_timeout_s: u64,
     /// Calls at the same time; 0: no limit.
     pub max_concurrent: usize,
+    /// Names for `GET /v1/models`; has no say in what is served.
+    pub models: Vec<String>,
     /// Sent with every call, beside what the adapter sends.
     pub headers: BTreeMap<String, HeaderValue>,
     /// Deviations from the kind's standard; the adapter knows and checks the keys.
@@ -57,6 +59,7 @@ impl Default for ProviderConfig {
             first_byte_timeout_s: 600,
             idle_timeout_s: 120,
             max_concurrent: 0,
+            models: Vec::new(),
             headers: BTreeMap::new(),
             quirks: serde_json::Map::new(),
         }

@@ -24,6 +24,7 @@ pub(super) enum Rule {
     BaseUrl,
     Pattern,
     Header,
+    Models,
     AnyTable,
     Origins,
     HostPorts,
@@ -58,6 +59,10 @@ impl Rule {
                 Err(error) => Err(format!("is not a regular expression: {error}")),
             },
             Self::Header => header(value),
+            Self::Models => holds(
+                texts(value)?.into_iter().all(is_model),
+                "must be a list of model names, without white space",
+            ),
             Self::AnyTable => typed(value, "a table", Value::as_table).map(drop),
             Self::Origins => origins(&texts(value)?),
             Self::HostPorts => holds(
@@ -85,7 +90,7 @@ impl Rule {
 
     /// Whether the value is a list of strings, which a variable may give with commas.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Origins | Self::HostPorts)
+        matches!(self, Self::Models | Self::Origins | Self::HostPorts)
     }
 
     /// Whether the value is one string, which a variable may give without quotes.
@@ -93,7 +98,8 @@ impl Rule {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
             Self::OptionalVariable | Self::BaseUrl | Self::Pattern | Self::Header => true,
-            Self::Bool | Self::Int(..) | Self::AnyTable | Self::Origins | Self::HostPorts => false,
+            Self::Bool | Self::Int(..) | Self::AnyTable => false,
+            Self::Models | Self::Origins | Self::HostPorts => false,
         }
     }
 }
@@ -115,6 +121,7 @@ impl fmt::Display for Rule {
             Self::BaseUrl => f.write_str("URL"),
             Self::Pattern => f.write_str("regular expression"),
             Self::Header => f.write_str("text or `{ env = \"…\" }`"),
+            Self::Models => f.write_str("list of model names"),
             Self::AnyTable => f.write_str("table"),
             Self::Origins => f.write_str("origins or `[\"*\"]`"),
             Self::HostPorts => f.write_str("list of `host:port`"),
@@ -214,6 +221,10 @@ fn origins(origins: &[&str]) -> Result<(), String> {
     )
 }
 
+fn is_model(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 fn is_host_port(target: &str) -> bool {
     target.rsplit_once(':').is_some_and(|(host, port)| {
         let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
@@ -299,6 +310,16 @@ mod tests {
         check(Rule::Origins, "['https://a.example/']", problem);
         check(Rule::Origins, "['*', 'https://a.example']", problem);
         check(Rule::Origins, "[1]", "must be a list of strings");
+    }
+
+    #[test]
+    fn models_are_names() {
+        let problem = "must be a list of model names, without white space";
+        check(Rule::Models, "[]", "");
+        check(Rule::Models, "['gpt-5.1', 'hf.co/some/model:Q4_K_M']", "");
+        check(Rule::Models, "['']", problem);
+        check(Rule::Models, "['a b']", problem);
+        check(Rule::Models, "'gpt-5.1'", "must be a list of strings, found a string");
     }
 
     #[test]

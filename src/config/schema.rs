@@ -39,6 +39,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("providers.<name>.first_byte_timeout_s", Rule::Int(1, 86_400)),
     ("providers.<name>.idle_timeout_s", Rule::Int(1, 86_400)),
     ("providers.<name>.max_concurrent", Rule::Int(0, 1_000_000)),
+    ("providers.<name>.models", Rule::Models),
     ("providers.<name>.headers.<header>", Rule::Header),
     ("providers.<name>.quirks", Rule::AnyTable),
     ("security.allow_private_hosts", Rule::HostPorts),

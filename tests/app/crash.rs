@@ -102,6 +102,16 @@ impl Store for CrashyStore {
         })
     }
 
+    fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>> {
+        assert!(!id.as_str().ends_with("dead"), "asked to");
+        let crash = id.as_str().ends_with("beef");
+        let work = self.0.delete(id, owner);
+        Box::pin(async move {
+            assert!(!crash, "asked to");
+            work.await
+        })
+    }
+
     fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
         assert!(!id.as_str().ends_with("dead"), "asked to");
         let crash = id.as_str().ends_with("beef");
@@ -247,12 +257,14 @@ fn a_panic_while_committing_is_a_storage_error() {
 }
 
 #[test]
-fn a_panic_while_loading_is_a_500() {
+fn a_panic_while_loading_or_deleting_is_a_500() {
     check(|app| {
         let id = ResponseId::new().to_string();
         for end in ["dead", "beef"] {
             let id = format!("{}{end}", &id[..id.len() - 4]);
             check_500(&app.stored(&json!(id)), "server_error");
+            let path = format!("/v1/responses/{id}");
+            check_500(&app.request("DELETE", &path, &[], None).finish(), "server_error");
             let mut next = body("x", true);
             next["previous_response_id"] = json!(id);
             check_500(&app.post(&next), "storage_error");

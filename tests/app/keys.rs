@@ -41,9 +41,14 @@ fn without_a_good_key_there_is_one_answer() {
         vec![("x-api-key", "key-of-ada")],
     ];
     for headers in wrong {
-        for (method, path) in
-            [("POST", "/v1/responses"), ("GET", "/v1/responses/resp_1"), ("GET", "/v1/nothing")]
-        {
+        for (method, path) in [
+            ("POST", "/v1/responses"),
+            ("GET", "/v1/responses/resp_1"),
+            ("DELETE", "/v1/responses/resp_1"),
+            ("GET", "/v1/responses/resp_1/input_items"),
+            ("GET", "/v1/models"),
+            ("GET", "/v1/nothing"),
+        ] {
             let answer = app.request(method, path, &headers, Some(body().to_string().as_bytes())).finish();
             let want = (401, "invalid_request_error".into(), Some("invalid_api_key".into()), None);
             assert_eq!(answer.error(), want, "{headers:?} {path}");
@@ -73,6 +78,15 @@ fn owners_do_not_see_each_other() {
     assert_eq!(foreign.error(), (404, "not_found".into(), None, None));
     assert_eq!(unknown.error(), foreign.error());
 
+    let items = format!("{path}/input_items");
+    assert_eq!(get_as(&app, ADA, &items).status, 200);
+    assert_eq!(get_as(&app, BOB, &items).error(), foreign.error());
+    assert_eq!(get_as(&app, BOB, &items).message(), foreign.message());
+    let delete = |key| app.request("DELETE", &path, &[key], None).finish();
+    assert_eq!(delete(BOB).error(), foreign.error());
+    assert_eq!(delete(BOB).message(), foreign.message());
+    assert_eq!(get_as(&app, ADA, &path).response(), response);
+
     let mut chain = body();
     chain["previous_response_id"] = response["id"].clone();
     assert_eq!(app.post_with(&[ADA], &chain).status, 200);
@@ -83,6 +97,7 @@ fn owners_do_not_see_each_other() {
     reference["input"] = json!([{"type": "item_reference", "id": response["output"][0]["id"]}]);
     assert_eq!(app.post_with(&[ADA], &reference).status, 200);
     assert_eq!(app.post_with(&[BOB], &reference).error().0, 404);
+    assert_eq!(delete(ADA).status, 200);
 }
 
 #[test]

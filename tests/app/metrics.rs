@@ -47,6 +47,9 @@ fn every_end_is_counted() {
     assert_eq!(app.post(&json!({"model": "nobody"})).status, 400);
     assert_eq!(app.get("/v1/nothing").status, 404);
 
+    let gone = "/v1/responses/resp_0199f0f0f0f070008000000000000000";
+    assert_eq!(app.request("DELETE", gone, &[], None).finish().status, 404);
+
     let labels = |outcome: &str| {
         format!("openresponses_requests_total{{outcome=\"{outcome}\",provider=\"openai-chat\"}}")
     };
@@ -54,7 +57,8 @@ fn every_end_is_counted() {
     check(&app, &labels("refused"), 1.0);
     check(&app, &labels("failed"), 1.0);
     check(&app, "openresponses_requests_total{outcome=\"400\",provider=\"\"}", 1.0);
-    check(&app, "openresponses_requests_total{outcome=\"404\",provider=\"\"}", 1.0);
+    check(&app, "openresponses_requests_total{outcome=\"404\",provider=\"\"}", 2.0);
+    check(&app, "openresponses_store_deletions_total{result=\"ok\"}", 1.0);
     check(&app, "openresponses_tokens_total{direction=\"input\",provider=\"openai-chat\"}", 22.0);
     check(&app, "openresponses_tokens_total{direction=\"output\",provider=\"openai-chat\"}", 14.0);
     check(&app, "openresponses_response_duration_seconds_count{provider=\"openai-chat\"}", 4.0);

@@ -55,6 +55,7 @@ start_server() {
         printf '[auth]\nclient_keys_env = "SERVER_KEY"\n'
         provider openai-responses "$upstream/openai-responses/v1"
         provider openai-chat "$upstream/openai-chat/v1"
+        printf 'models = ["scripted"]\n'
         provider anthropic "$upstream/anthropic/v1"
         provider gemini "$upstream/gemini/v1beta"
         provider ollama "$upstream/ollama"

@@ -41,6 +41,14 @@ impl Store for Memory {
         Box::pin(async { Ok(found) })
     }
 
+    fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>> {
+        let found = self.find(id.as_str(), &owner).is_some();
+        if found {
+            self.0.lock().unwrap().remove(id.as_str());
+        }
+        Box::pin(async move { Ok(found) })
+    }
+
     fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
         let chain = self.walk(&id, &owner);
         Box::pin(async { chain })

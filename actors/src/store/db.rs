@@ -1,4 +1,4 @@
-//! Plain synchronous sled code: open, write a batch, read, expire.
+//! Plain synchronous sled code: open, write a batch, read, remove, expire.
 
 use std::fs::{self, File};
 use std::io;
@@ -132,6 +132,28 @@ impl Db {
         self.apply(batch)
     }
 
+    /// Removes these records with all their pieces, all or none, and returns when that is durable. Says of each
+    /// whether it was there; one that is named twice was there once.
+    pub(super) fn remove(&self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
+        let mut batch = sled::Batch::default();
+        let mut found = Vec::with_capacity(ids.len());
+        for (n, id) in ids.iter().enumerate() {
+            let key = keys::response(id);
+            let there = !ids[..n].contains(id) && self.sled.contains_key(&key).map_err(failed)?;
+            if there {
+                for piece in self.sled.scan_prefix(keys::pieces(&key)).keys() {
+                    batch.remove(piece.map_err(failed)?);
+                }
+                batch.remove(key);
+            }
+            found.push(there);
+        }
+        if found.contains(&true) {
+            self.apply(batch)?;
+        }
+        Ok(found)
+    }
+
     /// The bytes of a record.
     pub(super) fn read(&self, id: &ResponseId) -> Result<Option<Vec<u8>>, StoreError> {
         let key = keys::response(id);
@@ -142,8 +164,12 @@ impl Db {
         let mut bytes = Vec::with_capacity(first.len() + usize::from(further) * PIECE);
         bytes.extend_from_slice(first);
         for number in 1..=further {
-            let piece = self.sled.get(keys::piece(&key, number)).map_err(failed)?;
-            bytes.extend_from_slice(&piece.ok_or_else(damaged)?);
+            match self.sled.get(keys::piece(&key, number)).map_err(failed)? {
+                Some(piece) => bytes.extend_from_slice(&piece),
+                None if self.sled.contains_key(&key).map_err(failed)? => return Err(damaged()),
+                // It was removed in the middle of the reading.
+                None => return Ok(None),
+            }
         }
         Ok(Some(bytes))
     }
@@ -352,6 +378,26 @@ mod tests {
         );
         let left = writes.iter().map(|w| db.read(&w.id).unwrap().is_some()).collect::<Vec<_>>();
         assert_eq!(left, [false, false, false, true, true]);
+    }
+
+    #[test]
+    fn a_removed_record_leaves_no_piece_and_its_neighbours_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(folder.path(), &OPTIONS).unwrap();
+        let writes: Vec<_> = [3 * PIECE, 400 * PIECE, 5 * PIECE, 1].into_iter().map(write).collect();
+        let [first, long, last, short] = [0, 1, 2, 3].map(|n| writes[n].id.clone());
+        db.write(&writes).unwrap();
+        // A shorter record in place of a longer one leaves pieces behind; they go too.
+        db.write(&[Write { id: long.clone(), bytes: vec![1; 2 * PIECE] }]).unwrap();
+        let ids = [long.clone(), ResponseId::new(), short.clone(), long.clone()];
+        assert_eq!(db.remove(&ids).unwrap(), [true, false, true, false]);
+        assert_eq!(db.remove(&ids).unwrap(), [false; 4]);
+        drop(db);
+        let db = Db::open(folder.path(), &OPTIONS).unwrap();
+        assert_eq!(db.lost(), 0);
+        let left = [first, long, last, short].map(|id| db.read(&id).unwrap().map(|bytes| bytes.len()));
+        assert_eq!(left, [Some(3 * PIECE), None, Some(5 * PIECE), None]);
+        assert_eq!(db.sled.scan_prefix("r/").count(), 3 + 5);
     }
 
     #[test]

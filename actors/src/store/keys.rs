@@ -28,6 +28,11 @@ pub(super) fn piece(response: &[u8], number: u16) -> Vec<u8> {
     [response, b"/", &number.to_be_bytes()].concat()
 }
 
+/// What the keys of all further pieces of a record begin with.
+pub(super) fn pieces(response: &[u8]) -> Vec<u8> {
+    [response, b"/"].concat()
+}
+
 /// Keys of the responses that were created before `cutoff_ms`, Unix milliseconds.
 pub(super) fn responses_before(cutoff_ms: u64) -> std::ops::Range<Vec<u8>> {
     // 48 bits of a UUIDv7 are its time; a cutoff beyond them is beyond every id.

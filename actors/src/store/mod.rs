@@ -34,6 +34,10 @@ pub trait Store: Send + Sync + 'static {
     /// One response of this owner; `None` if there is none, or it is another's.
     fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>>;
 
+    /// Removes a response of this owner for good; resolves when that is as durable as a commit. `false` if there
+    /// is none, or it is another's. Whoever asks after that does not find it any more.
+    fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>>;
+
     /// A response and all its predecessors, oldest first.
     fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>>;
 

@@ -118,6 +118,17 @@ impl StoredResponse {
         serde_json::from_slice(json_of(id, bytes)?).map_err(|_| StoreError::Damaged(id.to_owned()))
     }
 
+    /// Whose bytes from disk these are; nothing else of them is decoded. `id` names the record in errors.
+    pub(super) fn owner_of(id: &str, bytes: &[u8]) -> Result<String, StoreError> {
+        #[derive(Deserialize)]
+        struct OwnerOnly {
+            owner: String,
+        }
+        let only: OwnerOnly =
+            serde_json::from_slice(json_of(id, bytes)?).map_err(|_| StoreError::Damaged(id.to_owned()))?;
+        Ok(only.owner)
+    }
+
     /// Its input and output as items, sealed reasoning state back in place.
     pub fn history_turn(&self, id: &str) -> Result<HistoryTurn, StoreError> {
         let damaged = |_| StoreError::Damaged(id.to_owned());

@@ -93,6 +93,13 @@ impl Disk for Swept {
         self.db.write(writes)
     }
 
+    fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
+        let removed = self.db.remove(ids);
+        // Also after an error, for then nobody knows what is on disk.
+        ids.iter().for_each(|id| self.ready.remove(id));
+        removed
+    }
+
     fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
         let removed = self.db.expire(cutoff_ms, limit)?;
         if removed > 0 {
@@ -112,6 +119,18 @@ impl Store for SledStore {
 
     fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
         self.read(move |db| load(db, &id, &owner))
+    }
+
+    fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>> {
+        // A record keeps its owner, so this may be looked at before the writer's turn; whether it is still there
+        // is the writer's to say.
+        let key = id.clone();
+        let owned = self.read(move |db| match db.read(&key)? {
+            Some(bytes) => StoredResponse::owner_of(key.as_str(), &bytes).map(|name| name == owner),
+            None => Ok::<_, StoreError>(false),
+        });
+        let removal = self.writer.remove(id);
+        Box::pin(async move { if owned.await? { removal.await } else { Ok(false) } })
     }
 
     fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
@@ -150,10 +169,11 @@ fn history(db: &Db, ready: &Ready, id: ResponseId, owner: &str) -> Result<Vec<Hi
         let link = match ready.get(id) {
             Some(link) => link,
             None => {
+                let read_at = ready.now();
                 let bytes = db.read(id)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
                 let link = Arc::new(Link::decode(id.as_str(), &bytes)?);
                 if is_finished(link.turn.status) {
-                    ready.insert(id.clone(), Arc::clone(&link), bytes.len());
+                    ready.insert(id.clone(), Arc::clone(&link), bytes.len(), read_at);
                 }
                 link
             }

@@ -85,11 +85,21 @@ pub trait Adapter: Send + Sync {
     /// The kind, as in the configuration; also names the origin of sealed state (design D11).
     fn kind(&self) -> &'static str;
 
-    /// How a streamed answer is cut into frames.
-    fn framing(&self) -> Framing;
+    /// Models of this kind that are there without asking, for the server's list of models; none unless said
+    /// otherwise.
+    fn models(&self) -> &'static [&'static str] {
+        &[]
+    }
 
-    /// Credential headers for a key.
-    fn credentials(&self, key: &str) -> Vec<(&'static str, String)>;
+    /// How a streamed answer is cut into frames; server-sent events unless said otherwise.
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+
+    /// Credential headers for a key; a bearer token unless said otherwise.
+    fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
+        vec![("authorization", format!("Bearer {key}"))]
+    }
 
     /// Translates one turn. Fails if the request cannot be expressed at all.
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError>;
@@ -97,8 +107,12 @@ pub trait Adapter: Send + Sync {
     /// The other direction of the same turn.
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator>;
 
-    /// Reads an answer whose status is not 2xx. `retry_after_s` comes from the headers.
-    fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError;
+    /// Reads an answer whose status is not 2xx. `retry_after_s` comes from the headers. The default goes by
+    /// the status alone.
+    fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
+        let _ = body;
+        UpstreamError::of_status(status, retry_after_s)
+    }
 }
 
 /// Turns one answer of a provider into [`ModelEvent`]s. It never reads, waits or logs.
@@ -113,6 +127,12 @@ pub trait ResponseTranslator: Send {
     /// The upstream closed the connection. `stray` holds bytes that were not part of any frame.
     fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError>;
 
-    /// Translates a whole unary body.
-    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError>;
+    /// Translates a whole unary body. A provider that is always asked for a stream has no need of it.
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let _ = (body, out);
+        Err(AdapterError::BadFrame {
+            provider: "the provider",
+            what: "an answer that is not a stream".into(),
+        })
+    }
 }

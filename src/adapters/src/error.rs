@@ -102,6 +102,22 @@ pub struct UpstreamError {
 }
 
 impl UpstreamError {
+    /// An error of which only the status is known.
+    pub fn of_status(status: u16, retry_after_s: Option<u64>) -> Self {
+        let kind = match status {
+            401 | 403 => UpstreamErrorKind::Auth,
+            402 => UpstreamErrorKind::Quota,
+            408 | 504 => UpstreamErrorKind::Timeout,
+            413 => UpstreamErrorKind::TooLarge,
+            429 => UpstreamErrorKind::RateLimit,
+            503 | 529 => UpstreamErrorKind::Overloaded,
+            400..=499 => UpstreamErrorKind::InvalidRequest,
+            _ => UpstreamErrorKind::Server,
+        };
+        let message = format!("The model provider answered with status {status}.");
+        Self { kind, status: Some(status), message, code: None, retry_after_s }
+    }
+
     /// Whether the same request may succeed later, as long as nothing was put out.
     pub fn retryable(&self) -> bool {
         match self.kind {

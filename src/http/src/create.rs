@@ -16,8 +16,8 @@ use crate::server::Worker;
 use crate::sse::FrameBody;
 use crate::{AppState, Picked, body};
 
-/// Bodies from this size on are parsed and translated off the arbiter.
-const HEAVY: usize = 256 * 1024;
+/// JSON from this size on is parsed and translated off the arbiter.
+pub(crate) const HEAVY: usize = 256 * 1024;
 const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
 const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
 

@@ -4,11 +4,15 @@
 mod auth;
 mod body;
 mod create;
+mod delete;
 mod envelope;
+mod input_items;
+mod models;
 mod monitor;
 mod retrieve;
 mod server;
 mod sse;
 
 pub use auth::{ClientKey, Gate};
+pub use models::ListedModel;
 pub use server::{AppState, HttpOptions, Pick, Picked, start};

@@ -1,4 +1,4 @@
-//! `GET /v1/responses/{id}`.
+//! `GET /v1/responses/{id}`, and what every route of a stored response needs.
 
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use or_actors::store::StoredResponse;
@@ -32,9 +32,7 @@ async fn load(
     for (name, value) in query {
         match (name.as_str(), value.as_str()) {
             ("include" | "include[]", word) => {
-                let found = Include::TABLE.iter().find(|(known, _)| *known == word);
-                let Some((_, include)) = found else { return Err(bad_include(word)) };
-                sealed |= *include == Include::ReasoningEncryptedContent;
+                sealed |= include(word)? == Include::ReasoningEncryptedContent;
             }
             ("stream", "true") => {
                 let text =
@@ -44,18 +42,44 @@ async fn load(
             _ => {}
         }
     }
-    let missing = || ApiError::new(ErrorKind::NotFound, format!("Response with id '{id}' not found."));
-    let key = ResponseId::parse(id).ok_or_else(missing)?;
-    let owner = request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)?;
-    let loaded = state.node.store.load(key, owner).await.map_err(|error| {
-        tracing::error!(%error, "the history could not be read");
-        ApiError::new(ErrorKind::Storage, "The stored history could not be read.").with_code("storage_error")
-    })?;
-    let record = loaded.ok_or_else(missing)?;
+    let record = find(request, id, state).await?;
     if sealed && !record.sealed.is_empty() {
         return with_sealed(&record);
     }
     Ok(record.response.get().to_owned())
+}
+
+/// The record behind an id in a path, if it is of whoever asks.
+pub(crate) async fn find(
+    request: &HttpRequest,
+    id: &str,
+    state: &AppState,
+) -> Result<StoredResponse, ApiError> {
+    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
+    let loaded = state.node.store.load(key, owner(request)?).await.map_err(|error| {
+        tracing::error!(%error, "the history could not be read");
+        unreadable()
+    })?;
+    loaded.ok_or_else(|| missing(id))
+}
+
+pub(crate) fn owner(request: &HttpRequest) -> Result<String, ApiError> {
+    request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)
+}
+
+/// The error for an id that leads to nothing, or to another owner's response.
+pub(crate) fn missing(id: &str) -> ApiError {
+    ApiError::new(ErrorKind::NotFound, format!("Response with id '{id}' not found."))
+}
+
+pub(crate) fn unreadable() -> ApiError {
+    ApiError::new(ErrorKind::Storage, "The stored history could not be read.").with_code("storage_error")
+}
+
+/// A word of the query's `include`.
+pub(crate) fn include(word: &str) -> Result<Include, ApiError> {
+    let found = Include::TABLE.iter().find(|(known, _)| *known == word);
+    found.map(|(_, include)| *include).ok_or_else(|| bad_include(word))
 }
 
 fn bad_include(word: &str) -> ApiError {

@@ -14,7 +14,8 @@ use or_actors::{LoopSupervisor, Node, ProviderSpec};
 use or_protocol::ApiError;
 
 use crate::auth::{self, Gate};
-use crate::{create, envelope, monitor, retrieve};
+use crate::models::{self, ListedModel};
+use crate::{create, delete, envelope, input_items, monitor, retrieve};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -64,6 +65,8 @@ pub struct AppState {
     pub node: Arc<Node>,
     /// Router.
     pub pick: Box<Pick>,
+    /// What `/v1/models` tells, in its order.
+    pub models: Vec<ListedModel>,
     /// Options.
     pub options: HttpOptions,
 }
@@ -103,6 +106,20 @@ fn routes(config: &mut web::ServiceConfig) {
                 .service(
                     web::resource("/responses/{id}")
                         .route(web::get().to(retrieve::retrieve))
+                        .route(web::delete().to(delete::delete))
+                        .default_service(only("GET, DELETE")),
+                )
+                .service(
+                    web::resource("/responses/{id}/input_items")
+                        .route(web::get().to(input_items::list))
+                        .default_service(only("GET")),
+                )
+                .service(
+                    web::resource("/models").route(web::get().to(models::list)).default_service(only("GET")),
+                )
+                .service(
+                    web::resource("/models/{id:.+}")
+                        .route(web::get().to(models::retrieve))
                         .default_service(only("GET")),
                 )
                 .default_service(web::to(envelope::not_found)),

@@ -141,6 +141,30 @@ each("a failure inside a stream is an APIError", async (model) => {
   }
 });
 
+each("input items page by themselves, and a deletion ends it all", async (model) => {
+  const texts = ["one", "two", "three", "four", "five"];
+  const input = texts.map((content) => ({ role: "user", content }));
+  const { id } = await client.responses.create({ model, input });
+  const seen = await all(client.responses.inputItems.list(id, { order: "asc", limit: 2 }));
+  assert.deepEqual(seen.map((item) => item.content[0].text), texts);
+  const newest = await client.responses.inputItems.list(id, { limit: 1 });
+  assert.deepEqual([newest.data[0].id, newest.has_more], [seen.at(-1).id, true]);
+  await client.responses.delete(id);
+  for (const call of ["retrieve", "delete"]) {
+    const error = await client.responses[call](id).catch((e) => e);
+    assert.ok(error instanceof OpenAI.NotFoundError, String(error));
+  }
+});
+
+test("listed models can be had by their names", async () => {
+  const models = await all(client.models.list());
+  for (const id of ["demo", "openai-chat/scripted"]) {
+    assert.deepEqual(await client.models.retrieve(id), models.find((model) => model.id === id));
+  }
+  const error = await client.models.retrieve("nobody/nothing").catch((e) => e);
+  assert.ok(error instanceof OpenAI.NotFoundError, String(error));
+});
+
 test("bad requests name their field", async () => {
   const unknown = await client.responses.create({ model: "no-such-model", input: "Hello" }).catch((e) => e);
   assert.ok(unknown instanceof OpenAI.BadRequestError);

@@ -48,6 +48,10 @@ impl Adapter for Demo {
         KIND
     }
 
+    fn models(&self) -> &'static [&'static str] {
+        model::NAMES
+    }
+
     fn framing(&self) -> Framing {
         Framing::Ndjson
     }

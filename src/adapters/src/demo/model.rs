@@ -43,6 +43,23 @@ pub(super) struct Model {
     pub(super) logprobs: bool,
 }
 
+/// Every model, without the variants that have a number in their names.
+pub(super) const NAMES: &[&str] = &[
+    "demo",
+    "demo-reasoning",
+    "demo-citations",
+    "demo-logprobs",
+    "demo-long",
+    "demo-refusal",
+    "demo-filter",
+    "demo-slow",
+    "demo-error",
+    "demo-fail",
+    "demo-cut",
+    "demo-hang",
+    "demo-silent",
+];
+
 /// Most words of `demo-long-<n>`.
 const MAX_WORDS: u64 = 100_000;
 /// Longest pause of `demo-slow-<ms>`.
@@ -101,6 +118,8 @@ mod tests {
         let names = rows.filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split(", "));
         let names: Vec<_> = names.map(|name| name.trim().trim_matches('`')).collect();
         assert_eq!(names.len(), 16);
+        let plain: Vec<_> = names.iter().copied().filter(|name| !name.contains('<')).collect();
+        assert_eq!(plain, NAMES);
         for name in names {
             let name = name.replace("<n>", "2").replace("<ms>", "20").replace("<status>", "429");
             assert!(Model::named(&name).is_some(), "{name}");

@@ -1,0 +1,41 @@
+//! `DELETE /v1/responses/{id}`.
+
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use or_protocol::{ApiError, ErrorKind, ResponseId};
+use serde_json::json;
+
+use crate::AppState;
+use crate::envelope::{RequestId, error_response};
+use crate::retrieve::{missing, owner};
+
+/// Removes a stored response of whoever asks.
+pub(crate) async fn delete(
+    request: HttpRequest,
+    id: web::Path<String>,
+    state: web::Data<AppState>,
+) -> HttpResponse {
+    match remove(&request, &id, &state).await {
+        Ok(()) => {
+            let body = json!({"id": *id, "object": "response", "deleted": true});
+            HttpResponse::Ok().content_type("application/json").body(body.to_string())
+        }
+        Err(error) => error_response(&error),
+    }
+}
+
+async fn remove(request: &HttpRequest, id: &str, state: &AppState) -> Result<(), ApiError> {
+    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
+    let owner = owner(request)?;
+    let removed = state.node.store.delete(key, owner.clone()).await;
+    state.node.metrics.store_deletion(removed.is_ok());
+    let removed = removed.map_err(|error| {
+        tracing::error!(%error, "a response could not be deleted");
+        ApiError::new(ErrorKind::Storage, "The response could not be deleted.").with_code("storage_error")
+    })?;
+    if !removed {
+        return Err(missing(id));
+    }
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    tracing::info!(request_id, response_id = id, owner, status = "deleted", "request");
+    Ok(())
+}
