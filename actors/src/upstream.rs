@@ -96,12 +96,14 @@ impl Upstream {
             "text/event-stream" | "application/x-ndjson" => Some(true),
             _ => None,
         };
-        Ok(Answer {
-            status: response.status().as_u16(),
-            retry_after_s: retry_after(response.headers()),
-            is_stream,
-            body: Box::pin(response.map(|chunk| chunk.map_err(|e| e.to_string()))),
-        })
+        let (status, retry_after_s) = (response.status().as_u16(), retry_after(response.headers()));
+        // A stream would keep the headers, some 3 KiB, to its end.
+        let response = response.map_body(|head, body| {
+            head.headers = HeaderMap::new();
+            body
+        });
+        let body = Box::pin(response.map(|chunk| chunk.map_err(|e| e.to_string())));
+        Ok(Answer { status, retry_after_s, is_stream, body })
     }
 
     fn unreachable(&self, error: &SendRequestError) -> SampleError {

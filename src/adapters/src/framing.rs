@@ -36,12 +36,35 @@ const MAX_FRAME: usize = 64 * 1024 * 1024;
 /// How much of bytes outside any frame is kept for error messages.
 const MAX_STRAY: usize = 64 * 1024;
 
+/// A larger buffer is given back when no more than this came twice in a row: streams begin with large frames
+/// and then trickle.
+const SMALL: usize = 1024;
+
+/// Bytes of the buffer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+/// The data lines of a frame.
+#[derive(Clone, Copy, Debug)]
+enum Data {
+    None,
+    /// One line, still in the buffer. Nearly every frame is one of these, and is never copied.
+    Line(Span),
+    /// Several lines, in `joined`.
+    Joined,
+}
+
 /// Incremental decoder: `feed` bytes, then take frames until `next` gives none; at the end `close`, and
 /// take once more.
 #[derive(Debug)]
 pub struct FrameDecoder {
     framing: Framing,
     buffer: Vec<u8>,
+    /// Start of the frame that is being read: what is before it is not needed any more.
+    begin: usize,
     /// Start of the first line not yet read.
     at: usize,
     /// Up to here there is no line end: a long line that comes in small pieces is searched once.
@@ -50,13 +73,13 @@ pub struct FrameDecoder {
     skip_lf: bool,
     started: bool,
     closed: bool,
-    event: String,
-    data: String,
-    has_data: bool,
+    event: Option<Span>,
+    data: Data,
+    /// Data of several lines, and data that had to be mended.
+    joined: String,
+    /// An event name that had to be mended.
+    mended: String,
     stray: Vec<u8>,
-    /// The frame handed out last lives here.
-    out_event: String,
-    out_data: String,
 }
 
 impl FrameDecoder {
@@ -65,28 +88,43 @@ impl FrameDecoder {
         Self {
             framing,
             buffer: Vec::new(),
+            begin: 0,
             at: 0,
             searched: 0,
             skip_lf: false,
             started: false,
             closed: false,
-            event: String::new(),
-            data: String::new(),
-            has_data: false,
+            event: None,
+            data: Data::None,
+            joined: String::new(),
+            mended: String::new(),
             stray: Vec::new(),
-            out_event: String::new(),
-            out_data: String::new(),
         }
     }
 
     /// Adds bytes.
     pub fn feed(&mut self, bytes: &[u8]) {
-        if self.at > 0 {
-            self.buffer.drain(..self.at);
-            self.searched = self.searched.saturating_sub(self.at);
-            self.at = 0;
+        let read = std::mem::take(&mut self.begin);
+        if read > 0 {
+            self.forget(read);
+            if self.buffer.is_empty() && self.buffer.capacity() > SMALL && read.max(bytes.len()) <= SMALL {
+                self.buffer = Vec::new();
+            }
         }
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Lets go of the frames that were read.
+    fn forget(&mut self, read: usize) {
+        self.buffer.drain(..read);
+        self.at = self.at.saturating_sub(read);
+        self.searched = self.searched.saturating_sub(read);
+        let moved =
+            |span: Span| Span { start: span.start.saturating_sub(read), end: span.end.saturating_sub(read) };
+        self.event = self.event.map(moved);
+        if let Data::Line(span) = self.data {
+            self.data = Data::Line(moved(span));
+        }
     }
 
     /// No more bytes will come: what is left counts as ended by a line end and a blank line.
@@ -111,25 +149,28 @@ impl FrameDecoder {
                 return Ok(Some(self.hand_out()));
             }
         }
-        if self.buffer.len() - self.at + self.data.len() > MAX_FRAME {
+        if self.buffer.len() - self.begin > MAX_FRAME {
             return Err(AdapterError::BadFrame {
                 provider: "the provider",
                 what: "a frame over 64 MiB".into(),
             });
         }
-        if self.closed && self.has_data {
+        if self.closed && !matches!(self.data, Data::None) {
             return Ok(Some(self.hand_out()));
         }
         Ok(None)
     }
 
     fn hand_out(&mut self) -> Frame<'_> {
-        std::mem::swap(&mut self.out_event, &mut self.event);
-        std::mem::swap(&mut self.out_data, &mut self.data);
-        self.event.clear();
-        self.data.clear();
-        self.has_data = false;
-        Frame { event: &self.out_event, data: &self.out_data }
+        self.begin = self.at;
+        let event = self.event.take().unwrap_or_default();
+        let event = text(bytes(&self.buffer, event), &mut self.mended);
+        let data = match std::mem::replace(&mut self.data, Data::None) {
+            Data::None => "",
+            Data::Line(line) => text(bytes(&self.buffer, line), &mut self.joined),
+            Data::Joined => &self.joined,
+        };
+        Frame { event, data }
     }
 
     /// Bounds of the next line without its end, if it is whole.
@@ -163,49 +204,47 @@ impl FrameDecoder {
     }
 
     fn json_line(&mut self, start: usize, end: usize) -> bool {
-        let line = self.buffer.get(start..end).unwrap_or_default().trim_ascii();
+        let line = bytes(&self.buffer, Span { start, end }).trim_ascii_start();
+        let start = end - line.len();
+        let line = line.trim_ascii_end();
         if line.is_empty() {
+            self.begin = self.at;
             return false;
         }
-        push_text(&mut self.data, line);
-        self.has_data = true;
+        self.data = Data::Line(Span { start, end: start + line.len() });
         true
     }
 
     /// Takes one line in; true if it ended a frame.
-    fn sse_line(&mut self, start: usize, end: usize) -> bool {
-        let mut line = self.buffer.get(start..end).unwrap_or_default();
+    fn sse_line(&mut self, mut start: usize, end: usize) -> bool {
         if !self.started {
             self.started = true;
-            line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-        }
-        if line.is_empty() {
-            // An event without data is no event (WHATWG HTML 9.2.6).
-            if !self.has_data {
-                self.event.clear();
+            let bom = "\u{feff}".as_bytes();
+            if bytes(&self.buffer, Span { start, end }).starts_with(bom) {
+                start += bom.len();
             }
-            return self.has_data;
         }
+        if start == end {
+            let whole = !matches!(self.data, Data::None);
+            // An event without data is no event (WHATWG HTML 9.2.6).
+            if !whole {
+                self.event = None;
+                self.begin = self.at;
+            }
+            return whole;
+        }
+        let line = bytes(&self.buffer, Span { start, end });
         let (name, value) = match memchr(b':', line) {
             Some(colon) => {
-                let (name, value) = line.split_at(colon);
-                let value = value.get(1..).unwrap_or_default();
-                (name, value.strip_prefix(b" ").unwrap_or(value))
+                let behind = start + colon + 1;
+                let space = usize::from(line.get(colon + 1) == Some(&b' '));
+                (line.get(..colon).unwrap_or_default(), Span { start: behind + space, end })
             }
-            None => (line, &[][..]),
+            None => (line, Span { start: end, end }),
         };
         match name {
-            b"data" => {
-                if self.has_data {
-                    self.data.push('\n');
-                }
-                push_text(&mut self.data, value);
-                self.has_data = true;
-            }
-            b"event" => {
-                self.event.clear();
-                push_text(&mut self.event, value);
-            }
+            b"data" => self.data_line(value),
+            b"event" => self.event = Some(value),
             b"" | b"id" | b"retry" => {}
             _ if self.stray.len() + line.len() < MAX_STRAY => {
                 self.stray.extend_from_slice(line);
@@ -213,14 +252,39 @@ impl FrameDecoder {
             }
             _ => {}
         }
+        if self.event.is_none() && matches!(self.data, Data::None) {
+            self.begin = self.at;
+        }
         false
+    }
+
+    fn data_line(&mut self, line: Span) {
+        match self.data {
+            Data::None => return self.data = Data::Line(line),
+            Data::Line(first) => {
+                self.joined.clear();
+                self.joined.push_str(&String::from_utf8_lossy(bytes(&self.buffer, first)));
+                self.data = Data::Joined;
+            }
+            Data::Joined => {}
+        }
+        self.joined.push('\n');
+        self.joined.push_str(&String::from_utf8_lossy(bytes(&self.buffer, line)));
     }
 }
 
-fn push_text(out: &mut String, bytes: &[u8]) {
+fn bytes(buffer: &[u8], span: Span) -> &[u8] {
+    buffer.get(span.start..span.end).unwrap_or_default()
+}
+
+/// The bytes as text; broken UTF-8 is mended in a place of its own.
+fn text<'a>(bytes: &'a [u8], mended: &'a mut String) -> &'a str {
     match std::str::from_utf8(bytes) {
-        Ok(text) => out.push_str(text),
-        Err(_) => out.push_str(&String::from_utf8_lossy(bytes)),
+        Ok(text) => text,
+        Err(_) => {
+            *mended = String::from_utf8_lossy(bytes).into_owned();
+            mended
+        }
     }
 }
 

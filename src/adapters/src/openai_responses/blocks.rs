@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crc32fast::Hasher;
 use or_protocol::LogProb;
 
 use crate::{CallKind, ModelEvent, Note};
@@ -63,22 +64,22 @@ impl PartKind {
     }
 }
 
-/// Length and hash of the text that was sent: enough to tell whether a whole text continues it.
+/// Length and checksum of the text that was sent: enough to tell whether a whole text continues it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     length: usize,
-    hash: u64,
+    checksum: u32,
 }
 
 impl Sent {
-    const NOTHING: Self = Self { length: 0, hash: 0xcbf2_9ce4_8422_2325 };
+    const NOTHING: Self = Self { length: 0, checksum: 0 };
 
     fn add(&mut self, text: &str) {
         self.length += text.len();
-        // FNV-1a: a few nanoseconds for a delta, where keeping the text would cost a copy.
-        for byte in text.bytes() {
-            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        // A few nanoseconds for a delta, where keeping the text would cost a copy.
+        let mut hasher = Hasher::new_with_initial(self.checksum);
+        hasher.update(text.as_bytes());
+        self.checksum = hasher.finalize();
     }
 
     /// What `whole` has beyond the text that was sent. `None` if it is another text.
@@ -86,7 +87,7 @@ impl Sent {
         let (front, rest) = whole.split_at_checked(self.length)?;
         let mut check = Self::NOTHING;
         check.add(front);
-        (check.hash == self.hash).then_some(rest)
+        (check.checksum == self.checksum).then_some(rest)
     }
 }
 
