@@ -15,6 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from model import Refused, answer
 from wires import WIRES
 
+class Server(ThreadingHTTPServer):
+    """Reports what goes wrong, but for a gateway that closes a connection: that is its right at any time."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], (ConnectionResetError, BrokenPipeError)):
+            super().handle_error(request, client_address)
+
+
 KEY = "upstream-key"
 
 
@@ -72,7 +80,7 @@ class Upstream(BaseHTTPRequestHandler):
 
 
 def main():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    server = Server(("127.0.0.1", 0), Upstream)
     server.daemon_threads = True
     part = sys.argv[1] + ".part"
     with open(part, "w") as file:
