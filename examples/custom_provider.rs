@@ -83,7 +83,7 @@ async fn service(body: web::Json<Value>) -> String {
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
     let app = || App::new().route("/shout", web::post().to(service));
-    let http = HttpServer::new(app).workers(1).bind("127.0.0.1:0")?;
+    let http = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0")?;
     let base_url = format!("http://{}", http.addrs()[0]);
     actix_web::rt::spawn(http.run());
 
