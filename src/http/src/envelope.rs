@@ -91,10 +91,20 @@ impl ResponseError for Shaped {
 #[derive(Clone, Copy)]
 pub(crate) struct Counted;
 
+/// What the log says of a refused request beside its status.
+#[derive(Clone, Debug, Default)]
+struct Refusal {
+    code: Option<String>,
+    param: Option<String>,
+}
+
 fn log_refusal(response: &ServiceResponse<BoxBody>, id: &str, status: u16) {
     let request = response.request();
+    let refusal = response.response().extensions().get::<Refusal>().cloned().unwrap_or_default();
     tracing::info!(
         request_id = id,
+        error_code = refusal.code,
+        param = refusal.param,
         method = %request.method(),
         path = request.path(),
         http_status = status,
@@ -122,7 +132,10 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     if let Some(seconds) = error.retry_after_s {
         response.insert_header((RETRY_AFTER, seconds));
     }
-    response.content_type("application/json").body(error.to_json())
+    let mut response = response.content_type("application/json").body(error.to_json());
+    let (code, param) = (error.code.clone(), error.param.clone());
+    response.extensions_mut().insert(Refusal { code, param });
+    response
 }
 
 pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
