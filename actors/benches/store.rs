@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use or_actors::store::{SledOptions, SledStore, Store, StoredResponse};
+use or_actors::store::{Change, SledOptions, SledStore, Store, StoredResponse};
 use or_engine::{HistoryTurn, build_context};
 use or_protocol::{ResponseId, ResponseStatus};
 use serde_json::json;
@@ -59,6 +59,8 @@ fn record(id: &ResponseId, previous: Option<&ResponseId>, text: usize) -> Stored
         response: to_raw_value(&response).unwrap(),
         sealed: Vec::new(),
         notes: Vec::new(),
+        background: false,
+        resume: None,
     }
 }
 
@@ -99,7 +101,7 @@ async fn through(
                     let id = ResponseId::new();
                     let record = record(&id, None, text);
                     let begin = Instant::now();
-                    store.commit(id, record).await.unwrap();
+                    store.commit(Change::record(id, record)).await.unwrap();
                     times.push(begin.elapsed());
                 }
                 times
@@ -179,7 +181,7 @@ fn chains(runtime: &Runtime) {
             let mut last: Option<ResponseId> = None;
             for _ in 0..depth {
                 let id = ResponseId::new();
-                store.commit(id.clone(), record(&id, last.as_ref(), 600)).await.unwrap();
+                store.commit(Change::record(id.clone(), record(&id, last.as_ref(), 600))).await.unwrap();
                 last = Some(id);
             }
             last.unwrap()

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::client::{Client, Interrupt};
 use crate::provider::ProviderActor;
 use crate::references;
-use crate::store::{Commit, StoreActor, StoreError, StoredResponse};
+use crate::store::{Change, Commit, StoreActor, StoreError, StoredResponse};
 use crate::summary::Summary;
 use crate::{CancelReason, Job, Node, ProviderKey, ProviderSpec, SampleError};
 
@@ -254,8 +254,10 @@ impl Drive {
             response,
             sealed: record.sealed.to_vec(),
             notes: self.notes.iter().map(stored_note).collect(),
+            background: false,
+            resume: None,
         };
-        let commit = self.links.store.send(Commit { id: self.request.id.clone(), record: stored });
+        let commit = self.links.store.send(Commit(Change::record(self.request.id.clone(), stored)));
         let result = match timeout(COMMIT_PATIENCE, commit).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(StoreError::Unavailable),

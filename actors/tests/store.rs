@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use actix::Actor as _;
 use or_actors::store::{
-    ChainError, Commit, LoadResponse, SledOptions, SledStore, Store, StoreActor, StoreError, StoreFuture,
-    StoredResponse,
+    ChainError, Change, Commit, LoadResponse, LogPart, SledOptions, SledStore, Store, StoreActor, StoreError,
+    StoreFuture, StoredResponse,
 };
 use or_protocol::{Item, ResponseId, ResponseStatus};
 use pretty_assertions::assert_eq;
@@ -34,7 +34,7 @@ impl Fixture {
 
     async fn commit(&self, record: StoredResponse) -> ResponseId {
         let id = ResponseId::new();
-        self.store.commit(id.clone(), record).await.unwrap();
+        self.store.commit(Change::record(id.clone(), record)).await.unwrap();
         id
     }
 
@@ -80,6 +80,8 @@ fn record(text: &str, previous: Option<&ResponseId>) -> StoredResponse {
         response: to_raw_value(&response).unwrap(),
         sealed: vec![(0, "or1.secret".into())],
         notes: vec![("top_k".into(), "dropped".into(), "no such thing".into())],
+        background: false,
+        resume: None,
     }
 }
 
@@ -156,7 +158,7 @@ async fn an_unfinished_response_cannot_be_continued_until_it_is_finished() {
     for status in [ResponseStatus::Queued, ResponseStatus::InProgress] {
         let id = fixture.commit(StoredResponse { status, ..record("1", None) }).await;
         assert_eq!(fixture.chain(&id, "alice").await, Err(format!("response {id} is not finished")));
-        fixture.store.commit(id.clone(), record("done", None)).await.unwrap();
+        fixture.store.commit(Change::record(id.clone(), record("done", None))).await.unwrap();
         assert_eq!(fixture.chain(&id, "alice").await.unwrap(), ["done"]);
     }
 }
@@ -165,8 +167,8 @@ async fn an_unfinished_response_cannot_be_continued_until_it_is_finished() {
 async fn a_circle_ends() {
     let fixture = Fixture::new();
     let (a, b) = (ResponseId::new(), ResponseId::new());
-    fixture.store.commit(a.clone(), record("a", Some(&b))).await.unwrap();
-    fixture.store.commit(b, record("b", Some(&a))).await.unwrap();
+    fixture.store.commit(Change::record(a.clone(), record("a", Some(&b)))).await.unwrap();
+    fixture.store.commit(Change::record(b, record("b", Some(&a)))).await.unwrap();
     let error = fixture.store.history(a, "alice".into()).await.unwrap_err();
     assert!(matches!(error, ChainError::TooLong(10_000)), "{error}");
 }
@@ -262,8 +264,12 @@ async fn a_record_that_does_not_read_is_not_deleted() {
 struct Broken;
 
 impl Store for Broken {
-    fn commit(&self, _: ResponseId, _: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
+    fn commit(&self, _: Change) -> StoreFuture<Result<(), StoreError>> {
         panic!("in the call")
+    }
+
+    fn read_log(&self, _: ResponseId, _: u64) -> StoreFuture<Result<LogPart, StoreError>> {
+        Box::pin(async { panic!("in the future") })
     }
 
     fn load(&self, _: ResponseId, _: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
@@ -288,10 +294,41 @@ async fn a_panic_in_the_store_answers_that_request_only() {
     let actor = StoreActor::new(Arc::new(Broken)).start();
     for _ in 0..2 {
         let id = ResponseId::new();
-        let got = actor.send(Commit { id: id.clone(), record: record("1", None) }).await.unwrap();
+        let got = actor.send(Commit(Change::record(id.clone(), record("1", None)))).await.unwrap();
         assert!(matches!(got, Err(StoreError::Panicked)));
         let got = actor.send(LoadResponse { id, owner: "alice".into() }).await.unwrap();
         assert!(matches!(got, Err(StoreError::Panicked)));
     }
     assert!(actor.connected());
+}
+
+#[tokio::test]
+async fn a_response_in_flight_has_failed_after_a_restart_unless_it_can_go_on() {
+    let fixture = Fixture::new();
+    let running = |text: &str, resume: Option<&str>| StoredResponse {
+        status: ResponseStatus::InProgress,
+        resume: resume.map(|json| serde_json::from_str(json).unwrap()),
+        ..record(text, None)
+    };
+    let [foreground, background, over] = [0, 1, 2].map(|_| ResponseId::new());
+    let store = &fixture.store;
+    store.begun(foreground.clone(), running("1", None)).await.unwrap();
+    store.commit(Change::record(background.clone(), running("2", Some("{}")))).await.unwrap();
+    store.begun(over.clone(), running("3", None)).await.unwrap();
+    store.commit(Change::record(over.clone(), record("3", None))).await.unwrap();
+
+    let fixture = fixture.reopened();
+    assert_eq!(fixture.store.unfinished(), [(background.clone(), "alice".to_owned())]);
+    let load = async |id: &ResponseId| fixture.store.load(id.clone(), "alice".into()).await.unwrap().unwrap();
+    assert_eq!(load(&background).await.status, ResponseStatus::InProgress);
+    assert_eq!(load(&over).await.status, ResponseStatus::Completed);
+    let failed = load(&foreground).await;
+    assert_eq!(failed.status, ResponseStatus::Failed);
+    let response: serde_json::Value = serde_json::from_str(failed.response.get()).unwrap();
+    assert_eq!((&response["status"], &response["error"]["code"]), (&json!("failed"), &json!("interrupted")));
+
+    let fixture = fixture.reopened();
+    assert_eq!(fixture.store.unfinished().len(), 1);
+    fixture.store.commit(Change::record(background, record("2", None))).await.unwrap();
+    assert_eq!(fixture.reopened().store.unfinished(), []);
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use or_actors::store::{SledOptions, SledStore, Store, StoredResponse};
+use or_actors::store::{Change, SledOptions, SledStore, Store, StoredResponse};
 use or_protocol::{ResponseId, ResponseStatus};
 use serde_json::value::RawValue;
 
@@ -31,6 +31,8 @@ fn record(id: &ResponseId) -> StoredResponse {
         response: raw(format!(r#"{{"id":"{id}","output":[],"text":"{text}"}}"#)),
         sealed: Vec::new(),
         notes: Vec::new(),
+        background: false,
+        resume: None,
     }
 }
 
@@ -49,7 +51,7 @@ fn commit_for_ever(folder: &Path) {
         runtime.spawn(async move {
             loop {
                 let id = ResponseId::new();
-                store.commit(id.clone(), record(&id)).await.unwrap();
+                store.commit(Change::record(id.clone(), record(&id))).await.unwrap();
                 say("confirmed", &id);
                 if id.as_str().ends_with(['3', '4', '9', 'c']) {
                     say("deleting", &id);

@@ -7,7 +7,7 @@ use open_responses::adapters::{
     UpstreamCall, UpstreamError, builtin,
 };
 use open_responses::protocol::ResponseId;
-use open_responses::store::{ChainError, Store, StoreError, StoreFuture, StoredResponse};
+use open_responses::store::{ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse};
 use serde_json::{Value, json};
 
 use crate::app::{App, setup};
@@ -82,14 +82,18 @@ impl ResponseTranslator for CrashyTranslator {
 struct CrashyStore(Memory);
 
 impl Store for CrashyStore {
-    fn commit(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
-        let input = record.input.get().to_owned();
+    fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
+        let input = change.record.as_ref().map(|record| record.input.get().to_owned()).unwrap_or_default();
         assert!(!input.contains("crash-commit-call"), "asked to");
-        let work = self.0.commit(id, record);
+        let work = self.0.commit(change);
         Box::pin(async move {
             assert!(!input.contains("crash-commit-reply"), "asked to");
             work.await
         })
+    }
+
+    fn read_log(&self, id: ResponseId, from: u64) -> StoreFuture<Result<LogPart, StoreError>> {
+        self.0.read_log(id, from)
     }
 
     fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {

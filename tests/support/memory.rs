@@ -4,14 +4,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use open_responses::protocol::{ResponseId, ResponseStatus};
-use open_responses::store::{ChainError, Store, StoreError, StoreFuture, StoredResponse};
+use open_responses::store::{ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse};
 
 #[derive(Clone, Default)]
-pub(crate) struct Memory(Arc<Mutex<HashMap<String, StoredResponse>>>);
+pub(crate) struct Memory(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    records: HashMap<String, StoredResponse>,
+    logs: HashMap<String, Vec<u8>>,
+}
 
 impl Memory {
     fn find(&self, id: &str, owner: &str) -> Option<StoredResponse> {
-        self.0.lock().unwrap().get(id).filter(|record| record.owner == owner).cloned()
+        self.0.lock().unwrap().records.get(id).filter(|record| record.owner == owner).cloned()
     }
 
     fn walk(&self, id: &ResponseId, owner: &str) -> Result<Vec<StoredResponse>, ChainError> {
@@ -31,9 +37,20 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn commit(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
-        self.0.lock().unwrap().insert(id.to_string(), record);
+    fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
+        let mut kept = self.0.lock().unwrap();
+        if let Some(record) = change.record {
+            kept.records.insert(change.id.to_string(), record);
+        }
+        if let Some(frames) = change.frames {
+            kept.logs.entry(change.id.to_string()).or_default().extend_from_slice(&frames.bytes);
+        }
         Box::pin(async { Ok(()) })
+    }
+
+    fn read_log(&self, id: ResponseId, from: u64) -> StoreFuture<Result<LogPart, StoreError>> {
+        let log = self.0.lock().unwrap().logs.get(id.as_str()).cloned().unwrap_or_default();
+        Box::pin(async move { Ok(LogPart { first: 0, bytes: log.into() }.since(from)) })
     }
 
     fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
@@ -44,7 +61,9 @@ impl Store for Memory {
     fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>> {
         let found = self.find(id.as_str(), &owner).is_some();
         if found {
-            self.0.lock().unwrap().remove(id.as_str());
+            let mut kept = self.0.lock().unwrap();
+            kept.records.remove(id.as_str());
+            kept.logs.remove(id.as_str());
         }
         Box::pin(async move { Ok(found) })
     }

@@ -9,16 +9,34 @@ use futures_util::FutureExt as _;
 use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
-use super::{ChainError, Store, StoreError, StoredResponse};
+use super::{ChainError, Change, LogPart, Store, StoreError, StoredResponse};
 
-/// Writes a record. Sent by a `LoopActor`; `Ok` means that it is durable.
+/// Writes what is new of a response. Sent by a `LoopActor`; `Ok` means that it is durable.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), StoreError>")]
-pub struct Commit {
+pub struct Commit(
+    /// All of it or nothing.
+    pub Change,
+);
+
+/// Writes that a response has begun, so that a restart finds it. Sent by a `LoopActor`, which does not wait.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Begun {
     /// Key.
     pub id: ResponseId,
     /// Record.
     pub record: StoredResponse,
+}
+
+/// Reads a part of a response's event log. Sent by a `LoopActor` that goes on with a response.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<LogPart, StoreError>")]
+pub struct ReadLog {
+    /// Of which.
+    pub id: ResponseId,
+    /// From this sequence number on.
+    pub from: u64,
 }
 
 /// Reads a response with all its predecessors, oldest first. Sent by a `LoopActor`.
@@ -76,7 +94,30 @@ impl Handler<Commit> for StoreActor {
 
     fn handle(&mut self, message: Commit, _: &mut Self::Context) -> Self::Result {
         let store = Arc::clone(&self.store);
-        Box::pin(guarded(move || store.commit(message.id, message.record), Err(StoreError::Panicked)))
+        Box::pin(guarded(move || store.commit(message.0), Err(StoreError::Panicked)))
+    }
+}
+
+impl Handler<Begun> for StoreActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, message: Begun, _: &mut Self::Context) -> Self::Result {
+        let store = Arc::clone(&self.store);
+        let written = guarded(move || store.begun(message.id, message.record), Err(StoreError::Panicked));
+        Box::pin(async move {
+            if let Err(error) = written.await {
+                tracing::warn!(%error, "the beginning of a response was not recorded");
+            }
+        })
+    }
+}
+
+impl Handler<ReadLog> for StoreActor {
+    type Result = ResponseFuture<Result<LogPart, StoreError>>;
+
+    fn handle(&mut self, message: ReadLog, _: &mut Self::Context) -> Self::Result {
+        let store = Arc::clone(&self.store);
+        Box::pin(guarded(move || store.read_log(message.id, message.from), Err(StoreError::Panicked)))
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use or_protocol::ResponseId;
 
+use super::log::{self, Frames, LogPart};
 use super::mark::Mark;
 use super::{StoreError, StoreOpenError, keys};
 
@@ -18,7 +19,7 @@ const FOLDER: &str = "responses";
 
 /// Longest value of one key. sled keeps up to some 30 keys in a page and writes a page over 128 KiB to a file
 /// of its own, which it never syncs; pieces of this length keep pages below that.
-const PIECE: usize = 3800;
+pub(super) const PIECE: usize = 3800;
 
 /// How long to wait for the lock of a process that is about to end, or of a handle that was just dropped.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -53,11 +54,43 @@ pub(super) struct Db {
     power_loss_safe: bool,
 }
 
-/// One record to write.
+/// What to write of one response: all of it or nothing.
 #[derive(Debug)]
 pub(super) struct Write {
     pub(super) id: ResponseId,
+    /// Takes the place of an earlier record.
+    pub(super) record: Option<RecordBytes>,
+    /// A further row of its event log.
+    pub(super) frames: Option<Frames>,
+}
+
+/// An encoded record.
+#[derive(Debug)]
+pub(super) struct RecordBytes {
     pub(super) bytes: Vec<u8>,
+    pub(super) state: RecordState,
+}
+
+/// What a record says of its response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum RecordState {
+    /// It has begun; not written if anything is known of it already.
+    Begun,
+    /// It is not over.
+    Open,
+    /// It is over.
+    Over,
+}
+
+impl Write {
+    /// Roughly what it takes on disk.
+    pub(super) fn len(&self) -> usize {
+        self.record.as_ref().map_or(0, |r| r.bytes.len()) + self.frames.as_ref().map_or(0, |f| f.bytes.len())
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        matches!(&self.record, Some(RecordBytes { state: RecordState::Begun, .. }))
+    }
 }
 
 impl Db {
@@ -114,25 +147,64 @@ impl Db {
         self.mark.last.saturating_sub(self.batches.load(Ordering::Relaxed))
     }
 
-    /// Writes all records or none, and returns when they are durable.
+    /// Writes everything or nothing, and returns when it is durable.
     pub(super) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
-        for Write { id, bytes } in writes {
+        let mut any = false;
+        for Write { id, record, frames } in writes {
             let key = keys::response(id);
-            let (first, rest) = bytes.split_at(bytes.len().min(PIECE));
-            let rest = rest.chunks(PIECE);
-            let further = u16::try_from(rest.len()).map_err(|_| {
-                StoreError::Io(format!("the record of {id} is too long: {} bytes", bytes.len()))
-            })?;
-            for (piece, number) in rest.zip(1..) {
-                batch.insert(keys::piece(&key, number), piece);
+            if let Some(record) = record {
+                if record.state == RecordState::Begun && self.sled.contains_key(&key).map_err(failed)? {
+                    continue;
+                }
+                self.put_record(&mut batch, id, &key, record)?;
             }
-            batch.insert(key, [&further.to_be_bytes(), first].concat());
+            if let Some(frames) = frames {
+                log::put(&mut batch, &key, frames)?;
+            }
+            any = true;
         }
-        self.apply(batch)
+        if any { self.apply(batch) } else { Ok(()) }
     }
 
-    /// Removes these records with all their pieces, all or none, and returns when that is durable. Says of each
+    fn put_record(
+        &self,
+        batch: &mut sled::Batch,
+        id: &ResponseId,
+        key: &[u8],
+        record: &RecordBytes,
+    ) -> Result<(), StoreError> {
+        let (first, rest) = record.bytes.split_at(record.bytes.len().min(PIECE));
+        let rest = rest.chunks(PIECE);
+        let further = u16::try_from(rest.len()).map_err(|_| {
+            StoreError::Io(format!("the record of {id} is too long: {} bytes", record.bytes.len()))
+        })?;
+        for (piece, number) in rest.zip(1..) {
+            batch.insert(keys::piece(key, number), piece);
+        }
+        batch.insert(key, [&further.to_be_bytes(), first].concat());
+        let open = keys::open(id);
+        match record.state {
+            RecordState::Begun | RecordState::Open => batch.insert(open, &[]),
+            // sled writes the removal of a key that is not there, too.
+            RecordState::Over if self.sled.contains_key(&open).map_err(failed)? => batch.remove(open),
+            RecordState::Over => {}
+        }
+        Ok(())
+    }
+
+    /// The responses that are not over, oldest first.
+    pub(super) fn open_responses(&self) -> Result<Vec<ResponseId>, StoreError> {
+        let keys = self.sled.scan_prefix(keys::all_open()).keys();
+        keys.filter_map(|key| key.map(|key| keys::response_of(&key)).map_err(failed).transpose()).collect()
+    }
+
+    /// A part of a response's event log, see [`log::read`].
+    pub(super) fn read_log(&self, id: &ResponseId, from: u64) -> Result<LogPart, StoreError> {
+        log::read(&self.sled, &keys::response(id), from)
+    }
+
+    /// Removes these responses with all that belongs to them, all or none, and returns when that is durable. Says of each
     /// whether it was there; one that is named twice was there once.
     pub(super) fn remove(&self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
         let mut batch = sled::Batch::default();
@@ -141,10 +213,10 @@ impl Db {
             let key = keys::response(id);
             let there = !ids[..n].contains(id) && self.sled.contains_key(&key).map_err(failed)?;
             if there {
-                for piece in self.sled.scan_prefix(keys::pieces(&key)).keys() {
-                    batch.remove(piece.map_err(failed)?);
+                for key in self.sled.scan_prefix(&key).keys() {
+                    batch.remove(key.map_err(failed)?);
                 }
-                batch.remove(key);
+                batch.remove(keys::open(id));
             }
             found.push(there);
         }
@@ -179,7 +251,8 @@ impl Db {
     pub(super) fn expire(&self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
         let mut batch = sled::Batch::default();
         let mut count = 0;
-        for key in self.sled.range(keys::responses_before(cutoff_ms)).keys().take(limit) {
+        let ranges = keys::created_before(cutoff_ms).into_iter().map(|range| self.sled.range(range).keys());
+        for key in ranges.flatten().take(limit) {
             batch.remove(key.map_err(failed)?);
             count += 1;
         }
@@ -203,7 +276,7 @@ impl Db {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn failed(error: sled::Error) -> StoreError {
+pub(super) fn failed(error: sled::Error) -> StoreError {
     StoreError::Io(error.to_string())
 }
 

@@ -10,12 +10,20 @@ const OPTIONS: DbOptions =
 
 fn write(bytes: usize) -> Write {
     let bytes = (0..bytes).map(|n| u8::try_from(n % 251).unwrap()).collect();
-    Write { id: ResponseId::new(), bytes }
+    record(ResponseId::new(), bytes)
+}
+
+fn record(id: ResponseId, bytes: Vec<u8>) -> Write {
+    Write { id, record: Some(RecordBytes { bytes, state: RecordState::Over }), frames: None }
+}
+
+fn bytes_of(write: &Write) -> Option<&Vec<u8>> {
+    write.record.as_ref().map(|record| &record.bytes)
 }
 
 fn made_at(ms: u64) -> Write {
     let id = ResponseId::parse(&format!("resp_{ms:012x}7{:019x}", 1)).unwrap();
-    Write { id, bytes: vec![1; PIECE + 1] }
+    record(id, vec![1; PIECE + 1])
 }
 
 /// A folder with a closed store of so many records.
@@ -52,8 +60,8 @@ fn records_of_any_length_are_read_after_reopening() {
         db.write(&writes).unwrap();
     }
     let db = Db::open(folder.path(), &OPTIONS).unwrap();
-    for Write { id, bytes } in &writes {
-        assert_eq!(db.read(id).unwrap().as_ref(), Some(bytes), "{}", bytes.len());
+    for write in &writes {
+        assert_eq!(db.read(&write.id).unwrap().as_ref(), bytes_of(write), "{}", write.len());
     }
     assert_eq!(db.read(&ResponseId::new()).unwrap(), None);
     assert_eq!(fs::read_dir(folder.path().join(FOLDER).join("blobs")).unwrap().count(), 0);
@@ -65,7 +73,7 @@ fn a_record_that_became_shorter_has_nothing_of_the_longer_one() {
     let db = Db::open(folder.path(), &OPTIONS).unwrap();
     let long = write(3 * PIECE);
     db.write(std::slice::from_ref(&long)).unwrap();
-    db.write(&[Write { id: long.id.clone(), bytes: vec![9] }]).unwrap();
+    db.write(&[record(long.id.clone(), vec![9])]).unwrap();
     assert_eq!(db.read(&long.id).unwrap(), Some(vec![9]));
 }
 
@@ -88,7 +96,7 @@ fn a_removed_record_leaves_no_piece_and_its_neighbours_whole() {
     let [first, long, last, short] = [0, 1, 2, 3].map(|n| writes[n].id.clone());
     db.write(&writes).unwrap();
     // A shorter record in place of a longer one leaves pieces behind; they go too.
-    db.write(&[Write { id: long.clone(), bytes: vec![1; 2 * PIECE] }]).unwrap();
+    db.write(&[record(long.clone(), vec![1; 2 * PIECE])]).unwrap();
     let ids = [long.clone(), ResponseId::new(), short.clone(), long.clone()];
     assert_eq!(db.remove(&ids).unwrap(), [true, false, true, false]);
     assert_eq!(db.remove(&ids).unwrap(), [false; 4]);
@@ -117,7 +125,7 @@ fn a_corrupt_store_is_moved_aside_as_it_is() {
     let db = Db::open(folder.path(), &quarantine).unwrap();
     let record = write(10);
     db.write(std::slice::from_ref(&record)).unwrap();
-    assert_eq!(db.read(&record.id).unwrap(), Some(record.bytes));
+    assert_eq!(db.read(&record.id).unwrap().as_ref(), bytes_of(&record));
     let names = names(&folder);
     assert_eq!((names.len(), names[0].as_str(), names[1].as_str()), (3, "confirmed", "responses"));
     assert!(names[2].starts_with("responses.corrupt-"), "{names:?}");
@@ -135,7 +143,7 @@ fn a_snapshot_that_was_cut_off_costs_nothing() {
         let name = folder.path().join(FOLDER).join("snap.7FFFFFFFFFFFFFFF.generating");
         fs::write(&name, bytes).unwrap();
         let db = Db::open(folder.path(), &OPTIONS).unwrap();
-        assert_eq!(db.read(&record.id).unwrap().as_ref(), Some(&record.bytes));
+        assert_eq!(db.read(&record.id).unwrap().as_ref(), bytes_of(&record));
         assert!(!name.exists());
     }
     assert_eq!(names(&folder), ["confirmed", "responses"]);
@@ -190,4 +198,66 @@ fn a_lost_end_is_noticed() {
     drop(db);
     fs::remove_dir_all(folder.path().join(FOLDER)).unwrap();
     assert_eq!(Db::open(folder.path(), &OPTIONS).unwrap().lost(), 3);
+}
+
+fn frames(first: u64, count: u64, len: usize) -> Frames {
+    let frame = |n: u64| format!("event: x\ndata: {n}{}\n\n", "-".repeat(len));
+    Frames { first, bytes: (first..first + count).map(frame).collect::<String>().into() }
+}
+
+#[test]
+fn a_log_is_read_from_any_number_on_over_rows_of_any_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(folder.path(), &OPTIONS).unwrap();
+    let id = ResponseId::new();
+    let mut whole = Vec::new();
+    let mut next = 0;
+    for (count, len) in [(2, 10), (1, 3 * PIECE), (500, 100), (1, 0), (7, 9000)] {
+        let row = frames(next, count, len);
+        next = row.next();
+        whole.extend_from_slice(&row.bytes);
+        // Another response's log beside it.
+        let other = Write { id: ResponseId::new(), record: None, frames: Some(row.clone()) };
+        db.write(&[Write { id: id.clone(), record: None, frames: Some(row) }, other]).unwrap();
+    }
+    let whole = Frames { first: 0, bytes: whole.into() };
+    for from in [0, 1, 2, 3, 4, 250, 502, 503, 504, 510, 511, 600] {
+        let mut read = Vec::new();
+        let mut at = from;
+        loop {
+            let part = db.read_log(&id, at).unwrap();
+            if part.bytes.is_empty() {
+                break;
+            }
+            assert_eq!(part.first, at);
+            at = part.next();
+            read.extend_from_slice(&part.bytes);
+        }
+        assert_eq!(read, whole.since(from).bytes, "from {from}");
+        assert_eq!(at, from.max(next), "from {from}");
+    }
+    assert_eq!(db.read_log(&ResponseId::new(), 0).unwrap().bytes.len(), 0);
+}
+
+#[test]
+fn a_response_is_open_from_its_first_record_to_its_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(folder.path(), &OPTIONS).unwrap();
+    let put = |id: &ResponseId, state, text: &str| {
+        let record = Some(RecordBytes { bytes: text.into(), state });
+        db.write(&[Write { id: id.clone(), record, frames: Some(frames(0, 1, 1)) }]).unwrap();
+    };
+    let [begun, open, over] = [0, 1, 2].map(|_| ResponseId::new());
+    put(&begun, RecordState::Begun, "begun");
+    put(&open, RecordState::Open, "open");
+    put(&over, RecordState::Open, "open");
+    put(&over, RecordState::Over, "over");
+    // It came too late.
+    put(&over, RecordState::Begun, "begun");
+    assert_eq!(db.read(&over).unwrap().unwrap(), b"over");
+    assert_eq!(db.open_responses().unwrap(), [begun.clone(), open.clone()]);
+    assert_eq!(db.remove(std::slice::from_ref(&begun)).unwrap(), [true]);
+    assert_eq!(db.open_responses().unwrap(), [open]);
+    assert_eq!(db.expire(u64::MAX, 1000).unwrap(), 5);
+    assert_eq!(db.sled.len(), 1, "all but the number of batches has expired");
 }

@@ -3,10 +3,12 @@
 mod actor;
 mod db;
 mod keys;
+mod log;
 mod mark;
 mod open_error;
 mod ready;
 mod record;
+mod settle;
 mod sled_store;
 mod stored_items;
 mod writer;
@@ -17,8 +19,9 @@ use std::pin::Pin;
 use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
-pub use actor::{Commit, LoadChain, LoadResponse, StoreActor};
+pub use actor::{Begun, Commit, LoadChain, LoadResponse, ReadLog, StoreActor};
 pub use db::OnCorruption;
+pub use log::{Frames, LogPart};
 pub use open_error::StoreOpenError;
 pub use record::StoredResponse;
 pub use sled_store::{SledOptions, SledStore};
@@ -26,10 +29,50 @@ pub use sled_store::{SledOptions, SledStore};
 /// A future that a store returns.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// What is written of one response at once: all of it or nothing.
+#[derive(Debug)]
+pub struct Change {
+    /// Of which.
+    pub id: ResponseId,
+    /// Takes the place of an earlier record.
+    pub record: Option<StoredResponse>,
+    /// A further row of its event log, behind all earlier ones.
+    pub frames: Option<Frames>,
+}
+
+impl Change {
+    /// A record alone.
+    pub fn record(id: ResponseId, record: StoredResponse) -> Self {
+        Self { id, record: Some(record), frames: None }
+    }
+
+    /// Frames alone.
+    pub fn frames(id: ResponseId, frames: Frames) -> Self {
+        Self { id, record: None, frames: Some(frames) }
+    }
+}
+
 /// Keeps responses. Shared by all arbiters.
 pub trait Store: Send + Sync + 'static {
-    /// Writes one record; resolves when it is durable (see docs/storage for the promise in words).
-    fn commit(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>>;
+    /// Writes a change; resolves when it is durable (see docs/storage for the promise in words).
+    fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>>;
+
+    /// Writes the record of a response that has begun, unless something is known of it already. If the process
+    /// dies before a commit of its end, the next start finds it. A store that does not outlive its process has
+    /// no need of it.
+    fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
+        let _ = (id, record);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Frames of a response's event log from sequence number `from` on, some at a time: ask again behind the last
+    /// one. Empty if there are none behind `from` yet. The caller has made sure whose response it is.
+    fn read_log(&self, id: ResponseId, from: u64) -> StoreFuture<Result<LogPart, StoreError>>;
+
+    /// The responses that a process before this one left to be gone on with, and their owners; oldest first.
+    fn unfinished(&self) -> Vec<(ResponseId, String)> {
+        Vec::new()
+    }
 
     /// One response of this owner; `None` if there is none, or it is another's.
     fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>>;

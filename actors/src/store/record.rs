@@ -10,8 +10,13 @@ use serde_json::value::RawValue;
 use super::StoreError;
 use super::stored_items::StoredItem;
 
-/// Format of records written by this version. A number that was once used keeps its meaning.
-const FORMAT: u8 = 1;
+/// Format of records written by this version. A number that was once used keeps its meaning:
+///
+/// 1. without `background` and `resume`;
+/// 2. with both.
+const FORMAT: u8 = 2;
+/// The format before, which reads as the present one: what it lacks has its default.
+const FIRST_FORMAT: u8 = 1;
 
 /// One response with what it was made from.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -36,6 +41,12 @@ pub struct StoredResponse {
     /// Translation notes: field, kind, reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<(String, String, String)>,
+    /// Whether it runs, or ran, detached from its client.
+    #[serde(default)]
+    pub background: bool,
+    /// What it takes to go on with a background response after a restart; none once it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Box<RawValue>>,
 }
 
 /// A link of a chain: what a context needs of a record, read in one pass.
@@ -98,9 +109,19 @@ fn turn(
 /// The JSON behind the format byte.
 fn json_of<'a>(id: &str, bytes: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match bytes.split_first() {
-        Some((&FORMAT, json)) => Ok(json),
+        Some((&(FORMAT | FIRST_FORMAT), json)) => Ok(json),
         Some((&other, _)) => Err(StoreError::Format(other)),
         None => Err(StoreError::Damaged(id.to_owned())),
+    }
+}
+
+pub(super) fn is_over(status: ResponseStatus) -> bool {
+    match status {
+        ResponseStatus::Queued | ResponseStatus::InProgress => false,
+        ResponseStatus::Completed
+        | ResponseStatus::Failed
+        | ResponseStatus::Incomplete
+        | ResponseStatus::Cancelled => true,
     }
 }
 
@@ -116,6 +137,11 @@ impl StoredResponse {
     /// Reads bytes from disk. `id` names the record in errors.
     pub fn decode(id: &str, bytes: &[u8]) -> Result<Self, StoreError> {
         serde_json::from_slice(json_of(id, bytes)?).map_err(|_| StoreError::Damaged(id.to_owned()))
+    }
+
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        is_over(self.status)
     }
 
     /// Whose bytes from disk these are; nothing else of them is decoded. `id` names the record in errors.

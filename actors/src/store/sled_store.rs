@@ -7,11 +7,13 @@ use std::time::Duration;
 use or_engine::HistoryTurn;
 use or_protocol::{ResponseId, ResponseStatus};
 
-use super::db::{Db, DbOptions, OnCorruption, Write};
+use super::db::{Db, DbOptions, OnCorruption, RecordBytes, RecordState, Write};
+use super::log::LogPart;
 use super::ready::Ready;
-use super::record::Link;
+use super::record::{Link, is_over};
+use super::settle::settle;
 use super::writer::{Disk, Writer};
-use super::{ChainError, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse};
+use super::{ChainError, Change, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse};
 
 /// Longest chain that is followed.
 const MAX_LINKS: usize = 10_000;
@@ -51,18 +53,21 @@ pub struct SledStore {
     db: Db,
     ready: Arc<Ready>,
     writer: Writer,
+    unfinished: Vec<(ResponseId, String)>,
 }
 
 impl SledStore {
-    /// Opens the store. Blocks; meant for the start of the process.
+    /// Opens the store and settles what the last process left unfinished: a response that nobody can go on with
+    /// has failed. Blocks; meant for the start of the process.
     pub fn open(options: SledOptions) -> Result<Arc<Self>, StoreOpenError> {
         let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity } = options;
         let db = Db::open(&path, &DbOptions { on_corruption, power_loss_safe, cache_capacity })?;
+        let unfinished = settle(&db);
         let ready = Arc::new(Ready::new());
         let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };
         let writer = Writer::start(disk, retention)
             .map_err(|e| StoreOpenError::io("start the writer of the store", &path, e))?;
-        Ok(Arc::new(Self { db, ready, writer }))
+        Ok(Arc::new(Self { db, ready, writer, unfinished }))
     }
 
     /// Runs a read on the blocking pool of the calling runtime.
@@ -110,11 +115,30 @@ impl Disk for Swept {
 }
 
 impl Store for SledStore {
-    fn commit(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
-        match record.encode() {
-            Ok(bytes) => Box::pin(self.writer.commit(Write { id, bytes })),
+    fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
+        let Change { id, record, frames } = change;
+        let state = |record: &StoredResponse| {
+            if record.is_over() { RecordState::Over } else { RecordState::Open }
+        };
+        match record.map(|record| encoded(&record, state(&record))).transpose() {
+            Ok(record) => Box::pin(self.writer.commit(Write { id, record, frames })),
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
+    }
+
+    fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
+        match encoded(&record, RecordState::Begun) {
+            Ok(record) => Box::pin(self.writer.commit(Write { id, record: Some(record), frames: None })),
+            Err(e) => Box::pin(std::future::ready(Err(e))),
+        }
+    }
+
+    fn read_log(&self, id: ResponseId, from: u64) -> StoreFuture<Result<LogPart, StoreError>> {
+        self.read(move |db| db.read_log(&id, from))
+    }
+
+    fn unfinished(&self) -> Vec<(ResponseId, String)> {
+        self.unfinished.clone()
     }
 
     fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
@@ -151,6 +175,10 @@ impl Store for SledStore {
     }
 }
 
+fn encoded(record: &StoredResponse, state: RecordState) -> Result<RecordBytes, StoreError> {
+    Ok(RecordBytes { bytes: record.encode()?, state })
+}
+
 fn load(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<StoredResponse>, StoreError> {
     let Some(bytes) = db.read(id)? else { return Ok(None) };
     let record = StoredResponse::decode(id.as_str(), &bytes)?;
@@ -172,7 +200,7 @@ fn history(db: &Db, ready: &Ready, id: ResponseId, owner: &str) -> Result<Vec<Hi
                 let read_at = ready.now();
                 let bytes = db.read(id)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
                 let link = Arc::new(Link::decode(id.as_str(), &bytes)?);
-                if is_finished(link.turn.status) {
+                if is_over(link.turn.status) {
                     ready.insert(id.clone(), Arc::clone(&link), bytes.len(), read_at);
                 }
                 link
@@ -198,7 +226,7 @@ fn walk<T>(
             return Err(ChainError::TooLong(MAX_LINKS));
         }
         let (status, previous, link) = read(&id)?;
-        if !is_finished(status) {
+        if !is_over(status) {
             return Err(ChainError::Unfinished(id.to_string()));
         }
         next = match previous {
@@ -209,8 +237,4 @@ fn walk<T>(
     }
     links.reverse();
     Ok(links)
-}
-
-fn is_finished(status: ResponseStatus) -> bool {
-    !matches!(status, ResponseStatus::Queued | ResponseStatus::InProgress)
 }

@@ -175,14 +175,18 @@ impl<D: Disk> Worker<D> {
     }
 
     fn write(&mut self, write: Write, done: oneshot::Sender<Result<(), StoreError>>, jobs: &mut Jobs<'_>) {
-        let mut bytes = write.bytes.len();
+        let mut bytes = write.len();
         let (mut writes, mut waiters) = (vec![write], vec![done]);
         let fits = |job: &Job, bytes| match job {
-            Job::Commit { write, .. } => bytes + write.bytes.len() <= BATCH_BYTES,
+            Job::Commit { write, .. } => bytes + write.len() <= BATCH_BYTES,
             Job::Remove { .. } => false,
         };
         while let Some(Job::Commit { write, done }) = jobs.next_if(|job| fits(job, bytes)) {
-            bytes += write.bytes.len();
+            bytes += write.len();
+            // Its end is in the same batch.
+            if let Some(begun) = writes.iter().position(|other| other.is_begun() && other.id == write.id) {
+                writes.remove(begun);
+            }
             writes.push(write);
             waiters.push(done);
         }

@@ -7,6 +7,7 @@ use or_protocol::ResponseId;
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::store::db::{RecordBytes, RecordState};
 
 /// A disk that notes the size of each batch, with a minus if it removes, and waits for a word before each.
 struct Probe {
@@ -63,7 +64,8 @@ fn bench() -> Bench {
 }
 
 fn write(len: usize) -> Write {
-    Write { id: ResponseId::new(), bytes: vec![1; len] }
+    let record = RecordBytes { bytes: vec![1; len], state: RecordState::Over };
+    Write { id: ResponseId::new(), record: Some(record), frames: None }
 }
 
 /// Queues so many commits and waits until they are in the queue.
