@@ -140,7 +140,7 @@ impl Scenario {
             .iter()
             .filter_map(|action| match action {
                 Action::End(outcome) => Some(*outcome),
-                Action::CallModel | Action::Commit => None,
+                Action::Begin | Action::CallModel | Action::Commit => None,
             })
             .collect();
         let [outcome] = ends[..] else { panic!("{ends:?}") };
