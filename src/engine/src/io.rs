@@ -43,6 +43,10 @@ pub enum Input {
     Begun,
     /// The model did something.
     Model(ModelEvent),
+    /// The turn failed and is tried again: what it counted is forgotten, and [`Action::CallModel`] follows.
+    /// It has no effect once the turn has made an item; see
+    /// [`ResponseLoop::turn_has_output`](crate::ResponseLoop::turn_has_output).
+    Retry,
     /// The turn, or the server, failed.
     Failed(ApiError),
     /// The client left, or somebody cancelled.

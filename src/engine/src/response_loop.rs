@@ -91,6 +91,7 @@ impl ResponseLoop {
             (State::New, Input::Start) => self.start(out),
             (State::Queued, Input::Begun) => self.begun(out),
             (State::Sampling, Input::Model(event)) => self.model(event, now, out),
+            (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
             (State::Queued | State::Sampling, Input::Failed(error)) => self.fail(error, out),
             (State::Queued | State::Sampling, Input::Cancel) => self.cancel(out),
             // A stream begins in the same way however it ends.
@@ -121,7 +122,7 @@ impl ResponseLoop {
             out.actions.push(Action::Begin);
         } else {
             self.state = State::Sampling;
-            out.actions.push(Action::CallModel);
+            self.call_model(out);
         }
     }
 
@@ -135,7 +136,7 @@ impl ResponseLoop {
         self.state = State::Sampling;
         self.shown = ResponseStatus::InProgress;
         self.emit_snapshot("response.in_progress");
-        out.actions.push(Action::CallModel);
+        self.call_model(out);
     }
 
     fn model(&mut self, event: ModelEvent, now: i64, out: &mut Output) {
@@ -220,6 +221,14 @@ impl ResponseLoop {
         }
     }
 
+    /// Begins a turn; nothing is left of the one before.
+    fn call_model(&mut self, out: &mut Output) {
+        self.turn = Turn { start: self.assembly.output.len(), ..Turn::default() };
+        // Suppressed calls of a turn that is tried again.
+        self.assembly.open.clear();
+        out.actions.push(Action::CallModel);
+    }
+
     /// The next turn sees what this one made, sealed state included.
     fn continue_sampling(&mut self, out: &mut Output) {
         for (index, item) in self.assembly.output.iter().enumerate().skip(self.turn.start) {
@@ -231,8 +240,7 @@ impl ResponseLoop {
             }
             self.spec.context.push(item);
         }
-        self.turn = Turn { start: self.assembly.output.len(), ..Turn::default() };
-        out.actions.push(Action::CallModel);
+        self.call_model(out);
     }
 
     /// What the turn counted is counted for good.
