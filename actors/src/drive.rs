@@ -173,7 +173,7 @@ impl Drive {
         }
         match out.actions.last() {
             None => Next::More,
-            Some(Action::CallModel) => Next::Sample,
+            Some(Action::Begin | Action::CallModel) => Next::Sample,
             Some(Action::Commit) => Next::Commit,
             Some(Action::End(outcome)) => Next::End(Some(*outcome)),
         }

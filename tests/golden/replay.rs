@@ -173,7 +173,7 @@ impl Engine {
         for action in out.actions {
             match action {
                 // A turn that the provider paused is not sampled again: there is one recorded answer.
-                Action::CallModel => {}
+                Action::Begin | Action::CallModel => {}
                 Action::Commit => self.feed(Input::Committed(Ok(()))),
                 Action::End(_) => self.ended = true,
             }

@@ -1,7 +1,10 @@
 //! What goes into the loop and what comes out of it.
 
+use std::borrow::Cow;
+
 use or_adapters::ModelEvent;
-use or_protocol::{ApiError, Item, ResponseId, ResponseStatus, Settings};
+use or_protocol::{ApiError, Item, ResponseId, ResponseStatus, Settings, Usage};
+use serde::{Deserialize, Serialize};
 
 use crate::ReasoningEvents;
 
@@ -18,7 +21,7 @@ pub struct LoopSpec {
     pub previous_response_id: Option<String>,
     /// Whether the end must be committed before it is told.
     pub store: bool,
-    /// Echoed.
+    /// Echoed. The response is queued, and its record written, before the model is called.
     pub background: bool,
     /// Whether frames are wanted.
     pub stream: bool,
@@ -33,10 +36,17 @@ pub struct LoopSpec {
 /// What happened to the loop.
 #[derive(Debug)]
 pub enum Input {
-    /// Begin.
+    /// Begin: [`Action::CallModel`], or [`Action::Begin`] for a background response.
     Start,
+    /// What [`Action::Begin`] asked for is on disk. Is it not, the client gets an HTTP error and this loop is
+    /// dropped.
+    Begun,
     /// The model did something.
     Model(ModelEvent),
+    /// The turn failed and is tried again: what it counted is forgotten, and [`Action::CallModel`] follows.
+    /// It has no effect once the turn has made an item; see
+    /// [`ResponseLoop::turn_has_output`](crate::ResponseLoop::turn_has_output).
+    Retry,
     /// The turn, or the server, failed.
     Failed(ApiError),
     /// The client left, or somebody cancelled.
@@ -48,9 +58,14 @@ pub enum Input {
 /// What the caller has to do, after sending the frames, in this order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// Sample the model with [`ResponseLoop::context`](crate::ResponseLoop::context).
+    /// Write [`ResponseLoop::record`](crate::ResponseLoop::record), whose status is queued, and the frames
+    /// that came with it. Then tell the client that the response exists, and answer with [`Input::Begun`].
+    Begin,
+    /// Sample the model with [`ResponseLoop::context`](crate::ResponseLoop::context). Of a background
+    /// response, write [`ResponseLoop::record`](crate::ResponseLoop::record) first: a restart goes on from it.
     CallModel,
     /// Write [`ResponseLoop::record`](crate::ResponseLoop::record), then answer with [`Input::Committed`].
+    /// The frames that came with it belong on disk before the record does.
     Commit,
     /// The response is over; no further input has an effect.
     End(Outcome),
@@ -75,15 +90,33 @@ pub struct Output {
     pub actions: Vec<Action>,
 }
 
-/// What belongs on disk at the end of a response.
-#[derive(Clone, Copy, Debug)]
+/// What belongs on disk: of a response that is over, or of one whose next turn can begin.
+#[derive(Clone, Debug)]
 pub struct Record<'a> {
-    /// The response object as the client gets it.
-    pub response_json: &'a [u8],
-    /// How it ended.
+    /// The response object. Once the end is decided, the final one; before that it holds the items of the
+    /// finished turns only, because a turn that broke off is no part of what comes after a restart.
+    pub response_json: Cow<'a, [u8]>,
+    /// The status that `response_json` says.
     pub status: ResponseStatus,
-    /// Sealed reasoning state that is not in `response_json`, by output index.
+    /// Sealed reasoning state that is not in `response_json`, by output index. There may be some for an
+    /// index behind the last item; it has no meaning.
     pub sealed: &'a [(usize, String)],
     /// Unix seconds.
     pub created_at: i64,
+    /// What a restart needs beside the items; `None` once the end is decided.
+    pub progress: Option<Progress>,
+}
+
+/// Sums over the finished turns of a response that goes on.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Progress {
+    /// Token counts; the response object shows them at its end only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The tier that the provider named last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
+    /// How often the provider paused.
+    #[serde(default)]
+    pub pauses: u32,
 }

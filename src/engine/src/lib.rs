@@ -18,5 +18,5 @@ mod tools;
 
 pub use context::{Context, HistoryTurn, build_context};
 pub use events::ReasoningEvents;
-pub use io::{Action, Input, LoopSpec, Outcome, Output, Record};
+pub use io::{Action, Input, LoopSpec, Outcome, Output, Progress, Record};
 pub use response_loop::ResponseLoop;

@@ -1,17 +1,19 @@
 //! The life of one response: turns, limits, and its one end.
 
+mod ending;
+mod looking;
+
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_protocol::{
-    ApiError, EventBody, IncompleteDetails, Item, ResponseError, ResponseId, ResponseResource,
-    ResponseStatus, Settings, Usage,
+    ApiError, EventBody, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, Usage,
 };
 use serde_json::{Map, Value};
 
 use crate::assembly::{Assembly, Ending};
 use crate::calls::NewCall;
 use crate::events::EventWriter;
-use crate::io::{Action, Input, LoopSpec, Outcome, Output, Record};
-use crate::snapshot::{Snapshot, resource, response_error};
+use crate::io::{Action, Input, LoopSpec, Output, Progress};
+use crate::snapshot::{Snapshot, resource};
 use crate::tools::ToolRules;
 
 /// How often one response may be sampled again because the provider paused.
@@ -20,6 +22,8 @@ const MAX_PAUSES: u32 = 10;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     New,
+    /// A background response whose first record is being written.
+    Queued,
     Sampling,
     Committing,
     Ended,
@@ -33,18 +37,30 @@ pub struct ResponseLoop {
     writer: EventWriter,
     assembly: Assembly,
     tools: ToolRules,
-    usage: Option<Usage>,
-    turn_usage: Option<Usage>,
-    service_tier: Option<String>,
-    calls_this_turn: usize,
-    turn_start: usize,
-    pauses: u32,
+    /// The finished turns.
+    progress: Progress,
+    turn: Turn,
     notes: Vec<Note>,
+    /// Queued or in progress: what was told last before the end.
+    shown: ResponseStatus,
+    /// The end, once it is decided.
     status: ResponseStatus,
     incomplete: Option<IncompleteDetails>,
     error: Option<ApiError>,
     completed_at: Option<i64>,
     response_json: Vec<u8>,
+}
+
+/// The running turn; none of it counts before the turn ends.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Output index of its first item.
+    start: usize,
+    /// Calls that came through.
+    calls: usize,
+    usage: Option<Usage>,
+    service_tier: Option<String>,
+    notes: Vec<Note>,
 }
 
 impl ResponseLoop {
@@ -56,13 +72,10 @@ impl ResponseLoop {
             writer: EventWriter::new(spec.stream, spec.reasoning_events),
             assembly: Assembly::new(spec.id.clone(), show_sealed),
             tools: ToolRules::new(&spec.settings.tools),
-            usage: None,
-            turn_usage: None,
-            service_tier: None,
-            calls_this_turn: 0,
-            turn_start: 0,
-            pauses: 0,
+            progress: Progress::default(),
+            turn: Turn::default(),
             notes: Vec::new(),
+            shown: if spec.background { ResponseStatus::Queued } else { ResponseStatus::InProgress },
             status: ResponseStatus::InProgress,
             incomplete: None,
             error: None,
@@ -72,58 +85,15 @@ impl ResponseLoop {
         }
     }
 
-    /// The context of the next sampling: what came in, then what this response made.
-    pub fn context(&self) -> &[Item] {
-        &self.spec.context
-    }
-
-    /// The request's settings.
-    pub fn settings(&self) -> &Settings {
-        &self.spec.settings
-    }
-
-    /// Id of the response.
-    pub fn id(&self) -> &ResponseId {
-        &self.spec.id
-    }
-
-    /// The final response object, JSON; empty until the response is over or waits for its commit.
-    pub fn response_json(&self) -> &[u8] {
-        &self.response_json
-    }
-
-    /// What went wrong, if it did.
-    pub fn error(&self) -> Option<&ApiError> {
-        self.error.as_ref()
-    }
-
-    /// Summed token counts so far.
-    pub fn usage(&self) -> Option<&Usage> {
-        self.usage.as_ref()
-    }
-
-    /// Notes that the answer's translation made, taken out.
-    pub fn take_notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
-    }
-
-    /// What to write at [`Action::Commit`].
-    pub fn record(&self) -> Record<'_> {
-        Record {
-            response_json: &self.response_json,
-            status: self.status,
-            sealed: &self.assembly.sealed,
-            created_at: self.spec.created_at,
-        }
-    }
-
     /// Feeds one input. `now`: Unix seconds.
     pub fn handle(&mut self, input: Input, now: i64, out: &mut Output) {
         match (self.state, input) {
             (State::New, Input::Start) => self.start(out),
+            (State::Queued, Input::Begun) => self.begun(out),
             (State::Sampling, Input::Model(event)) => self.model(event, now, out),
-            (State::Sampling, Input::Failed(error)) => self.fail(error, out),
-            (State::Sampling, Input::Cancel) => self.cancel(out),
+            (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
+            (State::Queued | State::Sampling, Input::Failed(error)) => self.fail(error, out),
+            (State::Queued | State::Sampling, Input::Cancel) => self.cancel(out),
             // A stream begins in the same way however it ends.
             (State::New, Input::Failed(error)) => {
                 self.begin();
@@ -136,7 +106,7 @@ impl ResponseLoop {
             (State::Committing, Input::Committed(result)) => self.committed(result.is_ok(), out),
             // A failure while the end is being written changes nothing: the end is decided. Everything
             // else comes too late or out of place, and must not make a second end.
-            (State::New | State::Sampling | State::Committing | State::Ended, _) => {}
+            (State::New | State::Queued | State::Sampling | State::Committing | State::Ended, _) => {}
         }
         if out.frames.is_empty() {
             std::mem::swap(&mut out.frames, &mut self.writer.frames);
@@ -147,13 +117,26 @@ impl ResponseLoop {
 
     fn start(&mut self, out: &mut Output) {
         self.begin();
-        out.actions.push(Action::CallModel);
+        if self.spec.background {
+            self.state = State::Queued;
+            out.actions.push(Action::Begin);
+        } else {
+            self.state = State::Sampling;
+            self.call_model(out);
+        }
     }
 
+    /// The events before any work is done.
     fn begin(&mut self) {
-        self.state = State::Sampling;
         self.emit_snapshot("response.created");
+        self.emit_snapshot(if self.spec.background { "response.queued" } else { "response.in_progress" });
+    }
+
+    fn begun(&mut self, out: &mut Output) {
+        self.state = State::Sampling;
+        self.shown = ResponseStatus::InProgress;
         self.emit_snapshot("response.in_progress");
+        self.call_model(out);
     }
 
     fn model(&mut self, event: ModelEvent, now: i64, out: &mut Output) {
@@ -183,16 +166,16 @@ impl ResponseLoop {
             ModelEvent::HostedEvent { block, event } => items.hosted_event(block, event, w),
             ModelEvent::PartDone { block } => items.part_done(block, w),
             ModelEvent::BlockDone { block, complete: _ } => items.block_done(block, w),
-            ModelEvent::Usage(usage) => self.turn_usage = Some(usage),
-            ModelEvent::ServiceTier(tier) => self.service_tier = Some(tier),
+            ModelEvent::Usage(usage) => self.turn.usage = Some(usage),
+            ModelEvent::ServiceTier(tier) => self.turn.service_tier = Some(tier),
             ModelEvent::Note(note) => self.note(note),
             ModelEvent::Finished { reason } => self.finished(reason, now, out),
         }
     }
 
     fn note(&mut self, note: Note) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
+        if !self.notes.contains(&note) && !self.turn.notes.contains(&note) {
+            self.turn.notes.push(note);
         }
     }
 
@@ -201,10 +184,10 @@ impl ResponseLoop {
             return;
         }
         self.tools.restore(&mut call);
-        match self.tools.refusal(&call, &self.spec.settings, self.calls_this_turn) {
+        match self.tools.refusal(&call, &self.spec.settings, self.turn.calls) {
             Some(note) => self.suppress(block, note),
             None => {
-                self.calls_this_turn += 1;
+                self.turn.calls += 1;
                 self.assembly.call(block, call, &mut self.writer);
             }
         }
@@ -223,12 +206,12 @@ impl ResponseLoop {
     }
 
     fn finished(&mut self, reason: FinishReason, now: i64, out: &mut Output) {
-        self.add_usage();
+        self.end_turn();
         match reason {
             // The client's calls need its answer first (rules 8.2).
-            FinishReason::Pause if self.calls_this_turn > 0 => self.complete(now, out),
-            FinishReason::Pause if self.pauses < MAX_PAUSES => {
-                self.pauses += 1;
+            FinishReason::Pause if self.turn.calls > 0 => self.complete(now, out),
+            FinishReason::Pause if self.progress.pauses < MAX_PAUSES => {
+                self.progress.pauses += 1;
                 self.assembly.close_all(Ending::Completed, &mut self.writer);
                 self.continue_sampling(out);
             }
@@ -238,15 +221,17 @@ impl ResponseLoop {
         }
     }
 
-    fn complete(&mut self, now: i64, out: &mut Output) {
-        self.assembly.close_all(Ending::Completed, &mut self.writer);
-        self.completed_at = Some(now);
-        self.end(ResponseStatus::Completed, out);
+    /// Begins a turn; nothing is left of the one before.
+    fn call_model(&mut self, out: &mut Output) {
+        self.turn = Turn { start: self.assembly.output.len(), ..Turn::default() };
+        // Suppressed calls of a turn that is tried again.
+        self.assembly.open.clear();
+        out.actions.push(Action::CallModel);
     }
 
     /// The next turn sees what this one made, sealed state included.
     fn continue_sampling(&mut self, out: &mut Output) {
-        for (index, item) in self.assembly.output.iter().enumerate().skip(self.turn_start) {
+        for (index, item) in self.assembly.output.iter().enumerate().skip(self.turn.start) {
             let mut item = item.clone();
             if let Item::Reasoning(reasoning) = &mut item
                 && let Some((_, sealed)) = self.assembly.sealed.iter().find(|(at, _)| *at == index)
@@ -255,98 +240,25 @@ impl ResponseLoop {
             }
             self.spec.context.push(item);
         }
-        self.turn_start = self.assembly.output.len();
-        self.calls_this_turn = 0;
-        out.actions.push(Action::CallModel);
+        self.call_model(out);
     }
 
-    fn cut(&mut self, reason: &str, out: &mut Output) {
-        self.assembly.close_all(Ending::Incomplete, &mut self.writer);
-        self.incomplete = Some(IncompleteDetails { reason: reason.to_owned() });
-        self.end(ResponseStatus::Incomplete, out);
-    }
-
-    fn fail(&mut self, error: ApiError, out: &mut Output) {
-        self.add_usage();
-        self.assembly.abandon(&mut self.writer);
-        self.error = Some(error);
-        self.end(ResponseStatus::Failed, out);
-    }
-
-    fn cancel(&mut self, out: &mut Output) {
-        self.add_usage();
-        self.assembly.abandon(&mut self.writer);
-        self.incomplete = Some(IncompleteDetails { reason: "cancelled".into() });
-        self.end(ResponseStatus::Cancelled, out);
-    }
-
-    fn add_usage(&mut self) {
-        if let Some(turn) = self.turn_usage.take() {
-            self.usage.get_or_insert_default().add(&turn);
+    /// What the turn counted is counted for good.
+    fn end_turn(&mut self) {
+        if let Some(usage) = self.turn.usage.take() {
+            self.progress.usage.get_or_insert_default().add(&usage);
         }
-    }
-
-    /// Decides the end. It is told only after its commit (design D8).
-    fn end(&mut self, status: ResponseStatus, out: &mut Output) {
-        self.status = status;
-        self.render();
-        if self.spec.store {
-            self.state = State::Committing;
-            out.actions.push(Action::Commit);
-        } else {
-            self.tell_end(out);
+        if let Some(tier) = self.turn.service_tier.take() {
+            self.progress.service_tier = Some(tier);
         }
-    }
-
-    fn committed(&mut self, good: bool, out: &mut Output) {
-        if !good && self.status != ResponseStatus::Failed {
-            let text = "The response could not be stored.";
-            self.error =
-                Some(ApiError::new(or_protocol::ErrorKind::Storage, text).with_code("storage_error"));
-            self.status = ResponseStatus::Failed;
-            self.incomplete = None;
-            self.completed_at = None;
-            self.render();
-        }
-        self.tell_end(out);
-    }
-
-    fn tell_end(&mut self, out: &mut Output) {
-        self.state = State::Ended;
-        let (name, outcome) = match self.status {
-            ResponseStatus::Completed => ("response.completed", Outcome::Completed),
-            ResponseStatus::Incomplete => ("response.incomplete", Outcome::Incomplete),
-            ResponseStatus::Cancelled => ("response.incomplete", Outcome::Cancelled),
-            ResponseStatus::Failed | ResponseStatus::Queued | ResponseStatus::InProgress => {
-                ("response.failed", Outcome::Failed)
-            }
-        };
-        if let Some(error) = &self.error {
-            let payload = error.payload();
-            let body = EventBody::Error {
-                error: payload,
-                code: payload.code,
-                message: payload.message,
-                param: payload.param,
-            };
-            self.writer.emit("error", body);
-        }
-        self.writer.finish(name, &self.response_json);
-        out.actions.push(Action::End(outcome));
-    }
-
-    /// Writes the response object down, once for the client, the stream and the store.
-    fn render(&mut self) {
-        let error = self.error.as_ref().map(response_error);
-        let resource = self.resource(error.as_ref());
-        self.response_json = serde_json::to_vec(&resource).unwrap_or_default();
+        self.notes.append(&mut self.turn.notes);
     }
 
     fn emit_snapshot(&mut self, name: &str) {
         let response = resource(
             &self.spec,
             &self.assembly.output,
-            Snapshot { status: self.status, ..Snapshot::default() },
+            Snapshot { status: self.shown, ..Snapshot::default() },
         );
         self.writer.emit(name, EventBody::Response { response });
     }
@@ -357,8 +269,8 @@ impl ResponseLoop {
             completed_at: self.completed_at,
             incomplete: self.incomplete.as_ref(),
             error,
-            usage: self.usage.as_ref(),
-            service_tier: self.service_tier.as_deref(),
+            usage: self.progress.usage.as_ref(),
+            service_tier: self.progress.service_tier.as_deref(),
         };
         resource(&self.spec, &self.assembly.output, snapshot)
     }

@@ -6,6 +6,7 @@ mod checks;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod background;
 mod calls;
 mod context;
 mod endings;

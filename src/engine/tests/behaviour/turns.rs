@@ -6,7 +6,7 @@ use or_protocol::{Item, Usage};
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
-use crate::support::play::{play, say, spec};
+use crate::support::play::{play, play_raw, say, spec};
 use crate::support::script::*;
 
 fn pause() -> or_adapters::ModelEvent {
@@ -70,4 +70,48 @@ fn a_failure_in_a_later_turn_keeps_the_earlier_items() {
         response["output"].as_array().unwrap().iter().map(|i| i["status"].clone()).collect();
     assert_eq!(statuses, ["completed", "incomplete"]);
     assert_eq!(response["usage"]["input_tokens"], 3);
+}
+
+#[test]
+fn a_turn_that_is_tried_again_leaves_nothing_behind() {
+    let request = json!({"parallel_tool_calls": false, "tool_choice": {"type": "function", "name": "g"},
+        "tools": [{"type": "function", "name": "f"}, {"type": "function", "name": "g"}]});
+    let tier = or_adapters::ModelEvent::ServiceTier("flex".into());
+    let mut played = say(spec(request), [call(0, "c1", "f"), usage(10, 1), tier]);
+    assert!(!played.engine.turn_has_output());
+    let sent = played.sse.len();
+    assert_eq!(played.feed(Input::Retry), [Action::CallModel]);
+    assert_eq!((played.sse.len(), played.engine.context().len()), (sent, 1));
+    for event in [call(0, "c2", "g"), done(0), usage(12, 2), stop()] {
+        played.feed(Input::Model(event));
+    }
+    played.events();
+    assert_eq!(played.engine.usage(), Some(&Usage::new(12, 2, None, 1, 2)));
+    assert_eq!(
+        (&played.response()["output"][0]["call_id"], &played.response()["service_tier"]),
+        (&json!("c2"), &json!("default"))
+    );
+    assert_eq!(played.engine.take_notes(), []);
+}
+
+#[test]
+fn only_the_failed_turn_is_forgotten() {
+    let mut played = say(spec(json!({})), [text(0, "a"), usage(1, 1), pause(), usage(9, 9)]);
+    assert_eq!(played.feed(Input::Retry), [Action::CallModel]);
+    played.feed(Input::Model(usage(2, 2)));
+    played.feed(Input::Model(stop()));
+    played.events();
+    assert_eq!(played.engine.usage(), Some(&Usage::new(3, 3, None, 2, 4)));
+}
+
+#[test]
+fn a_turn_that_made_an_item_is_not_tried_again() {
+    let mut played = say(spec(json!({})), [text(0, "a")]);
+    assert!(played.engine.turn_has_output());
+    assert_eq!(played.feed(Input::Retry), []);
+    played.feed(broken());
+    played.events();
+    for played in [&mut played, &mut play_raw(spec(json!({})), [], Ok(()))] {
+        assert_eq!(played.feed(Input::Retry), []);
+    }
 }

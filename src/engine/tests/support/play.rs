@@ -51,13 +51,15 @@ pub fn say(spec: LoopSpec, events: impl IntoIterator<Item = ModelEvent>) -> Play
     play(spec, events.into_iter().map(Input::Model))
 }
 
-/// Plays the inputs as they are; every commit ends in `commit`.
+/// Plays the inputs as they are; every beginning is written, every commit ends in `commit`.
 pub fn play_raw(spec: LoopSpec, inputs: impl IntoIterator<Item = Input>, commit: Result<(), ()>) -> Played {
     let mut played = Played { sse: Vec::new(), actions: Vec::new(), engine: ResponseLoop::new(spec) };
     for input in inputs {
-        if played.feed(input).contains(&Action::Commit) {
-            played.feed(Input::Committed(commit));
-        }
+        match played.feed(input).last() {
+            Some(Action::Begin) => played.feed(Input::Begun),
+            Some(Action::Commit) => played.feed(Input::Committed(commit)),
+            Some(Action::CallModel | Action::End(_)) | None => continue,
+        };
     }
     played
 }
@@ -70,6 +72,16 @@ impl Played {
         self.sse.extend_from_slice(&out.frames);
         self.actions.extend_from_slice(&out.actions);
         out.actions
+    }
+
+    /// The response object as a client sees it at this moment.
+    pub fn current(&self) -> Value {
+        serde_json::from_slice(&self.engine.current_json()).unwrap()
+    }
+
+    /// The response object as it would be written at this moment.
+    pub fn written(&self) -> Value {
+        serde_json::from_slice(&self.engine.record().response_json).unwrap()
     }
 
     /// The final response object.

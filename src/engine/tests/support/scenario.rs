@@ -74,6 +74,7 @@ impl Scenario {
         let request = json!({
             "tools": tools, "tool_choice": choice, "include": include, "store": set(1),
             "parallel_tool_calls": set(2), "top_logprobs": if set(3) { json!(2) } else { Value::Null },
+            "background": set(5),
         });
         let commit = match from.below(8) {
             0 => None,
@@ -109,7 +110,9 @@ impl Scenario {
             None => {
                 let mut played = play_raw(self.spec(stream), [], Ok(()));
                 for input in self.inputs() {
-                    played.feed(input);
+                    if played.feed(input).contains(&Action::Begin) {
+                        played.feed(Input::Begun);
+                    }
                 }
                 played
             }
@@ -140,7 +143,7 @@ impl Scenario {
             .iter()
             .filter_map(|action| match action {
                 Action::End(outcome) => Some(*outcome),
-                Action::CallModel | Action::Commit => None,
+                Action::Begin | Action::CallModel | Action::Commit => None,
             })
             .collect();
         let [outcome] = ends[..] else { panic!("{ends:?}") };
@@ -184,6 +187,8 @@ fn input(from: &mut Bytes<'_>) -> Input {
         254 => Input::Committed(if from.flag() { Ok(()) } else { Err(()) }),
         255 => match from.below(4) {
             0 => Input::Failed(ApiError::new(ErrorKind::InvalidRequest, "no")),
+            1 => Input::Retry,
+            2 => Input::Begun,
             _ => Input::Start,
         },
         _ => Input::Model(event(op, from)),

@@ -1,0 +1,91 @@
+//! The one end of a response: decided, committed, told.
+
+use or_protocol::{ApiError, ErrorKind, EventBody, IncompleteDetails, ResponseStatus};
+
+use super::{ResponseLoop, State};
+use crate::assembly::Ending;
+use crate::io::{Action, Outcome, Output};
+use crate::snapshot::response_error;
+
+impl ResponseLoop {
+    pub(super) fn complete(&mut self, now: i64, out: &mut Output) {
+        self.assembly.close_all(Ending::Completed, &mut self.writer);
+        self.completed_at = Some(now);
+        self.end(ResponseStatus::Completed, out);
+    }
+
+    pub(super) fn cut(&mut self, reason: &str, out: &mut Output) {
+        self.assembly.close_all(Ending::Incomplete, &mut self.writer);
+        self.incomplete = Some(IncompleteDetails { reason: reason.to_owned() });
+        self.end(ResponseStatus::Incomplete, out);
+    }
+
+    pub(super) fn fail(&mut self, error: ApiError, out: &mut Output) {
+        self.end_turn();
+        self.assembly.abandon(&mut self.writer);
+        self.error = Some(error);
+        self.end(ResponseStatus::Failed, out);
+    }
+
+    pub(super) fn cancel(&mut self, out: &mut Output) {
+        self.end_turn();
+        self.assembly.abandon(&mut self.writer);
+        self.incomplete = Some(IncompleteDetails { reason: "cancelled".into() });
+        self.end(ResponseStatus::Cancelled, out);
+    }
+
+    /// Decides the end. It is told only after its commit (design D8).
+    fn end(&mut self, status: ResponseStatus, out: &mut Output) {
+        self.status = status;
+        self.render();
+        if self.spec.store {
+            self.state = State::Committing;
+            out.actions.push(Action::Commit);
+        } else {
+            self.tell_end(out);
+        }
+    }
+
+    pub(super) fn committed(&mut self, good: bool, out: &mut Output) {
+        if !good && self.status != ResponseStatus::Failed {
+            let text = "The response could not be stored.";
+            self.error = Some(ApiError::new(ErrorKind::Storage, text).with_code("storage_error"));
+            self.status = ResponseStatus::Failed;
+            self.incomplete = None;
+            self.completed_at = None;
+            self.render();
+        }
+        self.tell_end(out);
+    }
+
+    fn tell_end(&mut self, out: &mut Output) {
+        self.state = State::Ended;
+        let (name, outcome) = match self.status {
+            ResponseStatus::Completed => ("response.completed", Outcome::Completed),
+            ResponseStatus::Incomplete => ("response.incomplete", Outcome::Incomplete),
+            ResponseStatus::Cancelled => ("response.incomplete", Outcome::Cancelled),
+            ResponseStatus::Failed | ResponseStatus::Queued | ResponseStatus::InProgress => {
+                ("response.failed", Outcome::Failed)
+            }
+        };
+        if let Some(error) = &self.error {
+            let payload = error.payload();
+            let body = EventBody::Error {
+                error: payload,
+                code: payload.code,
+                message: payload.message,
+                param: payload.param,
+            };
+            self.writer.emit("error", body);
+        }
+        self.writer.finish(name, &self.response_json);
+        out.actions.push(Action::End(outcome));
+    }
+
+    /// Writes the final response object down, once for the client, the stream and the store.
+    fn render(&mut self) {
+        let error = self.error.as_ref().map(response_error);
+        let resource = self.resource(error.as_ref());
+        self.response_json = serde_json::to_vec(&resource).unwrap_or_default();
+    }
+}

@@ -1,0 +1,93 @@
+//! What others see of a response while it is made.
+
+use std::borrow::Cow;
+
+use or_adapters::Note;
+use or_protocol::{ApiError, Item, ResponseId, Settings, Usage};
+
+use super::{ResponseLoop, State};
+use crate::io::Record;
+use crate::snapshot::{Snapshot, resource};
+
+impl ResponseLoop {
+    /// The context of the next sampling: what came in, then what this response made.
+    pub fn context(&self) -> &[Item] {
+        &self.spec.context
+    }
+
+    /// The request's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.spec.settings
+    }
+
+    /// Id of the response.
+    pub fn id(&self) -> &ResponseId {
+        &self.spec.id
+    }
+
+    /// The final response object, JSON; empty until the response is over or waits for its commit.
+    pub fn response_json(&self) -> &[u8] {
+        &self.response_json
+    }
+
+    /// The response object as a client may see it at this moment: queued or in progress with the items made
+    /// so far and without usage, and the final one when the response is over. While the end waits for its
+    /// commit it is still in progress (design D8).
+    pub fn current_json(&self) -> Vec<u8> {
+        match self.state {
+            State::Ended => self.response_json.clone(),
+            State::New | State::Queued | State::Sampling | State::Committing => {
+                self.live(&self.assembly.output)
+            }
+        }
+    }
+
+    /// What to write at [`Action::Begin`](crate::Action::Begin), [`Action::CallModel`](crate::Action::CallModel)
+    /// and [`Action::Commit`](crate::Action::Commit). At any other moment it is what the last of them asked for.
+    pub fn record(&self) -> Record<'_> {
+        let decided = match self.state {
+            State::Committing | State::Ended => true,
+            State::New | State::Queued | State::Sampling => false,
+        };
+        let finished = self.assembly.output.get(..self.turn.start).unwrap_or(&self.assembly.output);
+        Record {
+            response_json: match decided {
+                true => Cow::Borrowed(&self.response_json),
+                false => Cow::Owned(self.live(finished)),
+            },
+            status: if decided { self.status } else { self.shown },
+            sealed: &self.assembly.sealed,
+            created_at: self.spec.created_at,
+            progress: (!decided).then(|| self.progress.clone()),
+        }
+    }
+
+    /// Whether the running turn made an item. Only a turn that made none can be tried again.
+    pub fn turn_has_output(&self) -> bool {
+        self.assembly.output.len() > self.turn.start
+    }
+
+    /// What went wrong, if it did.
+    pub fn error(&self) -> Option<&ApiError> {
+        self.error.as_ref()
+    }
+
+    /// Summed token counts of the finished turns.
+    pub fn usage(&self) -> Option<&Usage> {
+        self.progress.usage.as_ref()
+    }
+
+    /// Notes that the answer's translation made, taken out.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.append(&mut self.turn.notes);
+        notes
+    }
+
+    /// The response object before its end, JSON.
+    fn live(&self, output: &[Item]) -> Vec<u8> {
+        let service_tier = self.progress.service_tier.as_deref();
+        let snapshot = Snapshot { status: self.shown, service_tier, ..Snapshot::default() };
+        serde_json::to_vec(&resource(&self.spec, output, snapshot)).unwrap_or_default()
+    }
+}
