@@ -8,7 +8,6 @@ mod open_error;
 mod ready;
 mod record;
 mod sled_store;
-mod stored_items;
 mod writer;
 
 use std::future::Future;
