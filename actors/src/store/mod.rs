@@ -10,7 +10,6 @@ mod ready;
 mod record;
 mod settle;
 mod sled_store;
-mod stored_items;
 mod writer;
 
 use std::future::Future;

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use or_engine::HistoryTurn;
-use or_protocol::{Item, ResponseStatus};
+use or_protocol::{Item, ResponseStatus, StoredItem};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::StoreError;
-use super::stored_items::StoredItem;
 
 /// Format of records written by this version. A number that was once used keeps its meaning:
 ///

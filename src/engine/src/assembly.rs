@@ -19,9 +19,17 @@ pub(crate) enum Slot {
 #[derive(Debug)]
 pub(crate) struct OpenItem {
     pub(crate) index: usize,
-    part: Option<OpenPart>,
+    pub(crate) part: Option<OpenPart>,
     /// A custom tool's call that travels as a function: arguments gather here until they are whole.
     pub(crate) emulated_custom: Option<String>,
+    /// The whole text of `part`, or the whole payload of the call, was told. Only a log can end there.
+    pub(crate) told: bool,
+}
+
+impl OpenItem {
+    pub(crate) fn new(index: usize, emulated_custom: Option<String>) -> Self {
+        Self { index, part: None, emulated_custom, told: false }
+    }
 }
 
 /// How an item ends.
@@ -100,7 +108,7 @@ impl Assembly {
         item.set_id(ItemId::output(item.id_prefix(), &self.id, index));
         w.emit("response.output_item.added", EventBody::Item { output_index: index, item: &item });
         self.output.push(item);
-        self.open.push((block, Slot::Item(OpenItem { index, part: None, emulated_custom })));
+        self.open.push((block, Slot::Item(OpenItem::new(index, emulated_custom))));
         index
     }
 
@@ -227,11 +235,11 @@ impl Assembly {
     fn close_part(&mut self, at: usize, w: &mut EventWriter) {
         let Some((_, Slot::Item(open))) = self.open.get_mut(at) else { return };
         let Some(part) = open.part.take() else { return };
-        let output_index = open.index;
+        let (output_index, told) = (open.index, std::mem::take(&mut open.told));
         match (self.output.get(output_index), part) {
-            (Some(Item::Message(message)), _) => parts::close_content(message, output_index, w),
-            (Some(Item::Reasoning(item)), OpenPart::Trace) => parts::close_trace(item, output_index, w),
-            (Some(Item::Reasoning(item)), _) => parts::close_summary(item, output_index, w),
+            (Some(Item::Message(message)), _) => parts::close_content(message, output_index, told, w),
+            (Some(Item::Reasoning(item)), OpenPart::Trace) => parts::close_trace(item, output_index, told, w),
+            (Some(Item::Reasoning(item)), _) => parts::close_summary(item, output_index, told, w),
             _ => {}
         }
     }

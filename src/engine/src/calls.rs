@@ -64,6 +64,9 @@ impl Assembly {
 
     /// Emits the whole payload of a call; other items have nothing left to say.
     pub(crate) fn finish_call(&mut self, open: &OpenItem, ending: Ending, w: &mut EventWriter) {
+        if open.told {
+            return;
+        }
         let output_index = open.index;
         match self.output.get_mut(output_index) {
             Some(Item::FunctionCall(call)) => {

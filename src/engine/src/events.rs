@@ -32,7 +32,7 @@ impl ReasoningEvents {
 #[derive(Debug)]
 pub(crate) struct EventWriter {
     pub(crate) frames: Vec<u8>,
-    next: u64,
+    pub(crate) next: u64,
     streaming: bool,
     pub(crate) reasoning: ReasoningEvents,
 }

@@ -22,7 +22,7 @@ const OURS: &[&str] = &[
 ];
 
 /// Whether a provider's event can stand in our stream: no name of ours, nothing that breaks the frame.
-fn is_foreign(name: &str) -> bool {
+pub(crate) fn is_foreign(name: &str) -> bool {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b));
     let tool = name.strip_prefix("response.").and_then(|rest| rest.split_once('.')).map(|(tool, _)| tool);
     plain && (name.contains(':') || tool.is_some_and(|tool| !OURS.contains(&tool)))

@@ -41,6 +41,8 @@ pub enum Input {
     /// What [`Action::Begin`] asked for is on disk. Is it not, the client gets an HTTP error and this loop is
     /// dropped.
     Begun,
+    /// Go on after a restart; see [`ResponseLoop::resume`](crate::ResponseLoop::resume).
+    Resume,
     /// The model did something.
     Model(ModelEvent),
     /// The turn failed and is tried again: what it counted is forgotten, and [`Action::CallModel`] follows.

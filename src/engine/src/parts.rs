@@ -66,20 +66,24 @@ pub(crate) fn new_content_part(kind: OpenPart) -> (ContentPart, Part<'static>) {
     }
 }
 
-/// Ends the last part of a message.
-pub(crate) fn close_content(message: &Message, output_index: usize, w: &mut EventWriter) {
+/// Ends the last part of a message. `told`: its whole text was told already.
+pub(crate) fn close_content(message: &Message, output_index: usize, told: bool, w: &mut EventWriter) {
     let item_id = message.id.as_deref().unwrap_or_default();
     let content_index = message.content.len().saturating_sub(1);
     let part = match message.content.last() {
         Some(ContentPart::OutputText { text, annotations, logprobs }) => {
             let logprobs = logprobs.as_deref().unwrap_or_default();
-            let body = EventBody::TextDone { item_id, output_index, content_index, text, logprobs };
-            w.emit("response.output_text.done", body);
+            if !told {
+                let body = EventBody::TextDone { item_id, output_index, content_index, text, logprobs };
+                w.emit("response.output_text.done", body);
+            }
             Part::OutputText { text, annotations, logprobs }
         }
         Some(ContentPart::Refusal { refusal }) => {
-            let body = EventBody::RefusalDone { item_id, output_index, content_index, refusal };
-            w.emit("response.refusal.done", body);
+            if !told {
+                let body = EventBody::RefusalDone { item_id, output_index, content_index, refusal };
+                w.emit("response.refusal.done", body);
+            }
             Part::Refusal { refusal }
         }
         _ => return,
@@ -90,13 +94,15 @@ pub(crate) fn close_content(message: &Message, output_index: usize, w: &mut Even
     );
 }
 
-/// Ends the last part of a raw trace.
-pub(crate) fn close_trace(item: &Reasoning, output_index: usize, w: &mut EventWriter) {
+/// Ends the last part of a raw trace. `told`: as above.
+pub(crate) fn close_trace(item: &Reasoning, output_index: usize, told: bool, w: &mut EventWriter) {
     let Some(part) = item.content.last() else { return };
     let item_id = item.id.as_deref().unwrap_or_default();
     let content_index = item.content.len().saturating_sub(1);
     let text = part.text.as_str();
-    w.emit(w.reasoning.done(), EventBody::ReasoningDone { item_id, output_index, content_index, text });
+    if !told {
+        w.emit(w.reasoning.done(), EventBody::ReasoningDone { item_id, output_index, content_index, text });
+    }
     let part = Part::ReasoningText { text };
     w.emit(
         "response.content_part.done",
@@ -104,14 +110,16 @@ pub(crate) fn close_trace(item: &Reasoning, output_index: usize, w: &mut EventWr
     );
 }
 
-/// Ends the last part of a summary.
-pub(crate) fn close_summary(item: &Reasoning, output_index: usize, w: &mut EventWriter) {
+/// Ends the last part of a summary. `told`: as above.
+pub(crate) fn close_summary(item: &Reasoning, output_index: usize, told: bool, w: &mut EventWriter) {
     let Some(part) = item.summary.last() else { return };
     let item_id = item.id.as_deref().unwrap_or_default();
     let summary_index = item.summary.len().saturating_sub(1);
     let text = part.text.as_str();
-    let body = EventBody::SummaryDone { item_id, output_index, summary_index, text };
-    w.emit("response.reasoning_summary_text.done", body);
+    if !told {
+        let body = EventBody::SummaryDone { item_id, output_index, summary_index, text };
+        w.emit("response.reasoning_summary_text.done", body);
+    }
     let part = Part::SummaryText { text };
     let body = EventBody::SummaryPart { item_id, output_index, summary_index, part };
     w.emit("response.reasoning_summary_part.done", body);

@@ -2,6 +2,11 @@
 
 mod ending;
 mod looking;
+mod resume;
+
+use std::ops::Range;
+
+pub use resume::Saved;
 
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_protocol::{
@@ -13,6 +18,7 @@ use crate::assembly::{Assembly, Ending};
 use crate::calls::NewCall;
 use crate::events::EventWriter;
 use crate::io::{Action, Input, LoopSpec, Output, Progress};
+use crate::log::Told;
 use crate::snapshot::{Snapshot, resource};
 use crate::tools::ToolRules;
 
@@ -24,6 +30,12 @@ enum State {
     New,
     /// A background response whose first record is being written.
     Queued,
+    /// After a restart: the next turn can be sampled.
+    Restored,
+    /// After a restart: a turn broke off.
+    Interrupted,
+    /// After a restart: the failure was told, its end was not.
+    Failing,
     Sampling,
     Committing,
     Ended,
@@ -43,6 +55,8 @@ pub struct ResponseLoop {
     notes: Vec<Note>,
     /// Queued or in progress: what was told last before the end.
     shown: ResponseStatus,
+    /// Of a stream.
+    told: Told,
     /// The end, once it is decided.
     status: ResponseStatus,
     incomplete: Option<IncompleteDetails>,
@@ -76,6 +90,7 @@ impl ResponseLoop {
             turn: Turn::default(),
             notes: Vec::new(),
             shown: if spec.background { ResponseStatus::Queued } else { ResponseStatus::InProgress },
+            told: Told::Nothing,
             status: ResponseStatus::InProgress,
             incomplete: None,
             error: None,
@@ -94,19 +109,37 @@ impl ResponseLoop {
             (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
             (State::Queued | State::Sampling, Input::Failed(error)) => self.fail(error, out),
             (State::Queued | State::Sampling, Input::Cancel) => self.cancel(out),
+            (State::Restored, Input::Resume) => {
+                self.begin();
+                self.begun(out);
+            }
+            (State::Interrupted, Input::Resume) => self.interrupted(out),
+            (State::Failing, Input::Resume | Input::Failed(_) | Input::Cancel) => {
+                self.end(ResponseStatus::Failed, out);
+            }
             // A stream begins in the same way however it ends.
-            (State::New, Input::Failed(error)) => {
+            (State::New | State::Restored | State::Interrupted, Input::Failed(error)) => {
                 self.begin();
                 self.fail(error, out);
             }
-            (State::New, Input::Cancel) => {
+            (State::New | State::Restored | State::Interrupted, Input::Cancel) => {
                 self.begin();
                 self.cancel(out);
             }
             (State::Committing, Input::Committed(result)) => self.committed(result.is_ok(), out),
             // A failure while the end is being written changes nothing: the end is decided. Everything
             // else comes too late or out of place, and must not make a second end.
-            (State::New | State::Queued | State::Sampling | State::Committing | State::Ended, _) => {}
+            (
+                State::New
+                | State::Queued
+                | State::Restored
+                | State::Interrupted
+                | State::Failing
+                | State::Sampling
+                | State::Committing
+                | State::Ended,
+                _,
+            ) => {}
         }
         if out.frames.is_empty() {
             std::mem::swap(&mut out.frames, &mut self.writer.frames);
@@ -128,14 +161,18 @@ impl ResponseLoop {
 
     /// The events before any work is done.
     fn begin(&mut self) {
-        self.emit_snapshot("response.created");
-        self.emit_snapshot(if self.spec.background { "response.queued" } else { "response.in_progress" });
+        self.tell(Told::Created, "response.created");
+        if self.spec.background {
+            self.tell(Told::Queued, "response.queued");
+        } else {
+            self.tell(Told::InProgress, "response.in_progress");
+        }
     }
 
     fn begun(&mut self, out: &mut Output) {
         self.state = State::Sampling;
         self.shown = ResponseStatus::InProgress;
-        self.emit_snapshot("response.in_progress");
+        self.tell(Told::InProgress, "response.in_progress");
         self.call_model(out);
     }
 
@@ -231,7 +268,13 @@ impl ResponseLoop {
 
     /// The next turn sees what this one made, sealed state included.
     fn continue_sampling(&mut self, out: &mut Output) {
-        for (index, item) in self.assembly.output.iter().enumerate().skip(self.turn.start) {
+        self.remember(self.turn.start..self.assembly.output.len());
+        self.call_model(out);
+    }
+
+    /// Adds items of this response to the context.
+    fn remember(&mut self, made: Range<usize>) {
+        for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
             let mut item = item.clone();
             if let Item::Reasoning(reasoning) = &mut item
                 && let Some((_, sealed)) = self.assembly.sealed.iter().find(|(at, _)| *at == index)
@@ -240,7 +283,6 @@ impl ResponseLoop {
             }
             self.spec.context.push(item);
         }
-        self.call_model(out);
     }
 
     /// What the turn counted is counted for good.
@@ -254,7 +296,12 @@ impl ResponseLoop {
         self.notes.append(&mut self.turn.notes);
     }
 
-    fn emit_snapshot(&mut self, name: &str) {
+    /// Tells how far the response is, unless it was told before a restart.
+    fn tell(&mut self, told: Told, name: &str) {
+        if self.told >= told {
+            return;
+        }
+        self.told = told;
         let response = resource(
             &self.spec,
             &self.assembly.output,

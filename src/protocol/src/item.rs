@@ -192,7 +192,7 @@ pub struct InputAudio {
 }
 
 /// A note on a span of text. Offsets are in characters (code points) of the part's text, end exclusive.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the spec's field names say it")]
 pub enum Annotation {

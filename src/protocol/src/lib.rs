@@ -17,6 +17,7 @@ mod request;
 mod response;
 mod settings;
 mod settings_decode;
+mod stored_item;
 mod tool;
 mod tool_decode;
 
@@ -41,4 +42,5 @@ pub use settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,
 };
+pub use stored_item::StoredItem;
 pub use tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice};

@@ -5,6 +5,7 @@ use or_protocol::{ApiError, ErrorKind, EventBody, IncompleteDetails, ResponseSta
 use super::{ResponseLoop, State};
 use crate::assembly::Ending;
 use crate::io::{Action, Outcome, Output};
+use crate::log::Told;
 use crate::snapshot::response_error;
 
 impl ResponseLoop {
@@ -35,7 +36,7 @@ impl ResponseLoop {
     }
 
     /// Decides the end. It is told only after its commit (design D8).
-    fn end(&mut self, status: ResponseStatus, out: &mut Output) {
+    pub(super) fn end(&mut self, status: ResponseStatus, out: &mut Output) {
         self.status = status;
         self.render();
         if self.spec.store {
@@ -68,7 +69,7 @@ impl ResponseLoop {
                 ("response.failed", Outcome::Failed)
             }
         };
-        if let Some(error) = &self.error {
+        if let Some(error) = self.error.as_ref().filter(|_| self.told < Told::Error) {
             let payload = error.payload();
             let body = EventBody::Error {
                 error: payload,

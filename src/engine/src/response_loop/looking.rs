@@ -34,21 +34,13 @@ impl ResponseLoop {
     /// so far and without usage, and the final one when the response is over. While the end waits for its
     /// commit it is still in progress (design D8).
     pub fn current_json(&self) -> Vec<u8> {
-        match self.state {
-            State::Ended => self.response_json.clone(),
-            State::New | State::Queued | State::Sampling | State::Committing => {
-                self.live(&self.assembly.output)
-            }
-        }
+        if self.state == State::Ended { self.response_json.clone() } else { self.live(&self.assembly.output) }
     }
 
     /// What to write at [`Action::Begin`](crate::Action::Begin), [`Action::CallModel`](crate::Action::CallModel)
     /// and [`Action::Commit`](crate::Action::Commit). At any other moment it is what the last of them asked for.
     pub fn record(&self) -> Record<'_> {
-        let decided = match self.state {
-            State::Committing | State::Ended => true,
-            State::New | State::Queued | State::Sampling => false,
-        };
+        let decided = matches!(self.state, State::Committing | State::Ended);
         let finished = self.assembly.output.get(..self.turn.start).unwrap_or(&self.assembly.output);
         Record {
             response_json: match decided {

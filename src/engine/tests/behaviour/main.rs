@@ -13,4 +13,5 @@ mod endings;
 mod examples;
 mod hosted;
 mod items;
+mod resume;
 mod turns;

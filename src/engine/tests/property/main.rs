@@ -15,13 +15,48 @@ mod checks;
 #[path = "../support/mod.rs"]
 mod support;
 
+/// `PROPTEST_CASES` makes it more. The seed is fixed, so that the counts are.
+fn runner(cases: u32) -> TestRunner {
+    let default = ProptestConfig::default();
+    let config = ProptestConfig { cases: default.cases.max(cases), failure_persistence: None, ..default };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+#[test]
+fn a_restart_after_any_frame_ends_in_one_legal_stream() {
+    let counts: [Cell<u32>; 2] = Default::default();
+    let result = runner(1).run(&vec(any::<u8>(), 0..80), |bytes| {
+        let (again, interrupted) = Scenario::read(&bytes).check_restarts();
+        counts[0].set(counts[0].get() + again);
+        counts[1].set(counts[1].get() + interrupted);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let [again, interrupted] = counts.map(|count| count.get());
+    println!("sampled again {again}, interrupted {interrupted}");
+    assert!(again >= 200 && interrupted >= 1000);
+}
+
+#[test]
+fn a_damaged_log_never_panics() {
+    let read = Cell::new(0);
+    let damage = vec((any::<u16>(), any::<u8>(), any::<u8>()), 1..4);
+    let result = runner(2000).run(&(vec(any::<u8>(), 0..60), damage), |(bytes, damage)| {
+        read.set(read.get() + u32::from(Scenario::read(&bytes).check_damage(&damage)));
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    assert!(read.get() >= 10, "{} were read", read.get());
+}
+
 #[test]
 fn every_scenario_is_a_legal_stream_and_the_same_unary_answer() {
-    let default = ProptestConfig::default();
-    // `PROPTEST_CASES` makes it more. The seed is fixed, so that the counts below are.
-    let config = ProptestConfig { cases: default.cases.max(2000), failure_persistence: None, ..default };
-    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config.clone(), rng);
+    let mut runner = runner(2000);
+    let cases = runner.config().cases;
     let counts: [Cell<u32>; 5] = Default::default();
     let count = |at: usize| counts[at].set(counts[at].get() + 1);
     let result = runner.run(&vec(any::<u8>(), 0..260), |bytes| {
@@ -45,9 +80,9 @@ fn every_scenario_is_a_legal_stream_and_the_same_unary_answer() {
     let shares = format!(
         "completed {completed}, incomplete {incomplete}, failed {failed}, cancelled {cancelled}, \
          completed with two or more items {rich}, of {}",
-        config.cases
+        cases
     );
-    assert!(rich * 5 >= config.cases, "{shares}");
-    assert!(incomplete.min(failed).min(cancelled) * 50 >= config.cases, "{shares}");
+    assert!(rich * 5 >= cases, "{shares}");
+    assert!(incomplete.min(failed).min(cancelled) * 50 >= cases, "{shares}");
     println!("{shares}");
 }

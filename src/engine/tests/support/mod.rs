@@ -3,5 +3,6 @@
 #![expect(unreachable_pub, reason = "`pub` marks what tests may call; there is no crate to export to")]
 
 pub mod play;
+pub mod restart;
 pub mod scenario;
 pub mod script;

@@ -23,7 +23,7 @@ pub struct Scenario {
     pub options: Options,
     openai_names: bool,
     /// Whether commits are answered at once, and how.
-    commit: Option<Result<(), ()>>,
+    pub commit: Option<Result<(), ()>>,
     /// What ends the response if the bytes did not.
     last: u8,
     bytes: Vec<u8>,
@@ -85,7 +85,7 @@ impl Scenario {
         Self { request, options, openai_names: set(4), commit, last, bytes: from.0.as_slice().to_vec() }
     }
 
-    fn spec(&self, stream: bool) -> LoopSpec {
+    pub fn spec(&self, stream: bool) -> LoopSpec {
         let mut request = self.request.clone();
         request["stream"] = json!(stream);
         let reasoning_events =
@@ -93,7 +93,7 @@ impl Scenario {
         LoopSpec { reasoning_events, ..spec(request) }
     }
 
-    fn inputs(&self) -> Vec<Input> {
+    pub fn inputs(&self) -> Vec<Input> {
         let mut from = Bytes(self.bytes.iter());
         // Nearly all begin as they should.
         let mut inputs = if self.last == 0 { Vec::new() } else { vec![Input::Start] };

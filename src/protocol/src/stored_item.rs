@@ -1,4 +1,4 @@
-//! Items of our own records, straight into their types.
+//! Items of our own records and event logs, straight into their types.
 //!
 //! What a request may hold was checked when it came in, and what a model made is kept as it is, so nothing is
 //! refused here for its contents. Our own writer puts `type` first, which lets one pass do: no tree of values
@@ -7,18 +7,19 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use or_protocol::{
-    Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput,
-    InputAudio, Item, ItemReference, ItemStatus, LogProb, Message, OtherItem, Output, Path, Phase, Reasoning,
-    ReasoningPart, Role, SummaryPart, decode_item,
-};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// An item as it was stored.
+use crate::{
+    Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput,
+    InputAudio, Item, ItemReference, ItemStatus, LogProb, Message, OtherItem, Output, Path, Phase, Reasoning,
+    ReasoningPart, Role, SummaryPart, decode_item,
+};
+
+/// An item as it was stored or logged. What was written comes back equal.
 #[derive(Debug, PartialEq)]
-pub(super) struct StoredItem(pub(super) Item);
+pub struct StoredItem(pub Item);
 
 impl<'de> Deserialize<'de> for StoredItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -44,11 +45,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
             return unusual(collect(map, rest)?);
         }
         let Word(kind) = map.next_value()?;
-        let known = matches!(
-            kind.as_ref(),
-            "message" | "function_call" | "function_call_output" | "custom_tool_call" | "reasoning"
-        ) || matches!(kind.as_ref(), "custom_tool_call_output" | "compaction" | "item_reference");
-        if !known {
+        if !is_typed(&kind) {
             let mut rest = Map::new();
             rest.insert("type".into(), Value::String(kind.into_owned()));
             return collect(map, rest).map(|map| Item::Other(OtherItem(map)));
@@ -69,7 +66,16 @@ fn collect<'de, A: MapAccess<'de>>(
     Ok(rest)
 }
 
+/// Whether items of this type are more to us than their members.
+fn is_typed(kind: &str) -> bool {
+    matches!(kind, "message" | "function_call" | "function_call_output" | "custom_tool_call" | "reasoning")
+        || matches!(kind, "custom_tool_call_output" | "compaction" | "item_reference")
+}
+
 fn unusual<E: Error>(map: Map<String, Value>) -> Result<Item, E> {
+    if map.get("type").and_then(Value::as_str).is_some_and(|kind| !is_typed(kind)) {
+        return Ok(Item::Other(OtherItem(map)));
+    }
     decode_item(Value::Object(map), Path::Root).map_err(|e| E::custom(e.message))
 }
 
@@ -200,7 +206,7 @@ struct Part {
     kind: PartKind,
     text: Option<String>,
     #[serde(default)]
-    annotations: Vec<Value>,
+    annotations: Vec<Annotation>,
     logprobs: Option<Vec<LogProb>>,
     refusal: Option<String>,
     image_url: Option<String>,
@@ -248,7 +254,7 @@ impl Part {
             }
             PartKind::OutputText => ContentPart::OutputText {
                 text: self.text.ok_or("text")?,
-                annotations: self.annotations.into_iter().map(annotation).collect::<Result<_, _>>()?,
+                annotations: self.annotations,
                 logprobs: self.logprobs,
             },
             PartKind::Refusal => ContentPart::Refusal { refusal: self.refusal.ok_or("refusal")? },
@@ -257,29 +263,13 @@ impl Part {
     }
 }
 
-/// Rare, so a tree of values will do.
-fn annotation(value: Value) -> Result<Annotation, &'static str> {
-    if value.get("type").and_then(Value::as_str) != Some("url_citation") {
-        let Value::Object(map) = value else { return Err("annotation") };
-        return Ok(Annotation::Other(map));
-    }
-    let text = |key| value.get(key).and_then(Value::as_str).map(str::to_owned).ok_or(key);
-    let number = |key| value.get(key).and_then(Value::as_u64).ok_or(key);
-    Ok(Annotation::UrlCitation {
-        url: text("url")?,
-        title: text("title")?,
-        start_index: number("start_index")?,
-        end_index: number("end_index")?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use or_protocol::decode_stored_items;
     use pretty_assertions::assert_eq;
     use serde_json::json;
 
     use super::*;
+    use crate::decode_stored_items;
 
     /// Whatever is accepted in a request comes back from its stored form as the same item.
     #[track_caller]
@@ -335,6 +325,10 @@ mod tests {
             json!({"type": "web_search_call", "status": "searching", "action": {"q": [1, 2]}, "output": 7}),
         );
         check(json!({"status": 3, "type": "acme:thing", "id": "x"}));
+        // A provider's new hosted tool, its members in the provider's order.
+        let stored = r#"[{"id":"x_1","type":"new_tool_call","status":"completed"}]"#;
+        let got: Vec<StoredItem> = serde_json::from_str(stored).unwrap();
+        assert_eq!(serde_json::to_string(&[&got[0].0]).unwrap(), stored);
     }
 
     /// A model may call a tool by a name that no request could declare; its record must still read.

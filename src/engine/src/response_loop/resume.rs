@@ -1,0 +1,93 @@
+//! A response after a restart of the server (design D9).
+
+use or_protocol::{ApiError, ErrorKind, Item, ResponseStatus};
+
+use super::{ResponseLoop, State, Turn};
+use crate::io::{LoopSpec, Output, Progress};
+use crate::log::{self, Log, ResumeError, Told};
+
+/// What is known of a response that an earlier run of the server began and did not end.
+#[derive(Debug)]
+pub struct Saved<'a> {
+    /// Status of its record: queued or in progress.
+    pub status: ResponseStatus,
+    /// Output items of its record, sealed reasoning state back in place, as in
+    /// [`HistoryTurn::output`](crate::HistoryTurn::output).
+    pub output: Vec<Item>,
+    /// Of its record.
+    pub progress: Progress,
+    /// Every whole frame that was logged, from the first one, as it was in [`Output::frames`]. Ignored for a
+    /// response without a stream, which has none.
+    pub log: &'a [u8],
+}
+
+impl ResponseLoop {
+    /// A loop that goes on with a saved response. It waits for [`Input::Resume`](crate::Input::Resume),
+    /// [`Input::Failed`](crate::Input::Failed) or [`Input::Cancel`](crate::Input::Cancel).
+    ///
+    /// `spec` is as it was at first: its context holds what came in, nothing that the response made. The log
+    /// decides what the client was told: frames written from here on are to be appended to it, and the items
+    /// of both together are the output.
+    ///
+    /// `Resume` samples the next turn if the log ends with the record's items. If the log has more of a turn,
+    /// or less than the record, the response ends as failed with the code `interrupted`, and what was open is
+    /// closed as incomplete. A log that ends with an `error` event gets its `response.failed`, whatever the
+    /// input. Without a stream the next turn is sampled.
+    ///
+    /// # Errors
+    /// [`ResumeError::Over`] if the record's status is final; [`ResumeError::Ended`] if the log has its
+    /// terminal event; [`ResumeError::Damaged`] if the log is not of this response or not in this engine's
+    /// form. After a damaged log nothing can be appended to it.
+    pub fn resume(spec: LoopSpec, saved: Saved<'_>) -> Result<Self, ResumeError> {
+        match saved.status {
+            ResponseStatus::Queued | ResponseStatus::InProgress => {}
+            ResponseStatus::Completed
+            | ResponseStatus::Failed
+            | ResponseStatus::Incomplete
+            | ResponseStatus::Cancelled => return Err(ResumeError::Over),
+        }
+        let mut this = Self::new(spec);
+        this.shown = saved.status;
+        this.progress = saved.progress;
+        this.state = State::Restored;
+        let finished = saved.output.len();
+        let output = this.unseal(saved.output);
+        if this.spec.stream {
+            let Log { frames, told, error } = log::replay(saved.log, &this.spec.id, &mut this.assembly)?;
+            this.writer.next = frames;
+            let queued = this.spec.background && told < Told::InProgress;
+            this.shown = if queued { ResponseStatus::Queued } else { ResponseStatus::InProgress };
+            this.told = told;
+            if error.is_some() {
+                this.error = error;
+                this.state = State::Failing;
+            } else if !this.assembly.open.is_empty() || this.assembly.output.len() != finished {
+                this.state = State::Interrupted;
+            }
+        } else {
+            this.assembly.output = output;
+        }
+        this.turn = Turn { start: finished.min(this.assembly.output.len()), ..Turn::default() };
+        this.remember(0..this.turn.start);
+        Ok(this)
+    }
+
+    /// Takes the sealed state that the client does not see out of the items.
+    fn unseal(&mut self, mut output: Vec<Item>) -> Vec<Item> {
+        for (index, item) in output.iter_mut().enumerate() {
+            if let Item::Reasoning(item) = item
+                && !self.assembly.show_sealed
+                && let Some(sealed) = item.encrypted_content.take()
+            {
+                self.assembly.sealed.push((index, sealed));
+            }
+        }
+        output
+    }
+
+    pub(super) fn interrupted(&mut self, out: &mut Output) {
+        self.begin();
+        let text = "The server was restarted before the response was complete.";
+        self.fail(ApiError::new(ErrorKind::Unavailable, text).with_code("interrupted"), out);
+    }
+}
