@@ -13,12 +13,16 @@ use or_actors::{Limits, Node};
 use or_adapters::{Adapter, ProviderOptions};
 use or_engine::ReasoningEvents;
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
+use tokio::time::Instant;
 
 use crate::config::{self, Resolved};
 use crate::wiring::{self, Factory};
 
-/// After the grace time, how long terminal events may take to reach their clients.
+/// After the grace time, how long loops may take to end; after their end, how long terminal events may take to
+/// reach slow clients.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// Between two looks whether all responses are over.
+const IDLE_CHECK: Duration = Duration::from_millis(20);
 /// Open files that many streams need: two sockets each.
 const OPEN_FILES: u64 = 1 << 20;
 
@@ -99,9 +103,9 @@ impl ServerBuilder {
             None => SledStore::open(store_options(&config.store))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
-        let node = Arc::new(Node::new(specs, limits(&config.server), store, metrics));
+        let node = Arc::new(Node::new(specs, limits(config), store, metrics));
         let grace = config.server.shutdown_grace();
-        let options = http_options(&self.resolved, grace);
+        let options = http_options(&self.resolved);
         let address = options.bind;
         let state = Arc::new(AppState { node: Arc::clone(&node), pick, models, options });
         let (server, addresses) =
@@ -135,25 +139,36 @@ impl Running {
         }
     }
 
-    /// Stops: not ready, no new work, streams may finish within the grace time, the rest ends with a
-    /// terminal event.
+    /// Stops: not ready, no new work, responses may finish within the grace time, the rest ends with a terminal
+    /// event. Background responses of which nothing was shown are left to the next start at once.
+    ///
+    /// The server listens until all are over, so that who asks is told that it stops.
     pub async fn stop(self) -> std::io::Result<()> {
         self.node.begin_stop();
-        let node = Arc::clone(&self.node);
-        let grace = self.grace;
-        let cutter = actix_web::rt::spawn(async move {
-            tokio::time::sleep(grace).await;
-            let ended = node.stop_all();
-            if ended > 0 {
-                tracing::warn!(ended, "responses were ended because the grace time is over");
-            }
-        });
+        self.node.park();
+        let over = Instant::now() + self.grace;
+        if !self.is_idle_until(over).await {
+            let ended = self.node.stop_all();
+            tracing::warn!(ended, "responses were ended because the grace time is over");
+            self.is_idle_until(over + LAST_WORDS).await;
+        }
+        // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
-        cutter.abort();
         match self.task.await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),
         }
+    }
+
+    /// Waits for the end of all responses, but not longer than to `deadline`.
+    async fn is_idle_until(&self, deadline: Instant) -> bool {
+        while self.node.running() > 0 {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            tokio::time::sleep(IDLE_CHECK).await;
+        }
+        true
     }
 }
 
@@ -182,7 +197,8 @@ fn store_options(store: &config::Store) -> SledOptions {
     }
 }
 
-fn limits(server: &config::Server) -> Limits {
+fn limits(config: &config::Config) -> Limits {
+    let config::Config { server, background, .. } = config;
     Limits {
         max_concurrent_responses: server.max_concurrent_responses,
         keepalive: server.keepalive(),
@@ -192,10 +208,12 @@ fn limits(server: &config::Server) -> Limits {
             config::ReasoningEvents::Spec => ReasoningEvents::Spec,
             config::ReasoningEvents::OpenAi => ReasoningEvents::OpenAi,
         },
+        background_max_retries: background.max_retries,
+        background_max_retry_delay: background.max_retry_delay(),
     }
 }
 
-fn http_options(resolved: &Resolved, grace: Duration) -> HttpOptions {
+fn http_options(resolved: &Resolved) -> HttpOptions {
     let server = &resolved.config.server;
     let keys = resolved.client_keys.iter();
     HttpOptions {
@@ -206,7 +224,7 @@ fn http_options(resolved: &Resolved, grace: Duration) -> HttpOptions {
         cors_allowed_origins: server.cors_allowed_origins.clone(),
         strict_translation: server.strict_translation,
         client_provider_keys: resolved.config.auth.client_provider_keys == config::ClientProviderKeys::Allow,
-        shutdown_timeout: grace + LAST_WORDS,
+        shutdown_timeout: LAST_WORDS,
         gate: Gate {
             keys: keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
             loopback_hosts_only: server.bind.ip().to_canonical().is_loopback(),

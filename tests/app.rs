@@ -16,6 +16,8 @@ mod support;
 #[path = "support/wire.rs"]
 mod wire;
 
+#[path = "app/background.rs"]
+mod background;
 #[path = "app/crash.rs"]
 mod crash;
 #[path = "app/create.rs"]
@@ -40,6 +42,8 @@ mod models;
 mod provider_errors;
 #[path = "app/request_errors.rs"]
 mod request_errors;
+#[path = "app/restart.rs"]
+mod restart;
 #[path = "app/secrets.rs"]
 mod secrets;
 #[path = "app/shutdown.rs"]

@@ -3,13 +3,17 @@
 use bytes::Bytes;
 use or_adapters::Note;
 use or_protocol::ApiError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::background::LogWriter;
+use crate::control::{Call, Control};
 use crate::{CancelReason, Reply};
 
 /// Batches of frames that may wait for a slow client.
 const QUEUE: usize = 16;
+/// An SSE comment, ignored by every parser.
+pub(crate) const KEEPALIVE: &[u8] = b": keep-alive\n\n";
 
 /// Where the answer goes.
 pub(crate) enum Client {
@@ -17,6 +21,10 @@ pub(crate) enum Client {
     Waiting { reply: oneshot::Sender<Reply>, held: Vec<u8> },
     /// A stream is open.
     Open(mpsc::Sender<Bytes>),
+    /// A background response that streams: its readers come and go, the frames go to its log.
+    Log(Box<LogWriter>),
+    /// A background response that is polled.
+    Detached,
     /// Answered, or left.
     Done,
 }
@@ -31,9 +39,31 @@ impl Client {
         matches!(self, Self::Waiting { .. })
     }
 
+    /// Whether it may leave: nobody has to stay for a background response.
+    fn stays(&self) -> bool {
+        matches!(self, Self::Log(_) | Self::Detached)
+    }
+
+    /// Keeps a silent stream alive. `false`: the client left.
+    pub(crate) async fn keep_alive(&mut self, patience: std::time::Duration) -> bool {
+        // What is read from a log is kept alive by its readers.
+        self.is_waiting() || self.stays() || self.send(KEEPALIVE.to_vec(), patience).await
+    }
+
+    /// The way to a client that waits, and what was held back for it.
+    pub(crate) fn take_waiting(&mut self) -> Option<(oneshot::Sender<Reply>, Vec<u8>)> {
+        if !self.is_waiting() {
+            return None;
+        }
+        match std::mem::replace(self, Self::Done) {
+            Self::Waiting { reply, held } => Some((reply, held)),
+            Self::Open(_) | Self::Log(_) | Self::Detached | Self::Done => None,
+        }
+    }
+
     /// Answers with an error, if nothing was sent yet.
     pub(crate) fn refuse(&mut self, error: ApiError) {
-        if let Self::Waiting { reply, .. } = std::mem::replace(self, Self::Done) {
+        if let Some((reply, _)) = self.take_waiting() {
             // The client may have left; then nobody needs the answer.
             let _ = reply.send(Reply::Error(error));
         }
@@ -41,14 +71,14 @@ impl Client {
 
     /// Answers with a whole response.
     pub(crate) fn answer(&mut self, body: Vec<u8>, notes: Vec<Note>) {
-        if let Self::Waiting { reply, .. } = std::mem::replace(self, Self::Done) {
+        if let Some((reply, _)) = self.take_waiting() {
             let _ = reply.send(Reply::Json { body, notes });
         }
     }
 
-    /// Opens the stream and sends what was held back.
+    /// Opens the stream and sends what was held back; later turns find it open.
     pub(crate) fn open(&mut self, notes: &[Note]) {
-        if let Self::Waiting { reply, held } = std::mem::replace(self, Self::Done) {
+        if let Some((reply, held)) = self.take_waiting() {
             let (sender, frames) = mpsc::channel(QUEUE);
             if !held.is_empty() {
                 // The channel is new and has room.
@@ -64,6 +94,8 @@ impl Client {
     pub(crate) async fn send(&mut self, frames: Vec<u8>, patience: std::time::Duration) -> bool {
         match self {
             Self::Done => false,
+            Self::Detached => true,
+            Self::Log(log) => log.append(frames).await,
             Self::Waiting { held, .. } => {
                 held.extend_from_slice(&frames);
                 true
@@ -88,7 +120,7 @@ impl Client {
     pub(crate) fn watch(&self) -> impl Future<Output = ()> + use<> {
         let sender = match self {
             Self::Open(sender) => Some(sender.clone()),
-            Self::Waiting { .. } | Self::Done => None,
+            Self::Waiting { .. } | Self::Log(_) | Self::Detached | Self::Done => None,
         };
         let gone = matches!(self, Self::Done);
         async move {
@@ -111,6 +143,7 @@ impl Client {
         match self {
             Self::Waiting { reply, .. } => reply.closed().await,
             Self::Open(sender) => sender.closed().await,
+            Self::Log(_) | Self::Detached => std::future::pending().await,
             Self::Done => {}
         }
     }
@@ -122,20 +155,21 @@ pub(crate) enum Interrupt {
     ClientLeft,
     Cancelled(CancelReason),
     TooLong,
+    /// No end: somebody wants to see the response.
+    Peek,
 }
 
-/// Resolves when a loop has to end for a reason that is not the model's.
+/// Resolves when a loop has to react to something that is not the model's.
 pub(crate) async fn interrupted(
     left: impl Future<Output = ()>,
-    mut cancelled: watch::Receiver<Option<CancelReason>>,
+    control: &Control,
     deadline: Instant,
 ) -> Interrupt {
     tokio::select! {
         () = left => Interrupt::ClientLeft,
-        reason = cancelled.wait_for(Option::is_some) => match reason.as_deref() {
-            Ok(Some(reason)) => Interrupt::Cancelled(*reason),
-            // The actor that holds the other end is gone: so are we, in a moment.
-            _ => std::future::pending().await,
+        call = control.called() => match call {
+            Call::Cancel(reason) => Interrupt::Cancelled(reason),
+            Call::Peek => Interrupt::Peek,
         },
         () = sleep_until(deadline) => Interrupt::TooLong,
     }
@@ -146,6 +180,17 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_is_open_stays_open_in_the_next_turn() {
+        let (reply, answer) = oneshot::channel();
+        let mut client = Client::new(reply);
+        client.open(&[]);
+        client.open(&[]);
+        assert!(client.send(b"frame".to_vec(), std::time::Duration::ZERO).await);
+        let Ok(Reply::Stream { mut frames, .. }) = answer.await else { panic!("no stream") };
+        assert_eq!(frames.recv().await.as_deref(), Some(&b"frame"[..]));
+    }
 
     #[test]
     fn a_client_that_left_before_its_stream_was_opened_has_left() {

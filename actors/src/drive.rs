@@ -1,44 +1,55 @@
 //! Carries out what the engine of one response says, until it is over.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
-use or_adapters::{Note, NoteKind};
+use or_adapters::Note;
 use or_engine::{Action, Input, LoopSpec, Outcome, Output, ResponseLoop};
-use or_protocol::{ApiError, ErrorKind, ResponseId, ResponseStatus};
+use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, ResponseId, ResponseStatus};
 use serde_json::value::RawValue;
-use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, timeout};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::client::{Client, Interrupt};
+use crate::control::Control;
+use crate::event_log::EventLog;
+use crate::job::BackgroundJob;
 use crate::provider::ProviderActor;
 use crate::references;
-use crate::store::{Change, Commit, StoreActor, StoreError, StoredResponse};
+use crate::resume::ResumeData;
+use crate::store::StoreActor;
 use crate::summary::Summary;
+use crate::turn::Translated;
 use crate::{CancelReason, Job, Node, ProviderKey, ProviderSpec, SampleError};
 
-/// A commit that takes longer counts as failed: an answer must not hang on a disk.
-const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
+/// A stored response that takes longer is on disk before it is over, so that a restart finds it. Most are over
+/// sooner, and spare the disk a second record.
+const BEGUN_AFTER: Duration = Duration::from_millis(20);
 
 /// A loop's neighbours.
 pub(crate) struct Links {
     pub(crate) node: Arc<Node>,
     pub(crate) provider: Addr<ProviderActor>,
     pub(crate) store: Addr<StoreActor>,
-    pub(crate) cancelled: watch::Receiver<Option<CancelReason>>,
+    pub(crate) control: Rc<Control>,
+    /// Of a background response that streams.
+    pub(crate) log: Option<Arc<EventLog>>,
 }
 
 /// What a request says that does not change while it is served.
 pub(crate) struct Request {
-    id: ResponseId,
+    pub(crate) id: ResponseId,
     pub(crate) upstream_model: String,
     pub(crate) provider: Arc<ProviderSpec>,
     pub(crate) key: ProviderKey,
-    owner: String,
+    pub(crate) owner: String,
     pub(crate) strict: bool,
+    /// Whether the client wants a stream.
     pub(crate) stream: bool,
-    previous: Option<String>,
+    pub(crate) background: bool,
+    pub(crate) previous: Option<String>,
     pub(crate) heavy: bool,
 }
 
@@ -50,20 +61,48 @@ pub(crate) struct Drive {
     /// Taken by `prepare`.
     job: Option<Box<Job>>,
     pub(crate) engine: Option<ResponseLoop>,
-    /// The request's own input as it will be stored.
-    input_json: Option<String>,
+    /// The request's own input as it is stored; `None` if it is not.
+    pub(crate) input_json: Option<Box<RawValue>>,
+    /// What it takes to go on after a restart, of a background response.
+    pub(crate) resume: Option<ResumeData>,
+    /// The first turn of a background response, translated before it begins.
+    pub(crate) translated: Option<Translated>,
     pub(crate) notes: Vec<Note>,
+    /// Notes of the process before a restart.
+    pub(crate) old_notes: Vec<(String, String, String)>,
     pub(crate) summary: Summary,
     pub(crate) deadline: Instant,
+    /// When the record of the beginning is due.
+    pub(crate) begun_at: Option<Instant>,
+    /// Turns so far.
+    pub(crate) turns: u32,
+    /// Calls that were made again.
+    pub(crate) retries: u32,
 }
 
 /// What to do next.
 pub(crate) enum Next {
+    Begin,
     Sample,
     Commit,
     End(Option<Outcome>),
+    /// Leave it as it is on disk; the next start goes on with it.
+    Park,
     /// Wait for more of the turn.
     More,
+}
+
+impl Next {
+    /// What an action of the engine asks for.
+    pub(crate) fn of(action: Option<Action>) -> Self {
+        match action {
+            None => Self::More,
+            Some(Action::Begin) => Self::Begin,
+            Some(Action::CallModel) => Self::Sample,
+            Some(Action::Commit) => Self::Commit,
+            Some(Action::End(outcome)) => Self::End(Some(outcome)),
+        }
+    }
 }
 
 pub(crate) fn unix_now() -> i64 {
@@ -81,6 +120,7 @@ impl Drive {
             owner: std::mem::take(&mut job.owner),
             strict: job.strict,
             stream: job.body.stream,
+            background: job.background.is_some(),
             previous: job.body.previous_response_id.take(),
             heavy: job.heavy,
         };
@@ -95,9 +135,15 @@ impl Drive {
             job: Some(job),
             engine: None,
             input_json: None,
+            resume: None,
+            translated: None,
             notes: Vec::new(),
+            old_notes: Vec::new(),
             summary,
             deadline,
+            begun_at: None,
+            turns: 0,
+            retries: 0,
         }
     }
 
@@ -108,47 +154,79 @@ impl Drive {
     /// Serves the request to its end. `None`: it ended as an HTTP error before a response began.
     pub(crate) async fn run(&mut self) -> Option<Outcome> {
         let mut next = match self.prepare().await {
-            Ok(()) => self.feed(Input::Start).await,
+            Ok(first) => self.feed(first).await,
             Err(error) => self.refuse(error),
         };
         loop {
             next = match next {
-                Next::Sample => self.turn().await,
-                Next::Commit => {
-                    let result = self.commit().await;
-                    self.feed(Input::Committed(result)).await
-                }
+                Next::Begin => self.begin().await,
+                Next::Sample => self.sample().await,
+                Next::Commit => self.commit().await,
                 Next::End(outcome) => return self.finish(outcome),
+                Next::Park => return self.park(),
                 // The turn ended without an end: an adapter forgot to finish.
                 Next::More => self.fail(&SampleError::Broken("the turn did not finish".into())).await,
             };
         }
     }
 
-    /// Reads what the request refers to and makes the engine.
-    async fn prepare(&mut self) -> Result<(), ApiError> {
-        let Some(job) = self.job.take() else { return Err(ApiError::internal()) };
-        let body = job.body;
+    async fn sample(&mut self) -> Next {
+        if self.request.background && self.turns > 0 && !self.checkpoint().await {
+            return Next::Park;
+        }
+        self.turns += 1;
+        self.turn().await
+    }
+
+    /// Reads what the request refers to and makes the engine. The answer is its first input.
+    async fn prepare(&mut self) -> Result<Input, ApiError> {
+        let Some(mut job) = self.job.take() else { return Err(ApiError::internal()) };
+        let new = match job.background.take() {
+            Some(BackgroundJob::Resumed { record, data, goes_on }) => {
+                return self.go_on(*job, *record, *data, goes_on).await;
+            }
+            Some(BackgroundJob::New(body)) => Some(body),
+            None => None,
+        };
         let previous = self.request.previous.as_deref();
-        let store = &self.links.store;
-        let load =
-            references::load(store, &self.request.id, previous, &self.request.owner, body.input, body.store);
+        let (store, input, keep) = (&self.links.store, std::mem::take(&mut job.body.input), job.body.store);
+        let load = references::load(store, &self.request.id, previous, &self.request.owner, input, keep);
         let (context, input_json) = load.await?;
         self.notes = context.notes;
         self.input_json = input_json;
-        self.engine = Some(ResponseLoop::new(LoopSpec {
+        if let Some(body) = new {
+            self.resume = Some(ResumeData::new(&job, body, &self.request));
+        } else if keep {
+            self.begun_at = Some(Instant::now() + BEGUN_AFTER);
+        }
+        let spec = self.spec(job.body, job.model, unix_now(), context.items);
+        self.engine = Some(ResponseLoop::new(spec));
+        if self.request.background {
+            // What cannot be translated is refused while there is somebody to tell.
+            self.translated = Some(self.translate().await?);
+        }
+        Ok(Input::Start)
+    }
+
+    pub(crate) fn spec(
+        &self,
+        body: CreateResponseBody,
+        model: String,
+        created_at: i64,
+        context: Vec<Item>,
+    ) -> LoopSpec {
+        LoopSpec {
             id: self.request.id.clone(),
-            created_at: unix_now(),
-            model: job.model,
+            created_at,
+            model,
             previous_response_id: self.request.previous.clone(),
             store: body.store,
-            background: body.background,
+            background: self.request.background,
             stream: body.stream,
             settings: body.settings,
-            context: context.items,
+            context,
             reasoning_events: self.links.node.limits.reasoning_events,
-        }));
-        Ok(())
+        }
     }
 
     /// Feeds the engine and sends what comes of it.
@@ -168,15 +246,15 @@ impl Drive {
             // After the terminal event a client that left makes no difference.
             let over = out.actions.iter().any(|action| matches!(action, Action::End(_)));
             if !sent && !over {
-                return self.cancel();
+                return self.lost();
             }
         }
-        match out.actions.last() {
-            None => Next::More,
-            Some(Action::Begin | Action::CallModel) => Next::Sample,
-            Some(Action::Commit) => Next::Commit,
-            Some(Action::End(outcome)) => Next::End(Some(*outcome)),
-        }
+        Next::of(out.actions.last().copied())
+    }
+
+    /// Nobody takes the frames any more.
+    pub(crate) fn lost(&mut self) -> Next {
+        if self.request.background { Next::Park } else { self.cancel() }
     }
 
     /// The client left: what was made so far is recorded as cancelled.
@@ -187,6 +265,16 @@ impl Drive {
         match out.actions.last() {
             Some(Action::Commit) => Next::Commit,
             _ => Next::End(Some(Outcome::Cancelled)),
+        }
+    }
+
+    /// Shows the response as it is to all who asked.
+    fn answer_peeks(&self) {
+        for peek in self.links.control.take_peeks() {
+            if let Some(engine) = &self.engine {
+                // Who does not wait any more reads the store.
+                let _ = peek.send(engine.current_json());
+            }
         }
     }
 
@@ -205,6 +293,10 @@ impl Drive {
         if matches!(error, SampleError::Panicked) {
             self.links.node.metrics.panicked();
         }
+        if let Some(next) = Box::pin(self.retry(error)).await {
+            return next;
+        }
+        let provider = &self.request.provider.name;
         tracing::warn!(response_id = %self.request.id, provider, reason = error.reason(), %error, "provider call failed");
         self.fail_with(api).await
     }
@@ -218,11 +310,24 @@ impl Drive {
         self.feed(Input::Failed(error)).await
     }
 
-    pub(crate) async fn interrupt(&mut self, why: Interrupt) -> Next {
-        match why {
+    /// Reacts to something that is not the model's. `None`: it goes on.
+    pub(crate) async fn interrupt(&mut self, why: Interrupt) -> Option<Next> {
+        let next = match why {
+            Interrupt::Peek => {
+                self.answer_peeks();
+                return None;
+            }
             Interrupt::ClientLeft => {
                 self.client = Client::Done;
                 self.cancel()
+            }
+            Interrupt::Cancelled(CancelReason::Asked) => self.feed(Input::Cancel).await,
+            Interrupt::Cancelled(CancelReason::Park | CancelReason::Shutdown) if self.can_park() => {
+                Next::Park
+            }
+            Interrupt::Cancelled(CancelReason::Park) => {
+                self.links.control.decline_to_park();
+                return None;
             }
             Interrupt::Cancelled(CancelReason::Shutdown) => {
                 let text = "The server was shut down before the response was complete.";
@@ -232,41 +337,8 @@ impl Drive {
                 let text = "The response took longer than this server allows.";
                 self.fail_with(ApiError::new(ErrorKind::Timeout, text).with_code("response_timeout")).await
             }
-        }
-    }
-
-    /// Writes the record of the end.
-    async fn commit(&mut self) -> Result<(), ()> {
-        let Some(engine) = &mut self.engine else { return Err(()) };
-        self.notes.extend(engine.take_notes());
-        let record = engine.record();
-        let response =
-            String::from_utf8(record.response_json.to_vec()).ok().and_then(|s| RawValue::from_string(s).ok());
-        let input = self.input_json.take().and_then(|json| RawValue::from_string(json).ok());
-        let (Some(response), Some(input)) = (response, input) else { return Err(()) };
-        let stored = StoredResponse {
-            owner: self.request.owner.clone(),
-            created_at: record.created_at,
-            status: record.status,
-            provider: self.request.provider.name.clone(),
-            previous_response_id: self.request.previous.clone(),
-            input,
-            response,
-            sealed: record.sealed.to_vec(),
-            notes: self.notes.iter().map(stored_note).collect(),
-            background: false,
-            resume: None,
         };
-        let commit = self.links.store.send(Commit(Change::record(self.request.id.clone(), stored)));
-        let result = match timeout(COMMIT_PATIENCE, commit).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(StoreError::Unavailable),
-            Err(_) => Err(StoreError::Io("the commit took too long".into())),
-        };
-        self.links.node.metrics.store_commit(result.is_ok());
-        result.map_err(|error| {
-            tracing::error!(response_id = %self.request.id, %error, "the response could not be stored");
-        })
+        Some(next)
     }
 
     /// Gives a unary client its answer, and writes the request's one log line.
@@ -290,19 +362,20 @@ impl Drive {
         outcome
     }
 
+    /// Ends without an end: the record says that it goes on.
+    fn park(&mut self) -> Option<Outcome> {
+        self.client = Client::Done;
+        self.summary.log_parked(&self.links.node.metrics);
+        None
+    }
+
     /// After a panic: the response ends as failed, told and recorded.
     pub(crate) async fn crashed(&mut self) {
         let mut next = self.fail_with(ApiError::internal()).await;
-        // At most a commit and its answer: a loop that begins anew is no end.
-        for _ in 0..2 {
-            next = match next {
-                Next::Commit => {
-                    let result = self.commit().await;
-                    self.feed(Input::Committed(result)).await
-                }
-                Next::Sample | Next::More | Next::End(_) => break,
-            };
+        if matches!(next, Next::Commit) {
+            next = self.commit().await;
         }
+        debug_assert!(matches!(next, Next::End(_) | Next::Park), "a loop that begins anew is no end");
         self.finish(Some(Outcome::Failed));
     }
 
@@ -311,14 +384,6 @@ impl Drive {
         self.client.refuse(ApiError::internal());
         self.client = Client::Done;
     }
-}
-
-fn stored_note(note: &Note) -> (String, String, String) {
-    let kind = match note.kind {
-        NoteKind::Emulated => "emulated",
-        NoteKind::Dropped => "dropped",
-    };
-    (note.field.clone(), kind.to_owned(), note.why.clone())
 }
 
 /// The wire word of an outcome.

@@ -6,9 +6,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use or_adapters::Note;
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ProviderSpec;
+use crate::store::StoredResponse;
+use crate::{ProviderSpec, ResumeData};
 
 /// Whose provider key a call uses.
 #[derive(Clone)]
@@ -55,6 +57,25 @@ pub struct Job {
     pub received: Instant,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Reply>,
+    /// Of a background response.
+    pub background: Option<BackgroundJob>,
+}
+
+/// What is special about a background response.
+#[derive(Debug)]
+pub enum BackgroundJob {
+    /// It is new. Holds the request's body as JSON, without its input and the client's provider key: what it takes
+    /// to go on after a restart.
+    New(Box<RawValue>),
+    /// It goes on after a restart, from this record.
+    Resumed {
+        /// As the last process left it.
+        record: Box<StoredResponse>,
+        /// What that says of the request.
+        data: Box<ResumeData>,
+        /// Whether it can be sampled: its provider and key are at hand. Otherwise only its end is to be told.
+        goes_on: bool,
+    },
 }
 
 /// The beginning of an answer, or all of it.

@@ -3,9 +3,13 @@
 //! Data waits along its flow (every hop is bounded and awaited); control goes against it.
 #![warn(missing_docs)]
 
+mod background;
 mod client;
+mod control;
 mod drive;
+mod event_log;
 mod job;
+mod keeping;
 mod loop_actor;
 mod mask;
 mod messages;
@@ -13,14 +17,21 @@ pub mod metrics;
 mod node;
 mod play;
 mod provider;
+mod reader;
 mod references;
+mod resume;
 pub mod store;
 mod summary;
 mod supervisor;
 mod turn;
 mod upstream;
 
-pub use job::{Job, ProviderKey, Reply};
-pub use messages::{Batch, Cancel, CancelReason, LoopEnded, Sample, SampleError, Sampled, StartResponse};
+pub use job::{BackgroundJob, Job, ProviderKey, Reply};
+pub use messages::{
+    AskEnd, Batch, Cancel, CancelReason, EndAsked, GoOn, LoopEnded, Peek, Sample, SampleError, Sampled,
+    StartResponse,
+};
 pub use node::{Limits, Node, ProviderSpec, Transport};
+pub use reader::read_along;
+pub use resume::ResumeData;
 pub use supervisor::LoopSupervisor;

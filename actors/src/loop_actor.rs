@@ -1,27 +1,38 @@
 //! The actor around one response. The work is one future; the actor holds its handles.
 
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{
     Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Recipient,
-    WrapFuture as _,
+    ResponseFuture, WrapFuture as _,
 };
 use futures_util::FutureExt as _;
 use or_engine::Outcome;
 use or_protocol::ResponseId;
-use tokio::sync::watch;
+use tokio::time::timeout;
 
+use crate::control::Control;
 use crate::drive::{Drive, Links};
+use crate::event_log::EventLog;
 use crate::provider::ProviderActor;
 use crate::store::StoreActor;
-use crate::{Cancel, CancelReason, Job, LoopEnded, Node};
+use crate::{AskEnd, Cancel, CancelReason, EndAsked, Job, LoopEnded, Node, Peek};
+
+/// How long who asks waits for a look or an end. A loop that is busy writing answers neither.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+const END_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Drives one response from its first provider call to its terminal event. Lives as long as its request.
 pub(crate) struct LoopActor {
     id: ResponseId,
     work: Option<(Box<Job>, Links)>,
-    cancel: watch::Sender<Option<CancelReason>>,
+    control: Rc<Control>,
+    owner: String,
+    stored: bool,
+    background: bool,
     supervisor: Recipient<LoopEnded>,
     /// Stays `None` if a panic skips what would set it.
     outcome: Option<Outcome>,
@@ -33,12 +44,14 @@ impl LoopActor {
         node: Arc<Node>,
         provider: Addr<ProviderActor>,
         store: Addr<StoreActor>,
+        log: Option<Arc<EventLog>>,
         supervisor: Recipient<LoopEnded>,
     ) -> Self {
-        let (cancel, cancelled) = watch::channel(None);
-        let id = job.id.clone();
-        let links = Links { node, provider, store, cancelled };
-        Self { id, work: Some((job, links)), cancel, supervisor, outcome: None }
+        let control = Rc::new(Control::default());
+        let (id, owner) = (job.id.clone(), job.owner.clone());
+        let (stored, background) = (job.body.store, job.background.is_some());
+        let links = Links { node, provider, store, control: Rc::clone(&control), log };
+        Self { id, work: Some((job, links)), control, owner, stored, background, supervisor, outcome: None }
     }
 }
 
@@ -81,6 +94,37 @@ impl Handler<Cancel> for LoopActor {
     type Result = ();
 
     fn handle(&mut self, message: Cancel, _: &mut Self::Context) {
-        self.cancel.send_replace(Some(message.0));
+        self.control.cancel(message.0);
+    }
+}
+
+impl Handler<Peek> for LoopActor {
+    type Result = ResponseFuture<Option<Vec<u8>>>;
+
+    fn handle(&mut self, message: Peek, _: &mut Self::Context) -> Self::Result {
+        if !self.stored || message.owner != self.owner {
+            return Box::pin(std::future::ready(None));
+        }
+        let look = self.control.peek();
+        Box::pin(async move { timeout(LOOK_PATIENCE, look).await.ok()?.ok() })
+    }
+}
+
+impl Handler<AskEnd> for LoopActor {
+    type Result = ResponseFuture<EndAsked>;
+
+    fn handle(&mut self, message: AskEnd, _: &mut Self::Context) -> Self::Result {
+        if !self.stored || message.owner != self.owner {
+            return Box::pin(std::future::ready(EndAsked::NotFound));
+        }
+        if message.background_only && !self.background {
+            return Box::pin(std::future::ready(EndAsked::Foreground));
+        }
+        self.control.cancel(CancelReason::Asked);
+        let end = self.control.end();
+        Box::pin(async move {
+            // It ends by being dropped.
+            timeout(END_PATIENCE, end).await.map_or(EndAsked::Slow, |_| EndAsked::Over)
+        })
     }
 }

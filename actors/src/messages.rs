@@ -19,6 +19,15 @@ pub struct StartResponse {
     pub job: Box<Job>,
 }
 
+/// Goes on with a response that a process before this one left unfinished. Sent by a `LoopSupervisor` to itself
+/// at its start; it is not refused, because the response was admitted before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct GoOn {
+    /// What to do.
+    pub job: Box<Job>,
+}
+
 /// A loop is over, however it ended. Sent once by each `LoopActor` to its supervisor, also while a
 /// panic unwinds.
 #[derive(Debug, Message)]
@@ -33,17 +42,58 @@ pub struct LoopEnded {
 /// Why a loop shall end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CancelReason {
+    /// Whoever owns the response wants it to end.
+    Asked,
+    /// The server stops; a background response that nobody saw any output of goes on at the next start.
+    Park,
     /// The server stops and its grace time is over.
     Shutdown,
 }
 
-/// Ends a loop. Sent by the node to any `LoopActor`; the client still gets its terminal event.
+/// Ends a loop. Sent by the node to any `LoopActor` when the server stops; a client that waits still gets its
+/// terminal event.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Cancel(
     /// Why.
     pub CancelReason,
 );
+
+/// Asks for a response that is in progress, as it is. Sent by an HTTP handler to the response's `LoopActor`.
+///
+/// The reply is the response object, JSON; `None` if the response is over, not stored, or another owner's: then
+/// the store knows.
+#[derive(Debug, Message)]
+#[rtype(result = "Option<Vec<u8>>")]
+pub struct Peek {
+    /// Who asks.
+    pub owner: String,
+}
+
+/// Ends a response for its owner. Sent by an HTTP handler to the response's `LoopActor`.
+///
+/// The reply comes when the response is over and recorded.
+#[derive(Debug, Message)]
+#[rtype(result = "EndAsked")]
+pub struct AskEnd {
+    /// Who asks.
+    pub owner: String,
+    /// Whether only a background response may be ended in this way.
+    pub background_only: bool,
+}
+
+/// What came of an [`AskEnd`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EndAsked {
+    /// It is not stored, or another owner's.
+    NotFound,
+    /// It is not a background response.
+    Foreground,
+    /// It is over.
+    Over,
+    /// Its end takes long, because of the disk.
+    Slow,
+}
 
 /// One call of the model. Sent by a `LoopActor` to the `ProviderActor` of its arbiter.
 ///

@@ -24,6 +24,18 @@ pub struct Metrics {
     store_commits: IntCounterVec,
     store_deletions: IntCounterVec,
     panics: IntCounter,
+    retries: IntCounterVec,
+    resumed: IntCounterVec,
+    readers: IntGauge,
+}
+
+/// A reader of an event log; counted until it is dropped.
+pub(crate) struct CountedReader(IntGauge);
+
+impl Drop for CountedReader {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Metrics {
@@ -70,6 +82,18 @@ impl Metrics {
         registry.register(Box::new(running.clone()))?;
         let panics = IntCounter::new("openresponses_panics_total", "Panics that were caught.")?;
         registry.register(Box::new(panics.clone()))?;
+        let retries = counter(
+            "openresponses_upstream_retries_total",
+            "Provider calls of background responses that were made again.",
+            &["provider"],
+        )?;
+        let resumed = counter(
+            "openresponses_resumed_responses_total",
+            "Background responses of the process before: gone on with, or ended because that could not be.",
+            &["result"],
+        )?;
+        let readers = IntGauge::new("openresponses_stream_readers", "Clients that read an event log.")?;
+        registry.register(Box::new(readers.clone()))?;
         Ok(Self {
             registry,
             requests,
@@ -81,6 +105,9 @@ impl Metrics {
             store_commits,
             store_deletions,
             panics,
+            retries,
+            resumed,
+            readers,
         })
     }
 
@@ -119,6 +146,21 @@ impl Metrics {
     /// Counts a request to delete a response.
     pub fn store_deletion(&self, good: bool) {
         self.store_deletions.with_label_values(&[if good { "ok" } else { "error" }]).inc();
+    }
+
+    /// Counts a provider call that is made again.
+    pub fn retried(&self, provider: &str) {
+        self.retries.with_label_values(&[provider]).inc();
+    }
+
+    /// Counts a response that a process before this one left unfinished.
+    pub fn resumed(&self, goes_on: bool) {
+        self.resumed.with_label_values(&[if goes_on { "continued" } else { "ended" }]).inc();
+    }
+
+    pub(crate) fn reader(&self) -> CountedReader {
+        self.readers.inc();
+        CountedReader(self.readers.clone())
     }
 
     /// Counts a caught panic.

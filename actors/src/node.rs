@@ -1,19 +1,21 @@
 //! What all arbiters share: providers, limits, the registry of running loops, metrics.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actix::Recipient;
+use actix::Addr;
 use or_adapters::Adapter;
 use or_engine::ReasoningEvents;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
+use crate::event_log::EventLog;
+use crate::loop_actor::LoopActor;
 use crate::metrics::Metrics;
 use crate::store::Store;
-use crate::{Cancel, CancelReason};
+use crate::{AskEnd, Cancel, CancelReason, EndAsked, Peek};
 
 /// How a provider is reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,6 +75,18 @@ pub struct Limits {
     pub max_response: Duration,
     /// Names of raw-reasoning events.
     pub reasoning_events: ReasoningEvents,
+    /// How often a background response's failed provider calls are made again.
+    pub background_max_retries: u32,
+    /// Longest pause before that.
+    pub background_max_retry_delay: Duration,
+}
+
+/// A running loop.
+#[derive(Clone)]
+pub(crate) struct RunningLoop {
+    pub(crate) address: Addr<LoopActor>,
+    /// Of a background response that streams.
+    pub(crate) log: Option<Arc<EventLog>>,
 }
 
 /// The server as all arbiters see it.
@@ -87,7 +101,9 @@ pub struct Node {
     pub metrics: Metrics,
     admitted: AtomicUsize,
     stopping: AtomicBool,
-    running: Mutex<HashMap<ResponseId, Recipient<Cancel>>>,
+    running: Mutex<HashMap<ResponseId, RunningLoop>>,
+    /// What the process before left to be gone on with; each supervisor takes some at its start.
+    unfinished: Mutex<VecDeque<(ResponseId, String)>>,
 }
 
 impl Node {
@@ -98,6 +114,7 @@ impl Node {
         store: Arc<dyn Store>,
         metrics: Metrics,
     ) -> Self {
+        let unfinished = Mutex::new(store.unfinished().into());
         Self {
             providers,
             limits,
@@ -106,6 +123,7 @@ impl Node {
             admitted: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             running: Mutex::new(HashMap::new()),
+            unfinished,
         }
     }
 
@@ -125,6 +143,11 @@ impl Node {
         Ok(())
     }
 
+    /// Takes a place for a response that was admitted before a restart.
+    pub(crate) fn admit_again(&self) {
+        self.admitted.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn release(&self) {
         self.admitted.fetch_sub(1, Ordering::Relaxed);
     }
@@ -134,13 +157,41 @@ impl Node {
         self.admitted.load(Ordering::Relaxed)
     }
 
-    fn registry(&self) -> std::sync::MutexGuard<'_, HashMap<ResponseId, Recipient<Cancel>>> {
+    fn registry(&self) -> std::sync::MutexGuard<'_, HashMap<ResponseId, RunningLoop>> {
         // A panic while the lock was held cannot have left the map half-changed.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn register(&self, id: ResponseId, address: Recipient<Cancel>) {
-        self.registry().insert(id, address);
+    pub(crate) fn register(&self, id: ResponseId, running: RunningLoop) {
+        self.registry().insert(id, running);
+    }
+
+    /// A response that is to be gone on with; each is given out once.
+    pub(crate) fn next_unfinished(&self) -> Option<(ResponseId, String)> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn address(&self, id: &ResponseId) -> Option<Addr<LoopActor>> {
+        self.registry().get(id).map(|running| running.address.clone())
+    }
+
+    /// The log of a running background response that streams.
+    pub(crate) fn event_log(&self, id: &ResponseId) -> Option<Arc<EventLog>> {
+        self.registry().get(id).and_then(|running| running.log.clone())
+    }
+
+    /// A response of this owner that is in progress, as it is; `None` if the store knows better.
+    pub async fn peek(&self, id: &ResponseId, owner: &str) -> Option<Vec<u8>> {
+        let address = self.address(id)?;
+        address.send(Peek { owner: owner.to_owned() }).await.ok().flatten()
+    }
+
+    /// Ends a response of this owner that is in progress, and waits for that; `None` if it is not.
+    pub async fn end(&self, id: &ResponseId, owner: &str, background_only: bool) -> Option<EndAsked> {
+        let address = self.address(id)?;
+        let asked = address.send(AskEnd { owner: owner.to_owned(), background_only }).await;
+        // Its mailbox is closed: it has just ended.
+        Some(asked.unwrap_or(EndAsked::Over))
     }
 
     pub(crate) fn unregister(&self, id: &ResponseId) {
@@ -157,11 +208,20 @@ impl Node {
         self.stopping.load(Ordering::Relaxed)
     }
 
+    /// Leaves background responses of which nothing was shown to the next start.
+    pub fn park(&self) {
+        self.cancel_all(CancelReason::Park);
+    }
+
     /// Ends every running response with a terminal event. Returns how many there were.
     pub fn stop_all(&self) -> usize {
-        let addresses: Vec<_> = self.registry().values().cloned().collect();
+        self.cancel_all(CancelReason::Shutdown)
+    }
+
+    fn cancel_all(&self, reason: CancelReason) -> usize {
+        let addresses: Vec<_> = self.registry().values().map(|running| running.address.clone()).collect();
         for address in &addresses {
-            address.do_send(Cancel(CancelReason::Shutdown));
+            address.do_send(Cancel(reason));
         }
         addresses.len()
     }

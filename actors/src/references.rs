@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use actix::Addr;
 use or_engine::{Context, HistoryTurn, build_context};
 use or_protocol::{ApiError, ErrorKind, Item, ItemId, ItemStatus, ResponseId};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::store::{ChainError, LoadChain, LoadResponse, StoreActor, StoreError};
 
@@ -84,6 +85,20 @@ fn settle(items: &mut [Item], response: &ResponseId) {
     }
 }
 
+/// The whole context of a response whose own input is settled.
+pub(crate) async fn context(
+    store: &Addr<StoreActor>,
+    previous: Option<&str>,
+    owner: &str,
+    input: Vec<Item>,
+) -> Result<Context, ApiError> {
+    let history = match previous {
+        Some(previous) => history(store, previous, owner).await?,
+        None => Vec::new(),
+    };
+    build_context(history, input)
+}
+
 /// The request's whole context, and its own input as it will be stored (JSON; `None` if it will not be).
 pub(crate) async fn load(
     store: &Addr<StoreActor>,
@@ -92,7 +107,7 @@ pub(crate) async fn load(
     owner: &str,
     mut input: Vec<Item>,
     keep: bool,
-) -> Result<(Context, Option<String>), ApiError> {
+) -> Result<(Context, Option<Box<RawValue>>), ApiError> {
     let history = match previous {
         Some(previous) => history(store, previous, owner).await?,
         None => Vec::new(),
@@ -102,7 +117,7 @@ pub(crate) async fn load(
     }
     let stored = if keep {
         settle(&mut input, response);
-        Some(serde_json::to_string(&input).map_err(|_| ApiError::internal())?)
+        Some(to_raw_value(&input).map_err(|_| ApiError::internal())?)
     } else {
         None
     };

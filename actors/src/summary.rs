@@ -54,6 +54,11 @@ impl Summary {
         self.error = Some((error.status(), code));
     }
 
+    /// Writes the line of a response that goes on at the next start.
+    pub(crate) fn log_parked(&self, metrics: &Metrics) {
+        self.write("parked", None, &[], metrics);
+    }
+
     /// Writes the line and counts the end.
     pub(crate) fn log(
         &self,
@@ -62,8 +67,11 @@ impl Summary {
         notes: &[Note],
         metrics: &Metrics,
     ) {
+        self.write(outcome.map_or("refused", outcome_word), usage, notes, metrics);
+    }
+
+    fn write(&self, status: &'static str, usage: Option<Usage>, notes: &[Note], metrics: &Metrics) {
         let took = self.age();
-        let status = outcome.map_or("refused", outcome_word);
         metrics.ended(&self.provider, status, took);
         let usage = usage.unwrap_or_default();
         metrics.tokens(&self.provider, usage.input_tokens, usage.output_tokens);

@@ -3,13 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, AsyncContext as _, Context, Handler};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, WrapFuture as _};
+use actix_rt::task::yield_now;
 use or_protocol::ApiError;
 
+use crate::event_log::EventLog;
 use crate::loop_actor::LoopActor;
+use crate::node::RunningLoop;
 use crate::provider::ProviderActor;
+use crate::resume;
 use crate::store::StoreActor;
-use crate::{LoopEnded, Node, ProviderSpec, StartResponse};
+use crate::{GoOn, Job, LoopEnded, Node, ProviderSpec, StartResponse};
 
 /// One per HTTP worker's arbiter. Owns the arbiter's provider actors and store actor, and makes them anew
 /// if they died.
@@ -36,6 +40,17 @@ impl LoopSupervisor {
         }
     }
 
+    fn spawn(&mut self, job: Box<Job>, ctx: &Context<Self>) {
+        let id = job.id.clone();
+        let provider = self.provider(&job.provider);
+        let store = self.store();
+        let supervisor = ctx.address().recipient();
+        let log = (job.background.is_some() && job.body.stream).then(|| Arc::new(EventLog::new()));
+        let node = Arc::clone(&self.node);
+        let address = LoopActor::new(job, node, provider, store, log.clone(), supervisor).start();
+        self.node.register(id, RunningLoop { address, log });
+    }
+
     fn store(&mut self) -> Addr<StoreActor> {
         match &self.store {
             Some(address) if address.connected() => address.clone(),
@@ -53,6 +68,17 @@ impl Actor for LoopSupervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
+        let (node, supervisor) = (Arc::clone(&self.node), ctx.address());
+        // Every supervisor takes one at a time, so that they share the work.
+        let resume = async move {
+            while let Some((id, owner)) = node.next_unfinished() {
+                if let Some(job) = resume::job(&node, id, owner).await {
+                    supervisor.do_send(GoOn { job });
+                }
+                yield_now().await;
+            }
+        };
+        ctx.spawn(resume.into_actor(self));
     }
 }
 
@@ -61,14 +87,17 @@ impl Handler<StartResponse> for LoopSupervisor {
 
     fn handle(&mut self, message: StartResponse, ctx: &mut Self::Context) -> Self::Result {
         self.node.admit()?;
-        let job = message.job;
-        let id = job.id.clone();
-        let provider = self.provider(&job.provider);
-        let store = self.store();
-        let supervisor = ctx.address().recipient();
-        let address = LoopActor::new(job, Arc::clone(&self.node), provider, store, supervisor).start();
-        self.node.register(id, address.recipient());
+        self.spawn(message.job, ctx);
         Ok(())
+    }
+}
+
+impl Handler<GoOn> for LoopSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, message: GoOn, ctx: &mut Self::Context) {
+        self.node.admit_again();
+        self.spawn(message.job, ctx);
     }
 }
 

@@ -1,6 +1,7 @@
 //! One turn of a loop: translate, wait for the provider's head, pull its events.
 
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use or_adapters::{ModelEvent, ModelRequest, NoteKind, ResponseTranslator, Upstre
 use or_engine::{Input, Output, ResponseLoop};
 use or_protocol::ApiError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use crate::client::{Interrupt, interrupted};
 use crate::drive::{Drive, Next, unix_now};
@@ -17,14 +18,17 @@ use crate::{Batch, ProviderKey, Sample, SampleError, Sampled};
 
 /// How often a unary client is looked after while its answer is collected from a stream.
 const LEFT_CHECK: Duration = Duration::from_millis(500);
-/// An SSE comment, ignored by every parser.
-const KEEPALIVE: &[u8] = b": keep-alive\n\n";
+
+/// A turn as the provider is asked for it, and what reads the answer.
+pub(crate) type Translated = (UpstreamCall, Box<dyn ResponseTranslator>);
 
 impl Drive {
     /// Translates the turn, off the arbiter if it is large.
-    async fn translate(&mut self) -> Result<(UpstreamCall, Box<dyn ResponseTranslator>), ApiError> {
+    pub(crate) async fn translate(&mut self) -> Result<Translated, ApiError> {
         let adapter = Arc::clone(&self.request.provider.adapter);
-        let (model, stream) = (self.request.upstream_model.clone(), self.request.stream);
+        // What a background response has made so far is kept when it is cancelled, so it comes piece by piece.
+        let stream = self.request.stream || self.request.background;
+        let model = self.request.upstream_model.clone();
         let work = move |engine: &ResponseLoop| {
             let request = ModelRequest {
                 model: &model,
@@ -67,7 +71,11 @@ impl Drive {
 
     /// One call of the model, from translation to its last event.
     pub(crate) async fn turn(&mut self) -> Next {
-        let (call, translator) = match self.translate().await {
+        let translated = match self.translated.take() {
+            Some(translated) => Ok(translated),
+            None => self.translate().await,
+        };
+        let (call, translator) = match translated {
             Ok(translated) => translated,
             Err(error) => return self.fail_with(error).await,
         };
@@ -104,20 +112,25 @@ impl Drive {
         let mut sampling = pin!(sampling);
         let keepalive = self.links.node.limits.keepalive;
         loop {
-            let cancelled = self.links.cancelled.clone();
-            let why = tokio::select! {
+            let control = Rc::clone(&self.links.control);
+            let waited = tokio::select! {
                 biased;
                 // Closed: the provider actor died of a panic outside its guard.
                 sampled = &mut sampling => return Ok(sampled.unwrap_or(Err(SampleError::Panicked))),
-                why = interrupted(self.client.left(), cancelled, self.deadline) => Some(why),
-                () = tokio::time::sleep(keepalive), if self.request.stream => None,
+                why = interrupted(self.client.left(), &control, self.deadline) => Waited::Interrupted(why),
+                () = begun(self.begun_at) => Waited::Begun,
+                () = sleep(keepalive), if self.request.stream => Waited::Silence,
             };
-            match why {
-                Some(why) => return Err(self.interrupt(why).await),
-                None => {
+            match waited {
+                Waited::Interrupted(why) => {
+                    if let Some(next) = self.interrupt(why).await {
+                        return Err(next);
+                    }
+                }
+                Waited::Begun => self.note_beginning(),
+                Waited::Silence => {
                     self.client.open(&self.notes);
-                    let patience = self.links.node.limits.client_write_timeout;
-                    self.client.send(KEEPALIVE.to_vec(), patience).await;
+                    self.client.keep_alive(self.links.node.limits.client_write_timeout).await;
                 }
             }
         }
@@ -128,8 +141,9 @@ impl Drive {
         let period = if self.client.is_waiting() { LEFT_CHECK } else { self.links.node.limits.keepalive };
         let mut tick = interval_at(Instant::now() + period, period);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let cancelled = self.links.cancelled.clone();
-        let mut interrupt = pin!(interrupted(self.client.watch(), cancelled, self.deadline));
+        let control = Rc::clone(&self.links.control);
+        let mut interrupt = pin!(interrupted(self.client.watch(), &control, self.deadline));
+        let mut due = pin!(begun(self.begun_at));
         let mut last = Instant::now();
         loop {
             let next = tokio::select! {
@@ -137,15 +151,30 @@ impl Drive {
                 batch = events.recv() => {
                     last = Instant::now();
                     match batch {
-                        Some(Ok(batch)) => self.batch(batch).await,
+                        Some(Ok(batch)) => {
+                            let (batch, failed) = self.with_waiting(batch, &mut events);
+                            match (self.batch(batch).await, failed) {
+                                (Next::More, Some(error)) => self.fail(&error).await,
+                                (next, _) => next,
+                            }
+                        }
                         Some(Err(error)) => self.fail(&error).await,
                         None => return Next::More,
                     }
                 }
-                why = &mut interrupt => self.interrupt(why).await,
+                why = &mut interrupt => {
+                    let next = self.interrupt(why).await;
+                    interrupt.set(interrupted(self.client.watch(), &control, self.deadline));
+                    next.unwrap_or(Next::More)
+                }
+                () = &mut due => {
+                    self.note_beginning();
+                    due.set(begun(None));
+                    Next::More
+                }
                 now = tick.tick() => {
                     if self.client.has_left() {
-                        self.interrupt(Interrupt::ClientLeft).await
+                        self.interrupt(Interrupt::ClientLeft).await.unwrap_or(Next::More)
                     } else if now.duration_since(last) >= period {
                         last = now;
                         self.keep_alive().await
@@ -162,11 +191,24 @@ impl Drive {
 
     async fn keep_alive(&mut self) -> Next {
         let patience = self.links.node.limits.client_write_timeout;
-        let open = !self.client.is_waiting();
-        if open && !self.client.send(KEEPALIVE.to_vec(), patience).await {
-            return self.cancel();
+        if self.client.keep_alive(patience).await { Next::More } else { self.lost() }
+    }
+
+    /// A batch with all that came while the last one was written to the log: one append for all of it.
+    fn with_waiting(
+        &self,
+        mut batch: Vec<ModelEvent>,
+        events: &mut mpsc::Receiver<Batch>,
+    ) -> (Vec<ModelEvent>, Option<Box<SampleError>>) {
+        while self.request.background
+            && let Ok(more) = events.try_recv()
+        {
+            match more {
+                Ok(more) => batch.extend(more),
+                Err(error) => return (batch, Some(error)),
+            }
         }
-        Next::More
+        (batch, None)
     }
 
     /// Feeds the events of one read; their frames go out in one write.
@@ -182,5 +224,20 @@ impl Drive {
             self.links.node.metrics.first_token(provider, after);
         }
         self.carry_out(out).await
+    }
+}
+
+/// What came of waiting for the head of an answer.
+enum Waited {
+    Interrupted(Interrupt),
+    Begun,
+    Silence,
+}
+
+/// Resolves when the record of the beginning is due, if it is.
+async fn begun(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

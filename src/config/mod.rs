@@ -42,6 +42,7 @@ pub struct Config {
     pub server: Server,
     pub auth: Auth,
     pub store: Store,
+    pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
     pub providers: BTreeMap<String, ProviderConfig>,
     pub security: Security,
@@ -55,6 +56,7 @@ impl Default for Config {
             server: Server::default(),
             auth: Auth::default(),
             store: Store::default(),
+            background: Background::default(),
             providers: provider::built_in_providers(),
             security: Security::default(),
             routes: Vec::new(),
@@ -217,6 +219,27 @@ impl Default for Store {
             retention_days: 30,
             power_loss_safe: false,
         }
+    }
+}
+
+/// `[background]`: responses that run without their client.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Background {
+    /// Of failed provider calls, as long as nothing was output.
+    pub max_retries: u32,
+    pub max_retry_delay_s: u64,
+}
+
+impl Background {
+    pub fn max_retry_delay(&self) -> Duration {
+        Duration::from_secs(self.max_retry_delay_s)
+    }
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        Self { max_retries: 5, max_retry_delay_s: 60 }
     }
 }
 

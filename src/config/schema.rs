@@ -31,6 +31,8 @@ const KEYS: &[(&str, Rule)] = &[
     ("store.on_corruption", Rule::OneOf(&["quarantine", "fail"])),
     ("store.retention_days", Rule::Int(0, 36_500)),
     ("store.power_loss_safe", Rule::Bool),
+    ("background.max_retries", Rule::Int(0, 1000)),
+    ("background.max_retry_delay_s", Rule::Int(1, 3600)),
     ("providers.<name>.kind", Rule::Name),
     ("providers.<name>.enabled", Rule::Bool),
     ("providers.<name>.base_url", Rule::BaseUrl),

@@ -176,7 +176,7 @@ fn ranges_lengths_and_words_are_kept() {
         (image("not a url"), word, image_path),
         (image("data:image/png,xyz"), word, image_path),
         (image(""), "empty_string", image_path),
-        (json!({"background": true}), "unsupported_value", "background"),
+        (json!({"background": true, "store": false}), "invalid_value", "background"),
         (json!({"model": "no-such-model"}), "model_not_found", "model"),
         (json!({"model": "nobody/m"}), "model_not_found", "model"),
         (json!({"model": "keyless/m"}), "model_not_found", "model"),

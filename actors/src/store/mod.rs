@@ -29,7 +29,7 @@ pub use sled_store::{SledOptions, SledStore};
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What is written of one response at once: all of it or nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// Of which.
     pub id: ResponseId,

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use or_engine::HistoryTurn;
-use or_protocol::{Item, ResponseStatus, StoredItem};
+use or_protocol::{ApiError, Item, ResponseStatus, StoredItem};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::StoreError;
 
@@ -141,6 +142,23 @@ impl StoredResponse {
     /// Whether it is over.
     pub fn is_over(&self) -> bool {
         is_over(self.status)
+    }
+
+    /// The record of this response if it will not go on.
+    pub(crate) fn interrupted(self) -> Result<Self, StoreError> {
+        let damaged = |_| StoreError::Damaged("a response in flight".into());
+        let mut response: Value = serde_json::from_str(self.response.get()).map_err(damaged)?;
+        let (status, error) = (ResponseStatus::Failed, ApiError::interrupted());
+        response["status"] = json!(status);
+        response["error"] = json!({"code": error.code, "message": error.message});
+        self.ended(status, serde_json::to_vec(&response).map_err(damaged)?)
+    }
+
+    /// The record of this response once it is over. `response`: the object, JSON.
+    pub(crate) fn ended(self, status: ResponseStatus, response: Vec<u8>) -> Result<Self, StoreError> {
+        let response = serde_json::from_slice(&response)
+            .map_err(|_| StoreError::Damaged("the end of a response".into()))?;
+        Ok(Self { status, response, resume: None, ..self })
     }
 
     /// Whose bytes from disk these are; nothing else of them is decoded. `id` names the record in errors.

@@ -1,8 +1,6 @@
 //! What a process leaves unfinished when it dies, and what the next one makes of it.
 
-use or_protocol::{ApiError, ErrorKind, ResponseId, ResponseStatus};
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use or_protocol::ResponseId;
 
 use super::db::{Db, RecordBytes, RecordState, Write};
 use super::{StoreError, StoredResponse};
@@ -25,7 +23,7 @@ pub(super) fn settle(db: &Db) -> Vec<(ResponseId, String)> {
     for id in open {
         match look(db, &id) {
             Ok(Some(record)) if record.resume.is_some() => unfinished.push((id, record.owner)),
-            Ok(Some(record)) => match interrupted(record).and_then(|record| record.encode()) {
+            Ok(Some(record)) => match record.interrupted().and_then(|record| record.encode()) {
                 Ok(bytes) => {
                     let record = Some(RecordBytes { bytes, state: RecordState::Over });
                     writes.push(Write { id, record, frames: None });
@@ -52,23 +50,4 @@ pub(super) fn settle(db: &Db) -> Vec<(ResponseId, String)> {
 fn look(db: &Db, id: &ResponseId) -> Result<Option<StoredResponse>, StoreError> {
     let Some(bytes) = db.read(id)? else { return Ok(None) };
     StoredResponse::decode(id.as_str(), &bytes).map(Some)
-}
-
-/// What a client is told of a response whose process ended before it.
-fn interruption() -> ApiError {
-    let text = "The server was restarted before the response was complete.";
-    ApiError::new(ErrorKind::Unavailable, text).with_code("interrupted")
-}
-
-/// The record of a response that will not go on.
-fn interrupted(mut record: StoredResponse) -> Result<StoredResponse, StoreError> {
-    let damaged = |_| StoreError::Damaged("a response in flight".into());
-    let mut response: Value = serde_json::from_str(record.response.get()).map_err(damaged)?;
-    let error = interruption();
-    response["status"] = json!(ResponseStatus::Failed.as_str());
-    response["error"] = json!({"code": error.code, "message": error.message});
-    let text = serde_json::to_string(&response).map_err(damaged)?;
-    record.response = RawValue::from_string(text).map_err(damaged)?;
-    record.status = ResponseStatus::Failed;
-    Ok(record)
 }

@@ -2,19 +2,19 @@
 
 use std::time::Instant;
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderName};
-use actix_web::http::{ConnectionType, Version};
+use actix_web::http::header::HeaderName;
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use or_actors::{Job, ProviderKey, Reply, StartResponse};
+use or_actors::{BackgroundJob, Job, ProviderKey, Reply, StartResponse};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId};
+use serde_json::value::to_raw_value;
+use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use crate::auth::Owner;
 use crate::envelope::{Counted, RequestId, error_response, notes_header};
 use crate::server::Worker;
-use crate::sse::FrameBody;
-use crate::{AppState, Picked, body};
+use crate::{AppState, Picked, body, sse};
 
 /// JSON from this size on is parsed and translated off the arbiter.
 pub(crate) const HEAVY: usize = 256 * 1024;
@@ -31,15 +31,7 @@ pub(crate) async fn create(
     let received = Instant::now();
     match begin(&request, &mut payload, &state, &worker, received).await {
         Err(error) => error_response(&error),
-        Ok(reply) => {
-            let mut response = answer(reply, received);
-            if request.version() < Version::HTTP_11 {
-                // The end of the connection is the end of the body: HTTP/1.0 knows no chunks.
-                response.head_mut().no_chunking(true);
-                response.head_mut().set_connection_type(ConnectionType::Close);
-            }
-            response
-        }
+        Ok(reply) => answer(&request, reply, received),
     }
 }
 
@@ -60,11 +52,8 @@ async fn begin(
 ) -> Result<Reply, ApiError> {
     let bytes = body::read(request, payload, &state.options).await?;
     let heavy = bytes.len() >= HEAVY;
-    let mut body = parse(bytes).await?;
-    if body.background {
-        let text = "Unsupported value: 'background' is not supported by this server yet.";
-        return Err(ApiError::invalid("unsupported_value", "background", text));
-    }
+    let mut body = parse(bytes.clone()).await?;
+    let background = if body.background { Some(background(&body, bytes).await?) } else { None };
     let Some(model) = body.model.take() else {
         let text = "Missing required parameter: 'model'.";
         return Err(ApiError::invalid("missing_required_parameter", "model", text));
@@ -94,11 +83,33 @@ async fn begin(
         heavy,
         received,
         reply,
+        background,
     };
     let start = StartResponse { job: Box::new(job) };
     worker.supervisor.send(start).await.unwrap_or_else(|_| Err(ApiError::internal()))?;
     // A loop that died without a word: the client still gets an answer.
     Ok(answer.await.unwrap_or_else(|_| Reply::Error(ApiError::internal())))
+}
+
+/// What a background response needs to go on after a restart.
+async fn background(body: &CreateResponseBody, bytes: bytes::Bytes) -> Result<BackgroundJob, ApiError> {
+    if !body.store {
+        let text =
+            "Invalid value: 'background' needs 'store' to be true, because its answer is fetched later.";
+        return Err(ApiError::invalid("invalid_value", "background", text));
+    }
+    let strip = |bytes: &[u8]| {
+        let mut fields: Map<String, Value> = serde_json::from_slice(bytes)?;
+        // The input is stored beside it, with ids; keys are not stored.
+        fields.retain(|name, _| name != "input" && name != "api_key");
+        to_raw_value(&fields)
+    };
+    let stripped = if bytes.len() < HEAVY {
+        strip(&bytes)
+    } else {
+        spawn_blocking(move || strip(&bytes)).await.map_err(|_| ApiError::internal())?
+    };
+    stripped.map(BackgroundJob::New).map_err(|_| ApiError::internal())
 }
 
 fn strict(request: &HttpRequest, state: &AppState) -> bool {
@@ -129,7 +140,7 @@ fn provider_key(
     Ok(ProviderKey::Client(key.into()))
 }
 
-fn answer(reply: Reply, received: Instant) -> HttpResponse {
+fn answer(request: &HttpRequest, reply: Reply, received: Instant) -> HttpResponse {
     let notes = match &reply {
         Reply::Json { notes, .. } | Reply::Stream { notes, .. } => notes_header(notes),
         Reply::Error(error) => {
@@ -145,12 +156,7 @@ fn answer(reply: Reply, received: Instant) -> HttpResponse {
     response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
     match reply {
         Reply::Json { body, .. } => response.content_type("application/json").body(body),
-        Reply::Stream { frames, .. } => response
-            .content_type("text/event-stream; charset=utf-8")
-            .insert_header((CACHE_CONTROL, "no-cache"))
-            // nginx and its kin would hold small events back.
-            .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
-            .body(FrameBody::new(frames)),
+        Reply::Stream { frames, .. } => sse::stream(request, &mut response, frames),
         Reply::Error(error) => error_response(&error),
     }
 }

@@ -1,14 +1,16 @@
 //! `DELETE /v1/responses/{id}`.
 
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use or_actors::EndAsked;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use serde_json::json;
 
 use crate::AppState;
+use crate::cancel::slow;
 use crate::envelope::{RequestId, error_response};
 use crate::retrieve::{missing, owner};
 
-/// Removes a stored response of whoever asks.
+/// Removes a stored response of whoever asks; one that is in progress is cancelled first.
 pub(crate) async fn delete(
     request: HttpRequest,
     id: web::Path<String>,
@@ -26,6 +28,10 @@ pub(crate) async fn delete(
 async fn remove(request: &HttpRequest, id: &str, state: &AppState) -> Result<(), ApiError> {
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     let owner = owner(request)?;
+    // What is still being made ends first: its last record must not come behind the removal.
+    if state.node.end(&key, &owner, false).await == Some(EndAsked::Slow) {
+        return Err(slow());
+    }
     let removed = state.node.store.delete(key, owner.clone()).await;
     state.node.metrics.store_deletion(removed.is_ok());
     let removed = removed.map_err(|error| {

@@ -3,6 +3,7 @@
 
 mod auth;
 mod body;
+mod cancel;
 mod create;
 mod delete;
 mod envelope;

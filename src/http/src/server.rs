@@ -15,7 +15,7 @@ use or_protocol::ApiError;
 
 use crate::auth::{self, Gate};
 use crate::models::{self, ListedModel};
-use crate::{create, delete, envelope, input_items, monitor, retrieve};
+use crate::{cancel, create, delete, envelope, input_items, monitor, retrieve};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -53,7 +53,7 @@ pub struct HttpOptions {
     pub strict_translation: bool,
     /// Whether clients may bring their own provider keys.
     pub client_provider_keys: bool,
-    /// How long open streams may go on after a stop.
+    /// How long connections may go on after a stop.
     pub shutdown_timeout: Duration,
     /// Who may call.
     pub gate: Gate,
@@ -108,6 +108,11 @@ fn routes(config: &mut web::ServiceConfig) {
                         .route(web::get().to(retrieve::retrieve))
                         .route(web::delete().to(delete::delete))
                         .default_service(only("GET, DELETE")),
+                )
+                .service(
+                    web::resource("/responses/{id}/cancel")
+                        .route(web::post().to(cancel::cancel))
+                        .default_service(only("POST")),
                 )
                 .service(
                     web::resource("/responses/{id}/input_items")

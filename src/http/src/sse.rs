@@ -5,6 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::http::{ConnectionType, Version};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -20,6 +23,26 @@ impl From<Infallible> for Cut {
     fn from(never: Infallible) -> Self {
         match never {}
     }
+}
+
+/// The answer that streams these frames.
+pub(crate) fn stream(
+    request: &HttpRequest,
+    response: &mut HttpResponseBuilder,
+    frames: mpsc::Receiver<Bytes>,
+) -> HttpResponse {
+    let mut response = response
+        .content_type("text/event-stream; charset=utf-8")
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        // nginx and its kin would hold small events back.
+        .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
+        .body(FrameBody::new(frames));
+    if request.version() < Version::HTTP_11 {
+        // The end of the connection is the end of the body: HTTP/1.0 knows no chunks.
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
 }
 
 /// Frames of one response, each batch one write. A stream that ends without its `[DONE]` is cut, so that

@@ -89,6 +89,12 @@ impl ApiError {
             .with_code("server_error")
     }
 
+    /// The end of a response whose server ended before it.
+    pub fn interrupted() -> Self {
+        Self::new(ErrorKind::Unavailable, "The server was restarted before the response was complete.")
+            .with_code("interrupted")
+    }
+
     /// Sets `code`.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {

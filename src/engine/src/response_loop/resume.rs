@@ -1,6 +1,6 @@
 //! A response after a restart of the server (design D9).
 
-use or_protocol::{ApiError, ErrorKind, Item, ResponseStatus};
+use or_protocol::{ApiError, Item, ResponseStatus};
 
 use super::{ResponseLoop, State, Turn};
 use crate::io::{LoopSpec, Output, Progress};
@@ -87,7 +87,6 @@ impl ResponseLoop {
 
     pub(super) fn interrupted(&mut self, out: &mut Output) {
         self.begin();
-        let text = "The server was restarted before the response was complete.";
-        self.fail(ApiError::new(ErrorKind::Unavailable, text).with_code("interrupted"), out);
+        self.fail(ApiError::interrupted(), out);
     }
 }

@@ -1,0 +1,195 @@
+//! What is special about a background response: it begins on disk, ends on disk, and is nobody's to wait for.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use or_adapters::{AdapterError, UpstreamErrorKind};
+use or_engine::{Input, Output};
+use or_protocol::{ApiError, ErrorKind, ResponseId};
+use tokio::time::{Instant, sleep_until};
+
+use crate::client::{Client, interrupted};
+use crate::drive::{Drive, Next, unix_now};
+use crate::event_log::EventLog;
+use crate::keeping::Disk;
+use crate::reader::read_along;
+use crate::store::{Change, Frames};
+use crate::{ProviderKey, Reply, SampleError};
+
+/// Before the first retry of a provider call that named no time; doubled for each further one.
+const CALL_AGAIN: Duration = Duration::from_secs(1);
+
+/// Writes the event log of one response. Frames are shown to readers once they are on disk.
+pub(crate) struct LogWriter {
+    id: ResponseId,
+    disk: Disk,
+    log: Arc<EventLog>,
+    /// Sequence number of the next event.
+    next: u64,
+}
+
+impl LogWriter {
+    pub(crate) fn new(id: ResponseId, disk: Disk, log: Arc<EventLog>, next: u64) -> Self {
+        log.goes_on_at(next);
+        Self { id, disk, log, next }
+    }
+
+    fn row(&self, frames: Vec<u8>) -> Frames {
+        Frames { first: self.next, bytes: Bytes::from(frames) }
+    }
+
+    fn publish(&mut self, row: Frames) {
+        self.next = row.next();
+        self.log.publish(row);
+    }
+
+    /// Appends whole frames. `false`: the server is stopping and they were not written.
+    pub(crate) async fn append(&mut self, frames: Vec<u8>) -> bool {
+        let row = self.row(frames);
+        let written = self.disk.persist(Change::frames(self.id.clone(), row.clone())).await;
+        if written {
+            self.publish(row);
+        }
+        written
+    }
+}
+
+impl Drive {
+    /// Where the frames of a background response go, from number `next` on.
+    pub(crate) fn detached(&self, next: u64) -> Client {
+        match &self.links.log {
+            Some(log) => {
+                let id = self.id().clone();
+                Client::Log(Box::new(LogWriter::new(id, self.disk(), Arc::clone(log), next)))
+            }
+            None => Client::Detached,
+        }
+    }
+
+    /// Writes the first record, then tells the client that the response exists.
+    pub(crate) async fn begin(&mut self) -> Next {
+        let Some(record) = self.stored() else { return self.refuse(ApiError::internal()) };
+        let Some((reply, held)) = self.client.take_waiting() else { return Next::End(None) };
+        let first = Frames { first: 0, bytes: Bytes::from(held) };
+        let frames = self.links.log.is_some().then(|| first.clone());
+        let change = Change { id: self.id().clone(), record: Some(record), frames };
+        if let Err(error) = self.disk().write(change).await {
+            tracing::error!(response_id = %self.id(), %error, "a background response could not begin");
+            let text = "The response could not be stored, so it was not begun.";
+            let error = ApiError::new(ErrorKind::Storage, text).with_code("storage_error");
+            self.client = Client::Waiting { reply, held: Vec::new() };
+            return self.refuse(error);
+        }
+        let notes = self.notes.clone();
+        self.client = self.detached(0);
+        let answer = match &mut self.client {
+            Client::Log(log) => {
+                log.publish(first);
+                let frames = read_along(&self.links.node, self.id().clone(), 0);
+                Reply::Stream { frames, notes }
+            }
+            _ => Reply::Json {
+                body: self.engine.as_ref().map(or_engine::ResponseLoop::current_json).unwrap_or_default(),
+                notes,
+            },
+        };
+        // If the client has left, the response goes on all the same.
+        let _ = reply.send(answer);
+        self.feed(Input::Begun).await
+    }
+
+    /// Before any turn but the first: what the finished ones made is not made again after a restart.
+    pub(crate) async fn checkpoint(&mut self) -> bool {
+        match self.stored() {
+            Some(record) => self.disk().persist(Change::record(self.id().clone(), record)).await,
+            None => false,
+        }
+    }
+
+    /// Writes the end and the events that tell it, all at once.
+    pub(crate) async fn commit_background(&mut self) -> Next {
+        let record = self.stored();
+        let mut out = Output::default();
+        if let Some(engine) = &mut self.engine {
+            engine.handle(Input::Committed(Ok(())), unix_now(), &mut out);
+        }
+        let row = match &self.client {
+            Client::Log(log) => Some(log.row(out.frames)),
+            _ => None,
+        };
+        let change = Change { id: self.id().clone(), record, frames: row.clone() };
+        if !self.disk().persist(change).await {
+            return Next::Park;
+        }
+        if let (Client::Log(log), Some(row)) = (&mut self.client, row) {
+            log.publish(row);
+        }
+        Next::of(out.actions.last().copied())
+    }
+
+    /// Whether the next start can go on with it: its key is at hand then, and nothing was shown that a new
+    /// sampling would contradict.
+    pub(crate) fn can_park(&self) -> bool {
+        let shown = self.request.stream && self.engine.as_ref().is_some_and(|e| e.turn_has_output());
+        self.request.background && matches!(self.request.key, ProviderKey::Server) && !shown
+    }
+
+    /// How long to wait before the failed call is made again; `None`: it is not. Only while nothing came of it.
+    fn retry_delay(&self, error: &SampleError) -> Option<Duration> {
+        let limits = &self.links.node.limits;
+        let fresh = self.engine.as_ref().is_some_and(|engine| !engine.turn_has_output());
+        if !self.request.background || !fresh || self.retries >= limits.background_max_retries {
+            return None;
+        }
+        let named = match error {
+            SampleError::Adapter(AdapterError::Upstream(error)) => match error.kind {
+                UpstreamErrorKind::RateLimit | UpstreamErrorKind::Overloaded => error.retry_after_s,
+                _ => return None,
+            },
+            SampleError::Unreachable(_)
+            | SampleError::Broken(_)
+            | SampleError::Busy(_)
+            | SampleError::Adapter(AdapterError::Truncated { .. }) => None,
+            SampleError::Adapter(AdapterError::Unsupported { .. } | AdapterError::BadFrame { .. })
+            | SampleError::Silent(_)
+            | SampleError::TooLarge(_)
+            | SampleError::Panicked
+            | SampleError::Gone => return None,
+        };
+        match named.map(Duration::from_secs) {
+            // A provider that wants more patience than we have is not asked again.
+            Some(wanted) => (wanted <= limits.background_max_retry_delay).then_some(wanted),
+            None => {
+                let doubled = CALL_AGAIN * 2_u32.saturating_pow(self.retries.min(16));
+                Some(doubled.min(limits.background_max_retry_delay))
+            }
+        }
+    }
+
+    /// Makes a failed call again after a pause, if that is called for.
+    pub(crate) async fn retry(&mut self, error: &SampleError) -> Option<Next> {
+        let delay = self.retry_delay(error)?;
+        self.retries += 1;
+        let provider = &self.request.provider.name;
+        self.links.node.metrics.retried(provider);
+        tracing::warn!(
+            response_id = %self.id(), provider, reason = error.reason(), %error,
+            retry = self.retries, after_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            "provider call failed and is made again"
+        );
+        let until = Instant::now() + delay;
+        loop {
+            let control = Rc::clone(&self.links.control);
+            let why = tokio::select! {
+                () = sleep_until(until) => break,
+                why = interrupted(std::future::pending(), &control, self.deadline) => why,
+            };
+            if let Some(next) = self.interrupt(why).await {
+                return Some(next);
+            }
+        }
+        Some(self.feed(Input::Retry).await)
+    }
+}

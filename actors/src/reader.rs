@@ -1,0 +1,105 @@
+//! Reads the event log of a background response for one client: what is on disk, then along with the loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use or_protocol::ResponseId;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::Node;
+use crate::client::KEEPALIVE;
+use crate::event_log::Read;
+use crate::store::Frames;
+
+/// Batches that may wait for a slow client.
+const QUEUE: usize = 4;
+/// How long a response that is not over may have no loop: that of a server that has just started is on its way.
+const LOOP_PATIENCE: Duration = Duration::from_secs(10);
+const LOOP_CHECK: Duration = Duration::from_millis(50);
+
+/// Frames of a response's log from sequence number `from` on, to the end of the response. The caller has made
+/// sure that the log is there and whose it is. Runs on the calling arbiter and ends when the receiver is dropped.
+pub fn read_along(node: &Arc<Node>, id: ResponseId, from: u64) -> mpsc::Receiver<Bytes> {
+    let (client, frames) = mpsc::channel(QUEUE);
+    let reader = Reader { node: Arc::clone(node), id, at: from, client };
+    actix_rt::spawn(reader.run());
+    frames
+}
+
+struct Reader {
+    node: Arc<Node>,
+    id: ResponseId,
+    /// Sequence number of the next event for the client.
+    at: u64,
+    client: mpsc::Sender<Bytes>,
+}
+
+impl Reader {
+    /// Ends early, without `[DONE]`, if the client left, takes nothing, or the log does not go on.
+    async fn run(mut self) {
+        let _counted = self.node.metrics.reader();
+        let mut waiting_since = None;
+        loop {
+            let log = self.node.event_log(&self.id);
+            // Taken before reading, so that nothing published meanwhile is slept over.
+            let news = log.as_ref().map(|log| log.watch());
+            let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at));
+            drop(log);
+            let frames = match read {
+                Read::Frames(frames) => Some(frames),
+                Read::OnDisk => match self.read_disk().await {
+                    Ok(frames) => frames,
+                    Err(()) => return,
+                },
+                Read::UpToDate => None,
+            };
+            match (frames, news) {
+                (Some(frames), _) => {
+                    waiting_since = None;
+                    let (next, over) = (frames.next(), frames.is_end());
+                    if !self.send(frames.bytes).await || over {
+                        return;
+                    }
+                    self.at = next.max(self.at);
+                }
+                (None, Some(mut news)) => {
+                    let keepalive = self.node.limits.keepalive;
+                    tokio::select! {
+                        _ = news.changed() => {}
+                        () = self.client.closed() => return,
+                        () = sleep(keepalive) => if !self.send(Bytes::from_static(KEEPALIVE)).await {
+                            return;
+                        },
+                    }
+                }
+                (None, None) => {
+                    let since = *waiting_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > LOOP_PATIENCE || self.node.stopping() {
+                        return;
+                    }
+                    tokio::select! {
+                        () = self.client.closed() => return,
+                        () = sleep(LOOP_CHECK) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn read_disk(&self) -> Result<Option<Frames>, ()> {
+        match self.node.store.read_log(self.id.clone(), self.at).await {
+            Ok(frames) => Ok(Some(frames).filter(|frames| !frames.bytes.is_empty())),
+            Err(error) => {
+                tracing::error!(response_id = %self.id, %error, "the event log could not be read");
+                Err(())
+            }
+        }
+    }
+
+    async fn send(&self, frames: Bytes) -> bool {
+        let patience = self.node.limits.client_write_timeout;
+        matches!(timeout(patience, self.client.send(frames)).await, Ok(Ok(())))
+    }
+}
