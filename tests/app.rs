@@ -28,6 +28,8 @@ mod disconnect;
 mod history;
 #[path = "app/input_items.rs"]
 mod input_items;
+#[path = "app/input_tokens.rs"]
+mod input_tokens;
 #[path = "app/keys.rs"]
 mod keys;
 #[path = "app/limits.rs"]

@@ -3,7 +3,9 @@
 //! Data waits along its flow (every hop is bounded and awaited); control goes against it.
 #![warn(missing_docs)]
 
+mod ask;
 mod client;
+mod count;
 mod drive;
 mod job;
 mod loop_actor;
@@ -15,12 +17,18 @@ mod play;
 mod provider;
 mod references;
 pub mod store;
+mod strict;
 mod summary;
 mod supervisor;
+mod tokenizer;
 mod turn;
 mod upstream;
 
+pub use count::{CountJob, CountMethod, InputCount};
 pub use job::{Job, ProviderKey, Reply};
-pub use messages::{Batch, Cancel, CancelReason, LoopEnded, Sample, SampleError, Sampled, StartResponse};
+pub use messages::{
+    Batch, Cancel, CancelReason, CountInput, CountTokens, LoopEnded, Sample, SampleError, Sampled,
+    StartResponse,
+};
 pub use node::{Limits, Node, ProviderSpec, Transport};
 pub use supervisor::LoopSupervisor;

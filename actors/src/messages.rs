@@ -6,7 +6,7 @@ use or_engine::Outcome;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Job, ProviderKey};
+use crate::{CountJob, InputCount, Job, ProviderKey};
 
 /// Starts one response. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter.
 ///
@@ -148,4 +148,29 @@ impl SampleError {
             Self::Panicked | Self::Gone => ApiError::internal(),
         }
     }
+}
+
+/// Counts the input of a request that is not carried out. Sent by an HTTP handler to the `LoopSupervisor` of its
+/// arbiter.
+#[derive(Message)]
+#[rtype(result = "Result<InputCount, ApiError>")]
+pub struct CountInput {
+    /// What to count.
+    pub job: Box<CountJob>,
+}
+
+/// Asks a provider's own counter. Sent by the `LoopSupervisor`'s work on a `CountInput` to the `ProviderActor` of
+/// its arbiter.
+///
+/// The reply is `None` if the provider has no such endpoint. Dropping the other end of `gone` closes the upstream
+/// connection at any time.
+#[derive(Message)]
+#[rtype(result = "Result<Option<u64>, SampleError>")]
+pub struct CountTokens {
+    /// The counter's call.
+    pub call: UpstreamCall,
+    /// Whose key to use.
+    pub key: ProviderKey,
+    /// Resolves when nobody waits any more.
+    pub gone: oneshot::Receiver<()>,
 }

@@ -19,6 +19,7 @@ pub struct Metrics {
     duration: HistogramVec,
     first_token: HistogramVec,
     tokens: IntCounterVec,
+    token_counts: IntCounterVec,
     upstream_errors: IntCounterVec,
     running: IntGauge,
     store_commits: IntCounterVec,
@@ -55,6 +56,11 @@ impl Metrics {
             "Tokens as the providers count them.",
             &["provider", "direction"],
         )?;
+        let token_counts = counter(
+            "openresponses_token_counts_total",
+            "Inputs counted without an answer, by who counted.",
+            &["provider", "method"],
+        )?;
         let upstream_errors = counter(
             "openresponses_upstream_errors_total",
             "Failed provider calls.",
@@ -76,6 +82,7 @@ impl Metrics {
             duration,
             first_token,
             tokens,
+            token_counts,
             upstream_errors,
             running,
             store_commits,
@@ -104,6 +111,11 @@ impl Metrics {
     pub fn tokens(&self, provider: &str, input: u64, output: u64) {
         self.tokens.with_label_values(&[provider, "input"]).inc_by(input);
         self.tokens.with_label_values(&[provider, "output"]).inc_by(output);
+    }
+
+    /// Counts an input that was counted; `method`: `provider`, `estimate`, `error`.
+    pub fn token_count(&self, provider: &str, method: &str) {
+        self.token_counts.with_label_values(&[provider, method]).inc();
     }
 
     /// Counts a failed provider call.

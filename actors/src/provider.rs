@@ -8,7 +8,7 @@ use actix::{Actor, Context, Handler, ResponseFuture};
 use futures_util::FutureExt as _;
 
 use crate::upstream::{self, Upstream};
-use crate::{ProviderSpec, Sample, SampleError, Sampled};
+use crate::{CountTokens, ProviderSpec, Sample, SampleError, Sampled, ask};
 
 /// Owns the arbiter's HTTP client for one provider.
 pub(crate) struct ProviderActor {
@@ -39,6 +39,19 @@ impl Handler<Sample> for ProviderActor {
         let work = async move {
             let permit = Permit::take(upstream.spec())?;
             upstream::sample(&upstream, message, permit).await
+        };
+        Box::pin(AssertUnwindSafe(work).catch_unwind().map(|r| r.unwrap_or(Err(SampleError::Panicked))))
+    }
+}
+
+impl Handler<CountTokens> for ProviderActor {
+    type Result = ResponseFuture<Result<Option<u64>, SampleError>>;
+
+    fn handle(&mut self, message: CountTokens, _: &mut Self::Context) -> Self::Result {
+        let upstream = self.upstream.clone();
+        let work = async move {
+            let _permit = Permit::take(upstream.spec())?;
+            ask::count(&upstream, message).await
         };
         Box::pin(AssertUnwindSafe(work).catch_unwind().map(|r| r.unwrap_or(Err(SampleError::Panicked))))
     }

@@ -1,15 +1,18 @@
 //! Admits requests, spawns their loops, and hears of every end.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, AsyncContext as _, Context, Handler};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, ResponseFuture};
+use futures_util::FutureExt as _;
 use or_protocol::ApiError;
 
+use crate::count::count;
 use crate::loop_actor::LoopActor;
 use crate::provider::ProviderActor;
 use crate::store::StoreActor;
-use crate::{LoopEnded, Node, ProviderSpec, StartResponse};
+use crate::{CountInput, InputCount, LoopEnded, Node, ProviderSpec, StartResponse};
 
 /// One per HTTP worker's arbiter. Owns the arbiter's provider actors and store actor, and makes them anew
 /// if they died.
@@ -69,6 +72,23 @@ impl Handler<StartResponse> for LoopSupervisor {
         let address = LoopActor::new(job, Arc::clone(&self.node), provider, store, supervisor).start();
         self.node.register(id, address.recipient());
         Ok(())
+    }
+}
+
+impl Handler<CountInput> for LoopSupervisor {
+    type Result = ResponseFuture<Result<InputCount, ApiError>>;
+
+    /// The work has its own panic guard: this actor is everybody's.
+    fn handle(&mut self, message: CountInput, _: &mut Self::Context) -> Self::Result {
+        let node = Arc::clone(&self.node);
+        let provider = self.provider(&message.job.provider);
+        let work = count(message.job, Arc::clone(&node), provider, self.store());
+        Box::pin(AssertUnwindSafe(work).catch_unwind().map(move |result| {
+            result.unwrap_or_else(|_| {
+                node.metrics.panicked();
+                Err(ApiError::internal())
+            })
+        }))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{Batch, ProviderKey, ProviderSpec, Sample, SampleError, Sampled, Tran
 
 /// Largest unary answer and error body, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
-const MAX_ERROR_BODY: usize = 1024 * 1024;
+pub(crate) const MAX_ERROR_BODY: usize = 1024 * 1024;
 /// Bodies from this size on are translated off the arbiter.
 const HEAVY_BODY: usize = 256 * 1024;
 /// Bytes that are taken in before what they hold is passed on.
@@ -66,9 +66,9 @@ impl Upstream {
         &self.spec
     }
 
-    async fn send(&self, call: UpstreamCall, key: &ProviderKey) -> Result<Answer, SampleError> {
+    pub(crate) async fn send(&self, call: UpstreamCall, key: &ProviderKey) -> Result<Answer, SampleError> {
         if self.spec.transport == Transport::Demo {
-            return Ok(play(call.body).await);
+            return Ok(play(&call.path, call.body).await);
         }
         let mut request = self
             .http
@@ -186,14 +186,18 @@ pub(crate) async fn sample(
     Ok(Sampled::Stream(receiver))
 }
 
-async fn refused(upstream: &Upstream, answer: &mut Answer) -> SampleError {
+pub(crate) async fn refused(upstream: &Upstream, answer: &mut Answer) -> SampleError {
     // The status is what counts; a body that does not come makes no difference.
     let body = read_body(&mut answer.body, MAX_ERROR_BODY, Duration::from_secs(10)).await.unwrap_or_default();
     let error = upstream.spec.adapter.error(answer.status, answer.retry_after_s, &body);
     SampleError::Adapter(AdapterError::Upstream(error))
 }
 
-async fn read_body(body: &mut Body, limit: usize, silence: Duration) -> Result<Bytes, SampleError> {
+pub(crate) async fn read_body(
+    body: &mut Body,
+    limit: usize,
+    silence: Duration,
+) -> Result<Bytes, SampleError> {
     let mut whole = BytesMut::new();
     loop {
         let chunk = match timeout(silence, body.next()).await {

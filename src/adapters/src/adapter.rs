@@ -107,6 +107,19 @@ pub trait Adapter: Send + Sync {
     /// The other direction of the same turn.
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator>;
 
+    /// The call that asks the provider's own counter how many tokens `call` would be, a translated turn of
+    /// `model`. `None`: it has no counter, as is so unless said otherwise.
+    fn count(&self, model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        let _ = (model, call);
+        None
+    }
+
+    /// Reads the counter's answer.
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        let _ = body;
+        Err(AdapterError::BadFrame { provider: self.kind(), what: "a token count".into() })
+    }
+
     /// Reads an answer whose status is not 2xx. `retry_after_s` comes from the headers. The default goes by
     /// the status alone.
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {

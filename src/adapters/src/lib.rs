@@ -7,6 +7,7 @@
 
 mod adapter;
 pub mod anthropic;
+mod counting;
 pub mod demo;
 mod error;
 mod event;
@@ -19,6 +20,7 @@ mod registry;
 mod tools;
 
 pub use adapter::{Adapter, ModelRequest, Note, NoteKind, ProviderOptions, ResponseTranslator, UpstreamCall};
+pub use counting::{MEDIA_TOKENS, estimate_tokens};
 pub use error::{AdapterError, UpstreamError, UpstreamErrorKind};
 pub use event::{CallKind, FinishReason, ModelEvent};
 pub use framing::{Frame, FrameDecoder, Framing};

@@ -7,6 +7,7 @@ mod create;
 mod delete;
 mod envelope;
 mod input_items;
+mod input_tokens;
 mod models;
 mod monitor;
 mod retrieve;

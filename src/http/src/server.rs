@@ -15,7 +15,7 @@ use or_protocol::ApiError;
 
 use crate::auth::{self, Gate};
 use crate::models::{self, ListedModel};
-use crate::{create, delete, envelope, input_items, monitor, retrieve};
+use crate::{create, delete, envelope, input_items, input_tokens, monitor, retrieve};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -80,7 +80,13 @@ fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "DELETE", "OPTIONS"])
         .allow_any_header()
-        .expose_headers(["x-request-id", "openresponses-translation", "retry-after", "openai-processing-ms"])
+        .expose_headers([
+            "x-request-id",
+            "openresponses-translation",
+            "openresponses-token-count",
+            "retry-after",
+            "openai-processing-ms",
+        ])
         .max_age(3600);
     if origins.iter().any(|origin| origin == "*") {
         return cors.allow_any_origin();
@@ -101,6 +107,11 @@ fn routes(config: &mut web::ServiceConfig) {
                 .service(
                     web::resource("/responses")
                         .route(web::post().to(create::create))
+                        .default_service(only("POST")),
+                )
+                .service(
+                    web::resource("/responses/input_tokens")
+                        .route(web::post().to(input_tokens::count))
                         .default_service(only("POST")),
                 )
                 .service(

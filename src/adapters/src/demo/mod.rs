@@ -19,8 +19,9 @@ mod stream;
 mod wire;
 mod words;
 
-pub use answer::{DemoAnswer, DemoEnd, DemoStep, answer};
+pub use answer::{DemoAnswer, DemoEnd, DemoStep, answer, count_answer};
 
+use crate::counting::read_number;
 use crate::{
     Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
     UpstreamError,
@@ -28,6 +29,8 @@ use crate::{
 
 /// Adapter kind; also the origin of sealed reasoning state.
 const KIND: &str = "demo";
+/// Where the demo counts.
+pub const COUNT_PATH: &str = "/demo/count";
 
 /// The adapter of the built-in provider.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,15 @@ impl Adapter for Demo {
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
         Box::new(stream::DemoTranslator::new(request.model))
+    }
+
+    fn count(&self, _model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        let (headers, body) = (call.headers.clone(), call.body.clone());
+        Some(UpstreamCall { path: COUNT_PATH.into(), headers, body, stream: false, notes: Vec::new() })
+    }
+
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        read_number(KIND, body, "input")
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {

@@ -29,6 +29,7 @@ mod wire;
 use options::{Credential, Options};
 use stream::Translator;
 
+use crate::counting::read_number;
 use crate::{
     Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
     UpstreamError,
@@ -73,6 +74,14 @@ impl Adapter for Gemini {
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
         Box::new(Translator::new(request))
+    }
+
+    fn count(&self, model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        request::count(model, call, self.options.vertex)
+    }
+
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        read_number(KIND, body, "totalTokens")
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {

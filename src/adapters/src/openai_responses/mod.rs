@@ -26,6 +26,7 @@ mod stream_tests;
 mod tools;
 mod wire;
 
+use crate::counting::{counting, members, read_number};
 use crate::{
     Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
     UpstreamError,
@@ -35,6 +36,19 @@ use stream::Translator;
 
 /// Name of this adapter in the configuration and in sealed state.
 const KIND: &str = "openai-responses";
+
+/// What the counter takes of a request.
+const COUNTED: &[&str] = &[
+    "model",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "text",
+    "reasoning",
+    "truncation",
+    "parallel_tool_calls",
+];
 
 /// The adapter; holds what is known about its host.
 #[derive(Debug)]
@@ -72,6 +86,14 @@ impl Adapter for OpenAiResponses {
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
         Box::new(Translator::new(request.model, request.settings.wants_logprobs()))
+    }
+
+    fn count(&self, _model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        counting(call, "/responses/input_tokens".into(), &members(&call.body, COUNTED)?)
+    }
+
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        read_number(KIND, body, "input_tokens")
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
