@@ -36,6 +36,8 @@ mod keys;
 mod limits;
 #[path = "app/metrics.rs"]
 mod metrics;
+#[path = "app/model_discovery.rs"]
+mod model_discovery;
 #[path = "app/models.rs"]
 mod models;
 #[path = "app/provider_errors.rs"]

@@ -6,6 +6,7 @@
 mod ask;
 mod client;
 mod count;
+mod discovery;
 mod drive;
 mod job;
 mod loop_actor;
@@ -25,10 +26,11 @@ mod turn;
 mod upstream;
 
 pub use count::{CountJob, CountMethod, InputCount};
+pub use discovery::{Discovery, Found};
 pub use job::{Job, ProviderKey, Reply};
 pub use messages::{
-    Batch, Cancel, CancelReason, CountInput, CountTokens, LoopEnded, Sample, SampleError, Sampled,
-    StartResponse,
+    Batch, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, ListModels, LoopEnded, Sample,
+    SampleError, Sampled, StartResponse,
 };
 pub use node::{Limits, Node, ProviderSpec, Transport};
 pub use supervisor::LoopSupervisor;

@@ -1,12 +1,14 @@
 //! Every message between actors. The same graph is drawn in `docs/actors.md`.
 
+use std::sync::Arc;
+
 use actix::Message;
-use or_adapters::{AdapterError, ModelEvent, ResponseTranslator, UpstreamCall};
+use or_adapters::{AdapterError, ModelEvent, ModelInfo, ResponseTranslator, UpstreamCall};
 use or_engine::Outcome;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{CountJob, InputCount, Job, ProviderKey};
+use crate::{CountJob, Discovery, Found, InputCount, Job, ProviderKey};
 
 /// Starts one response. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter.
 ///
@@ -174,3 +176,20 @@ pub struct CountTokens {
     /// Resolves when nobody waits any more.
     pub gone: oneshot::Receiver<()>,
 }
+
+/// Looks which models the providers have. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter; the work
+/// goes on if the handler is gone.
+///
+/// The reply has what the last look found, which is a new one only when that was too long ago.
+#[derive(Message)]
+#[rtype(result = "Arc<Found>")]
+pub struct DiscoverModels {
+    /// Whom to ask, and what they said.
+    pub discovery: Arc<Discovery>,
+}
+
+/// Asks a provider for its models. Sent by the `LoopSupervisor`'s work on a `DiscoverModels` to the
+/// `ProviderActor` of its arbiter.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<Vec<ModelInfo>, SampleError>")]
+pub struct ListModels;

@@ -20,6 +20,7 @@ pub struct Metrics {
     first_token: HistogramVec,
     tokens: IntCounterVec,
     token_counts: IntCounterVec,
+    model_lists: IntCounterVec,
     upstream_errors: IntCounterVec,
     running: IntGauge,
     store_commits: IntCounterVec,
@@ -61,6 +62,11 @@ impl Metrics {
             "Inputs counted without an answer, by who counted.",
             &["provider", "method"],
         )?;
+        let model_lists = counter(
+            "openresponses_model_lists_total",
+            "Times a provider was asked for its models.",
+            &["provider", "result"],
+        )?;
         let upstream_errors = counter(
             "openresponses_upstream_errors_total",
             "Failed provider calls.",
@@ -83,6 +89,7 @@ impl Metrics {
             first_token,
             tokens,
             token_counts,
+            model_lists,
             upstream_errors,
             running,
             store_commits,
@@ -116,6 +123,11 @@ impl Metrics {
     /// Counts an input that was counted; `method`: `provider`, `estimate`, `error`.
     pub fn token_count(&self, provider: &str, method: &str) {
         self.token_counts.with_label_values(&[provider, method]).inc();
+    }
+
+    /// Counts a question for a provider's models.
+    pub fn model_list(&self, provider: &str, good: bool) {
+        self.model_lists.with_label_values(&[provider, if good { "ok" } else { "error" }]).inc();
     }
 
     /// Counts a failed provider call.

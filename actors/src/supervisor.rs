@@ -12,7 +12,7 @@ use crate::count::count;
 use crate::loop_actor::LoopActor;
 use crate::provider::ProviderActor;
 use crate::store::StoreActor;
-use crate::{CountInput, InputCount, LoopEnded, Node, ProviderSpec, StartResponse};
+use crate::{CountInput, DiscoverModels, Found, InputCount, LoopEnded, Node, ProviderSpec, StartResponse};
 
 /// One per HTTP worker's arbiter. Owns the arbiter's provider actors and store actor, and makes them anew
 /// if they died.
@@ -89,6 +89,17 @@ impl Handler<CountInput> for LoopSupervisor {
                 Err(ApiError::internal())
             })
         }))
+    }
+}
+
+impl Handler<DiscoverModels> for LoopSupervisor {
+    type Result = ResponseFuture<Arc<Found>>;
+
+    fn handle(&mut self, message: DiscoverModels, _: &mut Self::Context) -> Self::Result {
+        let DiscoverModels { discovery } = message;
+        let actors = discovery.providers().iter().map(|spec| self.provider(spec)).collect();
+        let node = Arc::clone(&self.node);
+        Box::pin(async move { discovery.look(actors, &node.metrics).await })
     }
 }
 

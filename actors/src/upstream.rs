@@ -22,7 +22,7 @@ use crate::{Batch, ProviderKey, ProviderSpec, Sample, SampleError, Sampled, Tran
 
 /// Largest unary answer and error body, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
-pub(crate) const MAX_ERROR_BODY: usize = 1024 * 1024;
+const MAX_ERROR_BODY: usize = 1024 * 1024;
 /// Bodies from this size on are translated off the arbiter.
 const HEAVY_BODY: usize = 256 * 1024;
 /// Bytes that are taken in before what they hold is passed on.
@@ -70,11 +70,12 @@ impl Upstream {
         if self.spec.transport == Transport::Demo {
             return Ok(play(&call.path, call.body).await);
         }
-        let mut request = self
-            .http
-            .post(format!("{}{}", self.spec.base_url, call.path))
-            .insert_header((header::CONTENT_TYPE, "application/json"))
-            .insert_header((header::ACCEPT_ENCODING, "identity"));
+        let url = format!("{}{}", self.spec.base_url, call.path);
+        let mut request = match call.body.is_empty() {
+            true => self.http.get(url),
+            false => self.http.post(url).insert_header((header::CONTENT_TYPE, "application/json")),
+        };
+        request = request.insert_header((header::ACCEPT_ENCODING, "identity"));
         for (name, value) in call.headers {
             request = request.insert_header((name, value));
         }

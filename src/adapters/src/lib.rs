@@ -7,6 +7,7 @@
 
 mod adapter;
 pub mod anthropic;
+mod catalog;
 mod counting;
 pub mod demo;
 mod error;
@@ -20,6 +21,7 @@ mod registry;
 mod tools;
 
 pub use adapter::{Adapter, ModelRequest, Note, NoteKind, ProviderOptions, ResponseTranslator, UpstreamCall};
+pub use catalog::{Abilities, ModelInfo, ModelPage};
 pub use counting::{MEDIA_TOKENS, estimate_tokens};
 pub use error::{AdapterError, UpstreamError, UpstreamErrorKind};
 pub use event::{CallKind, FinishReason, ModelEvent};

@@ -15,5 +15,5 @@ mod server;
 mod sse;
 
 pub use auth::{ClientKey, Gate};
-pub use models::ListedModel;
+pub use models::{Card, ListedModel, Listing, Source};
 pub use server::{AppState, HttpOptions, Pick, Picked, start};

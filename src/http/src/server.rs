@@ -10,11 +10,11 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpRequest, HttpServer, Route, web};
 use actix_web_lab::middleware::CatchPanic;
-use or_actors::{LoopSupervisor, Node, ProviderSpec};
+use or_actors::{Discovery, LoopSupervisor, Node, ProviderSpec};
 use or_protocol::ApiError;
 
 use crate::auth::{self, Gate};
-use crate::models::{self, ListedModel};
+use crate::models::{self, Listing};
 use crate::{create, delete, envelope, input_items, input_tokens, monitor, retrieve};
 
 /// Connections that may wait to be accepted.
@@ -65,8 +65,10 @@ pub struct AppState {
     pub node: Arc<Node>,
     /// Router.
     pub pick: Box<Pick>,
+    /// Asks the providers for their models; `None`: they are not asked.
+    pub discovery: Option<Arc<Discovery>>,
     /// What `/v1/models` tells, in its order.
-    pub models: Vec<ListedModel>,
+    pub listing: Box<Listing>,
     /// Options.
     pub options: HttpOptions,
 }

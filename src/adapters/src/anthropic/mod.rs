@@ -4,6 +4,7 @@
 
 mod error;
 mod history;
+mod list;
 mod media;
 mod models;
 mod names;
@@ -23,8 +24,8 @@ use serde_json::Value;
 use self::models::{ModelQuirk, Models};
 use crate::counting::{counting, members, read_number};
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 
 /// The kind in the configuration, and the origin of sealed thinking.
@@ -116,6 +117,18 @@ fn read<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T, String> {
 impl Adapter for Anthropic {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn carries(&self) -> &'static [&'static str] {
+        &["text", "image", "file"]
+    }
+
+    fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {
+        Some(list::call(self, page))
+    }
+
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        list::read(body)
     }
 
     fn framing(&self) -> Framing {

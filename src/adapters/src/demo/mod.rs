@@ -23,8 +23,8 @@ pub use answer::{DemoAnswer, DemoEnd, DemoStep, answer, count_answer};
 
 use crate::counting::read_number;
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Abilities, Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 
 /// Adapter kind; also the origin of sealed reasoning state.
@@ -53,6 +53,19 @@ impl Adapter for Demo {
 
     fn models(&self) -> &'static [&'static str] {
         model::NAMES
+    }
+
+    fn abilities(&self, model: &str) -> Abilities {
+        let known = model::Model::named(model).is_some();
+        let yes = known.then_some(true);
+        Abilities {
+            input_modalities: known.then(|| vec!["text"]),
+            tools: yes,
+            reasoning: known.then(|| model == "demo-reasoning"),
+            structured_output: yes,
+            context_length: None,
+            max_output_tokens: None,
+        }
     }
 
     fn framing(&self) -> Framing {

@@ -10,6 +10,7 @@ mod error;
 mod finish;
 mod grounding;
 mod json;
+mod list;
 mod media;
 mod models;
 mod names;
@@ -31,8 +32,8 @@ use stream::Translator;
 
 use crate::counting::read_number;
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 
 /// The kind in the configuration and in envelopes.
@@ -54,6 +55,19 @@ impl Gemini {
 impl Adapter for Gemini {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn carries(&self) -> &'static [&'static str] {
+        &["text", "image", "file", "audio", "video"]
+    }
+
+    /// Vertex AI lists models at another place than it serves them from.
+    fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {
+        (!self.options.vertex).then(|| list::call(page))
+    }
+
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        list::read(body)
     }
 
     fn framing(&self) -> Framing {

@@ -26,10 +26,11 @@ mod stream_tests;
 mod tools;
 mod wire;
 
+use crate::catalog::{get, read_openai};
 use crate::counting::{counting, members, read_number};
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 use quirks::Quirks;
 use stream::Translator;
@@ -66,6 +67,22 @@ impl OpenAiResponses {
 impl Adapter for OpenAiResponses {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn carries(&self) -> &'static [&'static str] {
+        if self.quirks.input_video {
+            &["text", "image", "file", "audio", "video"]
+        } else {
+            &["text", "image", "file", "audio"]
+        }
+    }
+
+    fn list(&self, _page: Option<&str>) -> Option<UpstreamCall> {
+        Some(get("/models".into(), Vec::new()))
+    }
+
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        read_openai(KIND, body)
     }
 
     fn framing(&self) -> Framing {
