@@ -26,6 +26,8 @@ class Server(ThreadingHTTPServer):
 KEY = "upstream-key"
 # The counters, by the end of their paths, and the member of their answers.
 COUNTERS = {"/responses/input_tokens": "input_tokens", "/messages/count_tokens": "input_tokens", ":countTokens": "totalTokens"}
+# What a wire wants of a request and its counter refuses.
+SAMPLING = {"store": False, "stream": False, "max_tokens": 1024}
 # The lists of models.
 LISTS = {
     "/openai-responses/v1/models": {"object": "list", "data": [{"id": "listed", "object": "model", "created": 1700000000}]},
@@ -51,6 +53,7 @@ class Upstream(BaseHTTPRequestHandler):
 
     def do_POST(self):
         wire = next((wire for wire in WIRES if self.path.startswith(wire.path)), None)
+        counter = next((member for end, member in COUNTERS.items() if self.path.endswith(end)), None)
         raw = self.rfile.read(int(self.headers["content-length"]))
         if wire is None:
             return self.reply(404, {"error": f"no such path: {self.path}"})
@@ -58,7 +61,11 @@ class Upstream(BaseHTTPRequestHandler):
             if wire.key(self.headers) != KEY:
                 raise Refused(401, "scripted: wrong key")
             body = json.loads(raw)
-            ask = wire.read(body.get("generateContentRequest", body), self.path)
+            if counter:
+                body = body.get("generateContentRequest", body)
+                assert not SAMPLING.keys() & body.keys(), "a counter takes no more than the prompt"
+                body |= SAMPLING
+            ask = wire.read(body, self.path)
             said = answer(ask)
         except Refused as no:
             return self.reply(no.status, wire.error(no.status, no.text))
@@ -66,7 +73,6 @@ class Upstream(BaseHTTPRequestHandler):
             print(raw.decode(), file=sys.stderr)
             traceback.print_exc()
             return self.reply(400, wire.error(400, "the upstream cannot read this request"))
-        counter = next((member for end, member in COUNTERS.items() if self.path.endswith(end)), None)
         if counter:
             return self.reply(200, {counter: said.tokens_in})
         if ask.stream:
