@@ -96,7 +96,8 @@ impl ServerBuilder {
         raise_open_files();
         let specs = wiring::providers(&self.resolved, &self.factories)?;
         let pick = wiring::router(&self.resolved, &specs);
-        let models = wiring::models(&self.resolved, &specs, now());
+        let discovery = wiring::discovery(&self.resolved, &specs);
+        let listing = wiring::listing(&self.resolved, &specs, now());
         let config = &self.resolved.config;
         let store = match self.store {
             Some(store) => store,
@@ -107,7 +108,7 @@ impl ServerBuilder {
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;
-        let state = Arc::new(AppState { node: Arc::clone(&node), pick, models, options });
+        let state = Arc::new(AppState { node: Arc::clone(&node), pick, discovery, listing, options });
         let (server, addresses) =
             or_http::start(state).map_err(|source| StartError::Bind { address, source })?;
         let handle = server.handle();

@@ -1,12 +1,12 @@
 //! From configuration to providers and routes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use or_actors::{ProviderSpec, Transport};
-use or_adapters::{Adapter, ProviderOptions, builtin};
-use or_http::{ListedModel, Pick, Picked};
+use or_actors::{Discovery, ProviderSpec, Transport};
+use or_adapters::{Abilities, Adapter, ModelInfo, ProviderOptions, builtin};
+use or_http::{Card, ListedModel, Listing, Pick, Picked, Source};
 use or_protocol::ApiError;
 
 use crate::StartError;
@@ -102,25 +102,85 @@ pub(crate) fn router(resolved: &Resolved, specs: &BTreeMap<String, Arc<ProviderS
     })
 }
 
-/// What `/v1/models` lists, by provider: what its adapter knows without asking, then what the configuration names.
-pub(crate) fn models(
+/// Whom to ask for models: providers that the server itself can call. `None`: nobody shall be asked.
+pub(crate) fn discovery(
     resolved: &Resolved,
     specs: &BTreeMap<String, Arc<ProviderSpec>>,
-    created: i64,
-) -> Vec<ListedModel> {
-    let mut listed: Vec<ListedModel> = Vec::new();
-    for (provider, spec) in specs {
-        let configured = resolved.providers.get(provider).map(|p| p.config.models.as_slice());
-        let known = spec.adapter.models().iter().copied();
-        for model in known.chain(configured.unwrap_or_default().iter().map(String::as_str)) {
-            match name(&resolved.config, provider, model) {
-                Some(id) if listed.iter().any(|other| other.id == id) => {}
-                Some(id) => listed.push(ListedModel { id, created, owned_by: provider.clone() }),
-                None => tracing::warn!(provider, model, "not listed: a route leads its name elsewhere"),
+) -> Option<Arc<Discovery>> {
+    let period = resolved.config.server.model_discovery()?;
+    let on = |name: &str| {
+        resolved.providers.get(name).is_some_and(|p| matches!(p.state, ProviderState::On { .. }))
+    };
+    let asked = specs.iter().filter(|(name, spec)| on(name) && spec.adapter.list(None).is_some());
+    Some(Arc::new(Discovery::new(period, asked.map(|(_, spec)| Arc::clone(spec)).collect())))
+}
+
+/// Makes `/v1/models`, by provider: what its adapter knows without asking, what the configuration names, what the
+/// provider itself told.
+pub(crate) fn listing(
+    resolved: &Resolved,
+    specs: &BTreeMap<String, Arc<ProviderSpec>>,
+    started: i64,
+) -> Box<Listing> {
+    let config = resolved.config.clone();
+    let specs = specs.clone();
+    for (provider, spec) in &specs {
+        for (model, _) in known(&config, provider, spec) {
+            if name(&config, provider, model).is_none() {
+                tracing::warn!(provider, model, "not listed: a route leads its name elsewhere");
             }
         }
     }
-    listed
+    Box::new(move |found| {
+        let mut listed: Vec<ListedModel> = Vec::new();
+        let mut ids = HashSet::new();
+        for (provider, spec) in &specs {
+            let found = found.get(provider).map(Vec::as_slice).unwrap_or_default();
+            let told: HashMap<&str, &ModelInfo> =
+                found.iter().map(|info| (info.name.as_str(), info)).collect();
+            let discovered = found.iter().map(|info| (info.name.as_str(), Source::Discovered));
+            for (model, source) in known(&config, provider, spec).chain(discovered) {
+                let id = name(&config, provider, model).filter(|id| ids.insert(id.clone()));
+                let Some(id) = id else { continue };
+                let told = told.get(model).copied();
+                listed.push(ListedModel {
+                    id,
+                    object: "model",
+                    created: told.and_then(|info| info.created).unwrap_or(started),
+                    owned_by: provider.clone(),
+                    open_responses: Card {
+                        provider: provider.clone(),
+                        kind: spec.adapter.kind(),
+                        source,
+                        streaming: true,
+                        carries: spec.adapter.carries(),
+                        abilities: abilities(spec, model, told),
+                    },
+                });
+            }
+        }
+        listed
+    })
+}
+
+/// Models that are there without asking.
+fn known<'a>(
+    config: &'a Config,
+    provider: &str,
+    spec: &'a ProviderSpec,
+) -> impl Iterator<Item = (&'a str, Source)> {
+    let built_in = spec.adapter.models().iter().map(|model| (*model, Source::BuiltIn));
+    let configured = config.providers.get(provider).map(|p| p.models.as_slice()).unwrap_or_default();
+    built_in.chain(configured.iter().map(|model| (model.as_str(), Source::Configured)))
+}
+
+/// What the provider says of a model, as far as it can be carried; else what the adapter knows.
+fn abilities(spec: &ProviderSpec, model: &str, told: Option<&ModelInfo>) -> Abilities {
+    let mut abilities = told.map_or_else(|| spec.adapter.abilities(model), |info| info.abilities.clone());
+    if let Some(inputs) = &mut abilities.input_modalities {
+        inputs.retain(|input| spec.adapter.carries().contains(input));
+    }
+    abilities
 }
 
 /// The shortest name by which the router finds this model at this provider.
@@ -139,6 +199,7 @@ fn unknown(model: &str, why: &str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use or_actors::Found;
     use pretty_assertions::assert_eq;
 
     use super::*;
@@ -150,7 +211,7 @@ mod tests {
         let resolved = Config::from_toml(toml).unwrap().resolve(&Env::default()).unwrap();
         let specs = providers(&resolved, &BTreeMap::new()).unwrap();
         let pick = router(&resolved, &specs);
-        let all = models(&resolved, &specs, 7);
+        let all = listing(&resolved, &specs, 7)(&Found::new());
         for model in &all {
             assert_eq!(pick(&model.id).unwrap().provider.name, model.owned_by, "{model:?}");
         }
@@ -190,7 +251,7 @@ mod tests {
         let resolved =
             Config::from_toml("providers.two.kind = 'demo'").unwrap().resolve(&Env::default()).unwrap();
         let specs = providers(&resolved, &BTreeMap::new()).unwrap();
-        let all = models(&resolved, &specs, 7);
+        let all = listing(&resolved, &specs, 7)(&Found::new());
         assert!(all.iter().any(|m| (m.id.as_str(), m.owned_by.as_str()) == ("demo-long", "demo")));
         assert!(all.iter().any(|m| (m.id.as_str(), m.owned_by.as_str()) == ("two/demo-long", "two")));
     }

@@ -30,12 +30,16 @@ mod disconnect;
 mod history;
 #[path = "app/input_items.rs"]
 mod input_items;
+#[path = "app/input_tokens.rs"]
+mod input_tokens;
 #[path = "app/keys.rs"]
 mod keys;
 #[path = "app/limits.rs"]
 mod limits;
 #[path = "app/metrics.rs"]
 mod metrics;
+#[path = "app/model_discovery.rs"]
+mod model_discovery;
 #[path = "app/models.rs"]
 mod models;
 #[path = "app/provider_errors.rs"]

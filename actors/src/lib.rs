@@ -3,9 +3,12 @@
 //! Data waits along its flow (every hop is bounded and awaited); control goes against it.
 #![warn(missing_docs)]
 
+mod ask;
 mod background;
 mod client;
 mod control;
+mod count;
+mod discovery;
 mod drive;
 mod event_log;
 mod job;
@@ -21,15 +24,19 @@ mod reader;
 mod references;
 mod resume;
 pub mod store;
+mod strict;
 mod summary;
 mod supervisor;
+mod tokenizer;
 mod turn;
 mod upstream;
 
+pub use count::{CountJob, CountMethod, InputCount};
+pub use discovery::{Discovery, Found};
 pub use job::{BackgroundJob, Job, ProviderKey, Reply};
 pub use messages::{
-    AskEnd, Batch, Cancel, CancelReason, EndAsked, GoOn, LoopEnded, Peek, Sample, SampleError, Sampled,
-    StartResponse,
+    AskEnd, Batch, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, EndAsked, GoOn, ListModels,
+    LoopEnded, Peek, Sample, SampleError, Sampled, StartResponse,
 };
 pub use node::{Limits, Node, ProviderSpec, Transport};
 pub use reader::read_along;

@@ -1,12 +1,14 @@
 //! Every message between actors. The same graph is drawn in `docs/actors.md`.
 
+use std::sync::Arc;
+
 use actix::Message;
-use or_adapters::{AdapterError, ModelEvent, ResponseTranslator, UpstreamCall};
+use or_adapters::{AdapterError, ModelEvent, ModelInfo, ResponseTranslator, UpstreamCall};
 use or_engine::Outcome;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Job, ProviderKey};
+use crate::{CountJob, Discovery, Found, InputCount, Job, ProviderKey};
 
 /// Starts one response. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter.
 ///
@@ -199,3 +201,45 @@ impl SampleError {
         }
     }
 }
+
+/// Counts the input of a request that is not carried out. Sent by an HTTP handler to the `LoopSupervisor` of its
+/// arbiter.
+#[derive(Message)]
+#[rtype(result = "Result<InputCount, ApiError>")]
+pub struct CountInput {
+    /// What to count.
+    pub job: Box<CountJob>,
+}
+
+/// Asks a provider's own counter. Sent by the `LoopSupervisor`'s work on a `CountInput` to the `ProviderActor` of
+/// its arbiter.
+///
+/// The reply is `None` if the provider has no such endpoint. Dropping the other end of `gone` closes the upstream
+/// connection at any time.
+#[derive(Message)]
+#[rtype(result = "Result<Option<u64>, SampleError>")]
+pub struct CountTokens {
+    /// The counter's call.
+    pub call: UpstreamCall,
+    /// Whose key to use.
+    pub key: ProviderKey,
+    /// Resolves when nobody waits any more.
+    pub gone: oneshot::Receiver<()>,
+}
+
+/// Looks which models the providers have. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter; the work
+/// goes on if the handler is gone.
+///
+/// The reply has what the last look found, which is a new one only when that was too long ago.
+#[derive(Message)]
+#[rtype(result = "Arc<Found>")]
+pub struct DiscoverModels {
+    /// Whom to ask, and what they said.
+    pub discovery: Arc<Discovery>,
+}
+
+/// Asks a provider for its models. Sent by the `LoopSupervisor`'s work on a `DiscoverModels` to the
+/// `ProviderActor` of its arbiter.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<Vec<ModelInfo>, SampleError>")]
+pub struct ListModels;

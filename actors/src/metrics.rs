@@ -19,6 +19,8 @@ pub struct Metrics {
     duration: HistogramVec,
     first_token: HistogramVec,
     tokens: IntCounterVec,
+    token_counts: IntCounterVec,
+    model_lists: IntCounterVec,
     upstream_errors: IntCounterVec,
     running: IntGauge,
     store_commits: IntCounterVec,
@@ -67,6 +69,16 @@ impl Metrics {
             "Tokens as the providers count them.",
             &["provider", "direction"],
         )?;
+        let token_counts = counter(
+            "openresponses_token_counts_total",
+            "Inputs counted without an answer, by who counted.",
+            &["provider", "method"],
+        )?;
+        let model_lists = counter(
+            "openresponses_model_lists_total",
+            "Times a provider was asked for its models.",
+            &["provider", "result"],
+        )?;
         let upstream_errors = counter(
             "openresponses_upstream_errors_total",
             "Failed provider calls.",
@@ -100,6 +112,8 @@ impl Metrics {
             duration,
             first_token,
             tokens,
+            token_counts,
+            model_lists,
             upstream_errors,
             running,
             store_commits,
@@ -131,6 +145,16 @@ impl Metrics {
     pub fn tokens(&self, provider: &str, input: u64, output: u64) {
         self.tokens.with_label_values(&[provider, "input"]).inc_by(input);
         self.tokens.with_label_values(&[provider, "output"]).inc_by(output);
+    }
+
+    /// Counts an input that was counted; `method`: `provider`, `estimate`, `error`.
+    pub fn token_count(&self, provider: &str, method: &str) {
+        self.token_counts.with_label_values(&[provider, method]).inc();
+    }
+
+    /// Counts a question for a provider's models.
+    pub fn model_list(&self, provider: &str, good: bool) {
+        self.model_lists.with_label_values(&[provider, if good { "ok" } else { "error" }]).inc();
     }
 
     /// Counts a failed provider call.

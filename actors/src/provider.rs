@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
 use futures_util::FutureExt as _;
+use or_adapters::ModelInfo;
 
 use crate::upstream::{self, Upstream};
-use crate::{ProviderSpec, Sample, SampleError, Sampled};
+use crate::{CountTokens, ListModels, ProviderSpec, Sample, SampleError, Sampled, ask};
 
 /// Owns the arbiter's HTTP client for one provider.
 pub(crate) struct ProviderActor {
@@ -40,6 +41,30 @@ impl Handler<Sample> for ProviderActor {
             let permit = Permit::take(upstream.spec())?;
             upstream::sample(&upstream, message, permit).await
         };
+        Box::pin(AssertUnwindSafe(work).catch_unwind().map(|r| r.unwrap_or(Err(SampleError::Panicked))))
+    }
+}
+
+impl Handler<CountTokens> for ProviderActor {
+    type Result = ResponseFuture<Result<Option<u64>, SampleError>>;
+
+    fn handle(&mut self, message: CountTokens, _: &mut Self::Context) -> Self::Result {
+        let upstream = self.upstream.clone();
+        let work = async move {
+            let _permit = Permit::take(upstream.spec())?;
+            ask::count(&upstream, message).await
+        };
+        Box::pin(AssertUnwindSafe(work).catch_unwind().map(|r| r.unwrap_or(Err(SampleError::Panicked))))
+    }
+}
+
+impl Handler<ListModels> for ProviderActor {
+    type Result = ResponseFuture<Result<Vec<ModelInfo>, SampleError>>;
+
+    /// Takes no place among the running calls: no model works for it.
+    fn handle(&mut self, _: ListModels, _: &mut Self::Context) -> Self::Result {
+        let upstream = self.upstream.clone();
+        let work = async move { ask::list(&upstream).await };
         Box::pin(AssertUnwindSafe(work).catch_unwind().map(|r| r.unwrap_or(Err(SampleError::Panicked))))
     }
 }

@@ -1,19 +1,24 @@
 //! Admits requests, spawns their loops, and hears of every end.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, AsyncContext as _, Context, Handler, WrapFuture as _};
+use actix::{Actor, Addr, AsyncContext as _, Context, Handler, ResponseFuture, WrapFuture as _};
 use actix_rt::task::yield_now;
+use futures_util::FutureExt as _;
 use or_protocol::ApiError;
 
+use crate::count::count;
 use crate::event_log::EventLog;
 use crate::loop_actor::LoopActor;
 use crate::node::RunningLoop;
 use crate::provider::ProviderActor;
 use crate::resume;
 use crate::store::StoreActor;
-use crate::{GoOn, Job, LoopEnded, Node, ProviderSpec, StartResponse};
+use crate::{
+    CountInput, DiscoverModels, Found, GoOn, InputCount, Job, LoopEnded, Node, ProviderSpec, StartResponse,
+};
 
 /// One per HTTP worker's arbiter. Owns the arbiter's provider actors and store actor, and makes them anew
 /// if they died.
@@ -98,6 +103,34 @@ impl Handler<GoOn> for LoopSupervisor {
     fn handle(&mut self, message: GoOn, ctx: &mut Self::Context) {
         self.node.admit_again();
         self.spawn(message.job, ctx);
+    }
+}
+
+impl Handler<CountInput> for LoopSupervisor {
+    type Result = ResponseFuture<Result<InputCount, ApiError>>;
+
+    /// The work has its own panic guard: this actor is everybody's.
+    fn handle(&mut self, message: CountInput, _: &mut Self::Context) -> Self::Result {
+        let node = Arc::clone(&self.node);
+        let provider = self.provider(&message.job.provider);
+        let work = count(message.job, Arc::clone(&node), provider, self.store());
+        Box::pin(AssertUnwindSafe(work).catch_unwind().map(move |result| {
+            result.unwrap_or_else(|_| {
+                node.metrics.panicked();
+                Err(ApiError::internal())
+            })
+        }))
+    }
+}
+
+impl Handler<DiscoverModels> for LoopSupervisor {
+    type Result = ResponseFuture<Arc<Found>>;
+
+    fn handle(&mut self, message: DiscoverModels, _: &mut Self::Context) -> Self::Result {
+        let DiscoverModels { discovery } = message;
+        let actors = discovery.providers().iter().map(|spec| self.provider(spec)).collect();
+        let node = Arc::clone(&self.node);
+        Box::pin(async move { discovery.look(actors, &node.metrics).await })
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::task::spawn_blocking;
-use or_adapters::{ModelEvent, ModelRequest, NoteKind, ResponseTranslator, UpstreamCall};
+use or_adapters::{ModelEvent, ModelRequest, ResponseTranslator, UpstreamCall};
 use or_engine::{Input, Output, ResponseLoop};
 use or_protocol::ApiError;
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use crate::client::{Interrupt, interrupted};
 use crate::drive::{Drive, Next, unix_now};
-use crate::{Batch, ProviderKey, Sample, SampleError, Sampled};
+use crate::{Batch, ProviderKey, Sample, SampleError, Sampled, strict};
 
 /// How often a unary client is looked after while its answer is collected from a stream.
 const LEFT_CHECK: Duration = Duration::from_millis(500);
@@ -57,14 +57,8 @@ impl Drive {
                 self.notes.push(note);
             }
         }
-        if self.request.strict
-            && let Some(note) = self.notes.iter().find(|note| note.kind == NoteKind::Dropped)
-        {
-            let text = format!(
-                "Strict translation: '{}' cannot be carried out on this model: {}.",
-                note.field, note.why
-            );
-            return Err(ApiError::invalid("unsupported_parameter", note.field.clone(), text));
+        if self.request.strict {
+            strict::check(&self.notes)?;
         }
         Ok((call, translator))
     }

@@ -66,15 +66,16 @@ impl Upstream {
         &self.spec
     }
 
-    async fn send(&self, call: UpstreamCall, key: &ProviderKey) -> Result<Answer, SampleError> {
+    pub(crate) async fn send(&self, call: UpstreamCall, key: &ProviderKey) -> Result<Answer, SampleError> {
         if self.spec.transport == Transport::Demo {
-            return Ok(play(call.body).await);
+            return Ok(play(&call.path, call.body).await);
         }
-        let mut request = self
-            .http
-            .post(format!("{}{}", self.spec.base_url, call.path))
-            .insert_header((header::CONTENT_TYPE, "application/json"))
-            .insert_header((header::ACCEPT_ENCODING, "identity"));
+        let url = format!("{}{}", self.spec.base_url, call.path);
+        let mut request = match call.body.is_empty() {
+            true => self.http.get(url),
+            false => self.http.post(url).insert_header((header::CONTENT_TYPE, "application/json")),
+        };
+        request = request.insert_header((header::ACCEPT_ENCODING, "identity"));
         for (name, value) in call.headers {
             request = request.insert_header((name, value));
         }
@@ -186,14 +187,18 @@ pub(crate) async fn sample(
     Ok(Sampled::Stream(receiver))
 }
 
-async fn refused(upstream: &Upstream, answer: &mut Answer) -> SampleError {
+pub(crate) async fn refused(upstream: &Upstream, answer: &mut Answer) -> SampleError {
     // The status is what counts; a body that does not come makes no difference.
     let body = read_body(&mut answer.body, MAX_ERROR_BODY, Duration::from_secs(10)).await.unwrap_or_default();
     let error = upstream.spec.adapter.error(answer.status, answer.retry_after_s, &body);
     SampleError::Adapter(AdapterError::Upstream(error))
 }
 
-async fn read_body(body: &mut Body, limit: usize, silence: Duration) -> Result<Bytes, SampleError> {
+pub(crate) async fn read_body(
+    body: &mut Body,
+    limit: usize,
+    silence: Duration,
+) -> Result<Bytes, SampleError> {
     let mut whole = BytesMut::new();
     loop {
         let chunk = match timeout(silence, body.next()).await {

@@ -80,6 +80,8 @@ pub struct Server {
     pub keepalive_s: u64,
     pub client_write_timeout_s: u64,
     pub max_response_s: u64,
+    /// How long a provider's list of models is believed; 0: nobody is asked.
+    pub model_discovery_s: u64,
     pub cors_allowed_origins: Vec<String>,
     pub reasoning_events: ReasoningEvents,
     pub strict_translation: bool,
@@ -110,6 +112,11 @@ impl Server {
     pub fn max_response(&self) -> Duration {
         Duration::from_secs(self.max_response_s)
     }
+
+    /// How long a provider's list of models is believed; `None`: nobody is asked.
+    pub fn model_discovery(&self) -> Option<Duration> {
+        (self.model_discovery_s > 0).then(|| Duration::from_secs(self.model_discovery_s))
+    }
 }
 
 impl Default for Server {
@@ -124,6 +131,7 @@ impl Default for Server {
             keepalive_s: 15,
             client_write_timeout_s: 60,
             max_response_s: 3600,
+            model_discovery_s: 300,
             cors_allowed_origins: Vec::new(),
             reasoning_events: ReasoningEvents::Spec,
             strict_translation: false,

@@ -91,6 +91,7 @@ impl Script {
 /// What the gateway asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    pub(crate) method: String,
     pub(crate) path: String,
     headers: Vec<(String, String)>,
     pub(crate) body: Value,
@@ -217,7 +218,8 @@ impl Drop for Fake {
 fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-    let path = line.split(' ').nth(1)?.to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -228,7 +230,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or_default()];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { path, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
+    Some(Request { method, path, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
 }
 
 fn serve(stream: TcpStream, shared: &Shared) {

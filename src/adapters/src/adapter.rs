@@ -3,7 +3,7 @@
 use or_protocol::{Item, Settings};
 use serde_json::{Map, Value};
 
-use crate::{AdapterError, Frame, Framing, ModelEvent, UpstreamError};
+use crate::{Abilities, AdapterError, Frame, Framing, ModelEvent, ModelPage, UpstreamError};
 
 /// One turn as the loop asks for it.
 ///
@@ -61,7 +61,7 @@ pub struct UpstreamCall {
     pub path: String,
     /// Headers beside credentials.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON body.
+    /// JSON body. Empty: the call is a GET.
     pub body: Vec<u8>,
     /// Whether the provider will answer with a stream. May be true for a unary client request.
     pub stream: bool,
@@ -91,6 +91,30 @@ pub trait Adapter: Send + Sync {
         &[]
     }
 
+    /// What is known of a model without asking; nothing unless said otherwise.
+    fn abilities(&self, model: &str) -> Abilities {
+        let _ = model;
+        Abilities::default()
+    }
+
+    /// Kinds of input that can be carried to this provider at all, whatever the model.
+    fn carries(&self) -> &'static [&'static str] {
+        &["text"]
+    }
+
+    /// The call for a page of the provider's list of models; `page` comes from the page before. `None`: it has
+    /// no list, as is so unless said otherwise.
+    fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {
+        let _ = page;
+        None
+    }
+
+    /// Reads a page of the list.
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        let _ = body;
+        Err(AdapterError::BadFrame { provider: self.kind(), what: "a list of models".into() })
+    }
+
     /// How a streamed answer is cut into frames; server-sent events unless said otherwise.
     fn framing(&self) -> Framing {
         Framing::Sse
@@ -106,6 +130,19 @@ pub trait Adapter: Send + Sync {
 
     /// The other direction of the same turn.
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator>;
+
+    /// The call that asks the provider's own counter how many tokens `call` would be, a translated turn of
+    /// `model`. `None`: it has no counter, as is so unless said otherwise.
+    fn count(&self, model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        let _ = (model, call);
+        None
+    }
+
+    /// Reads the counter's answer.
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        let _ = body;
+        Err(AdapterError::BadFrame { provider: self.kind(), what: "a token count".into() })
+    }
 
     /// Reads an answer whose status is not 2xx. `retry_after_s` comes from the headers. The default goes by
     /// the status alone.

@@ -7,6 +7,8 @@
 
 mod adapter;
 pub mod anthropic;
+mod catalog;
+mod counting;
 pub mod demo;
 mod error;
 mod event;
@@ -19,6 +21,8 @@ mod registry;
 mod tools;
 
 pub use adapter::{Adapter, ModelRequest, Note, NoteKind, ProviderOptions, ResponseTranslator, UpstreamCall};
+pub use catalog::{Abilities, ModelInfo, ModelPage};
+pub use counting::{MEDIA_TOKENS, estimate_tokens};
 pub use error::{AdapterError, UpstreamError, UpstreamErrorKind};
 pub use event::{CallKind, FinishReason, ModelEvent};
 pub use framing::{Frame, FrameDecoder, Framing};

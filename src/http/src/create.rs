@@ -18,8 +18,8 @@ use crate::{AppState, Picked, body, sse};
 
 /// JSON from this size on is parsed and translated off the arbiter.
 pub(crate) const HEAVY: usize = 256 * 1024;
-const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
-const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
+pub(crate) const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
+pub(crate) const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
 
 /// Creates a response, as JSON or as a stream.
 pub(crate) async fn create(
@@ -35,7 +35,7 @@ pub(crate) async fn create(
     }
 }
 
-async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, ApiError> {
+pub(crate) async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, ApiError> {
     if bytes.len() < HEAVY {
         return CreateResponseBody::from_json(&bytes);
     }
@@ -54,21 +54,10 @@ async fn begin(
     let heavy = bytes.len() >= HEAVY;
     let mut body = parse(bytes.clone()).await?;
     let background = if body.background { Some(background(&body, bytes).await?) } else { None };
-    let Some(model) = body.model.take() else {
-        let text = "Missing required parameter: 'model'.";
-        return Err(ApiError::invalid("missing_required_parameter", "model", text));
-    };
-    let Picked { provider, model: upstream_model, has_key } = (state.pick)(&model)?;
-    let key = provider_key(request, &mut body, state)?;
-    if !has_key && matches!(key, ProviderKey::Server) {
-        let text = format!(
-            "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
-            provider.name
-        );
-        return Err(ApiError::invalid("model_not_found", "model", text));
-    }
-    let owner = request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)?;
-    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let Target { model, picked, key } = target(request, &mut body, state)?;
+    let Picked { provider, model: upstream_model, .. } = picked;
+    let owner = owner(request)?;
+    let request_id = request_id(request);
     let (reply, answer) = oneshot::channel();
     let job = Job {
         id: ResponseId::new(),
@@ -112,7 +101,7 @@ async fn background(body: &CreateResponseBody, bytes: bytes::Bytes) -> Result<Ba
     stripped.map(BackgroundJob::New).map_err(|_| ApiError::internal())
 }
 
-fn strict(request: &HttpRequest, state: &AppState) -> bool {
+pub(crate) fn strict(request: &HttpRequest, state: &AppState) -> bool {
     match request.headers().get("openresponses-strict").and_then(|v| v.to_str().ok()) {
         Some(word) => word.eq_ignore_ascii_case("true"),
         None => state.options.strict_translation,
@@ -159,4 +148,43 @@ fn answer(request: &HttpRequest, reply: Reply, received: Instant) -> HttpRespons
         Reply::Stream { frames, .. } => sse::stream(request, &mut response, frames),
         Reply::Error(error) => error_response(&error),
     }
+}
+
+/// Who shall serve a request, and under whose key.
+pub(crate) struct Target {
+    /// As the client wrote it.
+    pub(crate) model: String,
+    pub(crate) picked: Picked,
+    pub(crate) key: ProviderKey,
+}
+
+/// Routes a request by its model.
+pub(crate) fn target(
+    request: &HttpRequest,
+    body: &mut CreateResponseBody,
+    state: &AppState,
+) -> Result<Target, ApiError> {
+    let Some(model) = body.model.take() else {
+        let text = "Missing required parameter: 'model'.";
+        return Err(ApiError::invalid("missing_required_parameter", "model", text));
+    };
+    let picked = (state.pick)(&model)?;
+    let key = provider_key(request, body, state)?;
+    if !picked.has_key && matches!(key, ProviderKey::Server) {
+        let text = format!(
+            "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
+            picked.provider.name
+        );
+        return Err(ApiError::invalid("model_not_found", "model", text));
+    }
+    Ok(Target { model, picked, key })
+}
+
+/// Name of the client key that made the request.
+pub(crate) fn owner(request: &HttpRequest) -> Result<String, ApiError> {
+    request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)
+}
+
+pub(crate) fn request_id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod envelope;
 mod input_items;
+mod input_tokens;
 mod models;
 mod monitor;
 mod retrieve;
@@ -15,5 +16,5 @@ mod server;
 mod sse;
 
 pub use auth::{ClientKey, Gate};
-pub use models::ListedModel;
+pub use models::{Card, ListedModel, Listing, Source};
 pub use server::{AppState, HttpOptions, Pick, Picked, start};

@@ -10,12 +10,12 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpRequest, HttpServer, Route, web};
 use actix_web_lab::middleware::CatchPanic;
-use or_actors::{LoopSupervisor, Node, ProviderSpec};
+use or_actors::{Discovery, LoopSupervisor, Node, ProviderSpec};
 use or_protocol::ApiError;
 
 use crate::auth::{self, Gate};
-use crate::models::{self, ListedModel};
-use crate::{cancel, create, delete, envelope, input_items, monitor, retrieve};
+use crate::models::{self, Listing};
+use crate::{cancel, create, delete, envelope, input_items, input_tokens, monitor, retrieve};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -65,8 +65,10 @@ pub struct AppState {
     pub node: Arc<Node>,
     /// Router.
     pub pick: Box<Pick>,
+    /// Asks the providers for their models; `None`: they are not asked.
+    pub discovery: Option<Arc<Discovery>>,
     /// What `/v1/models` tells, in its order.
-    pub models: Vec<ListedModel>,
+    pub listing: Box<Listing>,
     /// Options.
     pub options: HttpOptions,
 }
@@ -80,7 +82,13 @@ fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "DELETE", "OPTIONS"])
         .allow_any_header()
-        .expose_headers(["x-request-id", "openresponses-translation", "retry-after", "openai-processing-ms"])
+        .expose_headers([
+            "x-request-id",
+            "openresponses-translation",
+            "openresponses-token-count",
+            "retry-after",
+            "openai-processing-ms",
+        ])
         .max_age(3600);
     if origins.iter().any(|origin| origin == "*") {
         return cors.allow_any_origin();
@@ -101,6 +109,11 @@ fn routes(config: &mut web::ServiceConfig) {
                 .service(
                     web::resource("/responses")
                         .route(web::post().to(create::create))
+                        .default_service(only("POST")),
+                )
+                .service(
+                    web::resource("/responses/input_tokens")
+                        .route(web::post().to(input_tokens::count))
                         .default_service(only("POST")),
                 )
                 .service(

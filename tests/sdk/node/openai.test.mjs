@@ -165,6 +165,17 @@ test("listed models can be had by their names", async () => {
   assert.ok(error instanceof OpenAI.NotFoundError, String(error));
 });
 
+each("counted tokens are those of the answer, or an estimate", async (model) => {
+  const request = { model, input: "How much is this?" };
+  const { data, response } = await client.responses.inputTokens.count(request).withResponse();
+  assert.equal(data.object, "response.input_tokens");
+  if (response.headers.get("openresponses-token-count") === "provider") {
+    assert.equal(data.input_tokens, (await client.responses.create(request)).usage.input_tokens);
+  } else {
+    assert.ok(data.input_tokens > 3 && data.input_tokens < 30, String(data.input_tokens));
+  }
+});
+
 test("bad requests name their field", async () => {
   const unknown = await client.responses.create({ model: "no-such-model", input: "Hello" }).catch((e) => e);
   assert.ok(unknown instanceof OpenAI.BadRequestError);

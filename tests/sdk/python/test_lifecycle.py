@@ -1,4 +1,4 @@
-"""What is stored: its input, its end; and the list of models."""
+"""What is stored: its input, its end; what an input costs; and the list of models."""
 
 import openai
 import pytest
@@ -56,3 +56,36 @@ def test_listed_models_can_be_had_and_used(client):
     with pytest.raises(openai.NotFoundError) as caught:
         client.models.retrieve("openai-chat/no-such-model")
     assert caught.value.code == "model_not_found"
+
+
+def test_providers_list_their_models_and_say_what_they_can_do(client):
+    by_id = {model.id: model for model in client.models.list()}
+    for provider in ("openai-responses", "openai-chat", "anthropic", "gemini", "ollama"):
+        card = by_id[f"{provider}/listed"].open_responses
+        assert (card["provider"], card["source"], card["streaming"]) == (provider, "discovered", True)
+        assert "text" in card["carries"] and card["tools"] is None
+    assert by_id["anthropic/listed"].open_responses["context_length"] == 4096
+    assert by_id["openai-chat/listed"].created == 1700000000
+
+
+def test_the_counted_tokens_are_those_of_the_answer(client, model, provider):
+    request = {"model": model, "input": "How much is this?", "instructions": "Be brief."}
+    raw = client.responses.input_tokens.with_raw_response.count(**request)
+    counted = raw.parse()
+    assert counted.object == "response.input_tokens"
+    if provider in ("openai-chat", "ollama"):
+        assert raw.headers["openresponses-token-count"] == "estimate"
+        assert 10 <= counted.input_tokens <= 30
+    else:
+        assert raw.headers["openresponses-token-count"] == "provider"
+        assert counted.input_tokens == client.responses.create(**request).usage.input_tokens
+
+
+def test_a_count_knows_the_history(client):
+    first = client.responses.create(model="demo", input="My name is Ada.")
+    alone = client.responses.input_tokens.count(model="demo", input="And again")
+    chained = client.responses.input_tokens.count(model="demo", input="And again", previous_response_id=first.id)
+    assert chained.input_tokens > alone.input_tokens
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.input_tokens.count(model="demo", input="And again", previous_response_id="resp_x")
+    assert caught.value.code == "previous_response_not_found"

@@ -24,21 +24,48 @@ class Server(ThreadingHTTPServer):
 
 
 KEY = "upstream-key"
+# The counters, by the end of their paths, and the member of their answers.
+COUNTERS = {"/responses/input_tokens": "input_tokens", "/messages/count_tokens": "input_tokens", ":countTokens": "totalTokens"}
+# What a wire wants of a request and its counter refuses.
+SAMPLING = {"store": False, "stream": False, "max_tokens": 1024}
+# The lists of models.
+LISTS = {
+    "/openai-responses/v1/models": {"object": "list", "data": [{"id": "listed", "object": "model", "created": 1700000000}]},
+    "/openai-chat/v1/models": {"data": [{"id": "listed", "created": 1700000000, "max_model_len": 4096}]},
+    "/anthropic/v1/models": {"data": [{"id": "listed", "max_input_tokens": 4096}], "has_more": False},
+    "/gemini/v1beta/models": {"models": [{"name": "models/listed", "inputTokenLimit": 4096}]},
+    "/ollama/api/tags": {"models": [{"name": "listed"}]},
+}
 
 
 class Upstream(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def do_GET(self):
+        path = self.path.partition("?")[0]
+        wire = next((wire for wire in WIRES if path.split("/")[1] == wire.path.split("/")[1]), None)
+        if wire is None or path not in LISTS:
+            return self.reply(404, {"error": f"no such path: {self.path}"})
+        if wire.key(self.headers) != KEY:
+            return self.reply(401, wire.error(401, "scripted: wrong key"))
+        self.reply(200, LISTS[path])
+
     def do_POST(self):
         wire = next((wire for wire in WIRES if self.path.startswith(wire.path)), None)
+        counter = next((member for end, member in COUNTERS.items() if self.path.endswith(end)), None)
         raw = self.rfile.read(int(self.headers["content-length"]))
         if wire is None:
             return self.reply(404, {"error": f"no such path: {self.path}"})
         try:
             if wire.key(self.headers) != KEY:
                 raise Refused(401, "scripted: wrong key")
-            ask = wire.read(json.loads(raw), self.path)
+            body = json.loads(raw)
+            if counter:
+                body = body.get("generateContentRequest", body)
+                assert not SAMPLING.keys() & body.keys(), "a counter takes no more than the prompt"
+                body |= SAMPLING
+            ask = wire.read(body, self.path)
             said = answer(ask)
         except Refused as no:
             return self.reply(no.status, wire.error(no.status, no.text))
@@ -46,6 +73,8 @@ class Upstream(BaseHTTPRequestHandler):
             print(raw.decode(), file=sys.stderr)
             traceback.print_exc()
             return self.reply(400, wire.error(400, "the upstream cannot read this request"))
+        if counter:
+            return self.reply(200, {counter: said.tokens_in})
         if ask.stream:
             return self.stream(wire, ask, said)
         if said.mode == "fail":

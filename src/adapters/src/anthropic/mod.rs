@@ -4,6 +4,7 @@
 
 mod error;
 mod history;
+mod list;
 mod media;
 mod models;
 mod names;
@@ -21,9 +22,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::models::{ModelQuirk, Models};
+use crate::counting::{counting, members, read_number};
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 
 /// The kind in the configuration, and the origin of sealed thinking.
@@ -34,6 +36,9 @@ const VERSION: &str = "2023-06-01";
 const DEFAULT_MAX_TOKENS: u64 = 4_096;
 /// Hosts that know the caching mark at the top of a request.
 const CACHING_HOSTS: &[&str] = &["https://api.anthropic.com/"];
+/// What the counter takes of a request.
+const COUNTED: &[&str] =
+    &["model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control"];
 /// Keys of the quirks table.
 const KEYS: &[&str] = &["version", "beta", "auth", "prompt_caching", "default_max_tokens", "models"];
 
@@ -114,6 +119,18 @@ impl Adapter for Anthropic {
         KIND
     }
 
+    fn carries(&self) -> &'static [&'static str] {
+        &["text", "image", "file"]
+    }
+
+    fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {
+        Some(list::call(self, page))
+    }
+
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        list::read(body)
+    }
+
     fn framing(&self) -> Framing {
         Framing::Sse
     }
@@ -131,6 +148,14 @@ impl Adapter for Anthropic {
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
         Box::new(stream::MessageTranslator::new(request::turn(self, request)))
+    }
+
+    fn count(&self, _model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        counting(call, "/messages/count_tokens".into(), &members(&call.body, COUNTED)?)
+    }
+
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        read_number(KIND, body, "input_tokens")
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {

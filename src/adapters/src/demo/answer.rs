@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::error::of_status;
 use super::model::{Comes, Model};
 use super::plan::{Body, Plan, plan};
-use super::wire::{DemoRequest, ErrorBody, Line, LineKind, Reason, UnaryBody, WireError, WireUsage};
+use super::wire::{Count, DemoRequest, ErrorBody, Line, LineKind, Reason, UnaryBody, WireError, WireUsage};
 use super::words::{count, hash, tokens};
 
 /// Seconds that `demo-error-429` asks to wait.
@@ -104,6 +104,19 @@ pub fn answer(body: &[u8]) -> DemoAnswer {
             let lines = Writer::write(&request, model, plan);
             if request.stream { streamed(lines, model.comes) } else { unary(lines, model.comes) }
         }
+    }
+}
+
+/// What the demo provider answers to the body of `POST /demo/count`: the tokens of `usage`, without an answer.
+pub fn count_answer(body: &[u8]) -> DemoAnswer {
+    let head = answer(body);
+    // A model that cannot be reached cannot count either.
+    if head.status != 200 || head.head_after_ms.is_none() {
+        return head;
+    }
+    match serde_json::from_slice::<DemoRequest<'_>>(body) {
+        Ok(request) => DemoAnswer::whole(200, &Count { input: input_tokens(&request) }),
+        Err(error) => DemoAnswer::error(400, Some(format!("The body does not parse: {error}."))),
     }
 }
 

@@ -19,15 +19,18 @@ mod stream;
 mod wire;
 mod words;
 
-pub use answer::{DemoAnswer, DemoEnd, DemoStep, answer};
+pub use answer::{DemoAnswer, DemoEnd, DemoStep, answer, count_answer};
 
+use crate::counting::read_number;
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Abilities, Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 
 /// Adapter kind; also the origin of sealed reasoning state.
 const KIND: &str = "demo";
+/// Where the demo counts.
+pub const COUNT_PATH: &str = "/demo/count";
 
 /// The adapter of the built-in provider.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +55,19 @@ impl Adapter for Demo {
         model::NAMES
     }
 
+    fn abilities(&self, model: &str) -> Abilities {
+        let known = model::Model::named(model).is_some();
+        let yes = known.then_some(true);
+        Abilities {
+            input_modalities: known.then(|| vec!["text"]),
+            tools: yes,
+            reasoning: known.then(|| model == "demo-reasoning"),
+            structured_output: yes,
+            context_length: None,
+            max_output_tokens: None,
+        }
+    }
+
     fn framing(&self) -> Framing {
         Framing::Ndjson
     }
@@ -66,6 +82,15 @@ impl Adapter for Demo {
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
         Box::new(stream::DemoTranslator::new(request.model))
+    }
+
+    fn count(&self, _model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        let (headers, body) = (call.headers.clone(), call.body.clone());
+        Some(UpstreamCall { path: COUNT_PATH.into(), headers, body, stream: false, notes: Vec::new() })
+    }
+
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        read_number(KIND, body, "input")
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {

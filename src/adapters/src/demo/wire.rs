@@ -226,3 +226,9 @@ pub(super) struct UnaryBody<'a> {
     #[serde(borrow)]
     pub(super) output: Vec<Line<'a>>,
 }
+
+/// Answer of `POST /demo/count`.
+#[derive(Debug, Serialize)]
+pub(super) struct Count {
+    pub(super) input: u64,
+}

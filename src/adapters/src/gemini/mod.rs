@@ -10,6 +10,7 @@ mod error;
 mod finish;
 mod grounding;
 mod json;
+mod list;
 mod media;
 mod models;
 mod names;
@@ -29,9 +30,10 @@ mod wire;
 use options::{Credential, Options};
 use stream::Translator;
 
+use crate::counting::read_number;
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 
 /// The kind in the configuration and in envelopes.
@@ -55,6 +57,19 @@ impl Adapter for Gemini {
         KIND
     }
 
+    fn carries(&self) -> &'static [&'static str] {
+        &["text", "image", "file", "audio", "video"]
+    }
+
+    /// Vertex AI lists models at another place than it serves them from.
+    fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {
+        (!self.options.vertex).then(|| list::call(page))
+    }
+
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        list::read(body)
+    }
+
     fn framing(&self) -> Framing {
         Framing::Sse
     }
@@ -73,6 +88,14 @@ impl Adapter for Gemini {
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
         Box::new(Translator::new(request))
+    }
+
+    fn count(&self, model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        request::count(model, call, self.options.vertex)
+    }
+
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        read_number(KIND, body, "totalTokens")
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {

@@ -1,6 +1,9 @@
 //! Settings and context to a call.
 
+use std::collections::BTreeMap;
+
 use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, ToolChoice, Truncation, Verbosity};
+use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
 use super::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
@@ -11,7 +14,13 @@ use super::notes::Notes;
 use super::options::{IncludeThoughts, Options};
 use super::tool_config::{self, Choice};
 use super::{finish, schema};
+use crate::counting::{counting, members};
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
+
+/// What the counter takes of a request.
+const COUNTED: &[&str] = &["contents", "systemInstruction", "tools", "toolConfig", "generationConfig"];
+/// Of these, what Vertex AI's counter does not take.
+const CONFIGS: &[&str] = &["toolConfig", "generationConfig"];
 
 /// Translates one turn.
 pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result<UpstreamCall, AdapterError> {
@@ -89,6 +98,20 @@ fn path(model: &str, stream: bool) -> Result<String, AdapterError> {
     }
     path.push_str(if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" });
     Ok(path)
+}
+
+/// The counter's call. Vertex AI takes the prompt's own members, the Gemini API a whole request.
+pub(super) fn count(model: &str, call: &UpstreamCall, vertex: bool) -> Option<UpstreamCall> {
+    let path = format!("{}:countTokens", call.path.rsplit_once(':')?.0);
+    let mut request = members(&call.body, COUNTED)?;
+    if vertex {
+        request.retain(|name, _| !CONFIGS.contains(name));
+        return counting(call, path, &request);
+    }
+    let name = if model.contains('/') { model.to_owned() } else { format!("models/{model}") };
+    let name = to_raw_value(&name).ok()?;
+    request.insert("model", &name);
+    counting(call, path, &BTreeMap::from([("generateContentRequest", request)]))
 }
 
 fn sampling(settings: &Settings, traits: &Traits, config: &mut GenerationConfig, notes: &mut Notes) {

@@ -5,6 +5,7 @@
 //! thinking that a model writes into its answer (see `think_tags`).
 
 mod error;
+mod list;
 mod logprobs;
 mod media;
 mod models;
@@ -19,8 +20,8 @@ mod tools;
 mod wire;
 
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 
 use quirks::Quirks;
@@ -47,6 +48,18 @@ impl Ollama {
 impl Adapter for Ollama {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn carries(&self) -> &'static [&'static str] {
+        &["text", "image"]
+    }
+
+    fn list(&self, _page: Option<&str>) -> Option<UpstreamCall> {
+        Some(list::call())
+    }
+
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        list::read(body)
     }
 
     fn framing(&self) -> Framing {

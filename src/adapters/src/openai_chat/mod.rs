@@ -26,9 +26,10 @@ use std::sync::Arc;
 
 use quirks::{AuthHeader, Quirks};
 
+use crate::catalog::{get, read_openai};
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 
 const KIND: &str = "openai-chat";
@@ -61,6 +62,18 @@ impl OpenAiChat {
 impl Adapter for OpenAiChat {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn carries(&self) -> &'static [&'static str] {
+        &["text", "image", "file", "audio", "video"]
+    }
+
+    fn list(&self, _page: Option<&str>) -> Option<UpstreamCall> {
+        Some(get("/models".into(), Vec::new()))
+    }
+
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        read_openai(KIND, body)
     }
 
     fn framing(&self) -> Framing {

@@ -26,15 +26,30 @@ mod stream_tests;
 mod tools;
 mod wire;
 
+use crate::catalog::{get, read_openai};
+use crate::counting::{counting, members, read_number};
 use crate::{
-    Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
-    UpstreamError,
+    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
+    UpstreamCall, UpstreamError,
 };
 use quirks::Quirks;
 use stream::Translator;
 
 /// Name of this adapter in the configuration and in sealed state.
 const KIND: &str = "openai-responses";
+
+/// What the counter takes of a request.
+const COUNTED: &[&str] = &[
+    "model",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "text",
+    "reasoning",
+    "truncation",
+    "parallel_tool_calls",
+];
 
 /// The adapter; holds what is known about its host.
 #[derive(Debug)]
@@ -52,6 +67,22 @@ impl OpenAiResponses {
 impl Adapter for OpenAiResponses {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn carries(&self) -> &'static [&'static str] {
+        if self.quirks.input_video {
+            &["text", "image", "file", "audio", "video"]
+        } else {
+            &["text", "image", "file", "audio"]
+        }
+    }
+
+    fn list(&self, _page: Option<&str>) -> Option<UpstreamCall> {
+        Some(get("/models".into(), Vec::new()))
+    }
+
+    fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
+        read_openai(KIND, body)
     }
 
     fn framing(&self) -> Framing {
@@ -72,6 +103,14 @@ impl Adapter for OpenAiResponses {
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
         Box::new(Translator::new(request.model, request.settings.wants_logprobs()))
+    }
+
+    fn count(&self, _model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
+        counting(call, "/responses/input_tokens".into(), &members(&call.body, COUNTED)?)
+    }
+
+    fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {
+        read_number(KIND, body, "input_tokens")
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {

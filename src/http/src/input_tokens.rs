@@ -1,0 +1,81 @@
+//! `POST /v1/responses/input_tokens`.
+
+use std::time::Instant;
+
+use actix_web::http::header::HeaderName;
+use actix_web::{HttpRequest, HttpResponse, web};
+use or_actors::{CountInput, CountJob, InputCount};
+use or_protocol::ApiError;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::create::{HEAVY, PROCESSING, TRANSLATION, Target, owner, parse, request_id, strict, target};
+use crate::envelope::{Counted, error_response, notes_header};
+use crate::server::Worker;
+use crate::{AppState, body};
+
+/// Says who counted: `provider` or `estimate`.
+const METHOD: HeaderName = HeaderName::from_static("openresponses-token-count");
+
+/// Counts the input of a request that would create a response.
+pub(crate) async fn count(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<AppState>,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    let received = Instant::now();
+    // Held while we wait: the work ends when this future is dropped.
+    let (_here, gone) = oneshot::channel();
+    let job = match begin(&request, &mut payload, &state, received, gone).await {
+        Ok(job) => job,
+        Err(error) => return error_response(&error),
+    };
+    let message = CountInput { job: Box::new(job) };
+    let counted = worker.supervisor.send(message).await.unwrap_or_else(|_| Err(ApiError::internal()));
+    answer(counted, received)
+}
+
+async fn begin(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+    received: Instant,
+    gone: oneshot::Receiver<()>,
+) -> Result<CountJob, ApiError> {
+    let bytes = body::read(request, payload, &state.options).await?;
+    let heavy = bytes.len() >= HEAVY;
+    let mut body = parse(bytes).await?;
+    let Target { model, picked, key } = target(request, &mut body, state)?;
+    Ok(CountJob {
+        request_id: request_id(request),
+        body,
+        model,
+        upstream_model: picked.model,
+        provider: picked.provider,
+        key,
+        owner: owner(request)?,
+        strict: strict(request, state),
+        heavy,
+        received,
+        gone,
+    })
+}
+
+fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpResponse {
+    let count = match counted {
+        Ok(count) => count,
+        Err(error) => {
+            let mut response = error_response(&error);
+            response.extensions_mut().insert(Counted);
+            return response;
+        }
+    };
+    let mut response = HttpResponse::Ok();
+    response.insert_header((METHOD, count.method.as_str()));
+    if let Some(notes) = notes_header(&count.notes) {
+        response.insert_header((TRANSLATION, notes));
+    }
+    response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
+    response.json(json!({"object": "response.input_tokens", "input_tokens": count.tokens}))
+}
