@@ -140,7 +140,14 @@ impl Drive {
     fn retry_delay(&self, error: &SampleError) -> Option<Duration> {
         let limits = &self.links.node.limits;
         let fresh = self.engine.as_ref().is_some_and(|engine| !engine.turn_has_output());
-        if !self.request.background || !fresh || self.retries >= limits.background_max_retries {
+        if !self.request.background || !fresh {
+            return None;
+        }
+        // Our own limit: it waits for its turn, however long that takes.
+        if matches!(error, SampleError::Busy(_)) {
+            return Some(CALL_AGAIN);
+        }
+        if self.retries >= limits.background_max_retries {
             return None;
         }
         let named = match error {
@@ -150,9 +157,9 @@ impl Drive {
             },
             SampleError::Unreachable(_)
             | SampleError::Broken(_)
-            | SampleError::Busy(_)
             | SampleError::Adapter(AdapterError::Truncated { .. }) => None,
             SampleError::Adapter(AdapterError::Unsupported { .. } | AdapterError::BadFrame { .. })
+            | SampleError::Busy(_)
             | SampleError::Silent(_)
             | SampleError::TooLarge(_)
             | SampleError::Panicked
@@ -171,7 +178,9 @@ impl Drive {
     /// Makes a failed call again after a pause, if that is called for.
     pub(crate) async fn retry(&mut self, error: &SampleError) -> Option<Next> {
         let delay = self.retry_delay(error)?;
-        self.retries += 1;
+        if !matches!(error, SampleError::Busy(_)) {
+            self.retries += 1;
+        }
         let provider = &self.request.provider.name;
         self.links.node.metrics.retried(provider);
         tracing::warn!(

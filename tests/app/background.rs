@@ -291,6 +291,24 @@ fn retries_have_an_end() {
 }
 
 #[test]
+fn a_response_waits_for_a_place_at_its_provider() {
+    let fake = Fake::start();
+    let provider = format!("{}max_concurrent = 1\n", fake.provider("openai-chat"));
+    let app = setup(format!("{provider}\n[background]\nmax_retries = 0")).start();
+    let gate = Gate::default();
+    fake.script(gated("openai-chat", &gate));
+    fake.push(wire::answer("openai-chat", text(&["Second"])));
+    let first = app.post(&body("openai-chat", false)).response()["id"].clone();
+    fake.request(0);
+    let second = app.post(&body("openai-chat", false)).response()["id"].clone();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!over(&app.stored(&second).response()));
+    gate.open();
+    assert_eq!(shown_text(&poll(&app, &first, over)), "Half and half");
+    assert_eq!(shown_text(&poll(&app, &second, over)), "Second");
+}
+
+#[test]
 fn a_turn_that_made_something_is_not_made_again() {
     let fake = Fake::start();
     let app = app(&fake);

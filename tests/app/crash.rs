@@ -224,6 +224,29 @@ fn a_panic_in_the_stream_translator_fails_that_response() {
 }
 
 #[test]
+fn a_panic_fails_a_background_response_for_all_its_readers() {
+    check(|app| {
+        let background = |stream| {
+            let mut request = body("crash-frame", stream);
+            request["background"] = json!(true);
+            app.post(&request)
+        };
+        let answer = background(true);
+        let response = check_failed(&answer, "server_error");
+        let path = format!("/v1/responses/{}?stream=true", response["id"].as_str().unwrap());
+        assert_eq!(app.get(&path).text(), answer.text());
+        let polled = background(false).response();
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while app.stored(&polled["id"]).response()["status"] != "failed" {
+            assert!(std::time::Instant::now() < end, "it does not end");
+        }
+        let mut request = body("crash-commit-reply", true);
+        request["background"] = json!(true);
+        check_500(&app.post(&request), "storage_error");
+    });
+}
+
+#[test]
 fn a_panic_in_the_request_translation_is_a_500() {
     check(|app| {
         for marker in ["crash-request", "crash-translator"] {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, setup};
 use crate::client::check_response;
-use crate::fake::Fake;
+use crate::fake::{Fake, Script};
 use crate::wire::{self, CALL, KINDS, Turn, text};
 
 /// A server with one provider of each kind, all played by one fake.
@@ -245,4 +245,26 @@ fn a_dropped_field_is_reported_and_refused_in_strict_mode() {
     let strict = setup(format!("server.strict_translation = true\n{}", fake.provider("anthropic"))).start();
     assert_eq!(strict.post(&body).status, 400);
     assert_eq!(strict.post_with(&[("openresponses-strict", "false")], &body).status, 200);
+}
+
+#[test]
+fn a_paused_turn_goes_on_in_the_same_stream() {
+    let (fake, app) = all_kinds();
+    let pause = |frame: String| frame.replace("end_turn", "pause_turn");
+    for background in [false, true] {
+        let frames = wire::frames("anthropic", &text(&["First"])).into_iter().map(pause);
+        fake.script(frames.fold(Script::head(200, "text/event-stream"), Script::send));
+        fake.push(wire::answer("anthropic", text(&["Second"])));
+        let body = json!({"model": "anthropic/m", "input": "Hi", "stream": true, "background": background});
+        let response = app.post(&body).last_response();
+        let texts: Vec<_> =
+            response["output"].as_array().unwrap().iter().map(|i| i["content"][0]["text"].clone()).collect();
+        assert_eq!(
+            (&response["status"], texts),
+            (&json!("completed"), vec![json!("First"), json!("Second")])
+        );
+        assert_eq!(response["usage"]["output_tokens"], 2 * wire::OUTPUT_TOKENS);
+        assert_eq!(app.stored(&response["id"]).response(), response);
+    }
+    assert_eq!(fake.count(), 4);
 }

@@ -142,8 +142,18 @@ fn routes(config: &mut web::ServiceConfig) {
                 )
                 .default_service(web::to(envelope::not_found)),
         )
-        .service(web::resource("/health").route(web::get().to(monitor::health)).default_service(only("GET")))
-        .service(web::resource("/ready").route(web::get().to(monitor::ready)).default_service(only("GET")))
+        .service(
+            web::resource("/health")
+                .route(web::get().to(monitor::health))
+                .route(web::head().to(monitor::health))
+                .default_service(only("GET, HEAD")),
+        )
+        .service(
+            web::resource("/ready")
+                .route(web::get().to(monitor::ready))
+                .route(web::head().to(monitor::ready))
+                .default_service(only("GET, HEAD")),
+        )
         .service(
             web::resource("/metrics").route(web::get().to(monitor::metrics)).default_service(only("GET")),
         )
@@ -187,12 +197,12 @@ mod tests {
 
     #[actix_web::test]
     async fn another_method_gets_an_error_with_the_allowed_ones() {
-        for path in ["/health", "/ready", "/metrics"] {
+        for (path, allowed) in [("/health", "GET, HEAD"), ("/ready", "GET, HEAD"), ("/metrics", "GET")] {
             let app = test::init_service(App::new().configure(routes)).await;
             let request = test::TestRequest::with_uri(path).method(Method::PUT).to_request();
             let response = test::call_service(&app, request).await;
             assert_eq!(response.status().as_u16(), 405, "{path}");
-            assert_eq!(response.headers().get("allow").unwrap(), "GET", "{path}");
+            assert_eq!(response.headers().get("allow").unwrap(), allowed, "{path}");
             let body = test::read_body(response).await;
             assert!(body.starts_with(b"{\"error\":{\"message\":\"Method PUT"), "{path}");
         }
