@@ -151,7 +151,10 @@ fn a_browser_may_call_from_a_listed_origin_only() {
         (actual.status, actual.header("access-control-allow-origin")),
         (200, Some("https://app.example"))
     );
-    assert!(actual.header("access-control-expose-headers").is_some_and(|h| h.contains("x-request-id")));
+    let exposed = actual.header("access-control-expose-headers").unwrap_or_default();
+    for name in ["x-request-id", "openresponses-translation", "openresponses-token-count"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
     let mut streamed = body();
     streamed["stream"] = json!(true);
     let streamed = app.post_with(&[ADA, origin], &streamed);
