@@ -64,8 +64,7 @@ pub type LogPart = Frames;
 /// Adds a row to a batch.
 pub(super) fn put(batch: &mut sled::Batch, response: &[u8], frames: &Frames) -> Result<(), StoreError> {
     for (number, piece) in frames.bytes.chunks(PIECE).enumerate() {
-        let number = u16::try_from(number)
-            .map_err(|_| StoreError::Io(format!("frames are too long: {} bytes", frames.bytes.len())))?;
+        let number = u16::try_from(number).map_err(|_| StoreError::TooLong(frames.bytes.len()))?;
         batch.insert(keys::row(response, frames.first, number), piece);
     }
     Ok(())
