@@ -44,3 +44,6 @@ mod request_errors;
 mod secrets;
 #[path = "app/shutdown.rs"]
 mod shutdown;
+#[cfg(target_os = "linux")]
+#[path = "app/survival.rs"]
+mod survival;
