@@ -1,5 +1,7 @@
 //! The `open-responses` binary.
 
+mod transfer;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -27,6 +29,8 @@ fn run() -> anyhow::Result<()> {
             ServerBuilder::new(resolved).check()?;
             print!("{summary}");
         }
+        Command::Export { file } => transfer::export(&cli.load(&env)?, &file)?,
+        Command::Import { file, overwrite } => transfer::import(&cli.load(&env)?, &file, overwrite)?,
         Command::Serve => serve(cli.load(&env)?)?,
     }
     Ok(())

@@ -146,7 +146,7 @@ impl Db {
         Ok(())
     }
 
-    fn opened(&self) -> Result<Arc<Open>, StoreError> {
+    pub(super) fn opened(&self) -> Result<Arc<Open>, StoreError> {
         let open = self.0.open.read().unwrap_or_else(PoisonError::into_inner);
         open.clone().ok_or_else(|| StoreError::Io("the database is closed after an error".into()))
     }
@@ -156,21 +156,20 @@ impl Db {
         check_room(&self.0.path)?;
         let open = self.opened()?;
         let mut batch = sled::Batch::default();
-        let mut any = false;
-        for Write { id, record, frames } in writes {
-            let key = keys::response(id);
-            if let Some(record) = record {
-                if record.state == RecordState::Begun && open.sled.contains_key(&key).map_err(failed)? {
-                    continue;
-                }
-                put_record(&open.sled, &mut batch, id, &key, record)?;
-            }
-            if let Some(frames) = frames {
-                log::put(&mut batch, &key, frames)?;
-            }
-            any = true;
+        if put(&open.sled, &mut batch, writes)? { self.apply(&open, batch) } else { Ok(()) }
+    }
+
+    /// The same, in place of all that these responses had.
+    pub(super) fn replace(&self, ids: &[ResponseId], writes: &[Write]) -> Result<(), StoreError> {
+        check_room(&self.0.path)?;
+        let open = self.opened()?;
+        let mut batch = sled::Batch::default();
+        for id in ids {
+            remove(&open.sled, &mut batch, id)?;
         }
-        if any { self.apply(&open, batch) } else { Ok(()) }
+        // A batch keeps the last word about each key.
+        put(&open.sled, &mut batch, writes)?;
+        self.apply(&open, batch)
     }
 
     /// The responses that are not over, oldest first.
@@ -184,6 +183,11 @@ impl Db {
         log::read(&self.opened()?.sled, &keys::response(id), from)
     }
 
+    /// All rows of a response's event log.
+    pub(super) fn rows(&self, id: &ResponseId) -> Result<Vec<Frames>, StoreError> {
+        log::rows(&self.opened()?.sled, &keys::response(id))
+    }
+
     /// Removes these responses with all that belongs to them, all or none, and returns when that is durable. Says of each
     /// whether it was there; one that is named twice was there once.
     pub(super) fn remove(&self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
@@ -194,10 +198,7 @@ impl Db {
             let key = keys::response(id);
             let there = !ids[..n].contains(id) && open.sled.contains_key(&key).map_err(failed)?;
             if there {
-                for key in open.sled.scan_prefix(&key).keys() {
-                    batch.remove(key.map_err(failed)?);
-                }
-                batch.remove(keys::open(id));
+                remove(&open.sled, &mut batch, id)?;
             }
             found.push(there);
         }
@@ -263,6 +264,34 @@ impl Db {
         self.0.confirmed.store(number, Ordering::Relaxed);
         self.0.mark.write(number).map_err(io)
     }
+}
+
+/// Adds what is to be written to a batch; `false` if that is nothing.
+fn put(sled: &sled::Tree, batch: &mut sled::Batch, writes: &[Write]) -> Result<bool, StoreError> {
+    let mut any = false;
+    for Write { id, record, frames } in writes {
+        let key = keys::response(id);
+        if let Some(record) = record {
+            if record.state == RecordState::Begun && sled.contains_key(&key).map_err(failed)? {
+                continue;
+            }
+            put_record(sled, batch, id, &key, record)?;
+        }
+        if let Some(frames) = frames {
+            log::put(batch, &key, frames)?;
+        }
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Adds the removal of all that a response has to a batch.
+fn remove(sled: &sled::Tree, batch: &mut sled::Batch, id: &ResponseId) -> Result<(), StoreError> {
+    for key in sled.scan_prefix(keys::response(id)).keys() {
+        batch.remove(key.map_err(failed)?);
+    }
+    batch.remove(keys::open(id));
+    Ok(())
 }
 
 fn put_record(

@@ -14,6 +14,7 @@ mod room;
 mod settle;
 mod sled_store;
 mod stored_items;
+mod transfer;
 mod writer;
 
 use std::future::Future;
@@ -28,6 +29,7 @@ pub use open::OnCorruption;
 pub use open_error::StoreOpenError;
 pub use record::StoredResponse;
 pub use sled_store::{SledOptions, SledStore};
+pub use transfer::{Export, Step, TransferError, import};
 
 /// A future that a store returns.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
