@@ -1,5 +1,7 @@
 //! The `open-responses` binary.
 
+mod transfer;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -27,6 +29,8 @@ fn run() -> anyhow::Result<()> {
             ServerBuilder::new(resolved).check()?;
             print!("{summary}");
         }
+        Command::Export { file } => transfer::export(&cli.load(&env)?, &file)?,
+        Command::Import { file, overwrite } => transfer::import(&cli.load(&env)?, &file, overwrite)?,
         Command::Serve => serve(cli.load(&env)?)?,
     }
     Ok(())
@@ -97,5 +101,89 @@ impl Greeting {
         println!(
             "  curl http://{address}/v1/responses{key} -H 'content-type: application/json' -d '{{\"model\":\"demo\",\"input\":\"Hello!\"}}'"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{SocketAddr, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use open_responses::config::Config;
+    use open_responses::protocol::ResponseId;
+    use open_responses::store::{
+        ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+    };
+
+    use super::*;
+
+    /// A store whose writer dies when it is told to.
+    struct Mortal(Arc<AtomicBool>);
+
+    impl Mortal {
+        fn gone<T: Send + 'static, E: From<StoreError> + Send + 'static>() -> StoreFuture<Result<T, E>> {
+            Box::pin(std::future::ready(Err(StoreError::Unavailable.into())))
+        }
+    }
+
+    impl Store for Mortal {
+        fn commit(&self, _: Change) -> StoreFuture<Result<(), StoreError>> {
+            Self::gone()
+        }
+
+        fn read_log(&self, _: ResponseId, _: u64) -> StoreFuture<Result<LogPart, StoreError>> {
+            Self::gone()
+        }
+
+        fn load(&self, _: ResponseId, _: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
+            Self::gone()
+        }
+
+        fn delete(&self, _: ResponseId, _: String) -> StoreFuture<Result<bool, StoreError>> {
+            Self::gone()
+        }
+
+        fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+            Self::gone()
+        }
+
+        fn is_alive(&self) -> bool {
+            !self.has_died()
+        }
+
+        fn has_died(&self) -> bool {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    fn ready(address: SocketAddr) -> String {
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.write_all(b"GET /ready HTTP/1.0\r\nhost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_server_whose_writer_dies_is_not_ready_and_ends_with_an_error() {
+        let died = Arc::new(AtomicBool::new(false));
+        let store = Arc::new(Mortal(Arc::clone(&died)));
+        let config = Config::from_toml("server.bind = '127.0.0.1:0'\nserver.workers = 1").unwrap();
+        let resolved = config.resolve(&Env::default()).unwrap();
+        let end = actix::System::new().block_on(async move {
+            let running = ServerBuilder::new(resolved).store(store).start().unwrap();
+            let address = running.addresses()[0];
+            let before = tokio::task::spawn_blocking(move || ready(address)).await.unwrap();
+            died.store(true, Ordering::SeqCst);
+            let after = tokio::task::spawn_blocking(move || ready(address)).await.unwrap();
+            assert_eq!(
+                (before.as_str(), after.as_str()),
+                ("HTTP/1.0 200 OK", "HTTP/1.0 503 Service Unavailable")
+            );
+            tokio::time::timeout(std::time::Duration::from_secs(20), wait(running)).await.unwrap()
+        });
+        assert_eq!(end.unwrap_err().to_string(), "the store's writer died; restart the server");
     }
 }

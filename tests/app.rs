@@ -52,3 +52,6 @@ mod restart;
 mod secrets;
 #[path = "app/shutdown.rs"]
 mod shutdown;
+#[cfg(target_os = "linux")]
+#[path = "app/survival.rs"]
+mod survival;

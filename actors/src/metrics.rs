@@ -23,6 +23,7 @@ pub struct Metrics {
     model_lists: IntCounterVec,
     upstream_errors: IntCounterVec,
     running: IntGauge,
+    store_writable: IntGauge,
     store_commits: IntCounterVec,
     store_deletions: IntCounterVec,
     panics: IntCounter,
@@ -92,6 +93,11 @@ impl Metrics {
         )?;
         let running = IntGauge::new("openresponses_running_responses", "Responses in progress.")?;
         registry.register(Box::new(running.clone()))?;
+        let store_writable = IntGauge::new(
+            "openresponses_store_writable",
+            "1 if responses can be stored, 0 while the store cannot write.",
+        )?;
+        registry.register(Box::new(store_writable.clone()))?;
         let panics = IntCounter::new("openresponses_panics_total", "Panics that were caught.")?;
         registry.register(Box::new(panics.clone()))?;
         let retries = counter(
@@ -116,6 +122,7 @@ impl Metrics {
             model_lists,
             upstream_errors,
             running,
+            store_writable,
             store_commits,
             store_deletions,
             panics,
@@ -192,8 +199,9 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// The text form for `/metrics`. `running`: responses in progress.
-    pub fn render(&self, running: usize) -> String {
+    /// The text form for `/metrics`. `running`: responses in progress; `store_writable`: whether commits can succeed.
+    pub fn render(&self, running: usize, store_writable: bool) -> String {
+        self.store_writable.set(i64::from(store_writable));
         self.running.set(i64::try_from(running).unwrap_or(i64::MAX));
         let mut out = Vec::new();
         // Writing into memory; an encoding error would mean a metric without samples.

@@ -24,12 +24,27 @@ pub struct Cli {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub enum Command {
     /// Run the server (the default)
     Serve,
     /// Check the configuration, say what it amounts to, and exit
     CheckConfig,
+    /// Write all stored responses as lines of JSON; no server may be using the folder
+    Export {
+        /// File to write, or `-` for standard output
+        #[arg(default_value = "-")]
+        file: PathBuf,
+    },
+    /// Read lines of JSON that `export` wrote into the store; those that are there already are kept
+    Import {
+        /// File to read, or `-` for standard input
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// Replace responses that are there already
+        #[arg(long)]
+        overwrite: bool,
+    },
 }
 
 impl Cli {
@@ -39,7 +54,7 @@ impl Cli {
     }
 
     pub fn command(&self) -> Command {
-        self.command.unwrap_or(Command::Serve)
+        self.command.clone().unwrap_or(Command::Serve)
     }
 
     /// Loads and resolves the configuration that the arguments ask for.
@@ -79,6 +94,15 @@ mod tests {
         check(&["--config", "a.toml", "check-config"], Command::CheckConfig, Some("a.toml"), None);
         check(&["check-config", "--config", "a.toml"], Command::CheckConfig, Some("a.toml"), None);
         check(&["--bind", "127.0.0.1:1"], Command::Serve, None, Some("127.0.0.1:1"));
+    }
+
+    #[test]
+    fn export_and_import_take_a_file_or_a_stream() {
+        let [stream, file] = ["-", "all.jsonl"].map(PathBuf::from);
+        check(&["export"], Command::Export { file: stream.clone() }, None, None);
+        check(&["export", "all.jsonl"], Command::Export { file: file.clone() }, None, None);
+        check(&["import", "-"], Command::Import { file: stream, overwrite: false }, None, None);
+        check(&["import", "--overwrite", "all.jsonl"], Command::Import { file, overwrite: true }, None, None);
     }
 
     #[test]

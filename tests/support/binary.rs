@@ -26,7 +26,19 @@ impl Binary {
     /// Starts it in this folder with this `config.toml`, on a free port; its data are in `data`.
     pub(crate) fn start(folder: &Path, config: &str, env: &[(&str, &str)]) -> Self {
         std::fs::write(folder.join("config.toml"), config).unwrap();
-        let mut child = command(folder, env).args(["--bind", "127.0.0.1:0"]).spawn().unwrap();
+        Self::run(command(folder, env).args(["--bind", "127.0.0.1:0"]))
+    }
+
+    /// The same from a shell, which first does what it is told.
+    pub(crate) fn start_after(shell: &str, folder: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_open-responses")]);
+        command.args(["--bind", "127.0.0.1:0"]).current_dir(folder).stdin(Stdio::null());
+        Self::run(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
             let mut text = Vec::new();
@@ -44,6 +56,10 @@ impl Binary {
         });
         let Some(address) = address else { panic!("it did not start: {}", log.join().unwrap()) };
         Self { address, child, output: Some(output), log: Some(log) }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends SIGTERM.

@@ -32,6 +32,11 @@ pub(super) fn response(id: &ResponseId) -> Vec<u8> {
     [RESPONSE, hex(id)].concat().into_bytes()
 }
 
+/// What the keys of all responses begin with.
+pub(super) fn all_responses() -> &'static [u8] {
+    RESPONSE.as_bytes()
+}
+
 /// Key that says that a response is not over.
 pub(super) fn open(id: &ResponseId) -> Vec<u8> {
     [OPEN, hex(id)].concat().into_bytes()

@@ -64,8 +64,7 @@ pub type LogPart = Frames;
 /// Adds a row to a batch.
 pub(super) fn put(batch: &mut sled::Batch, response: &[u8], frames: &Frames) -> Result<(), StoreError> {
     for (number, piece) in frames.bytes.chunks(PIECE).enumerate() {
-        let number = u16::try_from(number)
-            .map_err(|_| StoreError::Io(format!("frames are too long: {} bytes", frames.bytes.len())))?;
+        let number = u16::try_from(number).map_err(|_| StoreError::TooLong(frames.bytes.len()))?;
         batch.insert(keys::row(response, frames.first, number), piece);
     }
     Ok(())
@@ -91,6 +90,22 @@ pub(super) fn read(tree: &sled::Tree, response: &[u8], from: u64) -> Result<LogP
         bytes.extend_from_slice(&piece);
     }
     Ok(LogPart { first, bytes: bytes.into() }.since(from))
+}
+
+/// All rows, as they were put.
+pub(super) fn rows(tree: &sled::Tree, response: &[u8]) -> Result<Vec<Frames>, StoreError> {
+    let mut rows: Vec<(u64, Vec<u8>)> = Vec::new();
+    for pair in tree.scan_prefix(keys::rows(response)) {
+        let (key, piece) = pair.map_err(failed)?;
+        let place = keys::row_of(&key);
+        let (first, _) =
+            place.ok_or_else(|| StoreError::Damaged(String::from_utf8_lossy(response).into()))?;
+        match rows.last_mut() {
+            Some((last, bytes)) if *last == first => bytes.extend_from_slice(&piece),
+            Some(_) | None => rows.push((first, piece.to_vec())),
+        }
+    }
+    Ok(rows.into_iter().map(|(first, bytes)| Frames { first, bytes: bytes.into() }).collect())
 }
 
 #[cfg(test)]

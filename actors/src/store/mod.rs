@@ -5,11 +5,15 @@ mod db;
 mod keys;
 mod log;
 mod mark;
+mod open;
 mod open_error;
 mod ready;
 mod record;
+mod retention;
+mod room;
 mod settle;
 mod sled_store;
+mod transfer;
 mod writer;
 
 use std::future::Future;
@@ -19,11 +23,12 @@ use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
 pub use actor::{Begun, Commit, LoadChain, LoadResponse, ReadLog, StoreActor};
-pub use db::OnCorruption;
 pub use log::{Frames, LogPart};
+pub use open::OnCorruption;
 pub use open_error::StoreOpenError;
 pub use record::StoredResponse;
 pub use sled_store::{SledOptions, SledStore};
+pub use transfer::{Export, Step, TransferError, import};
 
 /// A future that a store returns.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -97,6 +102,11 @@ pub trait Store: Send + Sync + 'static {
     /// Whether commits can succeed; false makes the server not ready.
     fn is_alive(&self) -> bool;
 
+    /// Why they cannot, in words for whoever runs the server.
+    fn trouble(&self) -> Option<String> {
+        (!self.is_alive()).then(|| StoreError::Unavailable.to_string())
+    }
+
     /// Whether no commit will ever succeed again in this process; the server then ends.
     fn has_died(&self) -> bool {
         false
@@ -112,6 +122,12 @@ pub enum StoreError {
     /// The disk said no.
     #[error("the store failed: {0}")]
     Io(String),
+    /// The disk is about to be full.
+    #[error("the disk of the store is full: less than {} MiB are free", room::RESERVE >> 20)]
+    NoRoom,
+    /// More than a record or a row of a log can have.
+    #[error("{0} bytes are too long to be stored")]
+    TooLong(usize),
     /// A record does not read.
     #[error("the record of {0} is damaged")]
     Damaged(String),
@@ -121,6 +137,16 @@ pub enum StoreError {
     /// A bug in the store.
     #[error("the store panicked")]
     Panicked,
+}
+
+impl StoreError {
+    /// Whether it is about the disk or the database as a whole, and not about what was to be written.
+    fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Unavailable | Self::Io(_) | Self::NoRoom | Self::Panicked => true,
+            Self::TooLong(_) | Self::Damaged(_) | Self::Format(_) => false,
+        }
+    }
 }
 
 /// Why a chain could not be followed.

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreOpenError {
     /// Another process, or this one, has it open.
-    #[error("the store {} is in use by another process", path.display())]
+    #[error(
+        "the store {} is in use by another process; stop that one, or use another folder",
+        path.display()
+    )]
     Locked {
         /// The database folder.
         path: PathBuf,
     },
     /// Permissions, a full disk, a file where the folder should be, …
-    #[error("cannot {doing} {}", path.display())]
+    #[error("cannot {doing} {}{}", path.display(), advice(source))]
     Io {
         /// What was tried.
         doing: &'static str,
@@ -45,7 +48,31 @@ pub enum StoreOpenError {
     },
 }
 
+/// What to do about it, where that is known.
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            " (the disk is full: make room and start again; nothing was deleted)"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            " (the disk is read-only: make it writable, or use another folder with `--data`)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            " (give this user the right to read and write there, or use another folder with `--data`)"
+        }
+        _ => "",
+    }
+}
+
 impl StoreOpenError {
+    /// Its text with the system's words.
+    pub(super) fn with_cause(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
+
     pub(super) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { doing, path: path.to_owned(), source }
     }

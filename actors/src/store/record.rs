@@ -14,6 +14,12 @@ use super::StoreError;
 ///
 /// 1. without `background` and `resume`;
 /// 2. with both.
+///
+/// Records are never rewritten, so every format is read for ever. A field that is added has a default here, and that
+/// is all. If one changes its meaning, [`json_of`] turns JSON of the format before into that of the next, one
+/// function for each step in a file `migrate.rs`. Either way the number goes up, since a version that does not
+/// know it must refuse the record and not lose a field; and `tests/data` gets a folder that the last version
+/// wrote, with a test in `tests/store_formats.rs`.
 const FORMAT: u8 = 2;
 /// The format before, which reads as the present one: what it lacks has its default.
 const FIRST_FORMAT: u8 = 1;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use or_engine::HistoryTurn;
 use or_protocol::{ResponseId, ResponseStatus};
 
-use super::db::{Db, DbOptions, OnCorruption, RecordBytes, RecordState, Write};
+use super::db::{Db, RecordBytes, RecordState, Write};
 use super::log::LogPart;
+use super::open::{DbOptions, OnCorruption};
 use super::ready::Ready;
 use super::record::{Link, is_over};
 use super::settle::settle;
@@ -106,11 +107,16 @@ impl Disk for Swept {
     }
 
     fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
-        let removed = self.db.expire(cutoff_ms, limit)?;
-        if removed > 0 {
-            self.ready.clear();
-        }
-        Ok(removed)
+        let (keys, ids) = self.db.expire(cutoff_ms, limit)?;
+        ids.iter().for_each(|id| self.ready.remove(id));
+        Ok(keys)
+    }
+
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let recovered = self.db.recover();
+        // What a failed batch had is gone if the database was opened anew, though it may have been read before.
+        self.ready.clear();
+        recovered
     }
 }
 
@@ -167,7 +173,11 @@ impl Store for SledStore {
     }
 
     fn is_alive(&self) -> bool {
-        self.writer.is_alive()
+        self.writer.trouble().is_none()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.writer.trouble().map(|error| error.to_string())
     }
 
     fn has_died(&self) -> bool {

@@ -2,11 +2,10 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use or_protocol::ResponseId;
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::StoreError;
 use super::db::Write;
+use super::retention::Retention;
 
 /// Commits that may wait; a sender beyond them waits with its record in hand.
 const QUEUE: usize = 1024;
@@ -23,12 +23,8 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = 8 << 20;
 /// Most responses removed in one batch; one may have thousands of keys.
 const REMOVALS: usize = 32;
-/// Most keys of expired responses removed between two batches.
-const SWEEP: usize = 500;
-/// Time between two looks for expired responses.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// The same while there are more of them than one sweep takes.
-const SWEEP_AGAIN: Duration = Duration::from_secs(1);
+/// Time between two trials of a disk that failed; the first comes at once.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// How long the disk may take to close. By then everything that was answered for is written; sled 0.34 can
 /// wait for itself for ever when it is closed.
@@ -42,8 +38,11 @@ pub(super) trait Disk: Send + 'static {
     /// Removes these responses, all or none; durable on return. Says of each whether it was there.
     fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError>;
 
-    /// Removes up to `limit` responses created before `cutoff_ms` and tells how many.
+    /// Removes up to `limit` keys of responses created before `cutoff_ms` and tells how many.
     fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError>;
+
+    /// Tries to make a disk that failed work again; `Ok` if a write succeeded.
+    fn recover(&mut self) -> Result<(), StoreError>;
 }
 
 /// What is asked of the thread. It does one after the other, in the order of their coming.
@@ -52,11 +51,14 @@ enum Job {
     Remove { id: ResponseId, done: oneshot::Sender<Result<bool, StoreError>> },
 }
 
+/// Why the disk cannot be written to, if it cannot.
+type Trouble = Mutex<Option<StoreError>>;
+
 /// The way to the thread. Dropping it writes what is queued, closes the disk and waits for that,
 /// though not for ever.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
-    healthy: Arc<AtomicBool>,
+    trouble: Arc<Trouble>,
     thread: Option<JoinHandle<()>>,
     /// Disconnected when the thread is over. The lock makes it shareable; it is never taken.
     over: Mutex<std::sync::mpsc::Receiver<()>>,
@@ -66,16 +68,17 @@ impl Writer {
     /// Starts the thread.
     pub(super) fn start(disk: impl Disk, retention: Option<Duration>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let healthy = Arc::new(AtomicBool::new(true));
+        let trouble = Arc::<Trouble>::default();
         let (ends, over) = std::sync::mpsc::channel();
         // Only its clock is used: to wait for jobs and for the next sweep at once.
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let worker = Worker { disk, retention, healthy: Arc::clone(&healthy) };
+        let retention = retention.map(|keep| Retention::new(keep, SystemTime::now(), Instant::now()));
+        let worker = Worker { disk, retention, trouble: Arc::clone(&trouble), retry_at: None };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
             let _over = ends;
             worker.run(&clock, queue);
         })?;
-        Ok(Self { jobs: Some(jobs), healthy, thread: Some(thread), over: Mutex::new(over) })
+        Ok(Self { jobs: Some(jobs), trouble, thread: Some(thread), over: Mutex::new(over) })
     }
 
     /// Queues one record; resolves when it is durable or has failed.
@@ -107,9 +110,12 @@ impl Writer {
         }
     }
 
-    /// Whether the thread runs and its last batch was written.
-    pub(super) fn is_alive(&self) -> bool {
-        !self.has_died() && self.healthy.load(Ordering::Relaxed)
+    /// Why no commit can succeed at present.
+    pub(super) fn trouble(&self) -> Option<StoreError> {
+        if self.has_died() {
+            return Some(StoreError::Unavailable);
+        }
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the thread is gone.
@@ -135,18 +141,21 @@ type Jobs<'a> = std::iter::Peekable<std::vec::Drain<'a, Job>>;
 
 struct Worker<D> {
     disk: D,
-    retention: Option<Duration>,
-    healthy: Arc<AtomicBool>,
+    retention: Option<Retention>,
+    trouble: Arc<Trouble>,
+    /// When to try a disk that failed again.
+    retry_at: Option<Instant>,
 }
 
 impl<D: Disk> Worker<D> {
     fn run(mut self, clock: &tokio::runtime::Runtime, mut queue: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(BATCH);
-        let mut sweep_at = Instant::now() + SWEEP_EVERY;
         loop {
+            let sweep_at = self.retention.as_ref().map(Retention::next);
+            let wake_at = self.retry_at.into_iter().chain(sweep_at).min();
             let next = clock.block_on(async {
-                match self.retention {
-                    Some(_) => timeout_at(sweep_at, queue.recv_many(&mut jobs, BATCH)).await.ok(),
+                match wake_at {
+                    Some(at) => timeout_at(at, queue.recv_many(&mut jobs, BATCH)).await.ok(),
                     None => Some(queue.recv_many(&mut jobs, BATCH).await),
                 }
             });
@@ -155,11 +164,9 @@ impl<D: Disk> Worker<D> {
                 Some(_) => self.work(&mut jobs),
                 None => {}
             }
-            if let Some(retention) = self.retention
-                && Instant::now() >= sweep_at
-            {
-                sweep_at = Instant::now() + self.sweep(retention);
-            }
+            // Said to whoever asks.
+            let _ = self.mended();
+            self.sweep();
         }
     }
 
@@ -190,11 +197,10 @@ impl<D: Disk> Worker<D> {
             writes.push(write);
             waiters.push(done);
         }
-        let result = self.guarded(|disk| disk.write(&writes));
+        let result = self.mended().and_then(|()| self.attempt(|disk| disk.write(&writes)));
         if let Err(error) = &result {
-            tracing::error!(%error, records = writes.len(), "a batch of responses was not written");
+            tracing::debug!(%error, records = writes.len(), "a batch of responses was not written");
         }
-        self.healthy.store(result.is_ok(), Ordering::Relaxed);
         for waiter in waiters {
             // A request that went away meanwhile does not want to know.
             let _ = waiter.send(result.clone());
@@ -214,30 +220,77 @@ impl<D: Disk> Worker<D> {
             ids.push(id);
             waiters.push(done);
         }
-        let result = self.guarded(|disk| disk.remove(&ids));
+        let result = self.removable().and_then(|()| self.attempt(|disk| disk.remove(&ids)));
         if let Err(error) = &result {
-            tracing::error!(%error, responses = ids.len(), "responses were not removed");
+            tracing::debug!(%error, responses = ids.len(), "responses were not removed");
         }
-        self.healthy.store(result.is_ok(), Ordering::Relaxed);
         for (n, waiter) in waiters.into_iter().enumerate() {
             let there = result.as_ref().map(|found| found.get(n).copied().unwrap_or_default());
             let _ = waiter.send(there.map_err(Clone::clone));
         }
     }
 
-    /// Removes some expired responses; the answer is the time until the next sweep.
-    fn sweep(&mut self, retention: Duration) -> Duration {
-        let Ok(now) = SystemTime::now().duration_since(UNIX_EPOCH) else { return SWEEP_EVERY };
-        let cutoff = now.saturating_sub(retention).as_millis();
-        let cutoff = u64::try_from(cutoff).unwrap_or(0);
-        match self.guarded(|disk| disk.expire(cutoff, SWEEP)) {
-            Ok(SWEEP) => SWEEP_AGAIN,
-            Ok(_) => SWEEP_EVERY,
-            Err(error) => {
-                tracing::error!(%error, "expired responses were not removed");
-                SWEEP_EVERY
+    /// Removes some expired responses if it is time.
+    fn sweep(&mut self) {
+        let Some(retention) = &mut self.retention else { return };
+        let begin = Instant::now();
+        let Some((cutoff_ms, limit)) = retention.due(SystemTime::now(), begin) else { return };
+        let removed = self.removable().and_then(|()| self.attempt(|disk| disk.expire(cutoff_ms, limit)));
+        if let Some(retention) = &mut self.retention {
+            retention.swept(removed.unwrap_or(0), begin, Instant::now());
+        }
+    }
+
+    /// Works on the disk, and notes it if that fails.
+    fn attempt<T>(&mut self, work: impl FnOnce(&mut D) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = self.guarded(work);
+        if let Err(error) = &result
+            && error.is_of_the_disk()
+        {
+            self.retry_at = Some(Instant::now());
+            self.is_now(Some(error.clone()));
+        }
+        result
+    }
+
+    /// Whether the disk is well; one that failed is tried again when it is time.
+    fn mended(&mut self) -> Result<(), StoreError> {
+        let Some(retry_at) = self.retry_at else { return Ok(()) };
+        if Instant::now() >= retry_at {
+            match self.guarded(Disk::recover) {
+                Ok(()) => {
+                    self.retry_at = None;
+                    self.is_now(None);
+                }
+                Err(error) => {
+                    self.retry_at = Some(Instant::now() + RETRY);
+                    self.is_now(Some(error));
+                }
             }
         }
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether something can be removed: some room is kept for that.
+    fn removable(&mut self) -> Result<(), StoreError> {
+        match self.mended() {
+            Err(StoreError::NoRoom) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Notes the disk's state, and says so in the log when it changes.
+    fn is_now(&self, trouble: Option<StoreError>) {
+        let mut noted = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*noted, &trouble) {
+            (None, Some(error)) => {
+                tracing::error!(%error, "THE STORE CANNOT WRITE: stored responses fail until it can")
+            }
+            (Some(_), None) => tracing::warn!("the store writes again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        *noted = trouble;
     }
 
     fn guarded<T>(&mut self, work: impl FnOnce(&mut D) -> Result<T, StoreError>) -> Result<T, StoreError> {

@@ -9,6 +9,9 @@ use pretty_assertions::assert_eq;
 use super::*;
 use crate::store::db::{RecordBytes, RecordState};
 
+/// What a recovery is noted as.
+const RECOVERY: isize = 0;
+
 /// A disk that notes the size of each batch, with a minus if it removes, and waits for a word before each.
 struct Probe {
     gate: gate::Receiver<Result<(), StoreError>>,
@@ -47,6 +50,10 @@ impl Disk for Probe {
 
     fn expire(&mut self, _: u64, _: usize) -> Result<usize, StoreError> {
         Ok(0)
+    }
+
+    fn recover(&mut self) -> Result<(), StoreError> {
+        self.note(RECOVERY)
     }
 }
 
@@ -149,11 +156,58 @@ async fn a_failed_batch_fails_all_of_it_and_nothing_after_it() {
     bench.gate.send(Err(StoreError::Io("disk full".into()))).unwrap();
     assert_eq!(first.await.unwrap().err().map(|e| e.to_string()), None);
     assert_eq!(results(tasks).await, vec![Some("the store failed: disk full".to_owned()); 3]);
-    assert!(!bench.writer.is_alive(), "the last batch failed");
+    assert!(bench.writer.trouble().is_some(), "the last batch failed");
     assert!(!bench.writer.has_died());
     bench.gate.send(Ok(())).unwrap();
+    bench.gate.send(Ok(())).unwrap();
     assert!(bench.writer.commit(write(1)).await.is_ok());
-    assert!(bench.writer.is_alive());
+    assert!(bench.writer.trouble().is_none());
+    assert_eq!(*bench.batches.lock().unwrap(), [1, 3, RECOVERY, 1]);
+}
+
+#[tokio::test]
+async fn a_disk_that_failed_is_tried_again_by_itself() {
+    let bench = bench();
+    let full = || StoreError::Io("disk full".into());
+    for answer in [Err(full()), Err(full())] {
+        bench.gate.send(answer).unwrap();
+    }
+    assert!(bench.writer.commit(write(1)).await.is_err());
+    // It was tried again at once; until the next time nobody waits for the disk.
+    while bench.batches.lock().unwrap().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(bench.writer.commit(write(1)).await.is_err());
+    assert!(bench.writer.remove(ResponseId::new()).await.is_err());
+    assert_eq!(bench.writer.trouble().map(|e| e.to_string()), Some(full().to_string()));
+    bench.gate.send(Ok(())).unwrap();
+    while bench.writer.trouble().is_some() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(*bench.batches.lock().unwrap(), [1, RECOVERY, RECOVERY]);
+}
+
+#[tokio::test]
+async fn without_room_something_can_be_removed() {
+    let bench = bench();
+    for answer in [Err(StoreError::NoRoom), Err(StoreError::NoRoom), Ok(())] {
+        bench.gate.send(answer).unwrap();
+    }
+    assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::NoRoom)));
+    assert!(matches!(bench.writer.remove(ResponseId::new()).await, Ok(true)));
+    assert!(matches!(bench.writer.trouble(), Some(StoreError::NoRoom)));
+    assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::NoRoom)));
+    assert_eq!(*bench.batches.lock().unwrap(), [1, RECOVERY, -1]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_not_the_disks_fault() {
+    let bench = bench();
+    bench.gate.send(Err(StoreError::TooLong(7))).unwrap();
+    bench.gate.send(Ok(())).unwrap();
+    assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::TooLong(7))));
+    assert!(bench.writer.trouble().is_none());
+    assert!(bench.writer.commit(write(1)).await.is_ok());
 }
 
 #[tokio::test]
@@ -171,7 +225,7 @@ async fn removals_keep_their_place_among_commits() {
             }
         }
     }
-    for n in 0..6 {
+    for n in 0..7 {
         let full = || StoreError::Io("disk full".into());
         bench.gate.send(if n == 3 { Err(full()) } else { Ok(()) }).unwrap();
     }
@@ -184,13 +238,14 @@ async fn removals_keep_their_place_among_commits() {
     let failed = vec![Err("the store failed: disk full".to_owned())];
     assert_eq!(got, [batch(REMOVALS), failed, batch(REMOVALS)].concat());
     let all = REMOVALS.cast_signed();
-    assert_eq!(*bench.batches.lock().unwrap(), [1, 3, -all, -1, 3, -all]);
+    assert_eq!(*bench.batches.lock().unwrap(), [1, 3, -all, -1, RECOVERY, 3, -all]);
 }
 
 #[tokio::test]
 async fn a_panic_is_an_error_for_its_batch_only() {
     let bench = bench();
     bench.gate.send(Err(StoreError::Panicked)).unwrap();
+    bench.gate.send(Ok(())).unwrap();
     bench.gate.send(Ok(())).unwrap();
     assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::Panicked)));
     assert!(bench.writer.commit(write(1)).await.is_ok());
@@ -199,12 +254,12 @@ async fn a_panic_is_an_error_for_its_batch_only() {
 #[tokio::test]
 async fn without_its_thread_the_writer_is_unavailable() {
     let bench = bench();
-    assert!(bench.writer.is_alive());
+    assert!(bench.writer.trouble().is_none());
     bench.gate.send(Err(StoreError::Unavailable)).unwrap();
     for _ in 0..2 {
         assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::Unavailable)));
     }
-    assert!(!bench.writer.is_alive());
+    assert!(bench.writer.trouble().is_some());
     assert!(bench.writer.has_died());
 }
 
@@ -219,34 +274,6 @@ async fn dropping_the_writer_writes_what_is_queued() {
     assert_eq!(*bench.batches.lock().unwrap(), [1, 5]);
     assert!(first.await.unwrap().is_ok());
     assert_eq!(results(tasks).await, vec![None; 5]);
-}
-
-/// What a probe that only expires was asked.
-struct Sweeper(gate::Sender<(u64, usize)>);
-
-impl Disk for Sweeper {
-    fn write(&mut self, _: &[Write]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn remove(&mut self, _: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
-        self.0.send((cutoff_ms, limit)).unwrap();
-        Ok(if cutoff_ms > 0 { limit } else { 0 })
-    }
-}
-
-#[test]
-fn a_full_sweep_is_soon_followed_by_another() {
-    let (asked, asks) = gate::channel();
-    let mut worker = Worker { disk: Sweeper(asked), retention: None, healthy: Arc::default() };
-    assert_eq!(worker.sweep(Duration::from_secs(60)), SWEEP_AGAIN);
-    // Older than time itself: a clock that runs behind removes nothing.
-    assert_eq!(worker.sweep(Duration::MAX), SWEEP_EVERY);
-    assert_eq!(asks.try_iter().map(|(_, limit)| limit).collect::<Vec<_>>(), [SWEEP, SWEEP]);
 }
 
 #[test]
@@ -270,6 +297,10 @@ fn a_disk_that_never_closes_does_not_stop_the_stop() {
 
         fn expire(&mut self, _: u64, _: usize) -> Result<usize, StoreError> {
             Ok(0)
+        }
+
+        fn recover(&mut self) -> Result<(), StoreError> {
+            Ok(())
         }
     }
 

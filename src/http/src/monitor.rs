@@ -1,6 +1,7 @@
 //! `/health`, `/ready` and `/metrics`.
 
 use actix_web::{HttpResponse, web};
+use serde_json::json;
 
 use crate::AppState;
 
@@ -11,19 +12,17 @@ pub(crate) async fn health() -> HttpResponse {
 
 /// The server takes work: it is not stopping and its store can commit.
 pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
-    let reason = if state.node.stopping() {
-        "shutting down"
-    } else if !state.node.store.is_alive() {
-        "the store is not running"
-    } else {
-        return HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ready"}"#);
-    };
-    let body = format!(r#"{{"status":"not_ready","reason":"{reason}"}}"#);
-    HttpResponse::ServiceUnavailable().content_type("application/json").body(body)
+    let stopping = state.node.stopping().then(|| "shutting down".to_owned());
+    match stopping.or_else(|| state.node.store.trouble()) {
+        Some(reason) => {
+            HttpResponse::ServiceUnavailable().json(json!({"status": "not_ready", "reason": reason}))
+        }
+        None => HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ready"}"#),
+    }
 }
 
 /// Prometheus text format.
 pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
-    let text = state.node.metrics.render(state.node.running());
+    let text = state.node.metrics.render(state.node.running(), state.node.store.is_alive());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }
