@@ -123,7 +123,7 @@ pub enum StoreError {
     #[error("the store failed: {0}")]
     Io(String),
     /// The disk is about to be full.
-    #[error("the disk of the store is full: less than {} MiB are free", room::RESERVE >> 20)]
+    #[error("the disk of the store is full, but for a reserve")]
     NoRoom,
     /// More than a record or a row of a log can have.
     #[error("{0} bytes are too long to be stored")]

@@ -9,7 +9,9 @@ use super::open::FOLDER;
 
 /// Bytes that are left free on the disk. A full disk stops sled until it is opened anew, for which it needs room
 /// itself; with some left, reads, deletions, retention and a restart go on while commits are refused.
-pub(super) const RESERVE: u64 = 32 << 20;
+const RESERVE: u64 = 32 << 20;
+/// On a small disk the reserve is this share of it.
+const SHARE: u64 = 8;
 /// What a trial of the disk writes: more than sled takes at once.
 const TRIAL: usize = 1 << 20;
 
@@ -17,7 +19,8 @@ const TRIAL: usize = 1 << 20;
 pub(super) fn check_room(path: &Path) -> Result<(), StoreError> {
     // Where this cannot be told the disk itself will say no.
     let Ok(disk) = rustix::fs::statvfs(path) else { return Ok(()) };
-    if disk.f_bavail.saturating_mul(disk.f_frsize) < RESERVE {
+    let reserve = RESERVE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / SHARE);
+    if disk.f_bavail.saturating_mul(disk.f_frsize) < reserve {
         return Err(StoreError::NoRoom);
     }
     Ok(())
