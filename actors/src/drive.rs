@@ -1,12 +1,13 @@
 //! Carries out what the engine of one response says, until it is over.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
 use or_adapters::Note;
-use or_engine::{Action, Input, LoopSpec, Outcome, Output, ResponseLoop};
+use or_engine::{Action, Input, LoopLimits, LoopSpec, Outcome, Output, ResponseLoop};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, ResponseId, ResponseStatus};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -96,7 +97,8 @@ impl Next {
     /// What an action of the engine asks for.
     pub(crate) fn of(action: Option<Action>) -> Self {
         match action {
-            None => Self::More,
+            // No tool is registered, so none is asked for; if one were, the turn would count as unfinished.
+            None | Some(Action::RunTools) => Self::More,
             Some(Action::Begin) => Self::Begin,
             Some(Action::CallModel) => Self::Sample,
             Some(Action::Commit) => Self::Commit,
@@ -226,6 +228,8 @@ impl Drive {
             settings: body.settings,
             context,
             reasoning_events: self.links.node.limits.reasoning_events,
+            server_tools: BTreeSet::new(),
+            limits: LoopLimits::default(),
         }
     }
 

@@ -30,12 +30,9 @@ impl Drive {
         let stream = self.request.stream || self.request.background;
         let model = self.request.upstream_model.clone();
         let work = move |engine: &ResponseLoop| {
-            let request = ModelRequest {
-                model: &model,
-                context: engine.context(),
-                settings: engine.settings(),
-                stream,
-            };
+            let settings = engine.turn_settings();
+            let request =
+                ModelRequest { model: &model, context: engine.context(), settings: &settings, stream };
             adapter.request(&request).map(|call| (call, adapter.translator(&request)))
         };
         let Some(engine) = self.engine.take() else { return Err(ApiError::internal()) };

@@ -158,6 +158,8 @@ impl Engine {
                 settings: request.settings.clone(),
                 context: request.input.clone(),
                 reasoning_events: ReasoningEvents::Spec,
+                server_tools: Default::default(),
+                limits: Default::default(),
             }),
             frames: Vec::new(),
             ended: false,

@@ -89,7 +89,7 @@ impl Assembly {
         self.announce(index, if last { ending } else { Ending::Completed }, w);
     }
 
-    fn announce(&mut self, index: usize, ending: Ending, w: &mut EventWriter) {
+    pub(crate) fn announce(&mut self, index: usize, ending: Ending, w: &mut EventWriter) {
         if let Some(item) = self.output.get_mut(index) {
             set_status(item, ending.status());
             w.emit("response.output_item.done", EventBody::Item { output_index: index, item });

@@ -60,7 +60,7 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
     Ok(Context { items, notes })
 }
 
-fn call_id(item: &Item) -> Option<&str> {
+pub(crate) fn call_id(item: &Item) -> Option<&str> {
     match item {
         Item::FunctionCall(call) => Some(&call.call_id),
         Item::CustomToolCall(call) => Some(&call.call_id),
@@ -74,7 +74,7 @@ fn call_id(item: &Item) -> Option<&str> {
     }
 }
 
-fn output_id(item: &Item) -> Option<&str> {
+pub(crate) fn output_id(item: &Item) -> Option<&str> {
     match item {
         Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) => Some(&output.call_id),
         // Output of a call that the upstream ran by itself.

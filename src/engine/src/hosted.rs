@@ -1,9 +1,9 @@
-//! Items that come whole from the provider: hosted tools' and results of calls that it ran itself.
+//! Items that come whole: those of the provider's hosted tools, and results of calls that it or we ran.
 
-use or_protocol::{EventBody, Item, ItemStatus, Output};
+use or_protocol::{EventBody, FunctionCallOutput, Item, ItemStatus, Output};
 use serde_json::{Map, Value};
 
-use crate::assembly::{Assembly, Slot};
+use crate::assembly::{Assembly, Ending, Slot};
 use crate::events::EventWriter;
 use crate::parts::set_status;
 
@@ -55,6 +55,24 @@ impl Assembly {
             self.open.remove(at);
             self.end(index, w);
         }
+    }
+
+    /// The output of the call at `index`, which the server ran. An item that a log left open is its own.
+    pub(crate) fn tool_output(&mut self, index: usize, result: Output, status: Ending, w: &mut EventWriter) {
+        let Some(Item::FunctionCall(call)) = self.output.get(index) else { return };
+        let call_id = call.call_id.clone();
+        if self.open.is_empty() {
+            let output = Output::Text(String::new());
+            let status = Some(ItemStatus::InProgress);
+            let item = FunctionCallOutput { id: None, call_id, output, status };
+            self.open_item(0, Item::FunctionCallOutput(item), None, w);
+        }
+        self.open.clear();
+        let Some(at) = self.output.len().checked_sub(1) else { return };
+        if let Some(Item::FunctionCallOutput(item)) = self.output.get_mut(at) {
+            item.output = result;
+        }
+        self.announce(at, status, w);
     }
 
     pub(crate) fn hosted_event(&mut self, block: u32, mut event: Map<String, Value>, w: &mut EventWriter) {

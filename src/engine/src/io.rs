@@ -1,12 +1,14 @@
 //! What goes into the loop and what comes out of it.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use or_adapters::ModelEvent;
 use or_protocol::{ApiError, Item, ResponseId, ResponseStatus, Settings, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::ReasoningEvents;
+use crate::rounds::{Repeats, ToolResult, ToolRound};
+use crate::{LoopLimits, ReasoningEvents};
 
 /// What a response is made from.
 #[derive(Debug)]
@@ -31,6 +33,10 @@ pub struct LoopSpec {
     pub context: Vec<Item>,
     /// Names of the raw-reasoning events.
     pub reasoning_events: ReasoningEvents,
+    /// Names, as the model sees them, of the request's function tools that this server runs itself.
+    pub server_tools: BTreeSet<String>,
+    /// The server's bounds on the loop.
+    pub limits: LoopLimits,
 }
 
 /// What happened to the loop.
@@ -49,6 +55,19 @@ pub enum Input {
     /// It has no effect once the turn has made an item; see
     /// [`ResponseLoop::turn_has_output`](crate::ResponseLoop::turn_has_output).
     Retry,
+    /// The run of a call of [`ResponseLoop::tool_calls`](crate::ResponseLoop::tool_calls) begins. Only the
+    /// record of a background response has a use for it.
+    ToolStarted {
+        /// Output index of the call.
+        index: usize,
+    },
+    /// A call was run, or could not be. In any order; what comes after a first result has no effect.
+    ToolDone {
+        /// Output index of the call.
+        index: usize,
+        /// What came of it.
+        result: ToolResult,
+    },
     /// The turn, or the server, failed.
     Failed(ApiError),
     /// The client left, or somebody cancelled.
@@ -63,9 +82,16 @@ pub enum Action {
     /// Write [`ResponseLoop::record`](crate::ResponseLoop::record), whose status is queued, and the frames
     /// that came with it. Then tell the client that the response exists, and answer with [`Input::Begun`].
     Begin,
-    /// Sample the model with [`ResponseLoop::context`](crate::ResponseLoop::context). Of a background
-    /// response, write [`ResponseLoop::record`](crate::ResponseLoop::record) first: a restart goes on from it.
+    /// Sample the model with [`ResponseLoop::context`](crate::ResponseLoop::context) and
+    /// [`ResponseLoop::turn_settings`](crate::ResponseLoop::turn_settings). Of a background response, write
+    /// [`ResponseLoop::record`](crate::ResponseLoop::record) first: a restart goes on from it.
     CallModel,
+    /// Run the calls of [`ResponseLoop::tool_calls`](crate::ResponseLoop::tool_calls), several at a time if
+    /// need be, and answer each with [`Input::ToolDone`]. Of a background response, write
+    /// [`ResponseLoop::record`](crate::ResponseLoop::record) first, and again after each
+    /// [`Input::ToolStarted`], before the tool is run, and each [`Input::ToolDone`], behind the frames that
+    /// came of it.
+    RunTools,
     /// Write [`ResponseLoop::record`](crate::ResponseLoop::record), then answer with [`Input::Committed`].
     /// The frames that came with it belong on disk before the record does.
     Commit,
@@ -110,7 +136,7 @@ pub struct Record<'a> {
 }
 
 /// Sums over the finished turns of a response that goes on.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Progress {
     /// Token counts; the response object shows them at its end only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,4 +147,23 @@ pub struct Progress {
     /// How often the provider paused.
     #[serde(default)]
     pub pauses: u32,
+    /// Turns whose calls this server ran or runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rounds: u32,
+    /// Calls that this server ran or runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tool_calls: u32,
+    /// How often calls succeeded in a row of turns, each call by a number of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Repeats,
+    /// The model has no tools any more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub last_turn: bool,
+    /// The calls that are run now. The turn that made them is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<ToolRound>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

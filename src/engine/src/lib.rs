@@ -15,6 +15,7 @@ mod log;
 mod parts;
 mod replay;
 mod response_loop;
+mod rounds;
 mod snapshot;
 mod tools;
 
@@ -23,3 +24,4 @@ pub use events::ReasoningEvents;
 pub use io::{Action, Input, LoopSpec, Outcome, Output, Progress, Record};
 pub use log::{EndedLog, ResumeError};
 pub use response_loop::{ResponseLoop, Saved};
+pub use rounds::{LoopLimits, ToolCall, ToolResult, ToolRound};

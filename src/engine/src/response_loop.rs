@@ -3,6 +3,8 @@
 mod ending;
 mod looking;
 mod resume;
+mod round;
+mod turn_settings;
 
 use std::ops::Range;
 
@@ -37,6 +39,7 @@ enum State {
     /// After a restart: the failure was told, its end was not.
     Failing,
     Sampling,
+    RunningTools,
     Committing,
     Ended,
 }
@@ -107,11 +110,17 @@ impl ResponseLoop {
             (State::Queued, Input::Begun) => self.begun(out),
             (State::Sampling, Input::Model(event)) => self.model(event, now, out),
             (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
-            (State::Queued | State::Sampling, Input::Failed(error)) => self.fail(error, out),
-            (State::Queued | State::Sampling, Input::Cancel) => self.cancel(out),
+            (State::RunningTools, Input::ToolStarted { index }) => self.tool_started(index),
+            (State::RunningTools, Input::ToolDone { index, result }) => {
+                self.tool_done(index, result, now, out);
+            }
+            (State::Queued | State::Sampling | State::RunningTools, Input::Failed(error)) => {
+                self.fail(error, out);
+            }
+            (State::Queued | State::Sampling | State::RunningTools, Input::Cancel) => self.cancel(out),
             (State::Restored, Input::Resume) => {
                 self.begin();
-                self.begun(out);
+                self.go_on(now, out);
             }
             (State::Interrupted, Input::Resume) => self.interrupted(out),
             (State::Failing, Input::Resume | Input::Failed(_) | Input::Cancel) => {
@@ -136,6 +145,7 @@ impl ResponseLoop {
                 | State::Interrupted
                 | State::Failing
                 | State::Sampling
+                | State::RunningTools
                 | State::Committing
                 | State::Ended,
                 _,
@@ -170,10 +180,14 @@ impl ResponseLoop {
     }
 
     fn begun(&mut self, out: &mut Output) {
+        self.in_progress();
         self.state = State::Sampling;
+        self.call_model(out);
+    }
+
+    fn in_progress(&mut self) {
         self.shown = ResponseStatus::InProgress;
         self.tell(Told::InProgress, "response.in_progress");
-        self.call_model(out);
     }
 
     fn model(&mut self, event: ModelEvent, now: i64, out: &mut Output) {
@@ -221,7 +235,17 @@ impl ResponseLoop {
             return;
         }
         self.tools.restore(&mut call);
-        match self.tools.refusal(&call, &self.spec.settings, self.turn.calls) {
+        let refusal = match self.progress.last_turn {
+            true => Some(Note::emulated(
+                "tools",
+                "the model called a tool in a turn without tools; the call was suppressed",
+            )),
+            false => {
+                let parallel = self.spec.settings.parallel();
+                self.tools.refusal(&call, &self.turn_choice(), parallel, self.turn.calls)
+            }
+        };
+        match refusal {
             Some(note) => self.suppress(block, note),
             None => {
                 self.turn.calls += 1;
@@ -245,12 +269,13 @@ impl ResponseLoop {
     fn finished(&mut self, reason: FinishReason, now: i64, out: &mut Output) {
         self.end_turn();
         match reason {
+            FinishReason::Stop | FinishReason::Pause if self.begin_round(now, out) => {}
             // The client's calls need its answer first (rules 8.2).
             FinishReason::Pause if self.turn.calls > 0 => self.complete(now, out),
             FinishReason::Pause if self.progress.pauses < MAX_PAUSES => {
                 self.progress.pauses += 1;
                 self.assembly.close_all(Ending::Completed, &mut self.writer);
-                self.continue_sampling(out);
+                self.next_turn(out);
             }
             FinishReason::Stop => self.complete(now, out),
             FinishReason::Pause | FinishReason::MaxOutputTokens => self.cut("max_output_tokens", out),

@@ -1,7 +1,7 @@
 //! What the request's tools say about calls and whole items.
 
 use or_adapters::{Note, ToolOrigin, flatten_tools};
-use or_protocol::{Item, OtherItem, Path, Settings, Tool, decode_item};
+use or_protocol::{Item, OtherItem, Path, Tool, ToolChoice, decode_item};
 use serde_json::{Map, Value};
 
 use crate::calls::NewCall;
@@ -43,14 +43,20 @@ impl ToolRules {
 
     /// Why a call must not reach the client: the hard limits (rules 8.6, 8.7, 8.9) and design D14.
     /// `earlier`: calls of this turn that came through.
-    pub(crate) fn refusal(&self, call: &NewCall, settings: &Settings, earlier: usize) -> Option<Note> {
+    pub(crate) fn refusal(
+        &self,
+        call: &NewCall,
+        choice: &ToolChoice,
+        parallel: bool,
+        earlier: usize,
+    ) -> Option<Note> {
         if call.name.is_empty() || call.call_id.is_empty() {
             // Nobody could run it or answer it (rules 12.4).
             Some(Note::dropped("output", "the model made a call without a name or a call id"))
-        } else if !settings.tool_choice.permits(&call.name) {
+        } else if !choice.permits(&call.name) {
             let why = "the model called a tool that tool_choice forbids; the call was suppressed";
             Some(Note::emulated("tool_choice", why))
-        } else if !settings.parallel() && earlier > 0 {
+        } else if !parallel && earlier > 0 {
             let why = "the model made a further call; it was suppressed";
             Some(Note::emulated("parallel_tool_calls", why))
         } else if call.custom && !self.takes_custom {

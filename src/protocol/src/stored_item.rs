@@ -97,7 +97,7 @@ struct ItemFields {
     namespace: Option<String>,
     arguments: Option<String>,
     input: Option<String>,
-    output: Option<StoredOutput>,
+    output: Option<Output>,
     #[serde(default)]
     summary: Vec<Part>,
     encrypted_content: Option<String>,
@@ -134,10 +134,7 @@ impl ItemFields {
                 let output = FunctionCallOutput {
                     id,
                     call_id: self.call_id.ok_or("call_id")?,
-                    output: match self.output.ok_or("output")? {
-                        StoredOutput::Text(text) => Output::Text(text),
-                        StoredOutput::Parts(list) => Output::Parts(parts(list)?),
-                    },
+                    output: self.output.ok_or("output")?,
                     status,
                 };
                 if kind == "function_call_output" {
@@ -170,12 +167,8 @@ fn texts<T>(list: Vec<Part>, make: impl Fn(String) -> T) -> Result<Vec<T>, &'sta
     list.into_iter().map(|part| part.text.ok_or("text").map(&make)).collect()
 }
 
-enum StoredOutput {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-impl<'de> Deserialize<'de> for StoredOutput {
+/// As a [`StoredItem`]: of our own records, not of a request.
+impl<'de> Deserialize<'de> for Output {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(OutputVisitor)
     }
@@ -184,18 +177,19 @@ impl<'de> Deserialize<'de> for StoredOutput {
 struct OutputVisitor;
 
 impl<'de> Visitor<'de> for OutputVisitor {
-    type Value = StoredOutput;
+    type Value = Output;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text or content parts")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<StoredOutput, E> {
-        Ok(StoredOutput::Text(text.to_owned()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Output, E> {
+        Ok(Output::Text(text.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<StoredOutput, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(list)).map(StoredOutput::Parts)
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Output, A::Error> {
+        let list = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+        parts(list).map(Output::Parts).map_err(A::Error::missing_field)
     }
 }
 

@@ -22,17 +22,21 @@ impl ResponseLoop {
     }
 
     pub(super) fn fail(&mut self, error: ApiError, out: &mut Output) {
-        self.end_turn();
-        self.assembly.abandon(&mut self.writer);
+        self.abandon();
         self.error = Some(error);
         self.end(ResponseStatus::Failed, out);
     }
 
     pub(super) fn cancel(&mut self, out: &mut Output) {
-        self.end_turn();
-        self.assembly.abandon(&mut self.writer);
+        self.abandon();
         self.incomplete = Some(IncompleteDetails { reason: "cancelled".into() });
         self.end(ResponseStatus::Cancelled, out);
+    }
+
+    fn abandon(&mut self) {
+        self.end_turn();
+        self.abandon_round();
+        self.assembly.abandon(&mut self.writer);
     }
 
     /// Decides the end. It is told only after its commit (design D8).

@@ -15,7 +15,7 @@ impl ResponseLoop {
         &self.spec.context
     }
 
-    /// The request's settings.
+    /// The request's settings, as they are echoed.
     pub fn settings(&self) -> &Settings {
         &self.spec.settings
     }
@@ -37,8 +37,9 @@ impl ResponseLoop {
         if self.state == State::Ended { self.response_json.clone() } else { self.live(&self.assembly.output) }
     }
 
-    /// What to write at [`Action::Begin`](crate::Action::Begin), [`Action::CallModel`](crate::Action::CallModel)
-    /// and [`Action::Commit`](crate::Action::Commit). At any other moment it is what the last of them asked for.
+    /// What to write at [`Action::Begin`](crate::Action::Begin), [`Action::CallModel`](crate::Action::CallModel),
+    /// [`Action::RunTools`](crate::Action::RunTools)
+    /// and [`Action::Commit`](crate::Action::Commit), and while tools run. At any other moment it is what the last of them asked for.
     pub fn record(&self) -> Record<'_> {
         let decided = matches!(self.state, State::Committing | State::Ended);
         let finished = self.assembly.output.get(..self.turn.start).unwrap_or(&self.assembly.output);
@@ -56,7 +57,7 @@ impl ResponseLoop {
 
     /// Whether the running turn made an item. Only a turn that made none can be tried again.
     pub fn turn_has_output(&self) -> bool {
-        self.assembly.output.len() > self.turn.start
+        self.state != State::RunningTools && self.assembly.output.len() > self.turn.start
     }
 
     /// What went wrong, if it did.

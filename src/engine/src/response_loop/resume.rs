@@ -29,7 +29,9 @@ impl ResponseLoop {
     /// decides what the client was told: frames written from here on are to be appended to it, and the items
     /// of both together are the output.
     ///
-    /// `Resume` samples the next turn if the log ends with the record's items. If the log has more of a turn,
+    /// `Resume` samples the next turn if the log ends with the record's items, or runs the calls that are not
+    /// done, if the record was taken while tools ran: outputs that only the log has are their results, and a
+    /// call that was started and not done is [`interrupted`](crate::ToolCall). If the log has more of a turn,
     /// or less than the record, the response ends as failed with the code `interrupted`, and what was open is
     /// closed as incomplete. A log that ends with an `error` event gets its `response.failed`, whatever the
     /// input. Without a stream the next turn is sampled.
@@ -61,13 +63,20 @@ impl ResponseLoop {
             if error.is_some() {
                 this.error = error;
                 this.state = State::Failing;
-            } else if !this.assembly.open.is_empty() || this.assembly.output.len() != finished {
-                this.state = State::Interrupted;
             }
         } else {
             this.assembly.output = output;
         }
-        this.turn = Turn { start: finished.min(this.assembly.output.len()), ..Turn::default() };
+        let mut start = finished.min(this.assembly.output.len());
+        if this.state == State::Restored && this.adopt(finished) {
+            start = this.assembly.output.len() - this.assembly.open.len();
+        } else {
+            this.progress.tools = None;
+            if this.state == State::Restored {
+                this.state = State::Interrupted;
+            }
+        }
+        this.turn = Turn { start, ..Turn::default() };
         this.remember(0..this.turn.start);
         Ok(this)
     }
@@ -83,6 +92,16 @@ impl ResponseLoop {
             }
         }
         output
+    }
+
+    /// Runs the tools that a restart interrupted, or samples the next turn.
+    pub(super) fn go_on(&mut self, now: i64, out: &mut Output) {
+        if self.progress.tools.is_none() {
+            return self.begun(out);
+        }
+        self.in_progress();
+        self.state = State::RunningTools;
+        self.go_on_with_round(true, now, out);
     }
 
     pub(super) fn interrupted(&mut self, out: &mut Output) {

@@ -146,7 +146,10 @@ fn a_record_before_the_end_holds_the_finished_turns() {
     let record = played.engine.record();
     assert_eq!((record.status, record.sealed), (ResponseStatus::InProgress, &[(0, "or1.s".to_owned())][..]));
     let usage = Some(Usage::new(5, 1, None, 1, 2));
-    assert_eq!(record.progress, Some(Progress { usage, service_tier: Some("flex".into()), pauses: 1 }));
+    assert_eq!(
+        record.progress,
+        Some(Progress { usage, service_tier: Some("flex".into()), pauses: 1, ..Progress::default() })
+    );
     let written = played.written();
     assert_eq!((written["output"].as_array().unwrap().len(), &written["usage"]), (1, &Value::Null));
     played.feed(Input::Model(stop()));

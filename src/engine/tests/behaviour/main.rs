@@ -14,4 +14,5 @@ mod examples;
 mod hosted;
 mod items;
 mod resume;
+mod server_tools;
 mod turns;

@@ -6,3 +6,4 @@ pub mod play;
 pub mod restart;
 pub mod scenario;
 pub mod script;
+pub mod server_tools;

@@ -30,6 +30,8 @@ pub fn spec(mut request: Value) -> LoopSpec {
         settings: body.settings,
         context: body.input,
         reasoning_events: ReasoningEvents::Spec,
+        server_tools: Default::default(),
+        limits: Default::default(),
     }
 }
 
@@ -58,7 +60,7 @@ pub fn play_raw(spec: LoopSpec, inputs: impl IntoIterator<Item = Input>, commit:
         match played.feed(input).last() {
             Some(Action::Begin) => played.feed(Input::Begun),
             Some(Action::Commit) => played.feed(Input::Committed(commit)),
-            Some(Action::CallModel | Action::End(_)) | None => continue,
+            Some(Action::CallModel | Action::RunTools | Action::End(_)) | None => continue,
         };
     }
     played

@@ -75,16 +75,18 @@ fn go_on(played: &mut Played, inputs: Vec<Input>, commit: Result<(), ()>) -> Vec
     let endings = [Input::Model(stop()), Input::Cancel];
     for (at, input) in inputs.into_iter().chain(endings).enumerate() {
         let mut action = played.feed(input).last().copied();
-        while let Some(Action::Begin | Action::CallModel | Action::Commit) = action {
-            let next = match action {
-                Some(Action::Commit) => Input::Committed(commit),
-                _ => {
+        while let Some(asked) = action {
+            let next = match asked {
+                Action::Commit => Input::Committed(commit),
+                Action::Begin => {
                     checkpoints.push(Checkpoint::take(played, at + 1));
-                    if action == Some(Action::CallModel) {
-                        break;
-                    }
                     Input::Begun
                 }
+                Action::CallModel | Action::RunTools => {
+                    checkpoints.push(Checkpoint::take(played, at + 1));
+                    break;
+                }
+                Action::End(_) => break,
             };
             action = played.feed(next).last().copied();
         }

@@ -143,7 +143,7 @@ impl Scenario {
             .iter()
             .filter_map(|action| match action {
                 Action::End(outcome) => Some(*outcome),
-                Action::Begin | Action::CallModel | Action::Commit => None,
+                Action::Begin | Action::CallModel | Action::RunTools | Action::Commit => None,
             })
             .collect();
         let [outcome] = ends[..] else { panic!("{ends:?}") };

@@ -26,6 +26,8 @@ pub(crate) fn spec(mut request: Value) -> LoopSpec {
         settings: body.settings,
         context: body.input,
         reasoning_events: ReasoningEvents::Spec,
+        server_tools: Default::default(),
+        limits: Default::default(),
     }
 }
 
