@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use or_protocol::ResponseId;
@@ -51,6 +51,9 @@ pub(super) struct Db {
     file: Arc<File>,
     mark: Arc<Mark>,
     batches: Arc<AtomicU64>,
+    /// Held while a batch goes into memory. A read of more than one key would otherwise see a half of it: sled's
+    /// batches are atomic for a single key and on disk.
+    applying: Arc<RwLock<()>>,
     power_loss_safe: bool,
 }
 
@@ -131,6 +134,7 @@ impl Db {
             file: Arc::new(file),
             mark: Arc::new(mark),
             batches: Arc::new(AtomicU64::new(batches)),
+            applying: Arc::default(),
             power_loss_safe: options.power_loss_safe,
         };
         if db.lost() > 0 {
@@ -201,6 +205,7 @@ impl Db {
 
     /// A part of a response's event log, see [`log::read`].
     pub(super) fn read_log(&self, id: &ResponseId, from: u64) -> Result<LogPart, StoreError> {
+        let _whole = self.applying.read().unwrap_or_else(PoisonError::into_inner);
         log::read(&self.sled, &keys::response(id), from)
     }
 
@@ -228,6 +233,7 @@ impl Db {
 
     /// The bytes of a record.
     pub(super) fn read(&self, id: &ResponseId) -> Result<Option<Vec<u8>>, StoreError> {
+        let _whole = self.applying.read().unwrap_or_else(PoisonError::into_inner);
         let key = keys::response(id);
         let Some(head) = self.sled.get(&key).map_err(failed)? else { return Ok(None) };
         let damaged = || StoreError::Damaged(id.to_string());
@@ -238,9 +244,7 @@ impl Db {
         for number in 1..=further {
             match self.sled.get(keys::piece(&key, number)).map_err(failed)? {
                 Some(piece) => bytes.extend_from_slice(&piece),
-                None if self.sled.contains_key(&key).map_err(failed)? => return Err(damaged()),
-                // It was removed in the middle of the reading.
-                None => return Ok(None),
+                None => return Err(damaged()),
             }
         }
         Ok(Some(bytes))
@@ -265,7 +269,10 @@ impl Db {
     fn apply(&self, mut batch: sled::Batch) -> Result<(), StoreError> {
         let number = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
         batch.insert(keys::BATCHES, &number.to_be_bytes());
-        self.sled.apply_batch(batch).map_err(failed)?;
+        {
+            let _whole = self.applying.write().unwrap_or_else(PoisonError::into_inner);
+            self.sled.apply_batch(batch).map_err(failed)?;
+        }
         self.sled.flush().map_err(failed)?;
         let io = |e: io::Error| StoreError::Io(e.to_string());
         if self.power_loss_safe {
