@@ -46,6 +46,8 @@ mod model_discovery;
 mod models;
 #[path = "app/provider_errors.rs"]
 mod provider_errors;
+#[path = "app/readers.rs"]
+mod readers;
 #[path = "app/recovery.rs"]
 mod recovery;
 #[path = "app/request_errors.rs"]
