@@ -12,6 +12,8 @@ mod client;
 mod fake;
 #[path = "support/memory.rs"]
 mod memory;
+#[path = "support/slow_store.rs"]
+mod slow_store;
 mod support;
 #[path = "support/wire.rs"]
 mod wire;
@@ -44,6 +46,10 @@ mod model_discovery;
 mod models;
 #[path = "app/provider_errors.rs"]
 mod provider_errors;
+#[path = "app/readers.rs"]
+mod readers;
+#[path = "app/recovery.rs"]
+mod recovery;
 #[path = "app/request_errors.rs"]
 mod request_errors;
 #[path = "app/restart.rs"]

@@ -94,6 +94,12 @@ impl EventLog {
         Read::Frames(Frames { first: from, bytes: joined.freeze() })
     }
 
+    /// Sequence number behind the last frame that is on disk for good. What the store shows behind it may still be
+    /// lost.
+    pub(crate) fn durable(&self) -> u64 {
+        *self.next.borrow()
+    }
+
     /// Changes with every publication; its end is the end of the loop.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.next.subscribe()

@@ -46,10 +46,11 @@ impl Reader {
             // Taken before reading, so that nothing published meanwhile is slept over.
             let news = log.as_ref().map(|log| log.watch());
             let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at));
+            let durable = log.as_ref().map(|log| log.durable());
             drop(log);
             let frames = match read {
                 Read::Frames(frames) => Some(frames),
-                Read::OnDisk => match self.read_disk().await {
+                Read::OnDisk => match self.read_disk(durable).await {
                     Ok(frames) => frames,
                     Err(()) => return,
                 },
@@ -88,9 +89,15 @@ impl Reader {
         }
     }
 
-    async fn read_disk(&self) -> Result<Option<Frames>, ()> {
+    /// What is on disk for good. The store also shows rows whose append is still under way, which a crash would undo.
+    async fn read_disk(&self, durable: Option<u64>) -> Result<Option<Frames>, ()> {
         match self.node.store.read_log(self.id.clone(), self.at).await {
-            Ok(frames) => Ok(Some(frames).filter(|frames| !frames.bytes.is_empty())),
+            // A loop has begun meanwhile, and knows how far it goes.
+            Ok(_) if durable.is_none() && self.node.event_log(&self.id).is_some() => Ok(None),
+            Ok(frames) => {
+                let frames = frames.before(durable.unwrap_or(u64::MAX));
+                Ok(Some(frames).filter(|frames| !frames.bytes.is_empty()))
+            }
             Err(error) => {
                 tracing::error!(response_id = %self.id, %error, "the event log could not be read");
                 Err(())

@@ -68,6 +68,12 @@ impl Binary {
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
+    /// Sends SIGKILL; returns what it wrote on both channels.
+    pub(crate) fn kill(mut self) -> String {
+        self.child.kill().unwrap();
+        self.wait().1
+    }
+
     /// Waits for its end; returns how it went, and what it wrote on both channels.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();

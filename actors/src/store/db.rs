@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::time::Duration;
 
 use or_protocol::ResponseId;
@@ -37,6 +37,9 @@ struct Shared {
     batches: AtomicU64,
     /// Number of the last one that was confirmed.
     confirmed: AtomicU64,
+    /// Held while a batch goes into memory. A read of more than one key would otherwise see a half of it: sled's
+    /// batches are atomic for a single key and on disk.
+    applying: RwLock<()>,
 }
 
 /// What to write of one response: all of it or nothing.
@@ -86,7 +89,7 @@ impl Db {
         let confirmed = AtomicU64::new(mark.last);
         let batches = AtomicU64::new(open.batches);
         let (path, options, open) = (path.to_owned(), *options, RwLock::new(Some(Arc::new(open))));
-        let db = Self(Arc::new(Shared { path, options, open, mark, batches, confirmed }));
+        let db = Self(Arc::new(Shared { path, options, open, mark, batches, confirmed, applying: RwLock::default() }));
         db.complain_of_loss();
         Ok(db)
     }
@@ -178,13 +181,20 @@ impl Db {
         keys.filter_map(|key| key.map(|key| keys::response_of(&key)).map_err(failed).transpose()).collect()
     }
 
+    /// Keeps batches away while several keys are read.
+    fn whole(&self) -> RwLockReadGuard<'_, ()> {
+        self.0.applying.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A part of a response's event log, see [`log::read`].
     pub(super) fn read_log(&self, id: &ResponseId, from: u64) -> Result<LogPart, StoreError> {
+        let _whole = self.whole();
         log::read(&self.opened()?.sled, &keys::response(id), from)
     }
 
     /// All rows of a response's event log.
     pub(super) fn rows(&self, id: &ResponseId) -> Result<Vec<Frames>, StoreError> {
+        let _whole = self.whole();
         log::rows(&self.opened()?.sled, &keys::response(id))
     }
 
@@ -211,6 +221,7 @@ impl Db {
     /// The bytes of a record.
     pub(super) fn read(&self, id: &ResponseId) -> Result<Option<Vec<u8>>, StoreError> {
         let sled = &self.opened()?.sled;
+        let _whole = self.whole();
         let key = keys::response(id);
         let Some(head) = sled.get(&key).map_err(failed)? else { return Ok(None) };
         let damaged = || StoreError::Damaged(id.to_string());
@@ -221,9 +232,7 @@ impl Db {
         for number in 1..=further {
             match sled.get(keys::piece(&key, number)).map_err(failed)? {
                 Some(piece) => bytes.extend_from_slice(&piece),
-                None if sled.contains_key(&key).map_err(failed)? => return Err(damaged()),
-                // It was removed in the middle of the reading.
-                None => return Ok(None),
+                None => return Err(damaged()),
             }
         }
         Ok(Some(bytes))
@@ -255,7 +264,10 @@ impl Db {
     fn apply(&self, open: &Open, mut batch: sled::Batch) -> Result<(), StoreError> {
         let number = self.0.batches.fetch_add(1, Ordering::Relaxed) + 1;
         batch.insert(keys::BATCHES, &number.to_be_bytes());
-        open.sled.apply_batch(batch).map_err(failed)?;
+        {
+            let _whole = self.0.applying.write().unwrap_or_else(PoisonError::into_inner);
+            open.sled.apply_batch(batch).map_err(failed)?;
+        }
         open.sled.flush().map_err(failed)?;
         let io = |e: io::Error| StoreError::Io(e.to_string());
         if self.0.options.power_loss_safe {

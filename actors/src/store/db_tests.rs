@@ -270,3 +270,33 @@ fn a_response_is_open_from_its_first_record_to_its_last() {
     assert_eq!(db.expire(u64::MAX, 1000).unwrap().0, 5);
     assert_eq!(db.opened().unwrap().sled.len(), 1, "all but the number of batches has expired");
 }
+
+#[test]
+fn a_read_sees_all_of_a_batch_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(folder.path(), &OPTIONS).unwrap();
+    let id = ResponseId::new();
+    let all_of = |version: u8| record(id.clone(), vec![version; PIECE * (2 + usize::from(version % 2))]);
+    db.write(&[all_of(0)]).unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let bytes = db.read(&id).unwrap().unwrap();
+                let version = bytes[0];
+                assert_eq!(bytes.len(), PIECE * (2 + usize::from(version % 2)));
+                assert!(bytes.iter().all(|byte| *byte == version), "a mixture");
+                let log = db.read_log(&id, 0).unwrap();
+                assert!(log.bytes.is_empty() || log.bytes.ends_with(b"\n\n"), "half a row");
+            }
+        });
+        for version in 1..200 {
+            let row = frames(u64::from(version), 1, 3 * PIECE);
+            db.write(&[Write { frames: Some(row), ..all_of(version) }]).unwrap();
+            if reader.is_finished() {
+                break;
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}

@@ -52,6 +52,17 @@ impl Frames {
         let at = if self.is_end() { at.min(self.bytes.len() - DONE.len()) } else { at };
         Self { first: from.max(self.first), bytes: self.bytes.slice(at..) }
     }
+
+    /// The frames before number `to`.
+    #[must_use]
+    pub(crate) fn before(self, to: u64) -> Self {
+        if self.next() <= to {
+            return self;
+        }
+        let keep = usize::try_from(to.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let end = keep.checked_sub(1).and_then(|last| memmem::find_iter(&self.bytes, END).nth(last));
+        Self { first: self.first, bytes: self.bytes.slice(..end.map_or(0, |end| end + END.len())) }
+    }
 }
 
 fn count(bytes: &[u8]) -> u64 {
@@ -132,6 +143,14 @@ mod tests {
         check(&open, 7, "c\n\n");
         check(&open, 8, "");
         check(&open, 9, "");
+    }
+
+    #[test]
+    fn frames_are_cut_before_a_sequence_number() {
+        let whole = || frames(5, "a\n\nb\n\ndata: [DONE]\n\n");
+        for (to, want) in [(4, ""), (5, ""), (6, "a\n\n"), (7, "a\n\nb\n\ndata: [DONE]\n\n")] {
+            assert_eq!(whole().before(to).bytes, want, "{to}");
+        }
     }
 
     #[test]

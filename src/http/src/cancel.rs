@@ -12,8 +12,8 @@ use crate::envelope::error_response;
 use crate::retrieve::{find, missing, owner};
 
 /// A response that is not over and has no loop is on its way to one: the server has just started.
-const TRIES: u32 = 50;
-const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+pub(crate) const TRIES: u32 = 50;
+pub(crate) const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// Ends a background response of whoever asks, and answers with the response. One that is over stays as it is.
 pub(crate) async fn cancel(

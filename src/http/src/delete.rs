@@ -1,12 +1,13 @@
 //! `DELETE /v1/responses/{id}`.
 
+use actix_web::rt::time::sleep;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use or_actors::EndAsked;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use serde_json::json;
 
 use crate::AppState;
-use crate::cancel::slow;
+use crate::cancel::{BETWEEN_TRIES, TRIES, slow};
 use crate::envelope::{RequestId, error_response};
 use crate::retrieve::{missing, owner};
 
@@ -29,8 +30,15 @@ async fn remove(request: &HttpRequest, id: &str, state: &AppState) -> Result<(),
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     let owner = owner(request)?;
     // What is still being made ends first: its last record must not come behind the removal.
-    if state.node.end(&key, &owner, false).await == Some(EndAsked::Slow) {
-        return Err(slow());
+    for _ in 0..TRIES {
+        if state.node.end(&key, &owner, false).await == Some(EndAsked::Slow) {
+            return Err(slow());
+        }
+        match state.node.store.load(key.clone(), owner.clone()).await {
+            Ok(Some(record)) if !record.is_over() && !state.node.stopping() => sleep(BETWEEN_TRIES).await,
+            // Also what does not read can be removed.
+            Ok(_) | Err(_) => break,
+        }
     }
     let removed = state.node.store.delete(key, owner.clone()).await;
     state.node.metrics.store_deletion(removed.is_ok());

@@ -1,0 +1,76 @@
+//! What is asked of a server while it takes up what the last process left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use crate::app::{App, setup};
+use crate::fake::{Fake, Script};
+use crate::memory::Memory;
+use crate::slow_store::{SlowStore, Work};
+use crate::wire::{self, text};
+
+const SLOW: Duration = Duration::from_millis(400);
+
+/// A background response that one server left unfinished, and the next server, which takes a while to take it up.
+fn left(fake: &Fake, stream: bool) -> (App, Value) {
+    let memory = Memory::default();
+    let store = memory.clone();
+    let app = setup(fake.provider("anthropic")).with(move |b| b.store(Arc::new(store))).start();
+    fake.script(Script::silent());
+    let body = json!({"model": "anthropic/m", "input": "Hi", "background": true, "stream": stream});
+    let id = if stream {
+        app.open(&body).until("response.created")["response"]["id"].clone()
+    } else {
+        app.post(&body).response()["id"].clone()
+    };
+    fake.request(0);
+    app.stop();
+    // The first to load it is who goes on with it.
+    let first = AtomicBool::new(true);
+    let delay = move |work| {
+        let slow = work == Work::Load && first.swap(false, Ordering::SeqCst);
+        if slow { SLOW } else { Duration::ZERO }
+    };
+    let store = SlowStore::new(&memory, delay).with_unfinished(id.as_str().unwrap());
+    fake.always(wire::answer("anthropic", text(&["Whole"])));
+    let app = setup(fake.provider("anthropic")).with(move |b| b.store(Arc::new(store))).start();
+    // By now it is being loaded.
+    std::thread::sleep(SLOW / 4);
+    (app, id)
+}
+
+fn ask(app: &App, method: &str, id: &Value, more: &str) -> crate::client::Answer {
+    app.request(method, &format!("/v1/responses/{}{more}", id.as_str().unwrap()), &[], None).finish()
+}
+
+#[test]
+fn what_is_deleted_before_it_goes_on_does_not_come_back() {
+    let fake = Fake::start();
+    let (app, id) = left(&fake, false);
+    assert_eq!(ask(&app, "DELETE", &id, "").json()["deleted"], true);
+    std::thread::sleep(2 * SLOW);
+    assert_eq!(app.stored(&id).status, 404);
+}
+
+#[test]
+fn what_is_cancelled_before_it_goes_on_is_cancelled() {
+    let fake = Fake::start();
+    let (app, id) = left(&fake, true);
+    let cancelled = ask(&app, "POST", &id, "/cancel").response();
+    let status = cancelled["status"].as_str();
+    assert!(matches!(status, Some("cancelled" | "completed")), "{cancelled}");
+    assert_eq!(ask(&app, "GET", &id, "?stream=true").last_response(), cancelled);
+}
+
+#[test]
+fn who_attaches_before_it_goes_on_gets_all_of_it() {
+    let fake = Fake::start();
+    let (app, id) = left(&fake, true);
+    let early = ask(&app, "GET", &id, "?stream=true");
+    assert_eq!(early.last_response()["status"], "completed");
+    assert_eq!(ask(&app, "GET", &id, "?stream=true").text(), early.text());
+}
