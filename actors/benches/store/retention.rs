@@ -1,6 +1,6 @@
 //! Disk use under constant load, with a retention time of seconds in place of days, as a curve.
 //!
-//! `cargo bench -p or-actors --bench store -- retention`; `STORE_BENCH_SECONDS` (300), `STORE_BENCH_KEEP` (45, seconds),
+//! `cargo bench -p or-actors --bench store -- retention`; `STORE_BENCH_SECONDS` (300), `STORE_BENCH_KEEP` (10, seconds),
 //! `STORE_BENCH_RATE` (1000 responses each second; one in ten has an event log).
 
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ struct Sample {
 pub(crate) fn curve(runtime: &Runtime) {
     let (seconds, keep, rate) = (
         setting("STORE_BENCH_SECONDS", 300),
-        setting("STORE_BENCH_KEEP", 45),
+        setting("STORE_BENCH_KEEP", 10),
         setting("STORE_BENCH_RATE", 1000),
     );
     let folder = tempfile::tempdir().unwrap();
