@@ -12,6 +12,7 @@ use super::log::LogPart;
 use super::open::{DbOptions, OnCorruption};
 use super::ready::Ready;
 use super::record::{Link, is_over};
+use super::room::check_room;
 use super::settle::settle;
 use super::writer::{Disk, Writer};
 use super::{ChainError, Change, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse};
@@ -66,7 +67,7 @@ impl SledStore {
         let unfinished = settle(&db);
         let ready = Arc::new(Ready::new());
         let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };
-        let writer = Writer::start(disk, retention)
+        let writer = Writer::start(disk, retention, check_room(&path).err())
             .map_err(|e| StoreOpenError::io("start the writer of the store", &path, e))?;
         Ok(Arc::new(Self { db, ready, writer, unfinished }))
     }

@@ -65,15 +65,21 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub(super) fn start(disk: impl Disk, retention: Option<Duration>) -> io::Result<Self> {
+    /// Starts the thread. `trouble`: why the disk cannot be written to from the start.
+    pub(super) fn start(
+        disk: impl Disk,
+        retention: Option<Duration>,
+        trouble: Option<StoreError>,
+    ) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let trouble = Arc::<Trouble>::default();
         let (ends, over) = std::sync::mpsc::channel();
         // Only its clock is used: to wait for jobs and for the next sweep at once.
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let retention = retention.map(|keep| Retention::new(keep, SystemTime::now(), Instant::now()));
-        let worker = Worker { disk, retention, trouble: Arc::clone(&trouble), retry_at: None };
+        let retry_at = trouble.as_ref().map(|_| Instant::now() + RETRY);
+        let worker = Worker { disk, retention, trouble: Arc::default(), retry_at };
+        worker.is_now(trouble);
+        let trouble = Arc::clone(&worker.trouble);
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
             let _over = ends;
             worker.run(&clock, queue);

@@ -67,7 +67,7 @@ fn bench() -> Bench {
     let (sender, receiver) = gate::channel();
     let batches = Arc::default();
     let probe = Probe { gate: receiver, batches: Arc::clone(&batches) };
-    Bench { writer: Writer::start(probe, None).unwrap(), gate: sender, batches }
+    Bench { writer: Writer::start(probe, None, None).unwrap(), gate: sender, batches }
 }
 
 fn write(len: usize) -> Write {
@@ -306,6 +306,6 @@ fn a_disk_that_never_closes_does_not_stop_the_stop() {
 
     let (release, stuck) = gate::channel();
     // Comes back at all: the disk is released only afterwards.
-    drop(Writer::start(Stuck(stuck), None).unwrap());
+    drop(Writer::start(Stuck(stuck), None, None).unwrap());
     drop(release);
 }
