@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::dev::ServerHandle;
 use or_actors::metrics::Metrics;
 use or_actors::store::{OnCorruption, SledOptions, SledStore, Store, StoreOpenError};
-use or_actors::{Limits, Node};
+use or_actors::tools::{AnyTool, Registry, RegistryError, Tool};
+use or_actors::{Limits, Node, ToolLimits};
 use or_adapters::{Adapter, ProviderOptions};
 use or_engine::ReasoningEvents;
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
@@ -37,6 +38,9 @@ pub enum StartError {
         /// What is wrong, naming the key.
         reason: String,
     },
+    /// A tool is wrong, or two have the same name.
+    #[error(transparent)]
+    Tool(#[from] RegistryError),
     /// The address is taken or not ours.
     #[error("cannot listen on {address}")]
     Bind {
@@ -59,12 +63,13 @@ pub struct ServerBuilder {
     resolved: Resolved,
     factories: BTreeMap<String, Box<Factory>>,
     store: Option<Arc<dyn Store>>,
+    tools: Vec<Arc<dyn Tool>>,
 }
 
 impl ServerBuilder {
     /// A server with the built-in adapters and the configured store.
     pub fn new(resolved: Resolved) -> Self {
-        Self { resolved, factories: BTreeMap::new(), store: None }
+        Self { resolved, factories: BTreeMap::new(), store: None, tools: Vec::new() }
     }
 
     /// Adds an adapter of one's own under a `kind` that provider tables can name; replaces a built-in one
@@ -86,8 +91,22 @@ impl ServerBuilder {
         self
     }
 
-    /// Whether every provider that is on has a known kind and quirks that its adapter takes.
+    /// Adds a tool of one's own, which the server runs.
+    #[must_use]
+    pub fn tool(mut self, tool: impl Tool) -> Self {
+        self.tools.push(Arc::new(tool));
+        self
+    }
+
+    fn tools(&self) -> Result<Registry, StartError> {
+        let own = self.tools.iter().map(|tool| AnyTool::Rust(Arc::clone(tool)));
+        Ok(Registry::new(own)?)
+    }
+
+    /// Whether every provider that is on has a known kind and quirks that its adapter takes, and every tool a
+    /// schema that compiles.
     pub fn check(&self) -> Result<(), StartError> {
+        self.tools()?;
         wiring::providers(&self.resolved, &self.factories).map(drop)
     }
 
@@ -95,6 +114,7 @@ impl ServerBuilder {
     pub fn start(self) -> Result<Running, StartError> {
         raise_open_files();
         let specs = wiring::providers(&self.resolved, &self.factories)?;
+        let tools = Arc::new(self.tools()?);
         let pick = wiring::router(&self.resolved, &specs);
         let discovery = wiring::discovery(&self.resolved, &specs);
         let listing = wiring::listing(&self.resolved, &specs, now());
@@ -104,7 +124,7 @@ impl ServerBuilder {
             None => SledStore::open(store_options(&config.store))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
-        let node = Arc::new(Node::new(specs, limits(config), store, metrics));
+        let node = Arc::new(Node::new(specs, limits(config), store, tools, metrics));
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;
@@ -211,6 +231,13 @@ fn limits(config: &config::Config) -> Limits {
         },
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),
+        tools: ToolLimits {
+            max_turns: 25,
+            max_tool_calls: 100,
+            max_repeats: 3,
+            max_total_tokens: 0,
+            max_concurrent: 8,
+        },
     }
 }
 

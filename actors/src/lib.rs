@@ -28,6 +28,7 @@ mod strict;
 mod summary;
 mod supervisor;
 mod tokenizer;
+pub mod tools;
 mod turn;
 mod upstream;
 
@@ -36,9 +37,9 @@ pub use discovery::{Discovery, Found};
 pub use job::{BackgroundJob, Job, ProviderKey, Reply};
 pub use messages::{
     AskEnd, Batch, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, EndAsked, GoOn, ListModels,
-    LoopEnded, Peek, Sample, SampleError, Sampled, StartResponse,
+    LoopEnded, Peek, RunTool, Sample, SampleError, Sampled, StartResponse,
 };
-pub use node::{Limits, Node, ProviderSpec, Transport};
+pub use node::{Limits, Node, ProviderSpec, ToolLimits, Transport};
 pub use reader::read_along;
 pub use resume::ResumeData;
 pub use supervisor::LoopSupervisor;

@@ -8,6 +8,7 @@ use or_engine::Outcome;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::tools::{ToolContext, ToolRun};
 use crate::{CountJob, Discovery, Found, InputCount, Job, ProviderKey};
 
 /// Starts one response. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter.
@@ -243,3 +244,20 @@ pub struct DiscoverModels {
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<Vec<ModelInfo>, SampleError>")]
 pub struct ListModels;
+
+/// Runs a tool of the server. Sent by a `LoopActor` to the `ToolActor` of its arbiter.
+///
+/// The reply always has a result for the model; what went wrong is said there. Dropping the other end of `gone`
+/// ends the tool at any time.
+#[derive(Debug, Message)]
+#[rtype(result = "ToolRun")]
+pub struct RunTool {
+    /// Which.
+    pub name: String,
+    /// As the model wrote them; they need not be JSON.
+    pub arguments: String,
+    /// What the tool is told of the call.
+    pub context: ToolContext,
+    /// Resolves when the loop is gone.
+    pub gone: oneshot::Receiver<()>,
+}

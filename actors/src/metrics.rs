@@ -30,6 +30,8 @@ pub struct Metrics {
     retries: IntCounterVec,
     resumed: IntCounterVec,
     readers: IntGauge,
+    tool_runs: IntCounterVec,
+    tool_duration: HistogramVec,
 }
 
 /// A reader of an event log; counted until it is dropped.
@@ -50,9 +52,9 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok(metric)
         };
-        let seconds = |name: &str, help: &str| -> Result<HistogramVec, prometheus::Error> {
+        let seconds = |name: &str, help: &str, label: &str| -> Result<HistogramVec, prometheus::Error> {
             let options = HistogramOpts::new(name, help).buckets(DURATION_BUCKETS.to_vec());
-            let metric = HistogramVec::new(options, &["provider"])?;
+            let metric = HistogramVec::new(options, &[label])?;
             registry.register(Box::new(metric.clone()))?;
             Ok(metric)
         };
@@ -61,10 +63,16 @@ impl Metrics {
             "Requests to the API, by provider (empty when none was chosen) and HTTP status or outcome.",
             &["provider", "outcome"],
         )?;
-        let duration =
-            seconds("openresponses_response_duration_seconds", "From request to the end of the answer.")?;
-        let first_token =
-            seconds("openresponses_time_to_first_token_seconds", "From request to the first model output.")?;
+        let duration = seconds(
+            "openresponses_response_duration_seconds",
+            "From request to the end of the answer.",
+            "provider",
+        )?;
+        let first_token = seconds(
+            "openresponses_time_to_first_token_seconds",
+            "From request to the first model output.",
+            "provider",
+        )?;
         let tokens = counter(
             "openresponses_tokens_total",
             "Tokens as the providers count them.",
@@ -112,6 +120,13 @@ impl Metrics {
         )?;
         let readers = IntGauge::new("openresponses_stream_readers", "Clients that read an event log.")?;
         registry.register(Box::new(readers.clone()))?;
+        let tool_runs = counter(
+            "openresponses_tool_runs_total",
+            "Runs of the server's tools, by what came of them.",
+            &["tool", "result"],
+        )?;
+        let tool_duration =
+            seconds("openresponses_tool_duration_seconds", "Runs of the server's tools.", "tool")?;
         Ok(Self {
             registry,
             requests,
@@ -129,6 +144,8 @@ impl Metrics {
             retries,
             resumed,
             readers,
+            tool_runs,
+            tool_duration,
         })
     }
 
@@ -187,6 +204,12 @@ impl Metrics {
     /// Counts a response that a process before this one left unfinished.
     pub fn resumed(&self, goes_on: bool) {
         self.resumed.with_label_values(&[if goes_on { "continued" } else { "ended" }]).inc();
+    }
+
+    /// Counts a run of one of the server's tools.
+    pub(crate) fn tool_run(&self, tool: &str, result: &str, took: Duration) {
+        self.tool_runs.with_label_values(&[tool, result]).inc();
+        self.tool_duration.with_label_values(&[tool]).observe(took.as_secs_f64());
     }
 
     pub(crate) fn reader(&self) -> CountedReader {

@@ -15,6 +15,7 @@ use crate::event_log::EventLog;
 use crate::loop_actor::LoopActor;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::tools::Registry;
 use crate::{AskEnd, Cancel, CancelReason, EndAsked, Peek};
 
 /// How a provider is reached.
@@ -79,6 +80,23 @@ pub struct Limits {
     pub background_max_retries: u32,
     /// Longest pause before that.
     pub background_max_retry_delay: Duration,
+    /// Of the turns and tool calls of one response.
+    pub tools: ToolLimits,
+}
+
+/// Limits of the tool loop of one response; 0: none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ToolLimits {
+    /// Calls of the model.
+    pub max_turns: u32,
+    /// Runs of tools.
+    pub max_tool_calls: u32,
+    /// The same call with the same arguments.
+    pub max_repeats: u32,
+    /// Tokens of all turns, input and output.
+    pub max_total_tokens: u64,
+    /// Runs of tools at the same time.
+    pub max_concurrent: usize,
 }
 
 /// A running loop.
@@ -97,6 +115,8 @@ pub struct Node {
     pub limits: Limits,
     /// The history.
     pub store: Arc<dyn Store>,
+    /// What the server runs itself.
+    pub tools: Arc<Registry>,
     /// Counters.
     pub metrics: Metrics,
     admitted: AtomicUsize,
@@ -112,6 +132,7 @@ impl Node {
         providers: BTreeMap<String, Arc<ProviderSpec>>,
         limits: Limits,
         store: Arc<dyn Store>,
+        tools: Arc<Registry>,
         metrics: Metrics,
     ) -> Self {
         let unfinished = Mutex::new(store.unfinished().into());
@@ -119,6 +140,7 @@ impl Node {
             providers,
             limits,
             store,
+            tools,
             metrics,
             admitted: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),

@@ -16,22 +16,24 @@ use crate::node::RunningLoop;
 use crate::provider::ProviderActor;
 use crate::resume;
 use crate::store::StoreActor;
+use crate::tools::ToolActor;
 use crate::{
     CountInput, DiscoverModels, Found, GoOn, InputCount, Job, LoopEnded, Node, ProviderSpec, StartResponse,
 };
 
-/// One per HTTP worker's arbiter. Owns the arbiter's provider actors and store actor, and makes them anew
-/// if they died.
+/// One per HTTP worker's arbiter. Owns the arbiter's provider actors, store actor and tool actor, and makes them
+/// anew if they died.
 pub struct LoopSupervisor {
     node: Arc<Node>,
     providers: HashMap<String, Addr<ProviderActor>>,
     store: Option<Addr<StoreActor>>,
+    tools: Option<Addr<ToolActor>>,
 }
 
 impl LoopSupervisor {
     /// A supervisor for the arbiter it is started on.
     pub fn new(node: Arc<Node>) -> Self {
-        Self { node, providers: HashMap::new(), store: None }
+        Self { node, providers: HashMap::new(), store: None, tools: None }
     }
 
     fn provider(&mut self, spec: &Arc<ProviderSpec>) -> Addr<ProviderActor> {
@@ -62,6 +64,18 @@ impl LoopSupervisor {
             _ => {
                 let address = StoreActor::new(Arc::clone(&self.node.store)).start();
                 self.store = Some(address.clone());
+                address
+            }
+        }
+    }
+
+    /// The arbiter's tool actor.
+    pub fn tools(&mut self) -> Addr<ToolActor> {
+        match &self.tools {
+            Some(address) if address.connected() => address.clone(),
+            _ => {
+                let address = ToolActor::new(Arc::clone(&self.node)).start();
+                self.tools = Some(address.clone());
                 address
             }
         }

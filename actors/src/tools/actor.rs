@@ -1,0 +1,63 @@
+//! Runs tools: one actor for each arbiter.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, Context, Handler, ResponseFuture};
+use awc::Client;
+use futures_util::FutureExt as _;
+
+use super::ToolRun;
+use super::http::client;
+use super::run::{Failure, finished, run};
+use crate::{Node, RunTool};
+
+/// Owns the arbiter's HTTP client for tools.
+///
+/// One serves all tools: a tool has no state that needs an actor of its own, and its limits hold over all arbiters.
+pub struct ToolActor {
+    node: Arc<Node>,
+    http: Client,
+}
+
+impl ToolActor {
+    /// An actor for the arbiter it is started on.
+    pub fn new(node: Arc<Node>) -> Self {
+        Self { node, http: client() }
+    }
+}
+
+impl Actor for ToolActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Runs of a response are bounded, and so are the responses.
+        ctx.set_mailbox_capacity(4096);
+    }
+}
+
+impl Handler<RunTool> for ToolActor {
+    type Result = ResponseFuture<ToolRun>;
+
+    /// The work has its own panic guard: one call must not take the tools from the others.
+    fn handle(&mut self, message: RunTool, _: &mut Self::Context) -> Self::Result {
+        let (node, http) = (Arc::clone(&self.node), self.http.clone());
+        let (name, response_id) = (message.name.clone(), message.context.response_id.clone());
+        let call_id = message.context.call_id.clone();
+        let started = Instant::now();
+        Box::pin(async move {
+            let work = AssertUnwindSafe(run(&node.tools, &http, message)).catch_unwind().await;
+            let run = work.unwrap_or_else(|_| finished(&name, Err(Failure::Panicked), started.elapsed()));
+            if run.result == "panic" {
+                node.metrics.panicked();
+            }
+            // A name that no tool has is the model's invention, and no label.
+            let label = if run.result == "unknown" { "" } else { name.as_str() };
+            node.metrics.tool_run(label, run.result, run.took);
+            let took_ms = run.took.as_millis() as u64;
+            tracing::info!(%response_id, call_id, tool = label, result = run.result, took_ms, "tool run");
+            run
+        })
+    }
+}
