@@ -16,4 +16,5 @@ mod items;
 mod loop_limits;
 mod resume;
 mod server_tools;
+mod tool_restart;
 mod turns;
