@@ -189,6 +189,7 @@ impl ResponseLoop {
         if assembly.output.len() < finished {
             return false;
         }
+        let mut growing = 0;
         for call in &mut round.calls {
             let Some(Item::FunctionCall(made)) = assembly.output.get(call.index) else { return false };
             if matches!(call.state, CallState::Told { .. }) {
@@ -201,7 +202,10 @@ impl ResponseLoop {
                             let failed = matches!(&call.state, CallState::Done(result) if result.failed);
                             call.state = CallState::Told { failed };
                         }
-                        Some(ItemStatus::InProgress) => break,
+                        Some(ItemStatus::InProgress) => {
+                            growing = 1;
+                            break;
+                        }
                         Some(ItemStatus::Incomplete) | None => return false,
                     }
                 }
@@ -209,6 +213,6 @@ impl ResponseLoop {
                 None => break,
             }
         }
-        behind.next().is_none()
+        behind.next().is_none() && assembly.open.len() == growing
     }
 }

@@ -185,3 +185,22 @@ fn a_kept_output_of_the_upstream_answers_its_call() {
     turn.output.push(Item::Other(or_protocol::OtherItem(map)));
     assert!(build_context(vec![turn], items("u:2")).is_ok());
 }
+
+#[test]
+fn a_turn_whose_calls_are_the_servers_and_the_clients_is_whole_over_two_requests() {
+    let mixed = |status| [(status, "u:1", "r:1 c:a c:b o:a")];
+    check(&mixed(Completed), "o:b", "u:1 r:1 c:a c:b o:a o:b");
+    check_refused(&mixed(Completed), "u:2", "No tool output found for function call b.");
+    check_refused(
+        &mixed(Completed),
+        "o:a o:b",
+        "No tool call found for function call output with call_id a.",
+    );
+    check_noted(&mixed(Cancelled), "u:2", "u:1 r:1 c:a o:a u:2");
+}
+
+#[test]
+fn a_loop_that_broke_off_keeps_the_calls_that_were_run() {
+    check_noted(&[(Failed, "u:1", "r:1 c:a o:a r:2 c:b")], "u:2", "u:1 r:1 c:a o:a u:2");
+    check_noted(&[(Cancelled, "u:1", "c:a c:b o:b")], "u:2", "u:1 c:b o:b u:2");
+}

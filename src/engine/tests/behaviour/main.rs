@@ -13,6 +13,8 @@ mod endings;
 mod examples;
 mod hosted;
 mod items;
+mod loop_limits;
 mod resume;
 mod server_tools;
+mod tool_restart;
 mod turns;

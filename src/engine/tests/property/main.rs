@@ -9,6 +9,7 @@ use proptest::prelude::{ProptestConfig, any};
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use support::scenario::Scenario;
+use support::tool_loop::ToolLoop;
 
 #[path = "../../../../tests/support/mod.rs"]
 mod checks;
@@ -37,6 +38,45 @@ fn a_restart_after_any_frame_ends_in_one_legal_stream() {
     let [again, interrupted] = counts.map(|count| count.get());
     println!("sampled again {again}, interrupted {interrupted}");
     assert!(again >= 200 && interrupted >= 1000);
+}
+
+#[test]
+fn a_loop_over_tools_is_a_legal_stream_and_the_same_unary_answer() {
+    let counts: [Cell<u32>; 5] = Default::default();
+    let count = |at: usize| counts[at].set(counts[at].get() + 1);
+    let result = runner(1500).run(&vec(any::<u8>(), 10..90), |bytes| {
+        let seen = ToolLoop::read(&bytes).check();
+        match seen.outcome {
+            Outcome::Completed => count(0),
+            Outcome::Incomplete => count(1),
+            Outcome::Failed => count(2),
+            Outcome::Cancelled => count(3),
+        }
+        if seen.runs >= 3 {
+            count(4);
+        }
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let counts = counts.map(|count| count.get());
+    println!("completed, incomplete, failed, cancelled, three runs or more: {counts:?}");
+    assert!(counts.into_iter().all(|count| count >= 60), "{counts:?}");
+}
+
+#[test]
+fn a_restart_at_any_moment_of_a_round_runs_no_done_call_again() {
+    let in_round = Cell::new(0);
+    let result = runner(1).run(&(vec(any::<u8>(), 10..70), any::<bool>()), |(bytes, stream)| {
+        in_round.set(in_round.get() + ToolLoop::read(&bytes).check_restarts(stream));
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    println!("went on within a round {} times", in_round.get());
+    assert!(in_round.get() >= 500);
 }
 
 #[test]

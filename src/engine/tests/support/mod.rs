@@ -7,3 +7,4 @@ pub mod restart;
 pub mod scenario;
 pub mod script;
 pub mod server_tools;
+pub mod tool_loop;

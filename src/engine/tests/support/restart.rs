@@ -23,7 +23,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    fn take(played: &Played, input: usize) -> Self {
+    /// What is on disk now; `input`: where the script goes on.
+    pub fn take(played: &Played, input: usize) -> Self {
         let record = played.engine.record();
         Self {
             status: record.status,
