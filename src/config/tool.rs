@@ -252,6 +252,16 @@ mod tests {
     }
 
     #[test]
+    fn the_configurations_of_the_examples_load() {
+        for (text, name) in [
+            (include_str!("../../examples/http_tool.toml"), "get_weather"),
+            (include_str!("../../examples/command_tool.toml"), "count_words"),
+        ] {
+            assert!(Config::from_toml(text).unwrap().tools.contains_key(name));
+        }
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         check_error("[tools.x]\nkind = 'http'", "`tools.x.description` is missing");
         check_error("[tools.x]\ndescription = 'x'", "`tools.x.kind` is missing");
