@@ -57,7 +57,7 @@ browser() {
         --dump-dom "$page/browser.html?server=$url&ask=Hello+browser"
 }
 
-(cd "$repo" && cargo build --locked --bin open-responses --example custom_provider --example embedding)
+(cd "$repo" && cargo build --locked --bin open-responses --example custom_provider --example embedding --example rust_tool)
 server=${OPEN_RESPONSES_BIN:-$target/debug/open-responses}
 
 python3 -u -m http.server 0 --bind 127.0.0.1 --directory "$here" >"$work/pages.out" 2>&1 &
@@ -85,6 +85,27 @@ pids+=($!)
 custom=$(await "$work/custom.out" 'http://127\.0\.0\.1:[0-9]+')
 check custom_provider.rs 'HELLO THERE' 'openresponses-translation: temperature;dropped' -- curl -si "$custom/v1/responses" \
     -H 'content-type: application/json' -d '{"model": "shout/loud", "input": "Hello there", "temperature": 0.5}'
+
+check rust_tool.rs '"type":"function_call"' '"type":"function_call_output"' 'get_price answered: ' '\"price\":25' -- \
+    "$target/debug/examples/rust_tool"
+
+# Starts a server with an example's configuration, where `examples` is, and asks it; prints the answer.
+tool_server=
+serve_tool() {
+    (cd "$repo" && exec "$server" --config "$2" --bind 127.0.0.1:0 --data "$work/$1-data") >"$work/$1.out" 2>"$work/$1.err" &
+    pids+=($!)
+    tool_server=$(await "$work/$1.out" 'http://127\.0\.0\.1:[0-9]+')
+}
+python3 "$here/http_tool.py" 0 >"$work/http_tool.out" 2>&1 &
+pids+=($!)
+endpoint=$(await "$work/http_tool.out" 'http://127\.0\.0\.1:[0-9]+/')
+OR__TOOLS__GET_WEATHER__URL=$endpoint serve_tool http "$here/http_tool.toml"
+check http_tool.py '"type":"function_call_output"' 'get_weather answered: ' '18 degrees and sunny' -- curl -s "$tool_server/v1/responses" \
+    -H 'content-type: application/json' \
+    -d '{"model": "demo", "input": "What is the weather in Oslo?", "tools": [{"type": "function", "name": "get_weather"}]}'
+serve_tool command "$here/command_tool.toml"
+check command_tool.py '"type":"function_call_output"' 'count_words answered: ' '\"words\": 6' -- curl -s "$tool_server/v1/responses" \
+    -H 'content-type: application/json' -d '{"model": "demo", "input": "Count the words of this text."}'
 
 chromium=${CHROMIUM:-$(command -v chromium || true)}
 if [ -n "$chromium" ]; then

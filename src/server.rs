@@ -38,6 +38,14 @@ pub enum StartError {
         /// What is wrong, naming the key.
         reason: String,
     },
+    /// A tool's table is wrong.
+    #[error("tool `{name}`: {reason}")]
+    ToolTable {
+        /// Its name.
+        name: String,
+        /// What is wrong, naming the key.
+        reason: String,
+    },
     /// A tool is wrong, or two have the same name.
     #[error(transparent)]
     Tool(#[from] RegistryError),
@@ -100,7 +108,7 @@ impl ServerBuilder {
 
     fn tools(&self) -> Result<Registry, StartError> {
         let own = self.tools.iter().map(|tool| AnyTool::Rust(Arc::clone(tool)));
-        Ok(Registry::new(own)?)
+        Ok(Registry::new(wiring::tools(&self.resolved)?.into_iter().chain(own))?)
     }
 
     /// Whether every provider that is on has a known kind and quirks that its adapter takes, and every tool a
@@ -219,7 +227,7 @@ fn store_options(store: &config::Store) -> SledOptions {
 }
 
 fn limits(config: &config::Config) -> Limits {
-    let config::Config { server, background, .. } = config;
+    let config::Config { server, background, tool_limits, .. } = config;
     Limits {
         max_concurrent_responses: server.max_concurrent_responses,
         keepalive: server.keepalive(),
@@ -232,11 +240,11 @@ fn limits(config: &config::Config) -> Limits {
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),
         tools: ToolLimits {
-            max_turns: 25,
-            max_tool_calls: 100,
-            max_repeats: 3,
-            max_total_tokens: 0,
-            max_concurrent: 8,
+            max_turns: tool_limits.max_turns,
+            max_tool_calls: tool_limits.max_tool_calls,
+            max_repeats: tool_limits.max_repeats,
+            max_total_tokens: tool_limits.max_total_tokens,
+            max_concurrent: tool_limits.max_concurrent_per_response,
         },
     }
 }

@@ -1,16 +1,21 @@
-//! From configuration to providers and routes.
+//! From configuration to providers, routes and tools.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use or_actors::tools::{AnyTool, CommandTool, HttpMethod, HttpTool, Offer, ToolSpec};
 use or_actors::{Discovery, ProviderSpec, Transport};
 use or_adapters::{Abilities, Adapter, ModelInfo, ProviderOptions, builtin};
 use or_http::{Card, ListedModel, Listing, Pick, Picked, Source};
 use or_protocol::ApiError;
+use serde_json::Value;
 
 use crate::StartError;
-use crate::config::{Config, Provider, ProviderState, Resolved, Target};
+use crate::config::{
+    Config, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, Target, ToolKind,
+    ToolMethod, ToolOffer,
+};
 
 /// Makes an adapter of a user's own kind.
 pub(crate) type Factory = dyn Fn(&ProviderOptions) -> Result<Arc<dyn Adapter>, String> + Send + Sync;
@@ -75,6 +80,70 @@ fn spec(
         max_concurrent: config.max_concurrent,
         running: AtomicUsize::new(0),
     })
+}
+
+/// The tools of the configuration.
+pub(crate) fn tools(resolved: &Resolved) -> Result<Vec<AnyTool>, StartError> {
+    resolved.tools.iter().map(|(name, tool)| self::tool(name, tool)).collect()
+}
+
+fn tool(name: &str, tool: &ResolvedTool) -> Result<AnyTool, StartError> {
+    let config = &tool.config;
+    let bad = |reason: String| StartError::ToolTable { name: name.to_owned(), reason };
+    let spec = ToolSpec::new(name, &config.description);
+    let read = |text: &str| serde_json::from_str(text).map_err(|e| bad(format!("its parameters: {e}")));
+    let parameters = match &config.parameters {
+        Parameters::Text(text) => read(text)?,
+        Parameters::Table(table) if !table.is_empty() => Value::Object(table.clone()),
+        Parameters::Table(_) if config.parameters_file.as_os_str().is_empty() => spec.parameters.clone(),
+        Parameters::Table(_) => {
+            let path = config.parameters_file.display();
+            let text = std::fs::read_to_string(&config.parameters_file)
+                .map_err(|error| bad(format!("`parameters_file` {path} cannot be read: {error}")))?;
+            read(&text)?
+        }
+    };
+    let spec = ToolSpec {
+        parameters,
+        idempotent: config.idempotent,
+        timeout: config.timeout(),
+        max_output_bytes: config.max_output_bytes,
+        max_concurrent: config.max_concurrent,
+        offer: match config.offer {
+            ToolOffer::Requested => Offer::Requested,
+            ToolOffer::Always => Offer::Always,
+        },
+        ..spec
+    };
+    let exposed = |list: &[(String, Secret)]| {
+        list.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+    };
+    match (config.kind, config.command.split_first()) {
+        (Some(ToolKind::Http), _) => Ok(AnyTool::Http(Arc::new(HttpTool {
+            spec,
+            url: config.url.clone(),
+            method: match config.method {
+                ToolMethod::Get => HttpMethod::Get,
+                ToolMethod::Post => HttpMethod::Post,
+                ToolMethod::Put => HttpMethod::Put,
+                ToolMethod::Patch => HttpMethod::Patch,
+                ToolMethod::Delete => HttpMethod::Delete,
+            },
+            headers: exposed(&tool.headers),
+        }))),
+        (Some(ToolKind::Command), Some((program, arguments))) => {
+            let folder = &config.working_directory;
+            Ok(AnyTool::Rust(Arc::new(CommandTool {
+                spec,
+                program: program.clone(),
+                arguments: arguments.to_vec(),
+                environment: exposed(&tool.environment),
+                working_directory: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
+            })))
+        }
+        (Some(ToolKind::Command), None) => Err(bad("`command` is missing".into())),
+        (None, _) => Err(bad("`kind` is missing".into())),
+    }
 }
 
 /// The router: model name to provider (design D16).
@@ -200,6 +269,7 @@ fn unknown(model: &str, why: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use or_actors::Found;
+    use or_actors::tools::Registry;
     use pretty_assertions::assert_eq;
 
     use super::*;
@@ -244,6 +314,33 @@ mod tests {
         );
         let route = "[[routes]]\npattern = '^mine'\nprovider = 'azure'";
         check(&format!("{azure}{route}"), &[("azure/gpt-5.1", "azure"), ("mine", "azure")]);
+    }
+
+    #[track_caller]
+    fn check_tools(toml: &str, want: Result<&[&str], &str>) {
+        let resolved = Config::from_toml(toml).unwrap().resolve(&Env::from_iter([("PATH", "/bin")])).unwrap();
+        let got = tools(&resolved).and_then(|tools| Ok(Registry::new(tools)?));
+        let names = got.as_ref().map(|registry| registry.names().collect::<Vec<_>>());
+        assert_eq!(names.map_err(ToString::to_string), want.map(<[_]>::to_vec).map_err(str::to_owned));
+    }
+
+    #[test]
+    fn tools_are_made_of_their_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("schema.json");
+        std::fs::write(&path, r#"{"type": "object"}"#).unwrap();
+        let http = "[tools.a]\nkind = 'http'\ndescription = 'x'\nurl = 'http://x'\n";
+        let command = "[tools.b]\nkind = 'command'\ndescription = 'x'\ncommand = ['x']\n";
+        check_tools(
+            &format!("{http}parameters = '{{\"type\":\"object\"}}'\n{command}parameters_file = {path:?}"),
+            Ok(&["a", "b"]),
+        );
+        let text =
+            "the parameters of the tool `a` are no JSON Schema of an object: its `type` must be `object`";
+        check_tools(&format!("{http}parameters.type = 'string'"), Err(text));
+        let text =
+            "tool `b`: `parameters_file` no.json cannot be read: No such file or directory (os error 2)";
+        check_tools(&format!("{command}parameters_file = 'no.json'"), Err(text));
     }
 
     #[test]

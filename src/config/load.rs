@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 use super::error::{ConfigError, Origin, nearest};
-use super::{Config, Env, env, parse_address, provider, routes, schema};
+use super::{Config, Env, env, parse_address, provider, routes, schema, tool};
 
 /// Read if no file is named and this one is in the working directory.
 const DEFAULT_FILE: &str = "config.toml";
@@ -121,6 +121,9 @@ fn check_links(config: &Config, origin_of: impl Fn(&str) -> Origin) -> Result<()
             let key = format!("providers.{name}.base_url");
             return Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest: None });
         }
+    }
+    for (name, tool) in &config.tools {
+        tool::check(name, tool, &origin_of)?;
     }
     for (index, route) in config.routes.iter().enumerate() {
         if !config.providers.contains_key(&route.provider) {

@@ -15,6 +15,7 @@ mod rule;
 mod schema;
 mod secret;
 mod summary;
+mod tool;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,6 +32,7 @@ pub use provider::{HeaderValue, ProviderConfig, ProviderKind};
 pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved};
 pub use routes::{Pattern, Route, Target, built_in_routes};
 pub use secret::Secret;
+pub use tool::{Parameters, ResolvedTool, ToolConfig, ToolKind, ToolLimits, ToolMethod, ToolOffer};
 
 /// The whole configuration.
 ///
@@ -46,6 +48,9 @@ pub struct Config {
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
     pub providers: BTreeMap<String, ProviderConfig>,
     pub security: Security,
+    /// By name: what the server runs itself.
+    pub tools: BTreeMap<String, ToolConfig>,
+    pub tool_limits: ToolLimits,
     /// The user's own routes; the built-in ones are added by [`Config::pick`].
     pub routes: Vec<Route>,
 }
@@ -59,6 +64,8 @@ impl Default for Config {
             background: Background::default(),
             providers: provider::built_in_providers(),
             security: Security::default(),
+            tools: BTreeMap::new(),
+            tool_limits: ToolLimits::default(),
             routes: Vec::new(),
         }
     }
@@ -315,6 +322,7 @@ mod tests {
         let config = Config::from_toml(&format!("{SHOWN}\n{}", lines.join("\n"))).unwrap();
         let added = config.providers.keys().filter(|name| !Config::default().providers.contains_key(*name));
         assert_eq!(added.collect::<Vec<_>>(), ["groq", "mistral", "my-vllm", "openrouter", "zai"]);
+        assert_eq!(config.tools.keys().collect::<Vec<_>>(), ["get_weather", "word_count"]);
         assert_eq!(config.pick("glm-5").map(|target| target.provider), Some("zai"));
     }
 

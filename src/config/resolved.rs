@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::error::ConfigError;
-use super::{ClientProviderKeys, Config, Env, HeaderValue, ProviderConfig, Secret};
+use super::{ClientProviderKeys, Config, Env, HeaderValue, ProviderConfig, ResolvedTool, Secret};
 
 /// A configuration, and what the environment adds to it.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Resolved {
     pub client_keys: Vec<ClientKey>,
     /// The providers of the configuration, by the same names.
     pub providers: BTreeMap<String, Provider>,
+    /// The tools of the configuration, by the same names.
+    pub tools: BTreeMap<String, ResolvedTool>,
 }
 
 /// A key that clients may show as `Authorization: Bearer`.
@@ -79,11 +81,17 @@ impl Config {
             let state = state(name, provider, self.auth.client_provider_keys, env)?;
             let headers = match state {
                 ProviderState::Off(_) => Vec::new(),
-                ProviderState::On { .. } | ProviderState::ClientKeyOnly => headers(name, provider, env)?,
+                ProviderState::On { .. } | ProviderState::ClientKeyOnly => {
+                    header_values(&format!("providers.{name}.headers"), &provider.headers, env)?
+                }
             };
             providers.insert(name.clone(), Provider { config: provider.clone(), state, headers });
         }
-        Ok(Resolved { config: self, client_keys, providers })
+        let mut tools = BTreeMap::new();
+        for (name, tool) in &self.tools {
+            tools.insert(name.clone(), ResolvedTool::new(name, tool, env)?);
+        }
+        Ok(Resolved { config: self, client_keys, providers, tools })
     }
 
     fn client_keys(&self, env: &Env) -> Result<Vec<ClientKey>, ConfigError> {
@@ -141,21 +149,26 @@ fn state(
     })
 }
 
-fn headers(
-    provider_name: &str,
-    provider: &ProviderConfig,
+/// Headers of the table at `key` with their values.
+pub(super) fn header_values(
+    key: &str,
+    headers: &BTreeMap<String, HeaderValue>,
     env: &Env,
 ) -> Result<Vec<(String, Secret)>, ConfigError> {
     let resolve = |(name, value): (&String, &HeaderValue)| {
         let value = match value {
             HeaderValue::Text(text) => Secret::new(text.as_str()),
-            HeaderValue::Env { env: variable } => {
-                secret(env, &format!("providers.{provider_name}.headers.{name}"), variable)?
-            }
+            HeaderValue::Env { env: variable } => secret(env, &format!("{key}.{name}"), variable)?,
         };
         Ok((name.clone(), value))
     };
-    provider.headers.iter().map(resolve).collect()
+    headers.iter().map(resolve).collect()
+}
+
+/// Reads a variable that `key` names, as it is.
+pub(super) fn variable(env: &Env, key: &str, variable: &str) -> Result<Secret, ConfigError> {
+    let unset = || ConfigError::UnsetVariable { key: key.to_owned(), variable: variable.to_owned() };
+    env.get(variable).map(Secret::new).ok_or_else(unset)
 }
 
 /// Reads a variable that `key` names. White space around it is taken off:

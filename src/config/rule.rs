@@ -18,14 +18,20 @@ pub(super) enum Rule {
     OneOf(&'static [&'static str]),
     Address,
     Path,
+    OptionalPath,
+    Text,
     Name,
     Variable,
     OptionalVariable,
+    Variables,
     BaseUrl,
+    Url,
     Pattern,
     Header,
     Models,
     AnyTable,
+    Schema,
+    Command,
     Origins,
     HostPorts,
 }
@@ -46,14 +52,20 @@ impl Rule {
                 parse_address(text(value)?).is_some(),
                 "must be an address with a port, such as `127.0.0.1:4000` or `localhost:4000`",
             ),
-            Self::Path => holds(!text(value)?.is_empty(), "must not be empty"),
+            Self::Path | Self::Text => holds(!text(value)?.is_empty(), "must not be empty"),
+            Self::OptionalPath => text(value).map(drop),
             Self::Name => text(value).map(Self::name_problem)?.map_or(Ok(()), |problem| Err(problem.into())),
             Self::Variable => holds(is_variable(text(value)?), VARIABLE),
             Self::OptionalVariable => {
                 let name = text(value)?;
                 holds(name.is_empty() || is_variable(name), VARIABLE)
             }
+            Self::Variables => holds(
+                texts(value)?.into_iter().all(is_variable),
+                "must be a list of names of environment variables",
+            ),
             Self::BaseUrl => base_url(text(value)?),
+            Self::Url => url(text(value)?),
             Self::Pattern => match Pattern::new(text(value)?) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(format!("is not a regular expression: {error}")),
@@ -64,6 +76,11 @@ impl Rule {
                 "must be a list of model names, without white space",
             ),
             Self::AnyTable => typed(value, "a table", Value::as_table).map(drop),
+            Self::Schema => schema(value),
+            Self::Command => holds(
+                texts(value)?.first().is_none_or(|program| !program.is_empty()),
+                "must be a list of a program and its arguments",
+            ),
             Self::Origins => origins(&texts(value)?),
             Self::HostPorts => holds(
                 texts(value)?.into_iter().all(is_host_port),
@@ -79,6 +96,13 @@ impl Rule {
         (!fits).then_some("must have a name of 1 to 64 letters, digits, `-`, `_` or `.`")
     }
 
+    /// What is wrong with the name of a tool: the providers' own rule.
+    pub(super) fn tool_name_problem(name: &str) -> Option<&'static str> {
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let fits = (1..=64).contains(&name.len()) && name.chars().all(good);
+        (!fits).then_some("must have a name of 1 to 64 letters, digits, `_` or `-`")
+    }
+
     pub(super) fn header_name_problem(name: &str) -> Option<&'static str> {
         const OURS: [&str; 5] = ["host", "content-length", "content-type", "connection", "transfer-encoding"];
         match HeaderName::from_bytes(name.as_bytes()) {
@@ -90,16 +114,17 @@ impl Rule {
 
     /// Whether the value is a list of strings, which a variable may give with commas.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Models | Self::Origins | Self::HostPorts)
+        matches!(self, Self::Models | Self::Origins | Self::HostPorts | Self::Variables | Self::Command)
     }
 
     /// Whether the value is one string, which a variable may give without quotes.
     pub(super) fn is_text(self) -> bool {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
-            Self::OptionalVariable | Self::BaseUrl | Self::Pattern | Self::Header => true,
-            Self::Bool | Self::Int(..) | Self::AnyTable => false,
-            Self::Models | Self::Origins | Self::HostPorts => false,
+            Self::OptionalVariable | Self::BaseUrl | Self::Url | Self::Pattern | Self::Header => true,
+            Self::Text | Self::OptionalPath => true,
+            Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
+            Self::Models | Self::Origins | Self::HostPorts | Self::Variables | Self::Command => false,
         }
     }
 }
@@ -115,14 +140,19 @@ impl fmt::Display for Rule {
             }
             Self::Address => f.write_str("`address:port`"),
             Self::Path => f.write_str("path"),
+            Self::OptionalPath => f.write_str("path or empty"),
+            Self::Text => f.write_str("text"),
             Self::Name => f.write_str("name"),
             Self::Variable => f.write_str("variable"),
             Self::OptionalVariable => f.write_str("variable or empty"),
-            Self::BaseUrl => f.write_str("URL"),
+            Self::Variables => f.write_str("list of variables"),
+            Self::BaseUrl | Self::Url => f.write_str("URL"),
             Self::Pattern => f.write_str("regular expression"),
             Self::Header => f.write_str("text or `{ env = \"…\" }`"),
             Self::Models => f.write_str("list of model names"),
             Self::AnyTable => f.write_str("table"),
+            Self::Schema => f.write_str("JSON Schema, as a table or JSON text"),
+            Self::Command => f.write_str("list of texts"),
             Self::Origins => f.write_str("origins or `[\"*\"]`"),
             Self::HostPorts => f.write_str("list of `host:port`"),
         }
@@ -176,8 +206,13 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+fn base_url(text: &str) -> Result<(), String> {
+    holds(!text.contains(['?', '#']), "must not hold a query or fragment")?;
+    url(text)
+}
+
 /// Empty is allowed here: whether the kind needs a URL is not known to one key.
-fn base_url(url: &str) -> Result<(), String> {
+fn url(url: &str) -> Result<(), String> {
     if url.is_empty() {
         return Ok(());
     }
@@ -188,7 +223,19 @@ fn base_url(url: &str) -> Result<(), String> {
         "must begin with `http://` or `https://` and a host",
     )?;
     holds(!authority.contains('@'), "must not hold a user or password; use api_key_env or headers")?;
-    holds(uri.query().is_none() && !url.contains('#'), "must not hold a query or fragment")
+    holds(!url.contains('#'), "must not hold a fragment")
+}
+
+/// Whether it is a schema that works is known when it is compiled.
+fn schema(value: &Value) -> Result<(), String> {
+    let problem = "must be a table, or JSON text of an object";
+    match value {
+        Value::Table(_) => Ok(()),
+        Value::String(text) => {
+            holds(serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok(), problem)
+        }
+        _ => Err(problem.into()),
+    }
 }
 
 fn header(value: &Value) -> Result<(), String> {

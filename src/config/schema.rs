@@ -46,6 +46,26 @@ const KEYS: &[(&str, Rule)] = &[
     ("providers.<name>.headers.<header>", Rule::Header),
     ("providers.<name>.quirks", Rule::AnyTable),
     ("security.allow_private_hosts", Rule::HostPorts),
+    ("tools.<tool>.kind", Rule::OneOf(&["http", "command"])),
+    ("tools.<tool>.description", Rule::Text),
+    ("tools.<tool>.parameters", Rule::Schema),
+    ("tools.<tool>.parameters_file", Rule::OptionalPath),
+    ("tools.<tool>.url", Rule::Url),
+    ("tools.<tool>.method", Rule::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"])),
+    ("tools.<tool>.headers.<header>", Rule::Header),
+    ("tools.<tool>.command", Rule::Command),
+    ("tools.<tool>.env", Rule::Variables),
+    ("tools.<tool>.working_directory", Rule::OptionalPath),
+    ("tools.<tool>.timeout_s", Rule::Int(1, 86_400)),
+    ("tools.<tool>.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("tools.<tool>.max_concurrent", Rule::Int(0, 1_000_000)),
+    ("tools.<tool>.idempotent", Rule::Bool),
+    ("tools.<tool>.offer", Rule::OneOf(&["requested", "always"])),
+    ("tool_limits.max_turns", Rule::Int(0, 1_000_000)),
+    ("tool_limits.max_tool_calls", Rule::Int(0, 1_000_000)),
+    ("tool_limits.max_repeats", Rule::Int(0, 1_000_000)),
+    ("tool_limits.max_total_tokens", Rule::Int(0, 1 << 40)),
+    ("tool_limits.max_concurrent_per_response", Rule::Int(0, 1_000_000)),
     ("routes[].pattern", Rule::Pattern),
     ("routes[].provider", Rule::Name),
 ];
@@ -169,6 +189,7 @@ fn check_table(table: &Table, place: &Place, origin: &Origin) -> Result<(), Conf
 pub(super) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str> {
     match placeholder {
         "<name>" => Rule::name_problem(name),
+        "<tool>" => Rule::tool_name_problem(name),
         "<header>" => Rule::header_name_problem(name),
         _ => None,
     }
@@ -198,6 +219,8 @@ pub(super) fn rows() -> Vec<String> {
     let mut defaults = Table::try_from(super::Config::default()).unwrap();
     let provider = Value::try_from(super::ProviderConfig::default()).unwrap();
     defaults["providers"].as_table_mut().unwrap().insert("<name>".into(), provider);
+    let tool = Value::try_from(super::ToolConfig::default()).unwrap();
+    defaults["tools"].as_table_mut().unwrap().insert("<tool>".into(), tool);
     let default = |key: &str| {
         key.split('.').try_fold(&Value::Table(defaults.clone()), |at, step| at.get(step)).cloned()
     };
@@ -214,7 +237,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::{AuthKey, Config, HeaderValue, Pattern, Route};
+    use crate::config::{AuthKey, Config, HeaderValue, Pattern, Route, ToolConfig, ToolKind};
 
     #[track_caller]
     fn check_error(toml: &str, want: &str) {
@@ -245,6 +268,9 @@ mod tests {
         let demo = config.providers.get_mut("demo").unwrap();
         demo.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.routes.push(Route { pattern: Pattern::new(".").unwrap(), provider: "demo".into() });
+        let mut tool = ToolConfig { kind: Some(ToolKind::Http), ..ToolConfig::default() };
+        tool.headers.insert("x".into(), HeaderValue::Text("y".into()));
+        config.tools.insert("t".into(), tool);
         config.auth.keys.push(AuthKey { name: "a".into(), key_env: "A".into() });
         let mut got = Vec::new();
         leaves(&Value::try_from(&config).unwrap(), &Place::default(), &mut got);

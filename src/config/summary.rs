@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{ProviderState, Resolved, built_in_routes};
+use super::{ProviderState, Resolved, ToolKind, ToolOffer, built_in_routes};
 
 impl Resolved {
     /// What the operator most likely does not want, one sentence each.
@@ -53,6 +53,23 @@ impl fmt::Display for Resolved {
             }
             writeln!(f, "provider     {name} ({place}): {state}")?;
         }
+        for (name, tool) in &self.tools {
+            let config = &tool.config;
+            let place = match config.kind {
+                // A query may hold a key.
+                Some(ToolKind::Http) => {
+                    format!("http at {}", config.url.split('?').next().unwrap_or_default())
+                }
+                Some(ToolKind::Command) | None => {
+                    format!("command {}", config.command.first().map_or("", String::as_str))
+                }
+            };
+            let offer = match config.offer {
+                ToolOffer::Requested => "for requests that name it",
+                ToolOffer::Always => "for every request",
+            };
+            writeln!(f, "tool         {name} ({place}): {offer}")?;
+        }
         let (first, last) = self.config.user_routes();
         for route in first.iter().chain(built_in_routes()).chain(last) {
             writeln!(f, "route        {} -> {}", route.pattern.as_str(), route.provider)?;
@@ -94,6 +111,20 @@ mod tests {
             "providers.demo.enabled = false\n[[routes]]\npattern = '^x'\nprovider = 'demo'",
             &["the route `^x` leads to `demo`, which is off: `enabled` is false"],
         );
+    }
+
+    #[test]
+    fn the_summary_lists_the_tools_without_their_queries() {
+        let http = "[tools.weather]\nkind = 'http'\ndescription = 'x'\nurl = 'http://x/run?key=hush'\n";
+        let command = "[tools.clock]\nkind = 'command'\ndescription = 'x'\ncommand = ['date', 'hush']\n";
+        let toml = format!("{http}{command}env = []\noffer = 'always'");
+        let got = Config::from_toml(&toml).unwrap().resolve(&Env::default()).unwrap().to_string();
+        let lines: Vec<_> = got.lines().filter(|line| line.starts_with("tool ")).collect();
+        let want = [
+            "tool         clock (command date): for every request",
+            "tool         weather (http at http://x/run): for requests that name it",
+        ];
+        assert_eq!(lines, want);
     }
 
     #[test]

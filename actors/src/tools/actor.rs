@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use super::ToolRun;
 use super::http::client;
 use super::run::{Failure, finished, run};
+use crate::summary::millis;
 use crate::{Node, RunTool};
 
 /// Owns the arbiter's HTTP client for tools.
@@ -55,8 +56,8 @@ impl Handler<RunTool> for ToolActor {
             // A name that no tool has is the model's invention, and no label.
             let label = if run.result == "unknown" { "" } else { name.as_str() };
             node.metrics.tool_run(label, run.result, run.took);
-            let took_ms = run.took.as_millis() as u64;
-            tracing::info!(%response_id, call_id, tool = label, result = run.result, took_ms, "tool run");
+            let duration_ms = millis(run.took);
+            tracing::info!(%response_id, call_id, tool = label, result = run.result, duration_ms, "tool run");
             run
         })
     }
