@@ -124,7 +124,8 @@ async fn counted(
     store: &Addr<StoreActor>,
 ) -> Result<InputCount, ApiError> {
     let job = *job;
-    let CreateResponseBody { input, previous_response_id, settings, .. } = job.body;
+    let CreateResponseBody { input, previous_response_id, mut settings, .. } = job.body;
+    node.tools.plan(&mut settings.tools, &settings.tool_choice);
     // An id for items that have none; nothing is kept under it.
     let id = ResponseId::new();
     let previous = previous_response_id.as_deref();

@@ -1,13 +1,12 @@
 //! Carries out what the engine of one response says, until it is over.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
 use or_adapters::Note;
-use or_engine::{Action, Input, LoopLimits, LoopSpec, Outcome, Output, ResponseLoop};
+use or_engine::{Action, Input, LoopSpec, Outcome, Output, ResponseLoop};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, ResponseId, ResponseStatus};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -22,6 +21,7 @@ use crate::references;
 use crate::resume::ResumeData;
 use crate::store::StoreActor;
 use crate::summary::Summary;
+use crate::tools::ToolActor;
 use crate::turn::Translated;
 use crate::{CancelReason, Job, Node, ProviderKey, ProviderSpec, SampleError};
 
@@ -34,6 +34,7 @@ pub(crate) struct Links {
     pub(crate) node: Arc<Node>,
     pub(crate) provider: Addr<ProviderActor>,
     pub(crate) store: Addr<StoreActor>,
+    pub(crate) tools: Addr<ToolActor>,
     pub(crate) control: Rc<Control>,
     /// Of a background response that streams.
     pub(crate) log: Option<Arc<EventLog>>,
@@ -85,6 +86,7 @@ pub(crate) struct Drive {
 pub(crate) enum Next {
     Begin,
     Sample,
+    RunTools,
     Commit,
     End(Option<Outcome>),
     /// Leave it as it is on disk; the next start goes on with it.
@@ -97,8 +99,8 @@ impl Next {
     /// What an action of the engine asks for.
     pub(crate) fn of(action: Option<Action>) -> Self {
         match action {
-            // No tool is registered, so none is asked for; if one were, the turn would count as unfinished.
-            None | Some(Action::RunTools) => Self::More,
+            None => Self::More,
+            Some(Action::RunTools) => Self::RunTools,
             Some(Action::Begin) => Self::Begin,
             Some(Action::CallModel) => Self::Sample,
             Some(Action::Commit) => Self::Commit,
@@ -163,6 +165,7 @@ impl Drive {
             next = match next {
                 Next::Begin => self.begin().await,
                 Next::Sample => self.sample().await,
+                Next::RunTools => self.run_tools().await,
                 Next::Commit => self.commit().await,
                 Next::End(outcome) => return self.finish(outcome),
                 Next::Park => return self.park(),
@@ -212,11 +215,14 @@ impl Drive {
 
     pub(crate) fn spec(
         &self,
-        body: CreateResponseBody,
+        mut body: CreateResponseBody,
         model: String,
         created_at: i64,
         context: Vec<Item>,
     ) -> LoopSpec {
+        let node = &self.links.node;
+        let settings = &mut body.settings;
+        let server_tools = node.tools.plan(&mut settings.tools, &settings.tool_choice);
         LoopSpec {
             id: self.request.id.clone(),
             created_at,
@@ -227,9 +233,9 @@ impl Drive {
             stream: body.stream,
             settings: body.settings,
             context,
-            reasoning_events: self.links.node.limits.reasoning_events,
-            server_tools: BTreeSet::new(),
-            limits: LoopLimits::default(),
+            reasoning_events: node.limits.reasoning_events,
+            server_tools,
+            limits: node.limits.tools.of_loop(),
         }
     }
 

@@ -28,6 +28,7 @@ mod strict;
 mod summary;
 mod supervisor;
 mod tokenizer;
+mod tool_round;
 pub mod tools;
 mod turn;
 mod upstream;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Recipient,
+    Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Recipient,
     ResponseFuture, WrapFuture as _,
 };
 use futures_util::FutureExt as _;
@@ -16,10 +16,7 @@ use tokio::time::timeout;
 
 use crate::control::Control;
 use crate::drive::{Drive, Links};
-use crate::event_log::EventLog;
-use crate::provider::ProviderActor;
-use crate::store::StoreActor;
-use crate::{AskEnd, Cancel, CancelReason, EndAsked, Job, LoopEnded, Node, Peek};
+use crate::{AskEnd, Cancel, CancelReason, EndAsked, Job, LoopEnded, Peek};
 
 /// How long who asks waits for a look or an end. A loop that is busy writing answers neither.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
@@ -41,16 +38,12 @@ pub(crate) struct LoopActor {
 impl LoopActor {
     pub(crate) fn new(
         job: Box<Job>,
-        node: Arc<Node>,
-        provider: Addr<ProviderActor>,
-        store: Addr<StoreActor>,
-        log: Option<Arc<EventLog>>,
+        links: Links,
         supervisor: Recipient<LoopEnded>,
     ) -> Self {
-        let control = Rc::new(Control::default());
+        let control = Rc::clone(&links.control);
         let (id, owner) = (job.id.clone(), job.owner.clone());
         let (stored, background) = (job.body.store, job.background.is_some());
-        let links = Links { node, provider, store, control: Rc::clone(&control), log };
         Self { id, work: Some((job, links)), control, owner, stored, background, supervisor, outcome: None }
     }
 }

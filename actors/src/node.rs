@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use or_adapters::Adapter;
-use or_engine::ReasoningEvents;
+use or_engine::{LoopLimits, ReasoningEvents};
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::event_log::EventLog;
@@ -97,6 +97,19 @@ pub struct ToolLimits {
     pub max_total_tokens: u64,
     /// Runs of tools at the same time.
     pub max_concurrent: usize,
+}
+
+impl ToolLimits {
+    /// As the engine has them.
+    pub(crate) fn of_loop(self) -> LoopLimits {
+        let some = |limit: u32| if limit == 0 { u32::MAX } else { limit };
+        LoopLimits {
+            max_turns: some(self.max_turns),
+            max_tool_calls: (self.max_tool_calls > 0).then_some(self.max_tool_calls),
+            max_repeats: some(self.max_repeats),
+            max_total_tokens: (self.max_total_tokens > 0).then_some(self.max_total_tokens),
+        }
+    }
 }
 
 /// A running loop.

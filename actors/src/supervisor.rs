@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, AsyncContext as _, Context, Handler, ResponseFuture, WrapFuture as _};
@@ -10,6 +11,7 @@ use futures_util::FutureExt as _;
 use or_protocol::ApiError;
 
 use crate::count::count;
+use crate::drive::Links;
 use crate::event_log::EventLog;
 use crate::loop_actor::LoopActor;
 use crate::node::RunningLoop;
@@ -49,12 +51,16 @@ impl LoopSupervisor {
 
     fn spawn(&mut self, job: Box<Job>, ctx: &Context<Self>) {
         let id = job.id.clone();
-        let provider = self.provider(&job.provider);
-        let store = self.store();
-        let supervisor = ctx.address().recipient();
         let log = (job.background.is_some() && job.body.stream).then(|| Arc::new(EventLog::new()));
-        let node = Arc::clone(&self.node);
-        let address = LoopActor::new(job, node, provider, store, log.clone(), supervisor).start();
+        let links = Links {
+            node: Arc::clone(&self.node),
+            provider: self.provider(&job.provider),
+            store: self.store(),
+            tools: self.tools(),
+            control: Rc::default(),
+            log: log.clone(),
+        };
+        let address = LoopActor::new(job, links, ctx.address().recipient()).start();
         self.node.register(id, RunningLoop { address, log });
     }
 
@@ -70,7 +76,7 @@ impl LoopSupervisor {
     }
 
     /// The arbiter's tool actor.
-    pub fn tools(&mut self) -> Addr<ToolActor> {
+    fn tools(&mut self) -> Addr<ToolActor> {
         match &self.tools {
             Some(address) if address.connected() => address.clone(),
             _ => {

@@ -180,7 +180,7 @@ impl Drive {
         }
     }
 
-    async fn keep_alive(&mut self) -> Next {
+    pub(crate) async fn keep_alive(&mut self) -> Next {
         let patience = self.links.node.limits.client_write_timeout;
         if self.client.keep_alive(patience).await { Next::More } else { self.lost() }
     }
@@ -226,7 +226,7 @@ enum Waited {
 }
 
 /// Resolves when the record of the beginning is due, if it is.
-async fn begun(at: Option<Instant>) {
+pub(crate) async fn begun(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,

@@ -1,0 +1,143 @@
+//! One round of tools that the server runs: several at a time, each result to the engine as it comes.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::Addr;
+use futures_util::stream::{self, FuturesUnordered};
+use futures_util::{Stream, StreamExt as _};
+use or_engine::{Input, ToolCall, ToolResult};
+use or_protocol::Output;
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::client::{Interrupt, interrupted};
+use crate::drive::{Drive, Next};
+use crate::tools::{ToolActor, ToolContext};
+use crate::turn::begun;
+use crate::{CancelReason, RunTool};
+
+/// What the model is told of a call of which nobody knows whether it had its effect.
+const UNKNOWN: &str = "Error: the server was restarted while this tool was running. Whether it took effect is unknown; \
+it was not run again.";
+/// What the model is told if the actor that ran the tool is gone.
+const LOST: &str = "Error: the tool could not be run because of a fault of the server.";
+
+type Results = Pin<Box<dyn Stream<Item = (usize, ToolResult)>>>;
+
+/// What came of waiting for a result.
+enum Waited {
+    Result(Option<(usize, ToolResult)>),
+    Interrupted(Interrupt),
+    Begun,
+    Silence,
+}
+
+impl Drive {
+    /// Runs the calls that the engine asks for, to the end of the round.
+    pub(crate) async fn run_tools(&mut self) -> Next {
+        let calls = self.engine.as_ref().map(or_engine::ResponseLoop::tool_calls).unwrap_or_default();
+        if let Some(next) = self.note_starts(&calls).await {
+            return next;
+        }
+        let mut results = self.results(calls);
+        let keepalive = self.links.node.limits.keepalive;
+        let mut tick = interval_at(Instant::now() + keepalive, keepalive);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let control = Rc::clone(&self.links.control);
+            let waited = tokio::select! {
+                biased;
+                result = results.next() => Waited::Result(result),
+                why = interrupted(self.client.left(), &control, self.deadline) => Waited::Interrupted(why),
+                () = begun(self.begun_at) => Waited::Begun,
+                _ = tick.tick() => Waited::Silence,
+            };
+            let next = match waited {
+                Waited::Result(Some((index, result))) => self.tool_done(index, result).await,
+                // All were told; the engine has said what is next by then.
+                Waited::Result(None) => return Next::More,
+                // What is running may have an effect: it is better ended than left.
+                Waited::Interrupted(Interrupt::Cancelled(CancelReason::Park)) => {
+                    control.decline_to_park();
+                    Next::More
+                }
+                Waited::Interrupted(why) => self.interrupt(why).await.unwrap_or(Next::More),
+                Waited::Begun => {
+                    self.note_beginning();
+                    Next::More
+                }
+                Waited::Silence => self.keep_alive().await,
+            };
+            if !matches!(next, Next::More) {
+                return next;
+            }
+        }
+    }
+
+    /// Writes down which calls are about to run, so that a restart does not run them again. Only a background
+    /// response goes on after one.
+    async fn note_starts(&mut self, calls: &[ToolCall]) -> Option<Next> {
+        if !self.request.background {
+            return None;
+        }
+        for call in calls {
+            self.feed(Input::ToolStarted { index: call.index }).await;
+        }
+        if self.checkpoint().await { None } else { Some(Next::Park) }
+    }
+
+    /// The results of these calls as they come; dropping them ends what is running.
+    fn results(&self, calls: Vec<ToolCall>) -> Results {
+        let owner: Arc<str> = self.request.owner.as_str().into();
+        let metadata = self.engine.as_ref().map(|engine| metadata(engine.settings())).unwrap_or_default();
+        let registry = Arc::clone(&self.links.node.tools);
+        let (id, tools) = (self.id().clone(), self.links.tools.clone());
+        let runs = calls.into_iter().map(move |call| {
+            let unknown = call.interrupted && !registry.is_idempotent(&call.name);
+            let context =
+                ToolContext::new(id.clone(), call.call_id.clone(), call.iteration, &*owner, Arc::clone(&metadata));
+            let tools = tools.clone();
+            async move {
+                let result = if unknown { failed(UNKNOWN) } else { run(&tools, &call, context).await };
+                (call.index, result)
+            }
+        });
+        match self.links.node.limits.tools.max_concurrent {
+            0 => Box::pin(runs.collect::<FuturesUnordered<_>>()),
+            limit => Box::pin(stream::iter(runs).buffer_unordered(limit)),
+        }
+    }
+
+    async fn tool_done(&mut self, index: usize, result: ToolResult) -> Next {
+        let next = self.feed(Input::ToolDone { index, result }).await;
+        // What comes after the round writes its own record.
+        if self.request.background && matches!(next, Next::More) && !self.checkpoint().await {
+            return Next::Park;
+        }
+        next
+    }
+}
+
+async fn run(tools: &Addr<ToolActor>, call: &ToolCall, context: ToolContext) -> ToolResult {
+    // Held while the tool runs; dropping it ends the tool.
+    let (_here, gone) = oneshot::channel();
+    let (name, arguments) = (call.name.clone(), call.arguments.clone());
+    match tools.send(RunTool { name, arguments, context, gone }).await {
+        Ok(run) => ToolResult { output: run.output, failed: run.failed },
+        Err(_) => failed(LOST),
+    }
+}
+
+fn failed(text: &str) -> ToolResult {
+    ToolResult { output: Output::Text(text.to_owned()), failed: true }
+}
+
+fn metadata(settings: &or_protocol::Settings) -> Arc<Map<String, Value>> {
+    match serde_json::to_value(&settings.metadata) {
+        Ok(Value::Object(map)) => Arc::new(map),
+        _ => Arc::default(),
+    }
+}
