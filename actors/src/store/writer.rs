@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +25,10 @@ const BATCH_BYTES: usize = 8 << 20;
 const REMOVALS: usize = 32;
 /// Time between two trials of a disk that failed; the first comes at once.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// How long the disk may work on one batch before it counts as failed: a share on a network, say, that does not
+/// answer. It may still come back.
+const STUCK: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 
 /// How long the disk may take to close. By then everything that was answered for is written; sled 0.34 can
 /// wait for itself for ever when it is closed.
@@ -51,14 +55,20 @@ enum Job {
     Remove { id: ResponseId, done: oneshot::Sender<Result<bool, StoreError>> },
 }
 
-/// Why the disk cannot be written to, if it cannot.
-type Trouble = Mutex<Option<StoreError>>;
+/// How the disk is, as others may know.
+#[derive(Default)]
+struct State {
+    /// Why it cannot be written to.
+    trouble: Option<StoreError>,
+    /// Since when it works on something.
+    busy_since: Option<Instant>,
+}
 
 /// The way to the thread. Dropping it writes what is queued, closes the disk and waits for that,
 /// though not for ever.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
-    trouble: Arc<Trouble>,
+    state: Arc<Mutex<State>>,
     thread: Option<JoinHandle<()>>,
     /// Disconnected when the thread is over. The lock makes it shareable; it is never taken.
     over: Mutex<std::sync::mpsc::Receiver<()>>,
@@ -77,14 +87,14 @@ impl Writer {
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let retention = retention.map(|keep| Retention::new(keep, SystemTime::now(), Instant::now()));
         let retry_at = trouble.as_ref().map(|_| Instant::now() + RETRY);
-        let worker = Worker { disk, retention, trouble: Arc::default(), retry_at };
+        let worker = Worker { disk, retention, state: Arc::default(), retry_at };
         worker.is_now(trouble);
-        let trouble = Arc::clone(&worker.trouble);
+        let state = Arc::clone(&worker.state);
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
             let _over = ends;
             worker.run(&clock, queue);
         })?;
-        Ok(Self { jobs: Some(jobs), trouble, thread: Some(thread), over: Mutex::new(over) })
+        Ok(Self { jobs: Some(jobs), state, thread: Some(thread), over: Mutex::new(over) })
     }
 
     /// Queues one record; resolves when it is durable or has failed.
@@ -121,7 +131,13 @@ impl Writer {
         if self.has_died() {
             return Some(StoreError::Unavailable);
         }
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.busy_since.map(|since| since.elapsed()) {
+            Some(busy) if busy > STUCK => {
+                Some(StoreError::Io(format!("the disk has not answered for {} seconds", busy.as_secs())))
+            }
+            Some(_) | None => state.trouble.clone(),
+        }
     }
 
     /// Whether the thread is gone.
@@ -148,7 +164,7 @@ type Jobs<'a> = std::iter::Peekable<std::vec::Drain<'a, Job>>;
 struct Worker<D> {
     disk: D,
     retention: Option<Retention>,
-    trouble: Arc<Trouble>,
+    state: Arc<Mutex<State>>,
     /// When to try a disk that failed again.
     retry_at: Option<Instant>,
 }
@@ -274,8 +290,7 @@ impl<D: Disk> Worker<D> {
                 }
             }
         }
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.clone().map_or(Ok(()), Err)
+        self.state().trouble.clone().map_or(Ok(()), Err)
     }
 
     /// Whether something can be removed: some room is kept for that.
@@ -288,19 +303,26 @@ impl<D: Disk> Worker<D> {
 
     /// Notes the disk's state, and says so in the log when it changes.
     fn is_now(&self, trouble: Option<StoreError>) {
-        let mut noted = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&*noted, &trouble) {
+        let mut state = self.state();
+        match (&state.trouble, &trouble) {
             (None, Some(error)) => {
                 tracing::error!(%error, "THE STORE CANNOT WRITE: stored responses fail until it can")
             }
             (Some(_), None) => tracing::warn!("the store writes again"),
             (None, None) | (Some(_), Some(_)) => {}
         }
-        *noted = trouble;
+        state.trouble = trouble;
     }
 
     fn guarded<T>(&mut self, work: impl FnOnce(&mut D) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        catch_unwind(AssertUnwindSafe(|| work(&mut self.disk))).unwrap_or(Err(StoreError::Panicked))
+        self.state().busy_since = Some(Instant::now());
+        let result = catch_unwind(AssertUnwindSafe(|| work(&mut self.disk)));
+        self.state().busy_since = None;
+        result.unwrap_or(Err(StoreError::Panicked))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -201,6 +201,22 @@ async fn without_room_something_can_be_removed() {
 }
 
 #[tokio::test]
+async fn a_disk_that_does_not_answer_is_trouble_until_it_does() {
+    let bench = bench();
+    let first = occupy(&bench).await;
+    assert!(bench.writer.trouble().is_none());
+    while bench.writer.trouble().is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!bench.writer.has_died());
+    bench.gate.send(Ok(())).unwrap();
+    assert!(first.await.unwrap().is_ok());
+    while bench.writer.trouble().is_some() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_stored_is_not_the_disks_fault() {
     let bench = bench();
     bench.gate.send(Err(StoreError::TooLong(7))).unwrap();
