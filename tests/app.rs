@@ -61,3 +61,5 @@ mod shutdown;
 #[cfg(target_os = "linux")]
 #[path = "app/survival.rs"]
 mod survival;
+#[path = "app/tools.rs"]
+mod tools;

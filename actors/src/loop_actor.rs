@@ -36,11 +36,7 @@ pub(crate) struct LoopActor {
 }
 
 impl LoopActor {
-    pub(crate) fn new(
-        job: Box<Job>,
-        links: Links,
-        supervisor: Recipient<LoopEnded>,
-    ) -> Self {
+    pub(crate) fn new(job: Box<Job>, links: Links, supervisor: Recipient<LoopEnded>) -> Self {
         let control = Rc::clone(&links.control);
         let (id, owner) = (job.id.clone(), job.owner.clone());
         let (stored, background) = (job.body.store, job.background.is_some());

@@ -97,8 +97,13 @@ impl Drive {
         let (id, tools) = (self.id().clone(), self.links.tools.clone());
         let runs = calls.into_iter().map(move |call| {
             let unknown = call.interrupted && !registry.is_idempotent(&call.name);
-            let context =
-                ToolContext::new(id.clone(), call.call_id.clone(), call.iteration, &*owner, Arc::clone(&metadata));
+            let context = ToolContext::new(
+                id.clone(),
+                call.call_id.clone(),
+                call.iteration,
+                &*owner,
+                Arc::clone(&metadata),
+            );
             let tools = tools.clone();
             async move {
                 let result = if unknown { failed(UNKNOWN) } else { run(&tools, &call, context).await };

@@ -89,7 +89,15 @@ impl Db {
         let confirmed = AtomicU64::new(mark.last);
         let batches = AtomicU64::new(open.batches);
         let (path, options, open) = (path.to_owned(), *options, RwLock::new(Some(Arc::new(open))));
-        let db = Self(Arc::new(Shared { path, options, open, mark, batches, confirmed, applying: RwLock::default() }));
+        let db = Self(Arc::new(Shared {
+            path,
+            options,
+            open,
+            mark,
+            batches,
+            confirmed,
+            applying: RwLock::default(),
+        }));
         db.complain_of_loss();
         Ok(db)
     }
