@@ -175,7 +175,7 @@ impl Engine {
         for action in out.actions {
             match action {
                 // A turn that the provider paused is not sampled again: there is one recorded answer.
-                Action::Begin | Action::CallModel => {}
+                Action::Begin | Action::CallModel | Action::RunTools => {}
                 Action::Commit => self.feed(Input::Committed(Ok(()))),
                 Action::End(_) => self.ended = true,
             }
