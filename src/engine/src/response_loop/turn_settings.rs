@@ -77,6 +77,7 @@ impl ResponseLoop {
         } else if self.output_tokens_left().is_some_and(|left| left < MIN_OUTPUT_TOKENS) {
             self.cut("max_output_tokens", out);
         } else {
+            self.bound_tools();
             self.continue_sampling(out);
         }
     }
