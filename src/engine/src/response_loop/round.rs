@@ -124,12 +124,19 @@ impl ResponseLoop {
                 _ => None,
             });
         self.progress.repeats = count_repeats(&self.progress.repeats, made);
-        if let Some((field, why)) = self.tools_end() {
-            self.progress.last_turn = true;
-            self.notes
-                .push(Note::emulated(field, format!("{why}; the model was asked to answer without tools")));
-        }
         self.next_turn(out);
+    }
+
+    /// Takes the model's tools away, once they were run as often as may be.
+    pub(super) fn bound_tools(&mut self) {
+        if self.progress.rounds > 0
+            && !self.progress.last_turn
+            && let Some((field, why)) = self.tools_end()
+        {
+            self.progress.last_turn = true;
+            let why = format!("{why}; the model was asked to answer without tools");
+            self.notes.push(Note::emulated(field, why));
+        }
     }
 
     /// Why the next turn has to do without tools.

@@ -16,11 +16,16 @@ impl ResponseLoop {
     pub fn turn_settings(&self) -> Cow<'_, Settings> {
         let (choice, left) = (self.turn_choice(), self.output_tokens_left());
         let settings = &self.spec.settings;
-        if matches!(choice, Cow::Borrowed(_)) && left == settings.max_output_tokens {
+        let same = left == settings.max_output_tokens && self.hosted_calls_left() == settings.max_tool_calls;
+        if same && matches!(choice, Cow::Borrowed(_)) {
             return Cow::Borrowed(settings);
         }
-        let tool_choice = choice.into_owned();
-        Cow::Owned(Settings { tool_choice, max_output_tokens: left, ..settings.clone() })
+        Cow::Owned(Settings {
+            tool_choice: choice.into_owned(),
+            max_tool_calls: self.hosted_calls_left(),
+            max_output_tokens: left,
+            ..settings.clone()
+        })
     }
 
     /// A demand for a call holds until a call was run, or the loop would never end; a limit holds always.
@@ -56,6 +61,12 @@ impl ResponseLoop {
         self.spec.settings.max_output_tokens.map(|max| max.saturating_sub(used))
     }
 
+    /// What a provider with tools of its own may run in this turn; at least one, since 0 cannot be asked for.
+    fn hosted_calls_left(&self) -> Option<u64> {
+        let ours = u64::from(self.progress.tool_calls);
+        self.spec.settings.max_tool_calls.map(|max| max.saturating_sub(ours).max(1))
+    }
+
     /// Samples again, unless the tokens are used up.
     pub(super) fn next_turn(&mut self, out: &mut Output) {
         let total = self.progress.usage.as_ref().map_or(0, |usage| usage.total_tokens);
@@ -66,6 +77,7 @@ impl ResponseLoop {
         } else if self.output_tokens_left().is_some_and(|left| left < MIN_OUTPUT_TOKENS) {
             self.cut("max_output_tokens", out);
         } else {
+            self.bound_tools();
             self.continue_sampling(out);
         }
     }

@@ -69,6 +69,7 @@ fn calls_are_counted_over_the_whole_response() {
     let mut played = limited(json!({"max_tool_calls": 3}), LoopLimits::default());
     assert_eq!(round(&mut played, &["1", "2"], done_with), [Action::CallModel]);
     assert_eq!(played.engine.turn_settings().tool_choice, ToolChoice::Auto);
+    assert_eq!(played.engine.turn_settings().max_tool_calls, Some(1));
     round(&mut played, &["3"], done_with);
     check_last_turn(&mut played, "max_tool_calls");
     assert_eq!(played.response()["max_tool_calls"], 3);

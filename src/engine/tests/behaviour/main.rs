@@ -13,6 +13,7 @@ mod endings;
 mod examples;
 mod hosted;
 mod items;
+mod last_turn;
 mod loop_limits;
 mod resume;
 mod server_tools;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use or_adapters::{FinishReason, ModelEvent};
-use or_engine::{Action, Input, LoopLimits, LoopSpec, Outcome, ResumeError};
+use or_engine::{Action, Input, LoopLimits, LoopSpec, Outcome, ResumeError, ToolCall};
 use serde_json::{Value, json};
 
 use super::play::{Played, play_raw};
@@ -253,15 +253,17 @@ impl<'a> Driver<'a> {
         turn.iter().map(own).collect()
     }
 
-    /// All begin, then all end, in an order of the script's.
+    /// They end in an order of the script's; they begin together, or each when the one before ended.
     fn tools(&self) -> VecDeque<Input> {
         let mut left = self.played.engine.tool_calls();
-        let mut queue: VecDeque<Input> =
-            left.iter().map(|call| Input::ToolStarted { index: call.index }).collect();
+        let started = |call: &ToolCall| Input::ToolStarted { index: call.index };
+        let together = !self.script.order.is_multiple_of(3);
+        let mut queue: VecDeque<Input> = left.iter().filter(|_| together).map(started).collect();
         while !left.is_empty() {
             let call = left.swap_remove(self.script.order % left.len());
+            queue.extend((!together).then(|| started(&call)));
             let output = format!("{} {}", call.call_id, call.arguments);
-            let failed = self.script.failing && call.index % 3 == 0;
+            let failed = self.script.failing && call.index.is_multiple_of(3);
             queue.push_back(if failed {
                 failed_with(call.index, &output)
             } else {
@@ -269,11 +271,6 @@ impl<'a> Driver<'a> {
             });
             // Once more, in vain.
             queue.push_back(done_with(call.index, "again"));
-            if self.script.order % 3 == 0 {
-                queue.rotate_right(1);
-                let last = queue.pop_front();
-                queue.extend(last);
-            }
         }
         queue
     }
