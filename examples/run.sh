@@ -77,6 +77,9 @@ install_python
 check python_sdk.py 'You said: "Hello!"' "Person(name='Ada', age=36)" 'get_weather({"city":"Oslo"})' '18 degrees and sunny' \
     'that came back: 1' 'model_not_found at model' -- "$python/bin/python" "$here/python_sdk.py" "$url"
 
+check background.py '(left after event' 'in_progress' 'a long story' '(response.completed is event' 'queued, then cancelled' \
+    -- "$python/bin/python" "$here/background.py" "$url"
+
 check node_stream.mjs 'You said: "Tell me a story."' ' tokens)' 'began with: "Tell me a story."' -- node "$here/node_stream.mjs" "$url"
 
 check embedding.rs 'began with: "My name is Ada."' -- "$target/debug/examples/embedding"

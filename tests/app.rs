@@ -20,6 +20,8 @@ mod wire;
 
 #[path = "app/background.rs"]
 mod background;
+#[path = "app/background_races.rs"]
+mod background_races;
 #[path = "app/crash.rs"]
 mod crash;
 #[path = "app/create.rs"]

@@ -3,7 +3,7 @@
 It answers as the provider `demo` does where the tests look at it, so one test runs against both: it quotes the
 user, calls a tool whose name shares a word with the prompt, quotes tool results, fills JSON schemas, and counts
 the thoughts that came back. Endings of the model's name ask for trouble: `-error-<status>`, `-fail` (an error
-inside the answer) and `-cut` (the connection drops).
+inside the answer), `-cut` (the connection drops) and `-slow` (a pause before each frame).
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class Answer:
     text: str = ""
     calls: list = field(default_factory=list)  # (id, name, arguments)
     cut_short: bool = False
-    mode: str = ""  # "fail" or "cut"
+    mode: str = ""  # "fail", "cut" or "slow"
     tokens_in: int = 0
 
     def words(self):
@@ -98,7 +98,7 @@ def fill(schema, prompt, name=""):
 
 def answer(ask):
     """Answers a request, or raises `Refused`."""
-    trouble = re.search(r"-(error-(\d+)|fail|cut)$", ask.model)
+    trouble = re.search(r"-(error-(\d+)|fail|cut|slow)$", ask.model)
     if trouble and trouble.group(2):
         raise Refused(int(trouble.group(2)), f"scripted error {trouble.group(2)}")
     prompts = [text for role, text in ask.turns if role == "user"]

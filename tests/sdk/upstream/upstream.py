@@ -9,6 +9,7 @@ is `upstream-key`; another one gets the wire's 401. What it answers is in `model
 import json
 import os
 import sys
+import time
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,6 +25,8 @@ class Server(ThreadingHTTPServer):
 
 
 KEY = "upstream-key"
+# Before each frame of a slow answer, in seconds; `demo-slow` is as slow.
+PAUSE = 0.1
 # The counters, by the end of their paths, and the member of their answers.
 COUNTERS = {"/responses/input_tokens": "input_tokens", "/messages/count_tokens": "input_tokens", ":countTokens": "totalTokens"}
 # What a wire wants of a request and its counter refuses.
@@ -101,6 +104,8 @@ class Upstream(BaseHTTPRequestHandler):
             if said.mode == "cut" and n == 4:
                 self.close_connection = True
                 return
+            if said.mode == "slow":
+                time.sleep(PAUSE)
             self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
         self.wfile.write(b"0\r\n\r\n")
 
