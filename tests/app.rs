@@ -63,5 +63,7 @@ mod shutdown;
 #[cfg(target_os = "linux")]
 #[path = "app/survival.rs"]
 mod survival;
+#[path = "app/tool_restart.rs"]
+mod tool_restart;
 #[path = "app/tools.rs"]
 mod tools;
