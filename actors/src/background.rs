@@ -100,11 +100,30 @@ impl Drive {
         self.feed(Input::Begun).await
     }
 
-    /// Before any turn but the first: what the finished ones made is not made again after a restart.
-    pub(crate) async fn checkpoint(&mut self) -> bool {
-        match self.stored() {
-            Some(record) => self.disk().persist(Change::record(self.id().clone(), record)).await,
-            None => false,
+    /// Between two steps: what was made so far is not made again after a restart. The frames that tell it go to disk
+    /// with it. `false`: the server is stopping and they did not.
+    pub(crate) async fn checkpoint(&mut self, frames: Vec<u8>) -> bool {
+        let Some(record) = self.stored() else { return false };
+        let row = self.row(frames);
+        let change = Change { id: self.id().clone(), record: Some(record), frames: row.clone() };
+        let written = self.disk().persist(change).await;
+        if written {
+            self.publish(row);
+        }
+        written
+    }
+
+    /// Frames as a row of the log, if there is a log and they are any.
+    fn row(&self, frames: Vec<u8>) -> Option<Frames> {
+        match &self.client {
+            Client::Log(log) if !frames.is_empty() => Some(log.row(frames)),
+            _ => None,
+        }
+    }
+
+    fn publish(&mut self, row: Option<Frames>) {
+        if let (Client::Log(log), Some(row)) = (&mut self.client, row) {
+            log.publish(row);
         }
     }
 
@@ -115,17 +134,12 @@ impl Drive {
         if let Some(engine) = &mut self.engine {
             engine.handle(Input::Committed(Ok(())), unix_now(), &mut out);
         }
-        let row = match &self.client {
-            Client::Log(log) => Some(log.row(out.frames)),
-            _ => None,
-        };
+        let row = self.row(out.frames);
         let change = Change { id: self.id().clone(), record, frames: row.clone() };
         if !self.disk().persist(change).await {
             return Next::Park;
         }
-        if let (Client::Log(log), Some(row)) = (&mut self.client, row) {
-            log.publish(row);
-        }
+        self.publish(row);
         Next::of(out.actions.last().copied())
     }
 

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix::Addr;
 use or_adapters::Note;
 use or_engine::{Action, Input, LoopSpec, Outcome, Output, ResponseLoop};
-use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, ResponseId, ResponseStatus};
+use or_protocol::{ApiError, CreateResponseBody, Item, ResponseId, ResponseStatus};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::client::{Client, Interrupt};
+use crate::client::Client;
 use crate::control::Control;
 use crate::event_log::EventLog;
 use crate::job::BackgroundJob;
@@ -23,7 +23,7 @@ use crate::store::StoreActor;
 use crate::summary::Summary;
 use crate::tools::ToolActor;
 use crate::turn::Translated;
-use crate::{CancelReason, Job, Node, ProviderKey, ProviderSpec, SampleError};
+use crate::{Job, Node, ProviderKey, ProviderSpec, SampleError};
 
 /// A stored response that takes longer is on disk before it is over, so that a restart finds it. Most are over
 /// sooner, and spare the disk a second record.
@@ -176,9 +176,6 @@ impl Drive {
     }
 
     async fn sample(&mut self) -> Next {
-        if self.request.background && self.turns > 0 && !self.checkpoint().await {
-            return Next::Park;
-        }
         self.turns += 1;
         self.turn().await
     }
@@ -250,6 +247,10 @@ impl Drive {
     }
 
     pub(crate) async fn carry_out(&mut self, out: Output) -> Next {
+        let next = Next::of(out.actions.last().copied());
+        if self.request.background && self.is_step(&next) {
+            return if self.checkpoint(out.frames).await { next } else { Next::Park };
+        }
         if !out.frames.is_empty() {
             let patience = self.links.node.limits.client_write_timeout;
             let sent = self.client.send(out.frames, patience).await;
@@ -259,32 +260,16 @@ impl Drive {
                 return self.lost();
             }
         }
-        Next::of(out.actions.last().copied())
+        next
     }
 
-    /// Nobody takes the frames any more.
-    pub(crate) fn lost(&mut self) -> Next {
-        if self.request.background { Next::Park } else { self.cancel() }
-    }
-
-    /// The client left: what was made so far is recorded as cancelled.
-    pub(crate) fn cancel(&mut self) -> Next {
-        let mut out = Output::default();
-        let Some(engine) = &mut self.engine else { return Next::End(None) };
-        engine.handle(Input::Cancel, unix_now(), &mut out);
-        match out.actions.last() {
-            Some(Action::Commit) => Next::Commit,
-            _ => Next::End(Some(Outcome::Cancelled)),
-        }
-    }
-
-    /// Shows the response as it is to all who asked.
-    fn answer_peeks(&self) {
-        for peek in self.links.control.take_peeks() {
-            if let Some(engine) = &self.engine {
-                // Who does not wait any more reads the store.
-                let _ = peek.send(engine.current_json());
-            }
+    /// Whether it ends what the record of a background response must have: a turn, or a round of tools.
+    fn is_step(&self, next: &Next) -> bool {
+        match next {
+            // The first record is on disk when the first turn begins.
+            Next::Sample => self.turns > 0,
+            Next::RunTools => true,
+            Next::Begin | Next::Commit | Next::End(_) | Next::Park | Next::More => false,
         }
     }
 
@@ -318,37 +303,6 @@ impl Drive {
         }
         self.summary.error(&error);
         self.feed(Input::Failed(error)).await
-    }
-
-    /// Reacts to something that is not the model's. `None`: it goes on.
-    pub(crate) async fn interrupt(&mut self, why: Interrupt) -> Option<Next> {
-        let next = match why {
-            Interrupt::Peek => {
-                self.answer_peeks();
-                return None;
-            }
-            Interrupt::ClientLeft => {
-                self.client = Client::Done;
-                self.cancel()
-            }
-            Interrupt::Cancelled(CancelReason::Asked) => self.feed(Input::Cancel).await,
-            Interrupt::Cancelled(CancelReason::Park | CancelReason::Shutdown) if self.can_park() => {
-                Next::Park
-            }
-            Interrupt::Cancelled(CancelReason::Park) => {
-                self.links.control.decline_to_park();
-                return None;
-            }
-            Interrupt::Cancelled(CancelReason::Shutdown) => {
-                let text = "The server was shut down before the response was complete.";
-                self.fail_with(ApiError::new(ErrorKind::Unavailable, text).with_code("interrupted")).await
-            }
-            Interrupt::TooLong => {
-                let text = "The response took longer than this server allows.";
-                self.fail_with(ApiError::new(ErrorKind::Timeout, text).with_code("response_timeout")).await
-            }
-        };
-        Some(next)
     }
 
     /// Gives a unary client its answer, and writes the request's one log line.

@@ -11,6 +11,7 @@ mod count;
 mod discovery;
 mod drive;
 mod event_log;
+mod interrupts;
 mod job;
 mod keeping;
 mod loop_actor;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use actix::Addr;
 use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt as _};
-use or_engine::{Input, ToolCall, ToolResult};
+use or_engine::{Input, Output as EngineOutput, ToolCall, ToolResult};
 use or_protocol::Output;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::client::{Interrupt, interrupted};
-use crate::drive::{Drive, Next};
+use crate::drive::{Drive, Next, unix_now};
 use crate::tools::{ToolActor, ToolContext};
 use crate::turn::begun;
 use crate::{CancelReason, RunTool};
@@ -39,8 +39,8 @@ impl Drive {
     /// Runs the calls that the engine asks for, to the end of the round.
     pub(crate) async fn run_tools(&mut self) -> Next {
         let calls = self.engine.as_ref().map(or_engine::ResponseLoop::tool_calls).unwrap_or_default();
-        if let Some(next) = self.note_starts(&calls).await {
-            return next;
+        if self.request.background && !self.note_starts(&calls).await {
+            return Next::Park;
         }
         let mut results = self.results(calls);
         let keepalive = self.links.node.limits.keepalive;
@@ -79,14 +79,11 @@ impl Drive {
 
     /// Writes down which calls are about to run, so that a restart does not run them again. Only a background
     /// response goes on after one.
-    async fn note_starts(&mut self, calls: &[ToolCall]) -> Option<Next> {
-        if !self.request.background {
-            return None;
-        }
+    async fn note_starts(&mut self, calls: &[ToolCall]) -> bool {
         for call in calls {
             self.feed(Input::ToolStarted { index: call.index }).await;
         }
-        if self.checkpoint().await { None } else { Some(Next::Park) }
+        self.checkpoint(Vec::new()).await
     }
 
     /// The results of these calls as they come; dropping them ends what is running.
@@ -117,12 +114,13 @@ impl Drive {
     }
 
     async fn tool_done(&mut self, index: usize, result: ToolResult) -> Next {
-        let next = self.feed(Input::ToolDone { index, result }).await;
-        // What comes after the round writes its own record.
-        if self.request.background && matches!(next, Next::More) && !self.checkpoint().await {
-            return Next::Park;
+        let mut out = EngineOutput::default();
+        let Some(engine) = &mut self.engine else { return Next::End(None) };
+        engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
+        if self.request.background && out.actions.is_empty() {
+            return if self.checkpoint(out.frames).await { Next::More } else { Next::Park };
         }
-        next
+        self.carry_out(out).await
     }
 }
 

@@ -49,13 +49,15 @@ impl Drive {
         self.engine = Some(engine);
         let client_key = matches!(self.request.key, ProviderKey::Client(_));
         let (mut call, translator) = result.map_err(|e| e.to_api(client_key))?;
+        if self.request.strict {
+            strict::check(&call.notes)?;
+            // What the request itself could not keep; notes of an answer are no reason to refuse its next turn.
+            strict::check(if self.turns <= 1 { &self.notes } else { &[] })?;
+        }
         for note in std::mem::take(&mut call.notes) {
             if !self.notes.contains(&note) {
                 self.notes.push(note);
             }
-        }
-        if self.request.strict {
-            strict::check(&self.notes)?;
         }
         Ok((call, translator))
     }
