@@ -97,6 +97,7 @@ impl CommandTool {
     }
 
     fn start(&self, context: &ToolContext) -> Result<Child, ToolError> {
+        let metadata = serde_json::to_string(&*context.metadata).unwrap_or_default();
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -107,7 +108,7 @@ impl CommandTool {
             .env("OPENRESPONSES_CALL_ID", context.call_id.replace('\0', ""))
             .env("OPENRESPONSES_ITERATION", context.iteration.to_string())
             .env("OPENRESPONSES_CLIENT", &context.owner)
-            .env("OPENRESPONSES_METADATA", Value::Object((*context.metadata).clone()).to_string())
+            .env("OPENRESPONSES_METADATA", metadata)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

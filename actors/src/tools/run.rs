@@ -80,8 +80,9 @@ impl Failure {
 /// Runs one call. Dropping the future, or the other end of `gone`, ends the tool.
 pub(super) async fn run(registry: &Registry, http: &Client, message: RunTool) -> ToolRun {
     let started = Instant::now();
-    let RunTool { name, arguments, context, gone } = message;
-    // However this ends, work that the tool left elsewhere is told.
+    let RunTool { name, arguments, mut context, gone } = message;
+    // However this ends, work that the tool left elsewhere is told, and nobody else.
+    context.cancelled = context.cancelled.child_token();
     let _over = context.cancelled.clone().drop_guard();
     let work = async {
         let (entry, threads) = registry.get(&name).ok_or(Failure::Unknown)?;
