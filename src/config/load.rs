@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use toml::Table;
+use toml::{Table, Value};
 
 use super::error::{ConfigError, Origin, nearest};
 use super::{Config, Env, env, parse_address, provider, routes, schema, tool};
@@ -76,7 +76,7 @@ fn layer(text: &str, origin: &Origin, env: &Env) -> Result<Config, ConfigError> 
 
     provider::add_built_in(&mut table);
     provider::complete(&mut table);
-    let in_file = provider::names(&table);
+    let in_file = named_tables(&table);
     let set_by = env::apply(env, &mut table)?;
     provider::complete(&mut table);
 
@@ -89,7 +89,16 @@ fn layer(text: &str, origin: &Origin, env: &Env) -> Result<Config, ConfigError> 
     Ok(config)
 }
 
-/// Where the value of a key comes from, or the provider that should have it.
+/// Paths of the tables whose names are the user's choice, in a checked file.
+fn named_tables(file: &Table) -> BTreeSet<String> {
+    let names = |section: &'static str| {
+        let names = file.get(section).and_then(Value::as_table).into_iter().flat_map(Table::keys);
+        names.map(move |name| format!("{section}.{name}"))
+    };
+    names("providers").chain(names("tools")).collect()
+}
+
+/// Where the value of a key comes from, or the provider or tool that should have it.
 fn origin_of(
     key: &str,
     file: &Origin,
@@ -99,8 +108,8 @@ fn origin_of(
     let set_here = |(path, _): &(&String, &String)| key == *path || key.starts_with(&format!("{path}["));
     let made_here = |(path, _): &(&String, &String)| match key.rsplit_once('.') {
         Some((table, _)) => {
-            let name = table.strip_prefix("providers.");
-            name.is_some_and(|name| !in_file.contains(name)) && path.starts_with(&format!("{table}."))
+            let named = table.starts_with("providers.") || table.starts_with("tools.");
+            named && !in_file.contains(table) && path.starts_with(&format!("{table}."))
         }
         None => false,
     };
@@ -123,7 +132,8 @@ fn check_links(config: &Config, origin_of: impl Fn(&str) -> Origin) -> Result<()
         }
     }
     for (name, tool) in &config.tools {
-        tool::check(name, tool, &origin_of)?;
+        let others = config.tools.keys().filter(|other| *other != name).map(String::as_str);
+        tool::check(name, tool, nearest(name, others), &origin_of)?;
     }
     for (index, route) in config.routes.iter().enumerate() {
         if !config.providers.contains_key(&route.provider) {
@@ -281,6 +291,16 @@ mod tests {
             &[("OR__PROVIDERS__OPENIA__BASE_URL", "http://x/v1")],
             "`providers.openia.kind` is missing in the variable `OR__PROVIDERS__OPENIA__BASE_URL`; \
              did you mean `providers.openai`?",
+        );
+    }
+
+    #[test]
+    fn a_misspelt_tool_in_a_variable_is_refused_with_the_nearest() {
+        check_error(
+            "[tools.weather]\nkind = 'http'\ndescription = 'x'\nurl = 'http://x'",
+            &[("OR__TOOLS__WETHER__URL", "http://y")],
+            "`tools.wether.kind` is missing in the variable `OR__TOOLS__WETHER__URL`; \
+             did you mean `tools.weather`?",
         );
     }
 

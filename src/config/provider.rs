@@ -1,6 +1,6 @@
 //! `[providers.<name>]`: a company's API, or a host that speaks its language.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -140,11 +140,6 @@ pub(super) fn add_built_in(file: &mut Table) {
     for (name, ..) in BUILT_IN {
         providers.entry(name).or_insert_with(|| Value::Table(Table::new()));
     }
-}
-
-/// The names of all providers in a checked file.
-pub(super) fn names(file: &Table) -> BTreeSet<String> {
-    file.get("providers").and_then(Value::as_table).into_iter().flat_map(Table::keys).cloned().collect()
 }
 
 /// Fills in what follows from the name and the kind of each provider.

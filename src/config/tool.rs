@@ -156,10 +156,11 @@ impl ResolvedTool {
     }
 }
 
-/// Checks what no key of a tool can tell alone.
+/// Checks what no key of a tool can tell alone. `nearest`: another tool, whose name this one may be a slip of.
 pub(super) fn check(
     name: &str,
     tool: &ToolConfig,
+    nearest: Option<&str>,
     origin_of: impl Fn(&str) -> Origin,
 ) -> Result<(), ConfigError> {
     let missing = |key: &str| {
@@ -171,6 +172,11 @@ pub(super) fn check(
         Err(ConfigError::BadValue { origin: origin_of(&key), key, problem: problem.into() })
     };
     let of_other = |key, other| bad(key, &format!("is for tools of the kind `{other}`"));
+    let Some(kind) = tool.kind else {
+        let key = format!("tools.{name}.kind");
+        let nearest = nearest.map(|near| format!("tools.{near}"));
+        return Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest });
+    };
     if tool.description.is_empty() {
         return missing("description");
     }
@@ -178,19 +184,18 @@ pub(super) fn check(
         return bad("parameters_file", "and `parameters` are both given");
     }
     let default = ToolConfig::default();
-    match tool.kind {
-        None => missing("kind"),
-        Some(ToolKind::Http) if tool.url.is_empty() => missing("url"),
-        Some(ToolKind::Http) if !tool.command.is_empty() => of_other("command", "command"),
-        Some(ToolKind::Http) if tool.env != default.env => of_other("env", "command"),
-        Some(ToolKind::Http) if tool.working_directory != default.working_directory => {
+    match kind {
+        ToolKind::Http if tool.url.is_empty() => missing("url"),
+        ToolKind::Http if !tool.command.is_empty() => of_other("command", "command"),
+        ToolKind::Http if tool.env != default.env => of_other("env", "command"),
+        ToolKind::Http if tool.working_directory != default.working_directory => {
             of_other("working_directory", "command")
         }
-        Some(ToolKind::Command) if tool.command.is_empty() => missing("command"),
-        Some(ToolKind::Command) if !tool.url.is_empty() => of_other("url", "http"),
-        Some(ToolKind::Command) if tool.method != default.method => of_other("method", "http"),
-        Some(ToolKind::Command) if !tool.headers.is_empty() => of_other("headers", "http"),
-        Some(ToolKind::Http | ToolKind::Command) => Ok(()),
+        ToolKind::Command if tool.command.is_empty() => missing("command"),
+        ToolKind::Command if !tool.url.is_empty() => of_other("url", "http"),
+        ToolKind::Command if tool.method != default.method => of_other("method", "http"),
+        ToolKind::Command if !tool.headers.is_empty() => of_other("headers", "http"),
+        ToolKind::Http | ToolKind::Command => Ok(()),
     }
 }
 

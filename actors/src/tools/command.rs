@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, join3, select};
@@ -65,7 +66,7 @@ impl CommandTool {
                 let _ = stdin.write_all(input.as_bytes()).await;
             }
         };
-        // One byte more than allowed tells that there is more.
+        // More than is allowed tells that there is more.
         let mut out = Capture::new(self.spec.max_output_bytes + SLACK);
         let mut err = Capture::new(MAX_ERROR);
         let status = {
@@ -96,6 +97,7 @@ impl CommandTool {
     }
 
     fn start(&self, context: &ToolContext) -> Result<Child, ToolError> {
+        let metadata = serde_json::to_string(&*context.metadata).unwrap_or_default();
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
@@ -106,7 +108,7 @@ impl CommandTool {
             .env("OPENRESPONSES_CALL_ID", context.call_id.replace('\0', ""))
             .env("OPENRESPONSES_ITERATION", context.iteration.to_string())
             .env("OPENRESPONSES_CLIENT", &context.owner)
-            .env("OPENRESPONSES_METADATA", Value::Object((*context.metadata).clone()).to_string())
+            .env("OPENRESPONSES_METADATA", metadata)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -130,16 +132,17 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-/// A program and what it started; killed when dropped.
-struct Group(Option<Pid>);
+/// A program and what it started; killed when dropped, and once only: when nobody is left, the system may give the
+/// id to others.
+struct Group(AtomicI32);
 
 impl Group {
     fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+        Self(AtomicI32::new(child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default()))
     }
 
     fn kill(&self) {
-        if let Some(id) = self.0 {
+        if let Some(id) = Pid::from_raw(self.0.swap(0, Ordering::Relaxed)) {
             // An error means that nobody is left.
             let _ = kill_process_group(id, Signal::KILL);
         }

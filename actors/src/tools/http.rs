@@ -66,7 +66,7 @@ impl HttpTool {
         http: &Client,
         arguments: Value,
         context: &ToolContext,
-    ) -> Result<ToolOutput, ToolError> {
+    ) -> Result<Answer, ToolError> {
         let mut request = match self.method {
             HttpMethod::Get => http.request(Method::GET, self.url_with(&arguments)),
             HttpMethod::Delete => http.request(Method::DELETE, self.url_with(&arguments)),
@@ -98,18 +98,7 @@ impl HttpTool {
         if !good {
             return Err(refused(status, &bytes));
         }
-        match form {
-            Form::Text => read(bytes, more),
-            Form::Image(_) | Form::Pdf if more => {
-                let text = format!("the result has more than {} bytes", self.spec.max_output_bytes);
-                Err(ToolError::new(text))
-            }
-            Form::Image(media_type) => Ok(ToolOutput::image(&media_type, &bytes)),
-            Form::Pdf => Ok(ToolOutput::file(format!("{}.pdf", self.spec.name), "application/pdf", &bytes)),
-            Form::Other(media_type) => {
-                Err(ToolError::new(format!("the result has the type '{media_type}', which no model reads")))
-            }
-        }
+        Ok(Answer { form, bytes, more })
     }
 
     /// The URL with the arguments in its query: texts as they are, everything else as JSON.
@@ -193,6 +182,30 @@ async fn body<E>(
         }
     }
     Ok((bytes, false))
+}
+
+/// What an endpoint answered. Reading a large one takes time: not on an arbiter.
+pub(super) struct Answer {
+    form: Form,
+    bytes: Vec<u8>,
+    /// Whether there was more than the limit.
+    more: bool,
+}
+
+impl Answer {
+    pub(super) fn output(self, spec: &ToolSpec) -> Result<ToolOutput, ToolError> {
+        match self.form {
+            Form::Text => read(self.bytes, self.more),
+            Form::Image(_) | Form::Pdf if self.more => {
+                Err(ToolError::new(format!("the result has more than {} bytes", spec.max_output_bytes)))
+            }
+            Form::Image(media_type) => Ok(ToolOutput::image(&media_type, &self.bytes)),
+            Form::Pdf => Ok(ToolOutput::file(format!("{}.pdf", spec.name), "application/pdf", &self.bytes)),
+            Form::Other(media_type) => {
+                Err(ToolError::new(format!("the result has the type '{media_type}', which no model reads")))
+            }
+        }
+    }
 }
 
 /// What a body is, by its content type.

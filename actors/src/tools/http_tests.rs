@@ -20,10 +20,14 @@ use crate::RunTool;
 const LIMIT: usize = 1000;
 
 fn tool(port: u16, method: HttpMethod) -> AnyTool {
+    patient(port, method, Duration::from_secs(20))
+}
+
+fn patient(port: u16, method: HttpMethod, timeout: Duration) -> AnyTool {
     AnyTool::Http(Arc::new(HttpTool {
         spec: ToolSpec {
             parameters: json!({"type": "object"}),
-            timeout: Duration::from_millis(1000),
+            timeout,
             max_output_bytes: LIMIT,
             ..ToolSpec::new("endpoint", "An endpoint.")
         },
@@ -152,7 +156,8 @@ fn a_long_answer_is_cut() {
 fn an_endpoint_that_is_silent_is_given_up() {
     let (port, _requests) = server(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nx".to_vec());
     let want = "Error: 'endpoint' was stopped after 1 s without a result.";
-    assert_eq!(call(tool(port, HttpMethod::Post), "{}"), ("timeout", Output::Text(want.into())));
+    let tool = patient(port, HttpMethod::Post, Duration::from_secs(1));
+    assert_eq!(call(tool, "{}"), ("timeout", Output::Text(want.into())));
 }
 
 #[test]

@@ -281,5 +281,16 @@ mod tests {
         let none = AnyTool::Rust(Arc::new(Function::new(ToolSpec::new("a", ""), run)));
         let text = "the parameters of the tool `a` are no JSON Schema of an object: ";
         check_error(vec![none], &format!("{text}its `type` must be `object`"));
+        for property in [json!({"$ref": "http://127.0.0.1:1/x"}), json!({"pattern": "(?=a)b"}), json!(1)] {
+            let parameters = json!({"type": "object", "properties": {"a": property}});
+            let http = HttpTool {
+                spec: ToolSpec { parameters, ..ToolSpec::new("a", "") },
+                url: String::new(),
+                method: crate::tools::HttpMethod::Post,
+                headers: Vec::new(),
+            };
+            let error = Registry::new([AnyTool::Http(Arc::new(http))]).unwrap_err().to_string();
+            assert!(error.starts_with(text), "{error}");
+        }
     }
 }

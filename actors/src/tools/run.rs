@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::{MAX_ERROR, head, limited};
+use super::http::Answer;
 use super::registry::{AnyTool, Entry};
 use super::{Registry, ToolContext, ToolError, ToolOutput};
 use crate::RunTool;
@@ -79,8 +80,9 @@ impl Failure {
 /// Runs one call. Dropping the future, or the other end of `gone`, ends the tool.
 pub(super) async fn run(registry: &Registry, http: &Client, message: RunTool) -> ToolRun {
     let started = Instant::now();
-    let RunTool { name, arguments, context, gone } = message;
-    // However this ends, work that the tool left elsewhere is told.
+    let RunTool { name, arguments, mut context, gone } = message;
+    // However this ends, work that the tool left elsewhere is told, and nobody else.
+    context.cancelled = context.cancelled.child_token();
     let _over = context.cancelled.clone().drop_guard();
     let work = async {
         let (entry, threads) = registry.get(&name).ok_or(Failure::Unknown)?;
@@ -119,10 +121,13 @@ async fn work(
         Some(places) => Arc::clone(places).acquire_owned().await.ok(),
         None => None,
     };
-    let (limit, max_bytes) = (entry.spec.timeout, entry.spec.max_output_bytes);
+    let limit = entry.spec.timeout;
     let late = |_| Failure::TimedOut(limit);
-    let done: Result<ToolOutput, ToolError> = match &entry.tool {
-        AnyTool::Http(tool) => timeout(limit, tool.call(http, arguments, &context)).await.map_err(late)?,
+    let gave = match &entry.tool {
+        AnyTool::Http(tool) => {
+            let answer = timeout(limit, tool.call(http, arguments, &context)).await.map_err(late)?;
+            answer.map(Gave::Answer)
+        }
         AnyTool::Rust(tool) => {
             let tool = Arc::clone(tool);
             let running = threads.spawn(async move {
@@ -131,12 +136,24 @@ async fn work(
                 tool.execute(arguments, context).await
             });
             let running = AbortOnDropHandle::new(running);
-            timeout(limit, running).await.map_err(late)?.map_err(|e| broken(&e))?
+            timeout(limit, running).await.map_err(late)?.map_err(|e| broken(&e))?.map(Gave::Output)
         }
     };
-    let output = done.map_err(Failure::Failed)?;
-    let limiting = threads.spawn(async move { limited(output, max_bytes) });
-    limiting.await.map_err(|e| broken(&e))?.map_err(Failure::Failed)
+    let gave = gave.map_err(Failure::Failed)?;
+    let reading = threads.spawn(async move {
+        let output = match gave {
+            Gave::Output(output) => output,
+            Gave::Answer(answer) => answer.output(&entry.spec)?,
+        };
+        limited(output, entry.spec.max_output_bytes)
+    });
+    reading.await.map_err(|e| broken(&e))?.map_err(Failure::Failed)
+}
+
+/// What a tool gave, before it is read.
+enum Gave {
+    Output(ToolOutput),
+    Answer(Answer),
 }
 
 fn broken(error: &JoinError) -> Failure {

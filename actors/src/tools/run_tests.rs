@@ -165,12 +165,12 @@ fn a_tool_that_waits_for_ever_is_stopped() {
 fn a_tool_that_blocks_its_thread_blocks_nobody_else() {
     let spec = ToolSpec { timeout: Duration::from_millis(50), ..spec() };
     let block = tool(spec, |_, _| async {
-        std::thread::sleep(Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(10));
         Ok("too late".into())
     });
     let started = Instant::now();
     assert_eq!(call(block, r#"{"city": "Oslo"}"#).0, "timeout");
-    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

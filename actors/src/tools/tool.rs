@@ -37,7 +37,7 @@ pub struct ToolSpec {
     pub name: String,
     /// For the model.
     pub description: String,
-    /// JSON Schema of the arguments, which are an object.
+    /// JSON Schema of the arguments, with `type` `object`.
     pub parameters: Value,
     /// Whether a call that a crash has cut off may be made again.
     pub idempotent: bool,
@@ -102,8 +102,8 @@ pub struct ToolContext {
     pub owner: String,
     /// The request's `metadata`.
     pub metadata: Arc<Map<String, Value>>,
-    /// Cancelled when nobody waits for the result any more: the client left, or the time is over. Only work
-    /// that outlives the tool's future needs to look at it.
+    /// Cancelled when nobody waits for a result any more: it is there, the client left, or the time is over. Only
+    /// work that outlives the tool's future needs to look at it.
     pub cancelled: CancellationToken,
     progress: Option<mpsc::Sender<String>>,
 }
