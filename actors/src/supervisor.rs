@@ -17,7 +17,8 @@ use crate::provider::ProviderActor;
 use crate::resume;
 use crate::store::StoreActor;
 use crate::{
-    CountInput, DiscoverModels, Found, GoOn, InputCount, Job, LoopEnded, Node, ProviderSpec, StartResponse,
+    Cancel, CancelReason, CountInput, DiscoverModels, Found, GoOn, InputCount, Job, LoopEnded, Node,
+    ProviderSpec, StartResponse,
 };
 
 /// One per HTTP worker's arbiter. Owns the arbiter's provider actors and store actor, and makes them anew
@@ -53,7 +54,11 @@ impl LoopSupervisor {
         let log = (job.background.is_some() && job.body.stream).then(|| Arc::new(EventLog::new()));
         let node = Arc::clone(&self.node);
         let address = LoopActor::new(job, node, provider, store, log.clone(), supervisor).start();
-        self.node.register(id, RunningLoop { address, log });
+        self.node.register(id, RunningLoop { address: address.clone(), log });
+        if self.node.stopping() {
+            // The server may have begun to stop while it was not in the registry.
+            address.do_send(Cancel(CancelReason::Park));
+        }
     }
 
     fn store(&mut self) -> Addr<StoreActor> {
@@ -76,7 +81,9 @@ impl Actor for LoopSupervisor {
         let (node, supervisor) = (Arc::clone(&self.node), ctx.address());
         // Every supervisor takes one at a time, so that they share the work.
         let resume = async move {
-            while let Some((id, owner)) = node.next_unfinished() {
+            while !node.stopping()
+                && let Some((id, owner)) = node.next_unfinished()
+            {
                 if let Some(job) = resume::job(&node, id, owner).await {
                     supervisor.do_send(GoOn { job });
                 }
