@@ -40,9 +40,10 @@ impl Reader {
     /// Ends early, without `[DONE]`, if the client left, takes nothing, or the log does not go on.
     async fn run(mut self) {
         let _counted = self.node.metrics.reader();
-        let mut waiting_since = None;
+        let (mut waiting_since, mut had_loop) = (None, false);
         loop {
             let log = self.node.event_log(&self.id);
+            had_loop |= log.is_some();
             // Taken before reading, so that nothing published meanwhile is slept over.
             let news = log.as_ref().map(|log| log.watch());
             let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at));
@@ -75,6 +76,8 @@ impl Reader {
                         },
                     }
                 }
+                // Its loop is over and the end of the log is not there: it was deleted.
+                (None, None) if had_loop => return,
                 (None, None) => {
                     let since = *waiting_since.get_or_insert_with(Instant::now);
                     if since.elapsed() > LOOP_PATIENCE || self.node.stopping() {

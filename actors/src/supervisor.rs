@@ -20,7 +20,8 @@ use crate::resume;
 use crate::store::StoreActor;
 use crate::tools::ToolActor;
 use crate::{
-    CountInput, DiscoverModels, Found, GoOn, InputCount, Job, LoopEnded, Node, ProviderSpec, StartResponse,
+    Cancel, CancelReason, CountInput, DiscoverModels, Found, GoOn, InputCount, Job, LoopEnded, Node,
+    ProviderSpec, StartResponse,
 };
 
 /// One per HTTP worker's arbiter. Owns the arbiter's provider actors, store actor and tool actor, and makes them
@@ -61,7 +62,11 @@ impl LoopSupervisor {
             log: log.clone(),
         };
         let address = LoopActor::new(job, links, ctx.address().recipient()).start();
-        self.node.register(id, RunningLoop { address, log });
+        self.node.register(id, RunningLoop { address: address.clone(), log });
+        if self.node.stopping() {
+            // The server may have begun to stop while it was not in the registry.
+            address.do_send(Cancel(CancelReason::Park));
+        }
     }
 
     fn store(&mut self) -> Addr<StoreActor> {
@@ -96,7 +101,9 @@ impl Actor for LoopSupervisor {
         let (node, supervisor) = (Arc::clone(&self.node), ctx.address());
         // Every supervisor takes one at a time, so that they share the work.
         let resume = async move {
-            while let Some((id, owner)) = node.next_unfinished() {
+            while !node.stopping()
+                && let Some((id, owner)) = node.next_unfinished()
+            {
                 if let Some(job) = resume::job(&node, id, owner).await {
                     supervisor.do_send(GoOn { job });
                 }

@@ -72,7 +72,7 @@ fn one_call_that_panics_leaves_the_actor_to_the_others_and_all_are_counted() {
     let want =
         ["Error: 'echo' failed with an internal error.", "hello", "Error: there is no tool 'invented'."];
     assert_eq!(texts, want);
-    let metrics = node.metrics.render(0);
+    let metrics = node.metrics.render(0, true);
     for line in [
         r#"openresponses_tool_runs_total{result="ok",tool="echo"} 1"#,
         r#"openresponses_tool_runs_total{result="panic",tool="echo"} 1"#,

@@ -1,5 +1,6 @@
 //! Background responses when many ask for different things in the same moment.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
@@ -8,6 +9,8 @@ use serde_json::{Value, json};
 use crate::app::{App, setup};
 use crate::client::{Answer, Connection};
 use crate::fake::{Fake, Gate, Script, Step};
+use crate::memory::Memory;
+use crate::slow_store::{SlowStore, Work};
 use crate::wire::{self, text};
 
 fn body(stream: bool) -> Value {
@@ -75,6 +78,31 @@ fn readers_of_what_is_deleted_are_let_go() {
     }
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     assert_eq!(ask(&app, "GET", &id, "?stream=true").finish().status, 404);
+}
+
+#[test]
+fn a_reader_that_is_behind_when_all_is_deleted_is_let_go() {
+    let fake = Fake::start();
+    // It is at the disk while the response is deleted.
+    let slow = Duration::from_millis(500);
+    let delay = move |work| if work == Work::ReadLog { slow } else { Duration::ZERO };
+    let store = SlowStore::new(&Memory::default(), delay);
+    let app = setup(fake.provider("openai-chat")).with(move |b| b.store(Arc::new(store))).start();
+    let long: &'static str = Box::leak("x".repeat(64 * 1024).into_boxed_str());
+    let pieces: &'static [&'static str] = Box::leak(vec![long].into_boxed_slice());
+    let frames = wire::frames("openai-chat", &text(pieces));
+    let script = Script::head(200, "text/event-stream");
+    fake.script(frames[..2].iter().cloned().fold(script, Script::send).then(Step::Hold));
+    let mut first = app.open(&body(true));
+    let id = first.until("response.created")["response"]["id"].clone();
+    first.until("response.output_text.delta");
+    let mut behind = ask(&app, "GET", &id, "?stream=true");
+    behind.head();
+    let begin = Instant::now();
+    assert_eq!(ask(&app, "DELETE", &id, "").finish().json()["deleted"], true);
+    let answer = behind.finish();
+    assert!(answer.cut && !answer.text().contains("[DONE]"), "{}", answer.text());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
 #[test]

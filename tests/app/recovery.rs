@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
 use crate::app::{App, setup};
-use crate::fake::{Fake, Script};
+use crate::fake::{Fake, Gate, Script, Step};
 use crate::memory::Memory;
 use crate::slow_store::{SlowStore, Work};
 use crate::wire::{self, text};
@@ -73,4 +73,27 @@ fn who_attaches_before_it_goes_on_gets_all_of_it() {
     let early = ask(&app, "GET", &id, "?stream=true");
     assert_eq!(early.last_response()["status"], "completed");
     assert_eq!(ask(&app, "GET", &id, "?stream=true").text(), early.text());
+}
+
+#[test]
+fn a_stop_in_the_middle_of_it_leaves_it_to_the_next_start() {
+    let fake = Fake::start();
+    let (mut app, _) = left(&fake, true);
+    fake.always(|_| Script::silent());
+    // A response in the foreground has its grace time meanwhile.
+    let gate = Gate::default();
+    fake.script(wire::stream("anthropic", &text(&["Whole"])).after(Step::Wait(gate.clone())));
+    let foreground = app.open(&json!({"model": "anthropic/m", "input": "Hi"}));
+    fake.request(1);
+    app.begin_stop();
+    std::thread::sleep(2 * SLOW);
+    gate.open();
+    let begin = Instant::now();
+    drop(foreground);
+    app.stop();
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "it waits for what it can leave: {:?}",
+        begin.elapsed()
+    );
 }
