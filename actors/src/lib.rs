@@ -39,7 +39,7 @@ pub use discovery::{Discovery, Found};
 pub use job::{BackgroundJob, Job, ProviderKey, Reply};
 pub use messages::{
     AskEnd, Batch, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, EndAsked, GoOn, ListModels,
-    LoopEnded, Peek, RunTool, Sample, SampleError, Sampled, StartResponse,
+    LoopEnded, Peek, Peeked, RunTool, Sample, SampleError, Sampled, StartResponse,
 };
 pub use node::{Limits, Node, ProviderSpec, ToolLimits, Transport};
 pub use reader::read_along;

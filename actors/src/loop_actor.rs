@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::control::Control;
 use crate::drive::{Drive, Links};
-use crate::{AskEnd, Cancel, CancelReason, EndAsked, Job, LoopEnded, Peek};
+use crate::{AskEnd, Cancel, CancelReason, EndAsked, Job, LoopEnded, Peek, Peeked};
 
 /// How long who asks waits for a look or an end. A loop that is busy writing answers neither.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
@@ -88,14 +88,21 @@ impl Handler<Cancel> for LoopActor {
 }
 
 impl Handler<Peek> for LoopActor {
-    type Result = ResponseFuture<Option<Vec<u8>>>;
+    type Result = ResponseFuture<Peeked>;
 
     fn handle(&mut self, message: Peek, _: &mut Self::Context) -> Self::Result {
         if !self.stored || message.owner != self.owner {
-            return Box::pin(std::future::ready(None));
+            return Box::pin(std::future::ready(Peeked::AskStore));
         }
         let look = self.control.peek();
-        Box::pin(async move { timeout(LOOK_PATIENCE, look).await.ok()?.ok() })
+        Box::pin(async move {
+            match timeout(LOOK_PATIENCE, look).await {
+                Ok(Ok(response)) => Peeked::Response(response),
+                // It ended meanwhile.
+                Ok(Err(_)) => Peeked::AskStore,
+                Err(_) => Peeked::Slow,
+            }
+        })
     }
 }
 

@@ -64,13 +64,23 @@ pub struct Cancel(
 
 /// Asks for a response that is in progress, as it is. Sent by an HTTP handler to the response's `LoopActor`.
 ///
-/// The reply is the response object, JSON; `None` if the response is over, not stored, or another owner's: then
-/// the store knows.
+/// The reply is the response object, JSON.
 #[derive(Debug, Message)]
-#[rtype(result = "Option<Vec<u8>>")]
+#[rtype(result = "Peeked")]
 pub struct Peek {
     /// Who asks.
     pub owner: String,
+}
+
+/// What came of a [`Peek`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Peeked {
+    /// The response object, JSON.
+    Response(Vec<u8>),
+    /// The response is over, not stored, or another owner's: the store knows.
+    AskStore,
+    /// Its loop waits for the disk. What the store has of it may not be there to stay.
+    Slow,
 }
 
 /// Ends a response for its owner. Sent by an HTTP handler to the response's `LoopActor`.

@@ -16,7 +16,7 @@ use crate::loop_actor::LoopActor;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::tools::Registry;
-use crate::{AskEnd, Cancel, CancelReason, EndAsked, Peek};
+use crate::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
 
 /// How a provider is reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -215,10 +215,13 @@ impl Node {
         self.registry().get(id).and_then(|running| running.log.clone())
     }
 
-    /// A response of this owner that is in progress, as it is; `None` if the store knows better.
-    pub async fn peek(&self, id: &ResponseId, owner: &str) -> Option<Vec<u8>> {
-        let address = self.address(id)?;
-        address.send(Peek { owner: owner.to_owned() }).await.ok().flatten()
+    /// A response of this owner that is in progress, as it is.
+    pub async fn peek(&self, id: &ResponseId, owner: &str) -> Peeked {
+        match self.address(id) {
+            // Its mailbox is closed: it has just ended.
+            Some(address) => address.send(Peek { owner: owner.to_owned() }).await.unwrap_or(Peeked::AskStore),
+            None => Peeked::AskStore,
+        }
     }
 
     /// Ends a response of this owner that is in progress, and waits for that; `None` if it is not.

@@ -72,6 +72,10 @@ pub(crate) async fn job(node: &Arc<Node>, id: ResponseId, owner: String) -> Opti
     });
     let (Some(data), Some(mut body)) = (read, body) else {
         tracing::error!(response_id = %id, "a response that was left unfinished is damaged");
+        if let Ok(record) = record.interrupted() {
+            // If this does not succeed the next start tries again.
+            let _ = node.store.commit(Change::record(id, record)).await;
+        }
         return None;
     };
     let named = node.providers.get(&record.provider);

@@ -57,9 +57,9 @@ fn foreground(id: &str) -> ApiError {
     ApiError::new(ErrorKind::InvalidRequest, text).with_code("response_not_in_background")
 }
 
-/// The end of a response is told only once it is on disk.
+/// What is told of a response is on disk, which can take long.
 pub(crate) fn slow() -> ApiError {
-    let text = "The response did not end in time. Please try again later.";
+    let text = "The response waits for the disk. Please try again later.";
     let error = ApiError::new(ErrorKind::Unavailable, text).with_code("storage_error");
     ApiError { retry_after_s: Some(5), ..error }
 }

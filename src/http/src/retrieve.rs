@@ -2,13 +2,14 @@
 
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use or_actors::read_along;
 use or_actors::store::StoredResponse;
+use or_actors::{Peeked, read_along};
 use or_protocol::{ApiError, ErrorKind, Include, ResponseId};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::auth::Owner;
+use crate::cancel::slow;
 use crate::envelope::error_response;
 use crate::{AppState, sse};
 
@@ -91,8 +92,10 @@ async fn look(
         return follow(request, id, wanted.starting_after, state).await.map(Look::Stream);
     }
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    if let Some(json) = state.node.peek(&key, &owner(request)?).await {
-        return Ok(Look::Json(json));
+    match state.node.peek(&key, &owner(request)?).await {
+        Peeked::Response(json) => return Ok(Look::Json(json)),
+        Peeked::Slow => return Err(slow()),
+        Peeked::AskStore => {}
     }
     let record = find(request, id, state).await?;
     if wanted.sealed && !record.sealed.is_empty() {
