@@ -12,6 +12,8 @@ use crate::{CancelReason, Reply};
 
 /// Batches of frames that may wait for a slow client.
 const QUEUE: usize = 16;
+/// Longest report of a tool's progress, in characters.
+const MAX_PROGRESS: usize = 500;
 /// An SSE comment, ignored by every parser.
 pub(crate) const KEEPALIVE: &[u8] = b": keep-alive\n\n";
 
@@ -46,8 +48,19 @@ impl Client {
 
     /// Keeps a silent stream alive. `false`: the client left.
     pub(crate) async fn keep_alive(&mut self, patience: std::time::Duration) -> bool {
+        self.comment(KEEPALIVE.to_vec(), patience).await
+    }
+
+    /// Tells the client of a stream how far a tool is, as a comment. `false`: the client left.
+    pub(crate) async fn progress(&mut self, text: &str, patience: std::time::Duration) -> bool {
+        let line: String =
+            text.chars().take(MAX_PROGRESS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.comment(format!(": progress: {line}\n\n").into_bytes(), patience).await
+    }
+
+    async fn comment(&mut self, comment: Vec<u8>, patience: std::time::Duration) -> bool {
         // What is read from a log is kept alive by its readers.
-        self.is_waiting() || self.stays() || self.send(KEEPALIVE.to_vec(), patience).await
+        self.is_waiting() || self.stays() || self.send(comment, patience).await
     }
 
     /// The way to a client that waits, and what was held back for it.

@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt as _};
 use or_engine::{Input, Output as EngineOutput, ToolCall, ToolResult};
 use or_protocol::Output;
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::client::{Interrupt, interrupted};
@@ -25,12 +25,16 @@ it was not run again.";
 /// What the model is told if the actor that ran the tool is gone.
 const LOST: &str = "Error: the tool could not be run because of a fault of the server.";
 
+/// Reports of progress that may wait; what finds no room is lost.
+const REPORTS: usize = 16;
+
 type Results = Pin<Box<dyn Stream<Item = (usize, ToolResult)>>>;
 
 /// What came of waiting for a result.
 enum Waited {
     Result(Option<(usize, ToolResult)>),
     Interrupted(Interrupt),
+    Progress(String),
     Begun,
     Silence,
 }
@@ -42,7 +46,8 @@ impl Drive {
         if self.request.background && !self.note_starts(&calls).await {
             return Next::Park;
         }
-        let mut results = self.results(calls);
+        let (report, mut reports) = mpsc::channel(REPORTS);
+        let mut results = self.results(calls, report);
         let keepalive = self.links.node.limits.keepalive;
         let mut tick = interval_at(Instant::now() + keepalive, keepalive);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -50,6 +55,8 @@ impl Drive {
             let control = Rc::clone(&self.links.control);
             let waited = tokio::select! {
                 biased;
+                // Before the result, since it was said before.
+                Some(text) = reports.recv() => Waited::Progress(text),
                 result = results.next() => Waited::Result(result),
                 why = interrupted(self.client.left(), &control, self.deadline) => Waited::Interrupted(why),
                 () = begun(self.begun_at) => Waited::Begun,
@@ -65,6 +72,10 @@ impl Drive {
                     Next::More
                 }
                 Waited::Interrupted(why) => self.interrupt(why).await.unwrap_or(Next::More),
+                Waited::Progress(text) => {
+                    let patience = self.links.node.limits.client_write_timeout;
+                    if self.client.progress(&text, patience).await { Next::More } else { self.lost() }
+                }
                 Waited::Begun => {
                     self.note_beginning();
                     Next::More
@@ -87,7 +98,7 @@ impl Drive {
     }
 
     /// The results of these calls as they come; dropping them ends what is running.
-    fn results(&self, calls: Vec<ToolCall>) -> Results {
+    fn results(&self, calls: Vec<ToolCall>, report: mpsc::Sender<String>) -> Results {
         let owner: Arc<str> = self.request.owner.as_str().into();
         let metadata = self.engine.as_ref().map(|engine| metadata(engine.settings())).unwrap_or_default();
         let registry = Arc::clone(&self.links.node.tools);
@@ -100,7 +111,8 @@ impl Drive {
                 call.iteration,
                 &*owner,
                 Arc::clone(&metadata),
-            );
+            )
+            .with_progress(report.clone());
             let tools = tools.clone();
             async move {
                 let result = if unknown { failed(UNKNOWN) } else { run(&tools, &call, context).await };

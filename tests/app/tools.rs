@@ -49,6 +49,7 @@ impl Tool for Weather {
             let _dropped = dropped;
             match behaviour {
                 Behaviour::Answer => {
+                    context.progress("asking\nthe station");
                     let owner = context.owner.clone();
                     Ok(ToolOutput::Json(json!({"city": arguments["city"], "c": 7, "owner": owner})))
                 }
@@ -104,6 +105,7 @@ fn a_round_of_tools_is_part_of_one_response_on_every_kind() {
             bench.fake.push(wire::answer(kind, text(&["Seven ", "degrees"])));
             let answer = bench.app.post(&body(kind, stream));
             let response = if stream { answer.last_response() } else { answer.response() };
+            assert_eq!(answer.text().contains(": progress: asking the station\n\n"), stream);
             assert_eq!(types(&response), ["function_call", "function_call_output", "message"], "{kind}");
             let [call, output, message] = output(&response)[..] else { unreachable!() };
             let want = r#"{"city":"Oslo","c":7,"owner":"local"}"#;
