@@ -59,6 +59,9 @@ start_server() {
         provider anthropic "$upstream/anthropic/v1"
         provider gemini "$upstream/gemini/v1beta"
         provider ollama "$upstream/ollama"
+        printf '[tools.tide_table]\nkind = "command"\ndescription = "Tides of a harbour"\n'
+        printf 'command = ["/bin/sh", "-c", "cat >/dev/null; echo high at noon"]\n'
+        printf 'parameters = { type = "object", properties = { city = { type = "string" } }, required = ["city"] }\n'
     } >"$dir/config.toml"
     (cd "$dir" && exec "$OPEN_RESPONSES_BIN" >"$dir/out" 2>>"$work/server.err") &
     pids+=($!)

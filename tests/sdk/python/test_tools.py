@@ -52,6 +52,26 @@ def test_a_call_and_its_output_by_hand(client, model):
     assert "18 degrees" in second.output_text
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_tool_of_the_server_is_run_within_the_response(client, model, stream):
+    tide = {"type": "function", "name": "tide_table"}
+    response = client.responses.create(model=model, input="When is the tide in Oslo", tools=[tide], stream=stream)
+    if stream:
+        _, response = checks.stream(response)
+    response = checks.whole(response)
+    items = [item for item in response.output if item.type != "reasoning"]
+    assert [item.type for item in items] == ["function_call", "function_call_output", "message"]
+    assert items[0].call_id == items[1].call_id and items[1].output.strip() == "high at noon"
+    assert "high at noon" in response.output_text
+
+
+def test_the_stream_helper_follows_a_tool_of_the_server(client, model):
+    tide = {"type": "function", "name": "tide_table"}
+    with client.responses.stream(model=model, input="When is the tide in Oslo", tools=[tide]) as stream:
+        text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        assert "high at noon" in text and text == stream.get_final_response().output_text
+
+
 def test_the_arguments_stream(client, model):
     events, final = checks.stream(client.responses.create(model=model, input=ASK, tools=[WEATHER], stream=True))
     arguments = "".join(event.delta for event in checks.of_type(events, "response.function_call_arguments.delta"))
