@@ -97,7 +97,11 @@ impl Client {
             Self::Detached => true,
             Self::Log(log) => log.append(frames).await,
             Self::Waiting { held, .. } => {
-                held.extend_from_slice(&frames);
+                if held.is_empty() {
+                    *held = frames;
+                } else {
+                    held.extend_from_slice(&frames);
+                }
                 true
             }
             Self::Open(sender) => {

@@ -361,7 +361,7 @@ impl Drive {
             if self.client.is_waiting() {
                 match engine.error() {
                     Some(error) => self.client.refuse(error.clone()),
-                    None => self.client.answer(engine.response_json().to_vec(), self.notes.clone()),
+                    None => self.client.answer(engine.take_response_json(), self.notes.clone()),
                 }
             }
         }
