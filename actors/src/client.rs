@@ -95,7 +95,8 @@ impl Client {
         match self {
             Self::Done => false,
             Self::Detached => true,
-            Self::Log(log) => log.append(frames).await,
+            // Boxed: every other client would carry the room for it.
+            Self::Log(log) => Box::pin(log.append(frames)).await,
             Self::Waiting { held, .. } => {
                 if held.is_empty() {
                     *held = frames;
