@@ -108,9 +108,14 @@ impl Client {
         match self {
             Self::Done => false,
             Self::Detached => true,
-            Self::Log(log) => log.append(frames).await,
+            // Boxed: every other client would carry the room for it.
+            Self::Log(log) => Box::pin(log.append(frames)).await,
             Self::Waiting { held, .. } => {
-                held.extend_from_slice(&frames);
+                if held.is_empty() {
+                    *held = frames;
+                } else {
+                    held.extend_from_slice(&frames);
+                }
                 true
             }
             Self::Open(sender) => {

@@ -185,7 +185,8 @@ impl Drive {
         let Some(mut job) = self.job.take() else { return Err(ApiError::internal()) };
         let new = match job.background.take() {
             Some(BackgroundJob::Resumed { record, data, goes_on }) => {
-                return self.go_on(*job, *record, *data, goes_on).await;
+                // Boxed: every loop would carry the room for it to its end.
+                return Box::pin(self.go_on(*job, *record, *data, goes_on)).await;
             }
             Some(BackgroundJob::New(body)) => Some(body),
             None => None,
@@ -315,7 +316,7 @@ impl Drive {
             if self.client.is_waiting() {
                 match engine.error() {
                     Some(error) => self.client.refuse(error.clone()),
-                    None => self.client.answer(engine.response_json().to_vec(), self.notes.clone()),
+                    None => self.client.answer(engine.take_response_json(), self.notes.clone()),
                 }
             }
         }

@@ -1,17 +1,17 @@
 //! What of a response goes to disk, and when.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
 use or_adapters::{Note, NoteKind};
 use or_engine::Input;
-use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
 
+use crate::Node;
 use crate::control::Control;
 use crate::drive::{Drive, Next};
-use crate::metrics::Metrics;
 use crate::store::{Begun, Change, Commit, StoreActor, StoreError, StoredResponse};
 
 /// A commit that takes longer counts as failed: an answer must not hang on a disk.
@@ -25,7 +25,7 @@ const WRITE_AGAIN_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Disk {
     pub(crate) store: Addr<StoreActor>,
     pub(crate) control: Rc<Control>,
-    pub(crate) metrics: Metrics,
+    pub(crate) node: Arc<Node>,
 }
 
 impl Disk {
@@ -36,7 +36,7 @@ impl Disk {
             Ok(Err(_)) => Err(StoreError::Unavailable),
             Err(_) => Err(StoreError::Io("the commit took too long".into())),
         };
-        self.metrics.store_commit(result.is_ok());
+        self.node.metrics.store_commit(result.is_ok());
         result
     }
 
@@ -78,8 +78,8 @@ impl Drive {
     }
 
     pub(crate) fn disk(&self) -> Disk {
-        let (links, metrics) = (&self.links, self.links.node.metrics.clone());
-        Disk { store: links.store.clone(), control: Rc::clone(&links.control), metrics }
+        let links = &self.links;
+        Disk { store: links.store.clone(), control: Rc::clone(&links.control), node: Arc::clone(&links.node) }
     }
 
     /// The response as it goes to disk; `None` if it has no place there.
@@ -88,7 +88,6 @@ impl Drive {
         self.notes.extend(engine.take_notes());
         let record = engine.record();
         let over = record.progress.is_none();
-        let response = String::from_utf8(record.response_json.into_owned()).ok()?;
         // Nothing is written behind the end.
         let input = if over { self.input_json.take() } else { self.input_json.clone() };
         Some(StoredResponse {
@@ -98,7 +97,7 @@ impl Drive {
             provider: self.request.provider.name.clone(),
             previous_response_id: self.request.previous.clone(),
             input: input?,
-            response: RawValue::from_string(response).ok()?,
+            response: record.response_json.into_owned(),
             sealed: record.sealed.to_vec(),
             notes: self.old_notes.iter().cloned().chain(self.notes.iter().map(stored_note)).collect(),
             background: self.request.background,

@@ -19,6 +19,9 @@ use crate::{Batch, ProviderKey, Sample, SampleError, Sampled, strict};
 /// How often a unary client is looked after while its answer is collected from a stream.
 const LEFT_CHECK: Duration = Duration::from_millis(500);
 
+/// Bytes of an event's frame, as a rule: most are deltas.
+const USUAL_FRAME: usize = 320;
+
 /// A turn as the provider is asked for it, and what reads the answer.
 pub(crate) type Translated = (UpstreamCall, Box<dyn ResponseTranslator>);
 
@@ -206,7 +209,8 @@ impl Drive {
 
     /// Feeds the events of one read; their frames go out in one write.
     async fn batch(&mut self, events: Vec<ModelEvent>) -> Next {
-        let mut out = Output::default();
+        let room = if self.request.stream { events.len() * USUAL_FRAME } else { 0 };
+        let mut out = Output { frames: Vec::with_capacity(room), actions: Vec::new() };
         let now = unix_now();
         let Some(engine) = &mut self.engine else { return Next::End(None) };
         for event in events {

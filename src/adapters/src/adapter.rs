@@ -1,6 +1,7 @@
 //! What an adapter is.
 
 use or_protocol::{Item, Settings};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{Abilities, AdapterError, Frame, Framing, ModelEvent, ModelPage, UpstreamError};
@@ -67,6 +68,21 @@ pub struct UpstreamCall {
     pub stream: bool,
     /// What was emulated or dropped.
     pub notes: Vec<Note>,
+}
+
+/// What most requests need at most; growing from nothing copies a body several times.
+const USUAL_BODY: usize = 1024;
+
+/// A call's body as JSON.
+pub(crate) fn body_json(body: &impl Serialize) -> Result<Vec<u8>, AdapterError> {
+    let mut json = Vec::with_capacity(USUAL_BODY);
+    match serde_json::to_writer(&mut json, body) {
+        Ok(()) => Ok(json),
+        Err(e) => {
+            let why = format!("The request cannot be written as JSON: {e}.");
+            Err(AdapterError::unsupported("input", why))
+        }
+    }
 }
 
 /// What an adapter is told about its provider at start.

@@ -1,6 +1,7 @@
 //! Numbers events and writes their frames.
 
 use or_protocol::{EventBody, StreamEvent, write_frame};
+use serde_json::value::RawValue;
 
 /// Names of the raw-reasoning events (rules 12.9): the spec's, or OpenAI's. Never both in one stream.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -54,8 +55,8 @@ impl EventWriter {
         }
     }
 
-    /// A terminal event around a response object that is JSON already, and the end of the stream.
-    pub(crate) fn finish(&mut self, name: &str, response_json: &[u8]) {
+    /// An event around a response object.
+    pub(crate) fn response(&mut self, name: &str, response: &RawValue) {
         if !self.streaming {
             return;
         }
@@ -63,10 +64,18 @@ impl EventWriter {
             "event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{},\"response\":",
             self.next
         );
-        self.frames.reserve(head.len() + response_json.len() + 24);
+        self.frames.reserve(head.len() + response.get().len() + 24);
         self.frames.extend_from_slice(head.as_bytes());
-        self.frames.extend_from_slice(response_json);
-        self.frames.extend_from_slice(b"}\n\ndata: [DONE]\n\n");
+        self.frames.extend_from_slice(response.get().as_bytes());
+        self.frames.extend_from_slice(b"}\n\n");
         self.next += 1;
+    }
+
+    /// The terminal event, and the end of the stream.
+    pub(crate) fn finish(&mut self, name: &str, response: &RawValue) {
+        self.response(name, response);
+        if self.streaming {
+            self.frames.extend_from_slice(b"data: [DONE]\n\n");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use or_adapters::ModelEvent;
 use or_protocol::{ApiError, Item, ResponseId, ResponseStatus, Settings, Usage};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::rounds::{Repeats, ToolResult, ToolRound};
 use crate::{LoopLimits, ReasoningEvents};
@@ -123,7 +124,7 @@ pub struct Output {
 pub struct Record<'a> {
     /// The response object. Once the end is decided, the final one; before that it holds the items of the
     /// finished turns only, because a turn that broke off is no part of what comes after a restart.
-    pub response_json: Cow<'a, [u8]>,
+    pub response_json: Cow<'a, RawValue>,
     /// The status that `response_json` says.
     pub status: ResponseStatus,
     /// Sealed reasoning state that is not in `response_json`, by output index. There may be some for an

@@ -12,8 +12,9 @@ pub use resume::Saved;
 
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_protocol::{
-    ApiError, EventBody, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, Usage,
+    ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, Usage,
 };
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::assembly::{Assembly, Ending};
@@ -21,7 +22,7 @@ use crate::calls::NewCall;
 use crate::events::EventWriter;
 use crate::io::{Action, Input, LoopSpec, Output, Progress};
 use crate::log::Told;
-use crate::snapshot::{Snapshot, resource};
+use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tools::ToolRules;
 
 /// How often one response may be sampled again because the provider paused.
@@ -65,7 +66,7 @@ pub struct ResponseLoop {
     incomplete: Option<IncompleteDetails>,
     error: Option<ApiError>,
     completed_at: Option<i64>,
-    response_json: Vec<u8>,
+    response_json: Option<Box<RawValue>>,
 }
 
 /// The running turn; none of it counts before the turn ends.
@@ -98,13 +99,17 @@ impl ResponseLoop {
             incomplete: None,
             error: None,
             completed_at: None,
-            response_json: Vec::new(),
+            response_json: None,
             spec,
         }
     }
 
     /// Feeds one input. `now`: Unix seconds.
     pub fn handle(&mut self, input: Input, now: i64, out: &mut Output) {
+        if self.writer.frames.is_empty() {
+            // What comes now goes right behind what is there.
+            std::mem::swap(&mut out.frames, &mut self.writer.frames);
+        }
         match (self.state, input) {
             (State::New, Input::Start) => self.start(out),
             (State::Queued, Input::Begun) => self.begun(out),
@@ -171,11 +176,12 @@ impl ResponseLoop {
 
     /// The events before any work is done.
     fn begin(&mut self) {
-        self.tell(Told::Created, "response.created");
+        let Some(json) = self.shown_json() else { return };
+        self.tell(Told::Created, "response.created", &json);
         if self.spec.background {
-            self.tell(Told::Queued, "response.queued");
+            self.tell(Told::Queued, "response.queued", &json);
         } else {
-            self.tell(Told::InProgress, "response.in_progress");
+            self.tell(Told::InProgress, "response.in_progress", &json);
         }
     }
 
@@ -187,7 +193,9 @@ impl ResponseLoop {
 
     fn in_progress(&mut self) {
         self.shown = ResponseStatus::InProgress;
-        self.tell(Told::InProgress, "response.in_progress");
+        if let Some(json) = self.shown_json() {
+            self.tell(Told::InProgress, "response.in_progress", &json);
+        }
     }
 
     fn model(&mut self, event: ModelEvent, now: i64, out: &mut Output) {
@@ -322,17 +330,17 @@ impl ResponseLoop {
     }
 
     /// Tells how far the response is, unless it was told before a restart.
-    fn tell(&mut self, told: Told, name: &str) {
-        if self.told >= told {
-            return;
+    fn tell(&mut self, told: Told, name: &str, json: &RawValue) {
+        if self.told < told {
+            self.told = told;
+            self.writer.response(name, json);
         }
-        self.told = told;
-        let response = resource(
-            &self.spec,
-            &self.assembly.output,
-            Snapshot { status: self.shown, ..Snapshot::default() },
-        );
-        self.writer.emit(name, EventBody::Response { response });
+    }
+
+    /// The response object as the events before its end show it; `None` where there are no events.
+    fn shown_json(&self) -> Option<Box<RawValue>> {
+        let snapshot = Snapshot { status: self.shown, ..Snapshot::default() };
+        self.spec.stream.then(|| snapshot_json(&resource(&self.spec, &self.assembly.output, snapshot)))
     }
 
     fn resource<'a>(&'a self, error: Option<&'a ResponseError>) -> ResponseResource<'a> {

@@ -3,6 +3,7 @@
 use or_protocol::{
     ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, Usage,
 };
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::LoopSpec;
 
@@ -51,6 +52,12 @@ pub(crate) fn resource<'a>(
         service_tier: now.service_tier.unwrap_or("default"),
         settings: &spec.settings,
     }
+}
+
+/// The response object as JSON.
+pub(crate) fn snapshot_json(resource: &ResponseResource<'_>) -> Box<RawValue> {
+    // Our types have string keys and finite numbers only, so this does not fail.
+    to_raw_value(resource).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 pub(crate) fn response_error(error: &ApiError) -> ResponseError {

@@ -88,6 +88,9 @@ pub(crate) fn check_length(path: Path<'_>, text: &str, min: usize, max: usize) -
     Ok(())
 }
 
+/// So many short names are compared sooner than one is hashed.
+const FEW: usize = 16;
+
 /// The members of one object, taken out one by one. `null` counts as absent.
 #[derive(Debug)]
 pub struct Fields<'p> {
@@ -116,13 +119,21 @@ impl<'p> Fields<'p> {
 
     /// Looks without taking.
     pub fn peek(&self, key: &str) -> Option<&Value> {
-        self.map.get(key).filter(|v| !v.is_null())
+        let value = match self.map.len() {
+            0..=FEW => self.map.iter().find(|(name, _)| *name == key).map(|(_, value)| value),
+            _ => self.map.get(key),
+        };
+        value.filter(|v| !v.is_null())
     }
 
     /// Takes a member; `None` if absent or null.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         // `get_mut` and not `remove`: with ordered maps a removal shifts every later member.
-        self.map.get_mut(key).map(Value::take).filter(|v| !v.is_null())
+        let value = match self.map.len() {
+            0..=FEW => self.map.iter_mut().find(|(name, _)| *name == key).map(|(_, value)| value),
+            _ => self.map.get_mut(key),
+        };
+        value.map(Value::take).filter(|v| !v.is_null())
     }
 
     /// What is left of the object, taken members as null.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Annotation, ErrorPayload, Item, LogProb, ResponseResource};
+use crate::{Annotation, ErrorPayload, Item, LogProb};
 
 /// One event with its number. The number grows by one from 0 within a stream.
 #[derive(Debug)]
@@ -21,9 +21,6 @@ pub struct StreamEvent<'a> {
 #[serde(untagged)]
 #[expect(missing_docs, reason = "the spec's field names say it")]
 pub enum EventBody<'a> {
-    Response {
-        response: ResponseResource<'a>,
-    },
     Item {
         output_index: usize,
         item: &'a Item,

@@ -9,6 +9,7 @@ use super::stream::Turn;
 use super::tools::ToolPlan;
 use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, OutputConfig, WireRole};
 use super::{Anthropic, thinking};
+use crate::adapter::body_json;
 use crate::{AdapterError, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
@@ -109,8 +110,7 @@ pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<U
         system: prefix.system,
         messages: history.messages,
     };
-    let body = serde_json::to_vec(&body)
-        .map_err(|e| AdapterError::unsupported("input", format!("The request cannot be written: {e}.")))?;
+    let body = body_json(&body)?;
     let mut headers = vec![("anthropic-version", adapter.quirks.version.clone())];
     if !betas.is_empty() {
         headers.push(("anthropic-beta", betas.join(",")));

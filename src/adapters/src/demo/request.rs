@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::messages::Messages;
 use super::sample::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
+use crate::adapter::body_json;
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// Builds the call.
@@ -37,9 +38,7 @@ pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterE
         logprobs: settings.wants_logprobs().then(|| settings.top_logprobs.unwrap_or(0)),
         stream: request.stream,
     };
-    let body = serde_json::to_vec(&body).map_err(|e| {
-        AdapterError::unsupported("input", format!("The request cannot be written as JSON: {e}."))
-    })?;
+    let body = body_json(&body)?;
     Ok(UpstreamCall { path: "/demo".into(), headers: Vec::new(), body, stream: request.stream, notes })
 }
 

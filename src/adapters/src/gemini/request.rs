@@ -14,6 +14,7 @@ use super::notes::Notes;
 use super::options::{IncludeThoughts, Options};
 use super::tool_config::{self, Choice};
 use super::{finish, schema};
+use crate::adapter::body_json;
 use crate::counting::{counting, members};
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
@@ -67,9 +68,7 @@ pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result
         safety_settings: options.safety_settings.as_deref(),
         service_tier,
     };
-    let body = serde_json::to_vec(&body).map_err(|e| {
-        AdapterError::unsupported("input", format!("The request cannot be written as JSON: {e}."))
-    })?;
+    let body = body_json(&body)?;
     tool_notes.append(&mut notes.into_vec());
     Ok(UpstreamCall {
         path: path(request.model, request.stream)?,

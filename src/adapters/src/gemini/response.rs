@@ -3,6 +3,7 @@
 use super::KIND;
 use super::turn::Turn;
 use super::wire::Chunk;
+use crate::framing::lossy;
 use crate::{AdapterError, ModelEvent};
 
 /// Translates a whole body.
@@ -11,7 +12,7 @@ pub(super) fn unary(turn: &mut Turn, body: &[u8], out: &mut Vec<ModelEvent>) -> 
         return Ok(());
     }
     let bad = |what: String| AdapterError::BadFrame { provider: KIND, what };
-    let text = String::from_utf8_lossy(body);
+    let text = lossy(body);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if text.starts_with('[') {
         let chunks: Vec<Chunk<'_>> = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::quirks::{FormatMode, Quirks, TruncateMode};
 use super::wire::{ChatMessage, ChatRequest, Format};
 use super::{models, request_items, tools};
+use crate::adapter::body_json;
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 const PATH: &str = "/api/chat";
@@ -59,9 +60,7 @@ pub(super) fn build(
         options: options(quirks, settings),
     };
     unknown_settings(settings, &mut notes);
-    let body = serde_json::to_vec(&body).map_err(|e| {
-        AdapterError::unsupported("input", format!("The request could not be written as JSON: {e}."))
-    })?;
+    let body = body_json(&body)?;
     Ok(UpstreamCall { path: PATH.into(), headers: Vec::new(), body, stream: request.stream, notes })
 }
 

@@ -12,6 +12,7 @@ use super::models::{self, Sampling};
 use super::quirks::{
     JsonSchemaForm, MaxTokensField, ModelRules, Quirks, ReasoningParam, RequiredWord, ToolChoiceForm,
 };
+use crate::adapter::body_json;
 use crate::{AdapterError, FlatTool, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
 
 /// Translates a turn.
@@ -86,9 +87,7 @@ pub(super) fn translate(
     let head = head(settings.instructions.as_deref(), hints);
     let messages = messages::translate(quirks, host, head, request.context, &mut notes)?;
     let body = Body { model: request.model, messages, fields };
-    let body = serde_json::to_vec(&body).map_err(|e| {
-        AdapterError::unsupported("input", format!("The request cannot be written as JSON: {e}."))
-    })?;
+    let body = body_json(&body)?;
     Ok(UpstreamCall {
         path: "/chat/completions".to_owned(),
         headers: Vec::new(),

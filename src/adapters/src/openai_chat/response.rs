@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::wire::{Chunk, Delta};
 use super::{KIND, error, stream};
+use crate::framing::lossy;
 use crate::{AdapterError, ModelEvent};
 
 /// Translates a whole body.
@@ -12,7 +13,7 @@ pub(super) fn translate(
     out: &mut Vec<ModelEvent>,
 ) -> Result<(), AdapterError> {
     let bad = |what: String| AdapterError::BadFrame { provider: KIND, what };
-    let text = String::from_utf8_lossy(body);
+    let text = lossy(body);
     let chunk: Chunk<'_> = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
     if stream::failed(&chunk) {
         return Err(error::in_answer(&text));

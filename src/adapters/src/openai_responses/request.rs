@@ -8,6 +8,7 @@ use super::models::{Rule, rule};
 use super::quirks::Quirks;
 use super::request_items::{InputItem, Items};
 use super::tools::{self, SentTool};
+use crate::adapter::body_json;
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall};
 
 /// The least that OpenAI takes.
@@ -145,9 +146,7 @@ pub(super) fn translate(request: &ModelRequest<'_>, quirks: &Quirks) -> Result<U
         prompt_cache_key: fields.known("prompt_cache_key", settings.prompt_cache_key.as_deref()),
         user: fields.known("user", settings.user.as_deref()),
     };
-    let body = serde_json::to_vec(&body).map_err(|e| {
-        AdapterError::unsupported("input", format!("The request cannot be written as JSON: {e}."))
-    })?;
+    let body = body_json(&body)?;
     Ok(UpstreamCall { path: "/responses".into(), headers: Vec::new(), body, stream, notes })
 }
 

@@ -8,6 +8,7 @@ use super::blocks::{BlockKind, Blocks, PartKind};
 use super::error;
 use super::wire::{Extended, OutputItem, OutputPart, Response, list, string, usage};
 use super::{KIND, wire};
+use crate::framing::lossy;
 use crate::{AdapterError, CallKind, FinishReason, ModelEvent, Note, UpstreamError, UpstreamErrorKind};
 
 /// What is known of the answer so far.
@@ -245,7 +246,7 @@ impl Answer {
 
     /// A whole body.
     pub(super) fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let text = String::from_utf8_lossy(body);
+        let text = lossy(body);
         let response: Response<'_> = parse(&text)?;
         if let Some(raw) = response.error {
             return Err(error::from_raw(raw));

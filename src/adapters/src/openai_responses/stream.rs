@@ -27,7 +27,11 @@ impl Translator {
     }
 
     /// The hot path. False if the event is not a delta of a modelled item.
-    fn delta(&mut self, event: &mut DeltaEvent<'_>, out: &mut Vec<ModelEvent>) -> bool {
+    fn delta(&mut self, frame: &Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
+        let mut event: DeltaEvent<'_> = frame.parse(KIND)?;
+        if event.kind.is_empty() {
+            event.kind = frame.event.into();
+        }
         let (part, call) = match event.kind.as_ref() {
             "response.output_text.delta" => (Some(PartKind::Text), None),
             "response.function_call_arguments.delta" => (None, Some(CallKind::Function)),
@@ -35,7 +39,7 @@ impl Translator {
             "response.reasoning_text.delta" | "response.reasoning.delta" => (Some(PartKind::Raw), None),
             "response.custom_tool_call_input.delta" => (None, Some(CallKind::Custom)),
             "response.refusal.delta" => (Some(PartKind::Refusal), None),
-            _ => return false,
+            _ => return Ok(false),
         };
         let at = self.place(event.output_index);
         let text = event.delta.0.take().unwrap_or_default();
@@ -49,7 +53,7 @@ impl Translator {
         } else if let Some(kind) = call {
             self.answer.blocks.payload(at, kind, text, out);
         }
-        true
+        Ok(true)
     }
 
     fn text_done(
@@ -154,15 +158,19 @@ impl ResponseTranslator for Translator {
         if self.ended || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
         }
-        let mut event: DeltaEvent<'_> = frame.parse(KIND)?;
+        // The data says what it is; the `event:` line, where there is one, says how to read it at first.
+        let likely = frame.event.is_empty() || frame.event.ends_with(".delta");
+        if likely && self.delta(&frame, out)? {
+            return Ok(());
+        }
+        let mut event: Event<'_> = frame.parse(KIND)?;
         if event.kind.is_empty() {
             event.kind = frame.event.into();
         }
-        if self.delta(&mut event, out) {
+        if !likely && event.kind.ends_with(".delta") && self.delta(&frame, out)? {
             return Ok(());
         }
         let kind = event.kind.as_ref();
-        let event: Event<'_> = frame.parse(KIND)?;
         let (content, summary) = (event.content_index, event.summary_index);
         match kind {
             "response.output_item.added" => self.added(&event, out)?,
@@ -249,5 +257,35 @@ impl ResponseTranslator for Translator {
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         self.ended = true;
         self.answer.unary(body, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[test]
+    fn the_data_says_what_an_event_is_whatever_its_line_says() {
+        let events = [
+            r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"message"}}"#,
+            r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}"#,
+            r#"{"type":"response.output_text.done","output_index":0,"content_index":0,"text":"ab"}"#,
+            r#"{"type":"response.completed","response":{"status":"completed"}}"#,
+        ];
+        let run = |line: &str| {
+            let mut translator = Translator::new("m", false);
+            let mut out = Vec::new();
+            for data in events {
+                translator.push(Frame { event: line, data }, &mut out).unwrap();
+            }
+            out
+        };
+        let want = run("");
+        assert_eq!(want.len(), 4, "{want:?}");
+        assert_eq!(run("response.output_text.delta"), want);
+        assert_eq!(run("response.output_text.done"), want);
+        assert_eq!(run("message"), want);
     }
 }

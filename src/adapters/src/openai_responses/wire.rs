@@ -70,7 +70,7 @@ impl<'de> Visitor<'de> for DeltaVisitor {
     }
 }
 
-/// All that a delta needs, read in one pass; of other events it shows the type. Nine of ten events are
+/// All that a delta needs, read in one pass. Nine of ten events are
 /// deltas, so this is kept small.
 #[derive(Debug, Deserialize)]
 pub(super) struct DeltaEvent<'a> {
@@ -91,6 +91,8 @@ pub(super) struct DeltaEvent<'a> {
 /// Any other stream event. What only some of them have stays raw.
 #[derive(Debug, Deserialize)]
 pub(super) struct Event<'a> {
+    #[serde(rename = "type", borrow, default)]
+    pub(super) kind: Cow<'a, str>,
     #[serde(default)]
     pub(super) output_index: Option<u32>,
     #[serde(default)]

@@ -6,7 +6,7 @@ use super::{ResponseLoop, State};
 use crate::assembly::Ending;
 use crate::io::{Action, Outcome, Output};
 use crate::log::Told;
-use crate::snapshot::response_error;
+use crate::snapshot::{response_error, snapshot_json};
 
 impl ResponseLoop {
     pub(super) fn complete(&mut self, now: i64, out: &mut Output) {
@@ -83,7 +83,9 @@ impl ResponseLoop {
             };
             self.writer.emit("error", body);
         }
-        self.writer.finish(name, &self.response_json);
+        if let Some(response) = &self.response_json {
+            self.writer.finish(name, response);
+        }
         out.actions.push(Action::End(outcome));
     }
 
@@ -91,6 +93,6 @@ impl ResponseLoop {
     fn render(&mut self) {
         let error = self.error.as_ref().map(response_error);
         let resource = self.resource(error.as_ref());
-        self.response_json = serde_json::to_vec(&resource).unwrap_or_default();
+        self.response_json = Some(snapshot_json(&resource));
     }
 }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use or_adapters::Note;
 use or_protocol::{ApiError, Item, ResponseId, Settings, Usage};
+use serde_json::value::RawValue;
 
 use super::{ResponseLoop, State};
 use crate::io::Record;
-use crate::snapshot::{Snapshot, resource};
+use crate::snapshot::{Snapshot, resource, snapshot_json};
 
 impl ResponseLoop {
     /// The context of the next sampling: what came in, then what this response made.
@@ -27,14 +28,22 @@ impl ResponseLoop {
 
     /// The final response object, JSON; empty until the response is over or waits for its commit.
     pub fn response_json(&self) -> &[u8] {
-        &self.response_json
+        self.response_json.as_ref().map_or(&[], |json| json.get().as_bytes())
+    }
+
+    /// The same, taken out: for the end, when nobody looks any more.
+    pub fn take_response_json(&mut self) -> Vec<u8> {
+        self.response_json.take().map(bytes).unwrap_or_default()
     }
 
     /// The response object as a client may see it at this moment: queued or in progress with the items made
     /// so far and without usage, and the final one when the response is over. While the end waits for its
     /// commit it is still in progress (design D8).
     pub fn current_json(&self) -> Vec<u8> {
-        if self.state == State::Ended { self.response_json.clone() } else { self.live(&self.assembly.output) }
+        match &self.response_json {
+            Some(json) if self.state == State::Ended => json.get().into(),
+            Some(_) | None => bytes(self.live(&self.assembly.output)),
+        }
     }
 
     /// What to write at [`Action::Begin`](crate::Action::Begin), [`Action::CallModel`](crate::Action::CallModel),
@@ -44,9 +53,9 @@ impl ResponseLoop {
         let decided = matches!(self.state, State::Committing | State::Ended);
         let finished = self.assembly.output.get(..self.turn.start).unwrap_or(&self.assembly.output);
         Record {
-            response_json: match decided {
-                true => Cow::Borrowed(&self.response_json),
-                false => Cow::Owned(self.live(finished)),
+            response_json: match &self.response_json {
+                Some(json) => Cow::Borrowed(&**json),
+                None => Cow::Owned(self.live(finished)),
             },
             status: if decided { self.status } else { self.shown },
             sealed: &self.assembly.sealed,
@@ -78,9 +87,13 @@ impl ResponseLoop {
     }
 
     /// The response object before its end, JSON.
-    fn live(&self, output: &[Item]) -> Vec<u8> {
+    fn live(&self, output: &[Item]) -> Box<RawValue> {
         let service_tier = self.progress.service_tier.as_deref();
         let snapshot = Snapshot { status: self.shown, service_tier, ..Snapshot::default() };
-        serde_json::to_vec(&resource(&self.spec, output, snapshot)).unwrap_or_default()
+        snapshot_json(&resource(&self.spec, output, snapshot))
     }
+}
+
+fn bytes(json: Box<RawValue>) -> Vec<u8> {
+    Box::<str>::from(json).into_string().into_bytes()
 }

@@ -120,7 +120,7 @@ fn a_stored_response_ends_after_its_commit() {
     assert_eq!(played.feed(Input::Model(stop())), [Action::Commit]);
     let told = String::from_utf8(played.sse[sent..].to_vec()).unwrap();
     assert!(told.contains("response.output_item.done") && !told.contains("response.completed"), "{told}");
-    let written = played.engine.record().response_json.to_vec();
+    let written = played.engine.record().response_json.get().as_bytes().to_vec();
     assert_eq!(played.engine.record().status, or_protocol::ResponseStatus::Completed);
     assert_eq!(played.feed(Input::Committed(Ok(()))), [Action::End(Outcome::Completed)]);
     check(&played, Outcome::Completed, ("completed", None, None, &["completed"]));

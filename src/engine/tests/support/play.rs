@@ -83,7 +83,7 @@ impl Played {
 
     /// The response object as it would be written at this moment.
     pub fn written(&self) -> Value {
-        serde_json::from_slice(&self.engine.record().response_json).unwrap()
+        serde_json::from_str(self.engine.record().response_json.get()).unwrap()
     }
 
     /// The final response object.

@@ -28,7 +28,7 @@ impl Checkpoint {
         let record = played.engine.record();
         Self {
             status: record.status,
-            response: serde_json::from_slice(&record.response_json).unwrap(),
+            response: serde_json::from_str(record.response_json.get()).unwrap(),
             sealed: record.sealed.to_vec(),
             // As it comes back from disk.
             progress: serde_json::from_value(json!(record.progress)).unwrap(),
