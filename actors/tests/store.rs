@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix::Actor as _;
 use or_actors::store::{
@@ -85,15 +86,26 @@ fn record(text: &str, previous: Option<&ResponseId>) -> StoredResponse {
     }
 }
 
+/// The database without the store. sled lets go of its lock some time after its handle was dropped.
+fn database(folder: &TempDir) -> sled::Db {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match sled::open(folder.path().join("responses")) {
+            Err(sled::Error::Io(_)) if Instant::now() < end => std::thread::yield_now(),
+            other => return other.unwrap(),
+        }
+    }
+}
+
 /// Puts bytes under a response's key, past the store.
 fn plant(folder: &TempDir, id: &ResponseId, bytes: &[u8]) {
-    let db = sled::open(folder.path().join("responses")).unwrap();
+    let db = database(folder);
     let key = format!("r/{}", id.as_str().trim_start_matches("resp_"));
     db.insert(key, [&[0, 0], bytes].concat()).unwrap();
 }
 
 fn planted(folder: &TempDir, id: &ResponseId) -> Vec<u8> {
-    let db = sled::open(folder.path().join("responses")).unwrap();
+    let db = database(folder);
     let key = format!("r/{}", id.as_str().trim_start_matches("resp_"));
     db.get(key).unwrap().unwrap()[2..].to_vec()
 }
