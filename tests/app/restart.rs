@@ -73,6 +73,15 @@ impl Node {
     }
 }
 
+#[track_caller]
+fn until(done: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "it does not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn shown_text(response: &Value) -> &str {
     response["output"][0]["content"][0]["text"].as_str().unwrap_or_default()
 }
@@ -167,8 +176,10 @@ fn a_foreground_response_has_failed_after_a_crash() {
     let mut stream = node.create(false, true);
     let id = stream.until("response.created")["response"]["id"].clone();
     stream.until("response.output_text.delta");
-    // Its beginning joins a batch of the disk; it is not waited for.
-    std::thread::sleep(Duration::from_millis(300));
+    // Its beginning joins a batch of the disk, which nobody waits for: it can be read a moment before it is there to
+    // stay.
+    until(|| node.get(&id, "/input_items").status == 200);
+    std::thread::sleep(Duration::from_millis(100));
     node.kill();
     node.begin("");
     let failed = node.get(&id, "").response();
@@ -228,9 +239,9 @@ fn a_background_stream_that_has_shown_output_has_the_grace_time() {
     node.fake.script(frames[4..].iter().cloned().fold(script, Script::send));
     let mut stream = node.create(true, true);
     stream.until("response.output_text.delta");
+    node.binary.as_ref().unwrap().terminate();
+    until(|| node.ask("GET", "/ready", None).finish().status == 503);
     let binary = node.binary.take().unwrap();
-    binary.terminate();
-    std::thread::sleep(Duration::from_millis(200));
     gate.open();
     let answer = stream.finish();
     assert_eq!(shown_text(&answer.last_response()), "Half and half");
