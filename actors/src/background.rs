@@ -129,13 +129,14 @@ impl Drive {
 
     /// Writes the end and the events that tell it, all at once.
     pub(crate) async fn commit_background(&mut self) -> Next {
-        let record = self.stored();
+        // Frames that tell the end must not be on disk without the record that says it.
+        let Some(record) = self.stored() else { return Next::Park };
         let mut out = Output::default();
         if let Some(engine) = &mut self.engine {
             engine.handle(Input::Committed(Ok(())), unix_now(), &mut out);
         }
         let row = self.row(out.frames);
-        let change = Change { id: self.id().clone(), record, frames: row.clone() };
+        let change = Change { id: self.id().clone(), record: Some(record), frames: row.clone() };
         if !self.disk().persist(change).await {
             return Next::Park;
         }
