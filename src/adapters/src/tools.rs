@@ -68,13 +68,16 @@ pub fn flatten_tools(tools: &[Tool], notes: &mut Vec<Note>) -> Vec<FlatTool> {
                 }
                 notes.push(Note::emulated(format!("tools[{index}]"), "namespace sent as plain functions"));
             }
-            Tool::Hosted(hosted) => notes.push(Note::dropped(
-                format!("tools[{index}]"),
-                format!("hosted tool {} is not available on this provider", hosted.kind()),
-            )),
+            Tool::Hosted(hosted) => notes.push(hosted_note(index, hosted.kind())),
+            Tool::Mcp(_) => notes.push(hosted_note(index, "mcp")),
         }
     }
     flat
+}
+
+fn hosted_note(index: usize, kind: &str) -> Note {
+    let why = format!("hosted tool {kind} is not available on this provider");
+    Note::dropped(format!("tools[{index}]"), why)
 }
 
 /// The syntax and the definition of the grammar that a custom tool's input must match.

@@ -18,7 +18,11 @@ pub(crate) struct ToolRules {
 impl ToolRules {
     pub(crate) fn new(tools: &[Tool]) -> Self {
         let plain = tools.iter().all(|tool| matches!(tool, Tool::Function(_)));
-        let hosted = |tool: &Tool| matches!(tool, Tool::Hosted(hosted) if hosted.kind() != "namespace");
+        let hosted = |tool: &Tool| match tool {
+            Tool::Hosted(hosted) => hosted.kind() != "namespace",
+            Tool::Mcp(_) => true,
+            Tool::Function(_) | Tool::Custom(_) => false,
+        };
         Self {
             origins: if plain { Vec::new() } else { origins(tools) },
             takes_custom: !plain,

@@ -73,7 +73,12 @@ impl Item {
             Self::Reasoning(_) => "rs",
             Self::Compaction(_) => "cmp",
             Self::ItemReference(_) => "ref",
-            Self::Other(_) => "item",
+            Self::Other(item) => match item.kind() {
+                "mcp_list_tools" => "mcpl",
+                "mcp_call" => "mcp",
+                "mcp_approval_request" => "mcpr",
+                _ => "item",
+            },
         }
     }
 }

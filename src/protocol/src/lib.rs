@@ -12,6 +12,8 @@ mod event;
 mod ids;
 mod item;
 mod item_decode;
+mod mcp;
+mod mcp_decode;
 mod part_decode;
 mod request;
 mod response;
@@ -33,6 +35,8 @@ pub use item::{
     SummaryPart, TopLogProb,
 };
 pub use item_decode::{decode_item, decode_stored_items};
+pub use mcp::{McpApproval, McpFilter, McpTool};
+pub use mcp_decode::McpApprovalResponse;
 pub use request::CreateResponseBody;
 pub use response::{
     IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,
@@ -44,3 +48,4 @@ pub use settings::{
 };
 pub use stored_item::StoredItem;
 pub use tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice};
+pub use tool_decode::decode_request_tool;

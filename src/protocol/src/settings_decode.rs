@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::decode::{bad_value, missing, refuse, word, wrong_type};
 use crate::item_decode::MAX_TEXT;
+use crate::mcp_decode::check_labels;
 use crate::settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,
@@ -44,6 +45,7 @@ pub(crate) fn decode_settings(body: &mut Fields<'_>) -> Result<Settings, ApiErro
         .enumerate()
         .map(|(i, value)| decode_tool(value, Path::Index(&parent, i)))
         .collect::<Result<Vec<_>, _>>()?;
+    check_labels(&tools, parent)?;
     let tool_choice = match body.take("tool_choice") {
         Some(value) => decode_choice(value, body.at("tool_choice"))?,
         None => Default::default(),

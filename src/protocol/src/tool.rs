@@ -4,6 +4,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 use serde_json::{Map, Value};
 
+use crate::McpTool;
+
 /// A tool the request declares.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -12,6 +14,8 @@ pub enum Tool {
     Function(FunctionTool),
     /// OpenAI's free-form tool; on other providers it becomes a function with one string argument.
     Custom(CustomTool),
+    /// A server of the Model Context Protocol.
+    Mcp(Box<McpTool>),
     /// A provider-hosted tool, or OpenAI's `namespace`: kept as it came.
     Hosted(HostedTool),
 }
@@ -23,6 +27,7 @@ impl Tool {
             Self::Function(tool) => Some(&tool.name),
             Self::Custom(tool) => Some(&tool.name),
             Self::Hosted(tool) => tool.0.get("name").and_then(Value::as_str),
+            Self::Mcp(_) => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::decode::{bad_value, missing, refuse, wrong_type};
 use crate::item_decode::{MAX_TEXT, function_name};
+use crate::mcp_decode::mcp_tool;
 use crate::tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice};
 use crate::{ApiError, Fields, Path};
 
@@ -17,7 +18,6 @@ const HOSTED: &[&str] = &[
     "file_search",
     "code_interpreter",
     "image_generation",
-    "mcp",
     "local_shell",
     "shell",
     "apply_patch",
@@ -26,6 +26,11 @@ const HOSTED: &[&str] = &[
     "tool_search",
     "programmatic_tool_calling",
 ];
+
+/// Decodes one tool of a request; errors name places within it.
+pub fn decode_request_tool(value: Value) -> Result<Tool, ApiError> {
+    decode_tool(value, Path::Root)
+}
 
 pub(crate) fn decode_tool(value: Value, path: Path<'_>) -> Result<Tool, ApiError> {
     let Value::Object(map) = &value else { return Err(wrong_type(path, "an object", &value)) };
@@ -37,12 +42,13 @@ pub(crate) fn decode_tool(value: Value, path: Path<'_>) -> Result<Tool, ApiError
     match kind.as_str() {
         "function" => function(Fields::new(value, path)?).map(Tool::Function),
         "custom" => custom(value, path).map(Tool::Custom),
+        "mcp" => mcp_tool(map.clone(), path).map(|tool| Tool::Mcp(Box::new(tool))),
         other if HOSTED.contains(&other) || other.contains(':') => match value {
             Value::Object(map) => Ok(Tool::Hosted(HostedTool(map))),
             other => Err(wrong_type(path, "an object", &other)),
         },
         other => {
-            let all: Vec<_> = ["function", "custom"].iter().chain(HOSTED).copied().collect();
+            let all: Vec<_> = ["function", "custom", "mcp"].iter().chain(HOSTED).copied().collect();
             Err(bad_value(Path::Key(&path, "type"), other, &all))
         }
     }
@@ -96,11 +102,11 @@ fn object_choice(map: Map<String, Value>, path: Path<'_>) -> Result<ToolChoice, 
             Ok(ToolChoice::Function(function_name(&mut fields, "name")?))
         }
         "allowed_tools" => allowed(Fields::new(Value::Object(map), path)?),
-        other if other == "custom" || HOSTED.contains(&other) || other.contains(':') => {
+        other if matches!(other, "custom" | "mcp") || HOSTED.contains(&other) || other.contains(':') => {
             Ok(ToolChoice::Other(map))
         }
         other => {
-            let all: Vec<_> = ["function", "allowed_tools", "custom"].iter().chain(HOSTED).copied().collect();
+            let all: Vec<_> = ["function", "allowed_tools", "custom", "mcp"].iter().chain(HOSTED).copied().collect();
             Err(bad_value(Path::Key(&path, "type"), other, &all))
         }
     }
@@ -123,6 +129,8 @@ fn allowed(mut fields: Fields<'_>) -> Result<ToolChoice, ApiError> {
         match (map.get("type").and_then(Value::as_str), map.get("name").and_then(Value::as_str)) {
             (None, _) => return Err(missing(Path::Key(&path, "type"))),
             (Some("function" | "custom"), None) => return Err(missing(Path::Key(&path, "name"))),
+            // Its name is one of the server's.
+            (Some("mcp"), _) => {}
             (Some(_), Some(name)) => names.push(name.to_owned()),
             (Some(_), None) => {}
         }
@@ -144,7 +152,8 @@ pub(crate) fn check_choice(choice: &ToolChoice, tools: &[Tool], path: Path<'_>) 
         Err(ApiError::invalid("invalid_value", path.to_string(), text))
     };
     match choice {
-        ToolChoice::Auto | ToolChoice::None | ToolChoice::Other(_) => Ok(()),
+        ToolChoice::Auto | ToolChoice::None => Ok(()),
+        ToolChoice::Other(map) => check_server(map, tools, path),
         ToolChoice::Required if tools.is_empty() => {
             let text = "Tool choice 'required' must be specified with 'tools' parameter.";
             Err(ApiError::invalid("invalid_value", path.to_string(), text))
@@ -152,9 +161,26 @@ pub(crate) fn check_choice(choice: &ToolChoice, tools: &[Tool], path: Path<'_>) 
         ToolChoice::Required => Ok(()),
         ToolChoice::Function(name) if known(name) => Ok(()),
         ToolChoice::Function(name) => unknown(name),
-        ToolChoice::Allowed { names, .. } => match names.iter().find(|name| !known(name)) {
-            Some(name) => unknown(name),
-            None => Ok(()),
-        },
+        ToolChoice::Allowed { names, tools: entries, .. } => {
+            match names.iter().find(|name| !known(name)) {
+                Some(name) => unknown(name),
+                None => entries.iter().try_for_each(|entry| check_server(entry, tools, path)),
+            }
+        }
     }
+}
+
+/// A choice of an MCP server needs that server.
+fn check_server(choice: &Map<String, Value>, tools: &[Tool], path: Path<'_>) -> Result<(), ApiError> {
+    if choice.get("type").and_then(Value::as_str) != Some("mcp") {
+        return Ok(());
+    }
+    let Some(label) = choice.get("server_label").and_then(Value::as_str) else {
+        return Err(missing(Path::Key(&path, "server_label")));
+    };
+    if tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.server_label == label)) {
+        return Ok(());
+    }
+    let text = format!("Tool choice names the MCP server '{label}', which is not in 'tools' parameter.");
+    Err(ApiError::invalid("invalid_value", path.to_string(), text))
 }

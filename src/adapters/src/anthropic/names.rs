@@ -22,7 +22,7 @@ impl Names {
                 let long = MAX_NAME.saturating_sub(space.len() + 2);
                 plain(space) && hosted.functions().iter().all(|f| plain(&f.name) && f.name.len() <= long)
             }
-            Tool::Function(_) | Tool::Custom(_) => tool.name().is_none_or(plain),
+            Tool::Function(_) | Tool::Custom(_) | Tool::Mcp(_) => tool.name().is_none_or(plain),
         };
         if settings.tools.iter().all(fits) {
             return Self::default();

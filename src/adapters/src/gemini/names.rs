@@ -37,7 +37,7 @@ impl Names {
             Tool::Hosted(hosted) => {
                 !fits(tool.name().unwrap_or_default()) || hosted.functions().iter().any(|f| !fits(&f.name))
             }
-            Tool::Function(_) | Tool::Custom(_) => !fits(tool.name().unwrap_or_default()),
+            Tool::Function(_) | Tool::Custom(_) | Tool::Mcp(_) => !fits(tool.name().unwrap_or_default()),
         };
         match tools.iter().any(odd) {
             true => Self::new(&flatten_tools(tools, &mut Vec::new())),

@@ -97,6 +97,8 @@ pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut
             Tool::Hosted(HostedTool(map)) if flat.is_none() || !is_namespace(map) => {
                 tools.push(SentTool::Raw(map))
             }
+            // With its credentials, which only its echo leaves out.
+            Tool::Mcp(mcp) => tools.push(SentTool::Raw(&mcp.raw)),
             Tool::Function(_) | Tool::Custom(_) | Tool::Hosted(_) => {}
         }
     }
