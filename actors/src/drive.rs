@@ -233,6 +233,7 @@ impl Drive {
             context,
             reasoning_events: node.limits.reasoning_events,
             server_tools,
+            mcp: or_engine::Mcp { all_of_provider: true, ..or_engine::Mcp::default() },
             limits: node.limits.tools.of_loop(),
         }
     }

@@ -159,6 +159,7 @@ impl Engine {
                 context: request.input.clone(),
                 reasoning_events: ReasoningEvents::Spec,
                 server_tools: Default::default(),
+                mcp: or_engine::Mcp { all_of_provider: true, ..or_engine::Mcp::default() },
                 limits: Default::default(),
             }),
             frames: Vec::new(),

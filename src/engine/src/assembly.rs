@@ -6,12 +6,18 @@
 use or_protocol::{EventBody, Item, ItemId, ItemStatus, Part, ReasoningPart, ResponseId, SummaryPart};
 
 use crate::events::EventWriter;
+use crate::mcp::{HeldCall, is_running};
 use crate::parts::{self, OpenPart, set_status};
+
+/// What a client reads of a call that the response ended before.
+const NOT_RUN: &str = "The response ended before this call was run.";
 
 /// What an open block is.
 #[derive(Debug)]
 pub(crate) enum Slot {
     Item(OpenItem),
+    /// A call that needs approval: shown when it is whole.
+    Held(Box<HeldCall>),
     /// A call the server must not let through: its events are swallowed.
     Suppressed,
 }
@@ -51,7 +57,7 @@ impl Ending {
 /// All items of a response, and which of them are growing.
 #[derive(Debug)]
 pub(crate) struct Assembly {
-    id: ResponseId,
+    pub(crate) id: ResponseId,
     pub(crate) show_sealed: bool,
     pub(crate) output: Vec<Item>,
     /// Sealed state the client did not ask to see, by output index.
@@ -59,11 +65,24 @@ pub(crate) struct Assembly {
     pub(crate) open: Vec<(u32, Slot)>,
     /// Ended by the model, not yet announced.
     ended: Option<usize>,
+    /// Calls of MCP servers whose result is missing, in order. Their items stay open.
+    pub(crate) waiting: Vec<usize>,
+    /// What ids of requests for approval are signed with.
+    pub(crate) approval_key: [u8; 32],
 }
 
 impl Assembly {
     pub(crate) fn new(id: ResponseId, show_sealed: bool) -> Self {
-        Self { id, show_sealed, output: Vec::new(), sealed: Vec::new(), open: Vec::new(), ended: None }
+        Self {
+            id,
+            show_sealed,
+            output: Vec::new(),
+            sealed: Vec::new(),
+            open: Vec::new(),
+            ended: None,
+            waiting: Vec::new(),
+            approval_key: [0; 32],
+        }
     }
 
     pub(crate) fn slot(&self, block: u32) -> Option<usize> {
@@ -103,12 +122,18 @@ impl Assembly {
         emulated_custom: Option<String>,
         w: &mut EventWriter,
     ) -> usize {
+        item.set_id(ItemId::output(item.id_prefix(), &self.id, self.output.len()));
+        let index = self.show_item(item, w);
+        self.open.push((block, Slot::Item(OpenItem::new(index, emulated_custom))));
+        index
+    }
+
+    /// Adds an item that has its id.
+    pub(crate) fn show_item(&mut self, item: Item, w: &mut EventWriter) -> usize {
         self.flush(Ending::Completed, w);
         let index = self.output.len();
-        item.set_id(ItemId::output(item.id_prefix(), &self.id, index));
         w.emit("response.output_item.added", EventBody::Item { output_index: index, item: &item });
         self.output.push(item);
-        self.open.push((block, Slot::Item(OpenItem::new(index, emulated_custom))));
         index
     }
 
@@ -116,7 +141,7 @@ impl Assembly {
     pub(crate) fn ensure(&mut self, block: u32, w: &mut EventWriter, make: fn() -> Item) -> Option<usize> {
         match self.slot(block).and_then(|at| self.open.get(at)) {
             Some((_, Slot::Item(item))) => Some(item.index),
-            Some((_, Slot::Suppressed)) => None,
+            Some((_, Slot::Suppressed | Slot::Held(_))) => None,
             None => Some(self.open_item(block, make(), None, w)),
         }
     }
@@ -135,14 +160,20 @@ impl Assembly {
         }
     }
 
-    /// Ends what a slot holds; the place of its item.
+    /// Ends what a slot holds; the place of its item, if that ends with it.
     fn close(&mut self, at: usize, ending: Ending, w: &mut EventWriter) -> Option<usize> {
         self.close_part(at, w);
         match self.open.remove(at) {
             (_, Slot::Item(open)) => {
                 self.finish_call(&open, ending, w);
+                let runs = ending == Ending::Completed && self.output.get(open.index).is_some_and(is_running);
+                if runs {
+                    self.waiting.push(open.index);
+                    return None;
+                }
                 Some(open.index)
             }
+            (_, Slot::Held(held)) => (ending == Ending::Completed).then(|| self.release(*held, w)),
             (_, Slot::Suppressed) => None,
         }
     }
@@ -163,6 +194,9 @@ impl Assembly {
             }
         }
         self.flush(last, w);
+        if last == Ending::Incomplete {
+            self.give_up_waiting(NOT_RUN, w);
+        }
     }
 
     /// After a failure: what had ended is whole, what was growing is not (rules 11.9).
@@ -174,14 +208,15 @@ impl Assembly {
                 self.announce(index, Ending::Incomplete, w);
             }
         }
+        self.give_up_waiting(NOT_RUN, w);
     }
 
     /// Brings what is open into the order of the output, and forgets what is suppressed.
     fn sort_open(&mut self) {
-        self.open.retain(|(_, slot)| matches!(slot, Slot::Item(_)));
+        self.open.retain(|(_, slot)| !matches!(slot, Slot::Suppressed));
         self.open.sort_by_key(|(_, slot)| match slot {
             Slot::Item(open) => open.index,
-            Slot::Suppressed => usize::MAX,
+            Slot::Held(_) | Slot::Suppressed => usize::MAX,
         });
     }
 

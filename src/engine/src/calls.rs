@@ -5,6 +5,7 @@ use or_protocol::{CustomToolCall, EventBody, FunctionCall, Item, ItemStatus};
 
 use crate::assembly::{Assembly, Ending, OpenItem, Slot};
 use crate::events::EventWriter;
+use crate::mcp::Callee;
 
 /// A call that begins.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct NewCall {
     pub(crate) custom: bool,
     /// The tool is custom and the provider was given a function.
     pub(crate) emulated: bool,
+    /// The tool is one of an MCP server.
+    pub(crate) mcp: Option<Callee>,
 }
 
 impl Assembly {
@@ -22,7 +25,10 @@ impl Assembly {
         if self.slot(block).is_some() {
             return;
         }
-        let NewCall { call_id, name, namespace, custom, emulated } = call;
+        let NewCall { call_id, name, namespace, custom, emulated, mcp } = call;
+        if let Some(callee) = mcp {
+            return self.mcp_call(block, callee, w);
+        }
         let status = Some(ItemStatus::InProgress);
         let item = if custom {
             Item::CustomToolCall(CustomToolCall { id: None, call_id, name, input: String::new(), status })
@@ -40,8 +46,10 @@ impl Assembly {
     }
 
     pub(crate) fn arguments(&mut self, block: u32, delta: &str, w: &mut EventWriter) {
-        let Some((_, Slot::Item(open))) = self.slot(block).and_then(|at| self.open.get_mut(at)) else {
-            return;
+        let open = match self.slot(block).and_then(|at| self.open.get_mut(at)) {
+            Some((_, Slot::Item(open))) => open,
+            Some((_, Slot::Held(held))) => return held.arguments.push_str(delta),
+            Some((_, Slot::Suppressed)) | None => return,
         };
         if let Some(buffer) = &mut open.emulated_custom {
             buffer.push_str(delta);
@@ -55,6 +63,7 @@ impl Assembly {
             Some(Item::CustomToolCall(call)) => {
                 ("response.custom_tool_call_input.delta", call.id.as_deref(), &mut call.input)
             }
+            Some(Item::Other(_)) => return self.mcp_arguments(output_index, delta, w),
             _ => return,
         };
         let item_id = item_id.unwrap_or_default();
@@ -101,6 +110,7 @@ impl Assembly {
                 let body = EventBody::InputDone { item_id, output_index, input: &call.input };
                 w.emit("response.custom_tool_call_input.done", body);
             }
+            Some(Item::Other(_)) => self.finish_mcp_call(output_index, ending, w),
             _ => {}
         }
     }

@@ -8,6 +8,7 @@ use or_protocol::{ApiError, Item, ResponseId, ResponseStatus, Settings, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::mcp::Mcp;
 use crate::rounds::{Repeats, ToolResult, ToolRound};
 use crate::{LoopLimits, ReasoningEvents};
 
@@ -36,6 +37,8 @@ pub struct LoopSpec {
     pub reasoning_events: ReasoningEvents,
     /// Names, as the model sees them, of the request's function tools that this server runs itself.
     pub server_tools: BTreeSet<String>,
+    /// MCP servers whose tools this server runs.
+    pub mcp: Mcp,
     /// The server's bounds on the loop.
     pub limits: LoopLimits,
 }

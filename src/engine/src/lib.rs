@@ -12,6 +12,7 @@ mod growth;
 mod hosted;
 mod io;
 mod log;
+mod mcp;
 mod parts;
 mod replay;
 mod response_loop;
@@ -23,5 +24,9 @@ pub use context::{Context, HistoryTurn, build_context};
 pub use events::ReasoningEvents;
 pub use io::{Action, Input, LoopSpec, Outcome, Output, Progress, Record};
 pub use log::{EndedLog, ResumeError};
+pub use mcp::{
+    ApprovalAnswer, ApprovalRequest, ApprovedCall, Mcp, McpFunction, McpServer, find_answers, function_names,
+    listed_tools,
+};
 pub use response_loop::{ResponseLoop, Saved};
-pub use rounds::{LoopLimits, ToolCall, ToolResult, ToolRound};
+pub use rounds::{LoopLimits, McpCall, ToolCall, ToolResult, ToolRound};

@@ -162,7 +162,14 @@ impl Reader<'_> {
             }
             _ if told != Told::InProgress => Err(order),
             // Of a hosted item, which shows it only if the provider sends it again.
-            _ if is_foreign(name) => Ok(()),
+            _ if is_foreign(name) => {
+                if name.starts_with("response.mcp_call")
+                    && let Ok(event) = parse(data)
+                {
+                    self.items.replay_mcp(name, event);
+                }
+                Ok(())
+            }
             _ => {
                 let event: ItemEvent = parse(data)?;
                 self.items.replay(name, event).ok_or("the event does not fit the items")

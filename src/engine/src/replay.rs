@@ -2,8 +2,10 @@
 
 use or_protocol::{Annotation, ContentPart, Item, LogProb, ReasoningPart, StoredItem, SummaryPart};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::assembly::{Assembly, OpenItem, Slot};
+use crate::mcp::{McpState, call_of, state_of};
 use crate::parts::{OpenPart, new_content_part};
 
 /// The members that item events have beside type and number.
@@ -56,11 +58,47 @@ impl Assembly {
         }
     }
 
+    /// Takes in an event of a call of an MCP server; others of its kind say nothing that the item does not say.
+    pub(crate) fn replay_mcp(&mut self, name: &str, event: ItemEvent) {
+        let Some((open, Item::Other(call))) = self.growing(event.output_index) else { return };
+        let status = match name {
+            "response.mcp_call_arguments.delta" => {
+                if let (Some(Value::String(arguments)), Some(delta)) =
+                    (call.0.get_mut("arguments"), event.delta)
+                {
+                    arguments.push_str(&delta);
+                }
+                return;
+            }
+            "response.mcp_call_arguments.done" => return open.told = true,
+            "response.mcp_call.completed" => "completed",
+            "response.mcp_call.failed" => "failed",
+            _ => return,
+        };
+        call.0.insert("status".into(), status.into());
+    }
+
+    /// How far the log says that the call at `index` is; `None` if it broke off.
+    pub(crate) fn logged_mcp_call(&self, index: usize) -> Option<McpState> {
+        let state = self.output.get(index).and_then(call_of).and_then(state_of)?;
+        let open = self.open.iter().find_map(|(_, slot)| match slot {
+            Slot::Item(open) if open.index == index => Some(open),
+            Slot::Item(_) | Slot::Held(_) | Slot::Suppressed => None,
+        });
+        match (open, state) {
+            (Some(open), McpState::Running) => open.told.then_some(McpState::Running),
+            // Its end was being told.
+            (Some(_), McpState::Done { .. }) => None,
+            // Without a log the record alone says what is.
+            (None, state) => Some(state),
+        }
+    }
+
     /// An open item. A block has the number of its item, since no more of its events will come.
     fn growing(&mut self, index: usize) -> Option<(&mut OpenItem, &mut Item)> {
         let open = self.open.iter_mut().find_map(|(_, slot)| match slot {
             Slot::Item(open) if open.index == index => Some(open),
-            Slot::Item(_) | Slot::Suppressed => None,
+            Slot::Item(_) | Slot::Held(_) | Slot::Suppressed => None,
         })?;
         Some((open, self.output.get_mut(index)?))
     }

@@ -2,6 +2,7 @@
 
 mod ending;
 mod looking;
+mod mcp;
 mod resume;
 mod round;
 mod turn_settings;
@@ -12,7 +13,7 @@ pub use resume::Saved;
 
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_protocol::{
-    ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, Usage,
+    ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, ToolChoice, Usage,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -22,6 +23,7 @@ use crate::calls::NewCall;
 use crate::events::EventWriter;
 use crate::io::{Action, Input, LoopSpec, Output, Progress};
 use crate::log::Told;
+use crate::mcp::{Left, for_model, remember_call};
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tools::ToolRules;
 
@@ -53,6 +55,8 @@ pub struct ResponseLoop {
     writer: EventWriter,
     assembly: Assembly,
     tools: ToolRules,
+    /// The request's choice, as the model is told it.
+    choice: ToolChoice,
     /// The finished turns.
     progress: Progress,
     turn: Turn,
@@ -83,13 +87,17 @@ struct Turn {
 
 impl ResponseLoop {
     /// A loop that waits for [`Input::Start`].
-    pub fn new(spec: LoopSpec) -> Self {
+    pub fn new(mut spec: LoopSpec) -> Self {
         let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
+        spec.context = for_model(std::mem::take(&mut spec.context), &spec.mcp);
+        let mut assembly = Assembly::new(spec.id.clone(), show_sealed);
+        assembly.approval_key = spec.mcp.key;
         Self {
             state: State::New,
             writer: EventWriter::new(spec.stream, spec.reasoning_events),
-            assembly: Assembly::new(spec.id.clone(), show_sealed),
-            tools: ToolRules::new(&spec.settings.tools),
+            assembly,
+            tools: ToolRules::new(&spec.settings.tools, &spec.mcp),
+            choice: spec.mcp.choice(&spec.settings.tool_choice),
             progress: Progress::default(),
             turn: Turn::default(),
             notes: Vec::new(),
@@ -111,8 +119,8 @@ impl ResponseLoop {
             std::mem::swap(&mut out.frames, &mut self.writer.frames);
         }
         match (self.state, input) {
-            (State::New, Input::Start) => self.start(out),
-            (State::Queued, Input::Begun) => self.begun(out),
+            (State::New, Input::Start) => self.start(now, out),
+            (State::Queued, Input::Begun) => self.begun(now, out),
             (State::Sampling, Input::Model(event)) => self.model(event, now, out),
             (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
             (State::RunningTools, Input::ToolStarted { index }) => self.tool_started(index),
@@ -163,14 +171,13 @@ impl ResponseLoop {
         }
     }
 
-    fn start(&mut self, out: &mut Output) {
+    fn start(&mut self, now: i64, out: &mut Output) {
         self.begin();
         if self.spec.background {
             self.state = State::Queued;
             out.actions.push(Action::Begin);
         } else {
-            self.state = State::Sampling;
-            self.call_model(out);
+            self.first_turn(now, out);
         }
     }
 
@@ -185,10 +192,9 @@ impl ResponseLoop {
         }
     }
 
-    fn begun(&mut self, out: &mut Output) {
+    fn begun(&mut self, now: i64, out: &mut Output) {
         self.in_progress();
-        self.state = State::Sampling;
-        self.call_model(out);
+        self.first_turn(now, out);
     }
 
     fn in_progress(&mut self) {
@@ -217,7 +223,14 @@ impl ResponseLoop {
             ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
                 self.call(
                     block,
-                    NewCall { call_id, name, namespace, custom: kind == CallKind::Custom, emulated: false },
+                    NewCall {
+                        call_id,
+                        name,
+                        namespace,
+                        custom: kind == CallKind::Custom,
+                        emulated: false,
+                        mcp: None,
+                    },
                 );
             }
             ModelEvent::ToolArgsDelta { block, delta } => items.arguments(block, &delta, w),
@@ -308,6 +321,15 @@ impl ResponseLoop {
     /// Adds items of this response to the context.
     fn remember(&mut self, made: Range<usize>) {
         for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
+            match remember_call(item, &self.spec.mcp) {
+                Left::AsItIs => {}
+                Left::Out => continue,
+                Left::Call(call, output) => {
+                    self.spec.context.push(Item::FunctionCall(*call));
+                    self.spec.context.extend(output.map(Item::FunctionCallOutput));
+                    continue;
+                }
+            }
             let mut item = item.clone();
             if let Item::Reasoning(reasoning) = &mut item
                 && let Some((_, sealed)) = self.assembly.sealed.iter().find(|(at, _)| *at == index)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::{call_id, output_id};
+use crate::mcp::{call_of, calls_server};
 
 /// Items of hosted tools that the client has to answer, though they are no function calls.
 const FOR_THE_CLIENT: &[&str] =
@@ -48,6 +49,17 @@ pub struct ToolCall {
     pub iteration: u32,
     /// It was started before, and nobody knows how it ended: it may have had its effect.
     pub interrupted: bool,
+    /// Of a call of an MCP server: `name` is the server's own, `call_id` the id of the item.
+    pub mcp: Option<McpCall>,
+}
+
+/// Whose tool a call is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct McpCall {
+    /// The server's label.
+    pub label: String,
+    /// Id of the request that the client has approved, if the call needed that.
+    pub approval: Option<String>,
 }
 
 /// What came of a call.
@@ -94,7 +106,14 @@ pub(crate) enum CallState {
 
 impl ToolRound {
     /// The calls of a turn whose items begin at `start`; `None` if none is for this server.
-    pub(crate) fn of(output: &[Item], start: usize, ours: impl Fn(&FunctionCall) -> bool) -> Option<Self> {
+    ///
+    /// `waiting`: calls of MCP servers that are to be run.
+    pub(crate) fn of(
+        output: &[Item],
+        start: usize,
+        waiting: &[usize],
+        ours: impl Fn(&FunctionCall) -> bool,
+    ) -> Option<Self> {
         let turn = output.get(start..).unwrap_or_default();
         // A provider may answer calls of its own.
         let open = |id: &str| !turn.iter().any(|item| output_id(item) == Some(id));
@@ -105,6 +124,9 @@ impl ToolRound {
                     if open(&call.call_id) {
                         round.calls.push(RoundCall { index: start + index, state: CallState::Pending });
                     }
+                }
+                Item::Other(_) if waiting.contains(&(start + index)) => {
+                    round.calls.push(RoundCall { index: start + index, state: CallState::Pending });
                 }
                 Item::Other(other) => {
                     round.mixed |= FOR_THE_CLIENT.contains(&other.kind()) && !is_answered(other, turn);
@@ -132,16 +154,23 @@ fn is_answered(call: &OtherItem, turn: &[Item]) -> bool {
 /// How often calls succeeded in a row of turns, by [`fingerprint`].
 pub(crate) type Repeats = Vec<(u64, u32)>;
 
-/// The same for calls that ask for the same: arguments count as JSON, where they are.
-pub(crate) fn fingerprint(call: &FunctionCall) -> u64 {
+/// The same for calls that ask for the same: arguments count as JSON, where they are. `None` for other items.
+pub(crate) fn fingerprint(item: &Item) -> Option<u64> {
+    let (label, name, arguments) = match item {
+        Item::FunctionCall(call) => ("", call.name.as_str(), call.arguments.as_str()),
+        item => {
+            let [label, name, arguments] = calls_server(call_of(item)?);
+            (label, name, arguments)
+        }
+    };
     // Another version of the standard library may hash otherwise; then a restart forgets some repetitions.
     let mut hasher = DefaultHasher::new();
-    call.name.hash(&mut hasher);
-    match serde_json::from_str::<Value>(&call.arguments) {
+    (label, name).hash(&mut hasher);
+    match serde_json::from_str::<Value>(arguments) {
         Ok(arguments) => arguments.hash(&mut hasher),
-        Err(_) => call.arguments.hash(&mut hasher),
+        Err(_) => arguments.hash(&mut hasher),
     }
-    hasher.finish()
+    Some(hasher.finish())
 }
 
 /// Counts one more round, whose successful calls are `made`; what was not called again is forgotten.

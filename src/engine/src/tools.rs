@@ -1,10 +1,13 @@
 //! What the request's tools say about calls and whole items.
 
+use std::collections::HashMap;
+
 use or_adapters::{Note, ToolOrigin, flatten_tools};
 use or_protocol::{Item, OtherItem, Path, Tool, ToolChoice, decode_item};
 use serde_json::{Map, Value};
 
 use crate::calls::NewCall;
+use crate::mcp::{Callee, Mcp};
 
 /// The request's tools, as far as an answer must be measured by them.
 #[derive(Debug)]
@@ -13,25 +16,31 @@ pub(crate) struct ToolRules {
     origins: Vec<(String, ToolOrigin)>,
     takes_custom: bool,
     takes_hosted: bool,
+    /// By the name that the model knows.
+    mcp: HashMap<String, Callee>,
 }
 
 impl ToolRules {
-    pub(crate) fn new(tools: &[Tool]) -> Self {
+    pub(crate) fn new(tools: &[Tool], mcp: &Mcp) -> Self {
         let plain = tools.iter().all(|tool| matches!(tool, Tool::Function(_)));
         let hosted = |tool: &Tool| match tool {
             Tool::Hosted(hosted) => hosted.kind() != "namespace",
-            Tool::Mcp(_) => true,
+            Tool::Mcp(tool) => mcp.is_of_provider(&tool.server_label),
             Tool::Function(_) | Tool::Custom(_) => false,
         };
         Self {
             origins: if plain { Vec::new() } else { origins(tools) },
             takes_custom: !plain,
             takes_hosted: tools.iter().any(hosted),
+            mcp: mcp.callees(),
         }
     }
 
     /// Gives a call the form that its tool has in the request.
     pub(crate) fn restore(&self, call: &mut NewCall) {
+        if call.namespace.is_none() {
+            call.mcp = self.mcp.get(&call.name).cloned();
+        }
         match self.origins.iter().find(|(name, _)| *name == call.name).map(|(_, origin)| origin) {
             Some(ToolOrigin::Custom) if !call.custom => {
                 call.custom = true;

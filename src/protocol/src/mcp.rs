@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn the_echo_has_no_credentials_and_the_defaults() {
-        let tool = decode(json!({"server_label": "a", "authorization": "hush", "headers": {"X-Key": "hush"}}));
+        let tool =
+            decode(json!({"server_label": "a", "authorization": "hush", "headers": {"X-Key": "hush"}}));
         let want = json!({"type": "mcp", "server_label": "a", "server_url": null, "headers": null,
             "allowed_tools": null, "require_approval": "always", "server_description": null});
         assert_eq!(serde_json::to_value(tool.unwrap()).unwrap(), want);
@@ -227,13 +228,17 @@ mod tests {
         check_refused(json!({"server_label": "a", "headers": {"x y": "hush"}}), "headers.x y");
         check_refused(json!({"server_label": "a", "headers": {"x": "hush\r\ny: z"}}), "headers.x");
         check_refused(json!({"server_label": "a", "authorization": "hush\n"}), "authorization");
-        let twice = json!({"server_label": "a", "authorization": "hush", "headers": {"Authorization": "hush"}});
+        let twice =
+            json!({"server_label": "a", "authorization": "hush", "headers": {"Authorization": "hush"}});
         check_refused(twice, "authorization");
         check_refused(json!({"server_label": "a", "allowed_tools": "x"}), "allowed_tools");
         check_refused(json!({"server_label": "a", "allowed_tools": [1]}), "allowed_tools[0]");
         check_refused(json!({"server_label": "a", "allowed_tools": {"names": []}}), "allowed_tools.names");
         check_refused(json!({"server_label": "a", "require_approval": "sometimes"}), "require_approval");
-        check_refused(json!({"server_label": "a", "require_approval": {"maybe": {}}}), "require_approval.maybe");
+        check_refused(
+            json!({"server_label": "a", "require_approval": {"maybe": {}}}),
+            "require_approval.maybe",
+        );
         let filter = json!({"never": {"read_only": "yes"}});
         check_refused(
             json!({"server_label": "a", "require_approval": filter}),

@@ -106,7 +106,8 @@ fn object_choice(map: Map<String, Value>, path: Path<'_>) -> Result<ToolChoice, 
             Ok(ToolChoice::Other(map))
         }
         other => {
-            let all: Vec<_> = ["function", "allowed_tools", "custom", "mcp"].iter().chain(HOSTED).copied().collect();
+            let all: Vec<_> =
+                ["function", "allowed_tools", "custom", "mcp"].iter().chain(HOSTED).copied().collect();
             Err(bad_value(Path::Key(&path, "type"), other, &all))
         }
     }
@@ -161,12 +162,10 @@ pub(crate) fn check_choice(choice: &ToolChoice, tools: &[Tool], path: Path<'_>) 
         ToolChoice::Required => Ok(()),
         ToolChoice::Function(name) if known(name) => Ok(()),
         ToolChoice::Function(name) => unknown(name),
-        ToolChoice::Allowed { names, tools: entries, .. } => {
-            match names.iter().find(|name| !known(name)) {
-                Some(name) => unknown(name),
-                None => entries.iter().try_for_each(|entry| check_server(entry, tools, path)),
-            }
-        }
+        ToolChoice::Allowed { names, tools: entries, .. } => match names.iter().find(|name| !known(name)) {
+            Some(name) => unknown(name),
+            None => entries.iter().try_for_each(|entry| check_server(entry, tools, path)),
+        },
     }
 }
 

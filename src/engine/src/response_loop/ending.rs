@@ -3,9 +3,10 @@
 use or_protocol::{ApiError, ErrorKind, EventBody, IncompleteDetails, ResponseStatus};
 
 use super::{ResponseLoop, State};
-use crate::assembly::Ending;
+use crate::assembly::{Ending, Slot};
 use crate::io::{Action, Outcome, Output};
 use crate::log::Told;
+use crate::mcp::cut_note;
 use crate::snapshot::{response_error, snapshot_json};
 
 impl ResponseLoop {
@@ -16,6 +17,9 @@ impl ResponseLoop {
     }
 
     pub(super) fn cut(&mut self, reason: &str, out: &mut Output) {
+        if self.assembly.open.iter().any(|(_, slot)| matches!(slot, Slot::Held(_))) {
+            self.notes.push(cut_note());
+        }
         self.assembly.close_all(Ending::Incomplete, &mut self.writer);
         self.incomplete = Some(IncompleteDetails { reason: reason.to_owned() });
         self.end(ResponseStatus::Incomplete, out);

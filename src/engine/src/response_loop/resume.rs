@@ -97,7 +97,7 @@ impl ResponseLoop {
     /// Runs the tools that a restart interrupted, or samples the next turn.
     pub(super) fn go_on(&mut self, now: i64, out: &mut Output) {
         if self.progress.tools.is_none() {
-            return self.begun(out);
+            return self.begun(now, out);
         }
         self.in_progress();
         self.state = State::RunningTools;

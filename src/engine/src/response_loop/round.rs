@@ -2,11 +2,13 @@
 
 use or_adapters::Note;
 use or_protocol::{Item, ItemStatus, Output as ToolOutput};
+use serde_json::Value;
 
 use super::{ResponseLoop, State, Turn};
-use crate::assembly::Ending;
+use crate::assembly::{Ending, Slot};
 use crate::io::{Action, Output};
-use crate::rounds::{CallState, ToolCall, ToolResult, ToolRound, count_repeats, fingerprint};
+use crate::mcp::{McpState, call_of, calls_server, set_result};
+use crate::rounds::{CallState, McpCall, ToolCall, ToolResult, ToolRound, count_repeats, fingerprint};
 
 /// What a client reads, and the model of a later response, where a run broke off with the response.
 const BROKEN_OFF: &str = "The run of this tool was broken off. Whether it had an effect is not known.";
@@ -21,16 +23,32 @@ impl ResponseLoop {
             CallState::Started => Some((call.index, true)),
             CallState::Done(_) | CallState::Told { .. } => None,
         });
-        let call = |(index, interrupted)| match self.assembly.output.get(index) {
-            Some(Item::FunctionCall(call)) => Some(ToolCall {
-                index,
-                call_id: call.call_id.clone(),
-                name: call.name.clone(),
-                arguments: call.arguments.clone(),
-                iteration: self.progress.rounds,
-                interrupted,
-            }),
-            _ => None,
+        let call = |(index, interrupted)| {
+            let iteration = self.progress.rounds;
+            match self.assembly.output.get(index)? {
+                Item::FunctionCall(call) => Some(ToolCall {
+                    index,
+                    call_id: call.call_id.clone(),
+                    name: call.name.clone(),
+                    arguments: call.arguments.clone(),
+                    iteration,
+                    interrupted,
+                    mcp: None,
+                }),
+                item => {
+                    let [label, name, arguments] = calls_server(call_of(item)?).map(str::to_owned);
+                    let approval = call_of(item)?.0.get("approval_request_id").and_then(Value::as_str);
+                    Some(ToolCall {
+                        index,
+                        call_id: item.id().unwrap_or_default().to_owned(),
+                        name,
+                        arguments,
+                        iteration,
+                        interrupted,
+                        mcp: Some(McpCall { label, approval: approval.map(str::to_owned) }),
+                    })
+                }
+            }
         };
         waiting.filter_map(call).collect()
     }
@@ -38,29 +56,38 @@ impl ResponseLoop {
     /// Runs the calls of the turn that are for this server; `false` if there are none.
     pub(super) fn begin_round(&mut self, now: i64, out: &mut Output) -> bool {
         let ours = &self.spec.server_tools;
-        if ours.is_empty() || self.turn.calls == 0 {
+        if (ours.is_empty() && self.spec.mcp.servers.is_empty()) || self.turn.calls == 0 {
             return false;
         }
+        self.assembly.close_all(Ending::Completed, &mut self.writer);
         // A name within a namespace is another name.
         let ours = |call: &or_protocol::FunctionCall| call.namespace.is_none() && ours.contains(&call.name);
-        let Some(mut round) = ToolRound::of(&self.assembly.output, self.turn.start, ours) else {
+        let (output, waiting) = (&self.assembly.output, &self.assembly.waiting);
+        let Some(round) = ToolRound::of(output, self.turn.start, waiting, ours) else {
             return false;
         };
-        self.assembly.close_all(Ending::Completed, &mut self.writer);
+        self.progress.rounds += 1;
+        self.run_round(round, now, out);
+        true
+    }
+
+    /// Runs these calls as far as they may be run.
+    pub(super) fn run_round(&mut self, mut round: ToolRound, now: i64, out: &mut Output) {
         self.settle();
         let left = self.tool_calls_left();
         for (at, call) in (0_u64..).zip(&mut round.calls) {
+            if matches!(call.state, CallState::Done(_)) {
+                continue;
+            }
             if left.is_some_and(|left| at >= left) {
                 call.state = CallState::Done(self.not_run());
             } else {
                 self.progress.tool_calls += 1;
             }
         }
-        self.progress.rounds += 1;
         self.progress.tools = Some(round);
         self.state = State::RunningTools;
         self.go_on_with_round(true, now, out);
-        true
     }
 
     fn not_run(&self) -> ToolResult {
@@ -103,7 +130,15 @@ impl ResponseLoop {
             let failed = result.failed;
             let output = std::mem::replace(&mut result.output, ToolOutput::Text(String::new()));
             call.state = CallState::Told { failed };
-            self.assembly.tool_output(call.index, output, Ending::Completed, &mut self.writer);
+            let index = call.index;
+            if self.assembly.output.get(index).and_then(call_of).is_some() {
+                self.assembly.mcp_result(index, &ToolResult { output, failed }, &mut self.writer);
+                if let Some(item) = self.assembly.output.get(index) {
+                    set_result(&mut self.spec.context, item);
+                }
+            } else {
+                self.assembly.tool_output(index, output, Ending::Completed, &mut self.writer);
+            }
         }
         self.settle();
         self.end_round(now, out);
@@ -118,9 +153,7 @@ impl ResponseLoop {
         }
         let made =
             round.calls.iter().filter_map(|call| match (&call.state, self.assembly.output.get(call.index)) {
-                (CallState::Told { failed: false }, Some(Item::FunctionCall(call))) => {
-                    Some(fingerprint(call))
-                }
+                (CallState::Told { failed: false }, Some(item)) => fingerprint(item),
                 _ => None,
             });
         self.progress.repeats = count_repeats(&self.progress.repeats, made);
@@ -174,6 +207,12 @@ impl ResponseLoop {
     pub(super) fn abandon_round(&mut self) {
         let Some(round) = self.progress.tools.take() else { return };
         for call in round.calls {
+            if self.assembly.waiting.contains(&call.index) {
+                if let CallState::Done(result) = &call.state {
+                    self.assembly.mcp_result(call.index, result, &mut self.writer);
+                }
+                continue;
+            }
             let (output, ending) = match call.state {
                 CallState::Done(result) => (result.output, Ending::Completed),
                 CallState::Pending | CallState::Started if !self.assembly.open.is_empty() => {
@@ -183,6 +222,7 @@ impl ResponseLoop {
             };
             self.assembly.tool_output(call.index, output, ending, &mut self.writer);
         }
+        self.assembly.give_up_waiting(BROKEN_OFF, &mut self.writer);
     }
 
     /// After a restart: takes outputs that were logged behind the record as results. `finished`: items that
@@ -197,8 +237,18 @@ impl ResponseLoop {
             return false;
         }
         let mut growing = 0;
+        let mut waiting = Vec::new();
         for call in &mut round.calls {
-            let Some(Item::FunctionCall(made)) = assembly.output.get(call.index) else { return false };
+            let Some(item) = assembly.output.get(call.index) else { return false };
+            if call_of(item).is_some() {
+                match (assembly.logged_mcp_call(call.index), &call.state) {
+                    (Some(McpState::Running), CallState::Told { .. }) | (None, _) => return false,
+                    (Some(McpState::Running), _) => waiting.push(call.index),
+                    (Some(McpState::Done { failed }), _) => call.state = CallState::Told { failed },
+                }
+                continue;
+            }
+            let Item::FunctionCall(made) = item else { return false };
             if matches!(call.state, CallState::Told { .. }) {
                 continue;
             }
@@ -220,6 +270,11 @@ impl ResponseLoop {
                 None => break,
             }
         }
-        behind.next().is_none() && assembly.open.len() == growing
+        if behind.next().is_some() {
+            return false;
+        }
+        assembly.open.retain(|(_, slot)| !matches!(slot, Slot::Item(open) if waiting.contains(&open.index)));
+        assembly.waiting = waiting;
+        assembly.open.len() == growing
     }
 }

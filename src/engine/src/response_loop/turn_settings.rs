@@ -17,10 +17,12 @@ impl ResponseLoop {
         let (choice, left) = (self.turn_choice(), self.output_tokens_left());
         let settings = &self.spec.settings;
         let same = left == settings.max_output_tokens && self.hosted_calls_left() == settings.max_tool_calls;
-        if same && matches!(choice, Cow::Borrowed(_)) {
+        let plain = self.spec.mcp.servers.is_empty();
+        if same && plain && matches!(choice, Cow::Borrowed(_)) {
             return Cow::Borrowed(settings);
         }
         Cow::Owned(Settings {
+            tools: self.turn_tools(),
             tool_choice: choice.into_owned(),
             max_tool_calls: self.hosted_calls_left(),
             max_output_tokens: left,
@@ -30,7 +32,7 @@ impl ResponseLoop {
 
     /// A demand for a call holds until a call was run, or the loop would never end; a limit holds always.
     pub(super) fn turn_choice(&self) -> Cow<'_, ToolChoice> {
-        let choice = &self.spec.settings.tool_choice;
+        let choice = &self.choice;
         if self.progress.last_turn {
             // The tools stay declared: the calls of earlier turns are theirs, and not every provider takes
             // calls of tools that it is not told of.

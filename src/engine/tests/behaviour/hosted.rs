@@ -134,7 +134,7 @@ fn a_hosted_item_keeps_the_end_it_had() {
 
 #[test]
 fn a_hosted_item_without_a_state_gets_none() {
-    let item = json!({"type": "mcp_list_tools", "server_label": "s", "tools": []});
+    let item = json!({"type": "acme:list", "server_label": "s", "tools": []});
     let played = say(spec(searching()), [hosted(0, item.clone(), true), stop()]);
     check_item(&played, item);
 }

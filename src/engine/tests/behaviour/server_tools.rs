@@ -21,6 +21,7 @@ fn a_tool_of_the_server_is_run_and_the_model_goes_on() {
         arguments: "{\"x\":1}".into(),
         iteration: 1,
         interrupted: false,
+        mcp: None,
     };
     assert_eq!(played.engine.tool_calls(), [want]);
     assert_eq!(played.feed(done_with(0, "7")), [Action::CallModel]);

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test target compiles all of this and uses a part")]
 #![expect(unreachable_pub, reason = "`pub` marks what tests may call; there is no crate to export to")]
 
+pub mod mcp;
 pub mod play;
 pub mod restart;
 pub mod scenario;

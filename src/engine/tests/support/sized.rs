@@ -27,6 +27,7 @@ pub(crate) fn spec(mut request: Value) -> LoopSpec {
         context: body.input,
         reasoning_events: ReasoningEvents::Spec,
         server_tools: Default::default(),
+        mcp: Default::default(),
         limits: Default::default(),
     }
 }

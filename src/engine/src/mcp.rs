@@ -1,0 +1,144 @@
+//! MCP servers that this server calls: what the model is shown of them, and what their calls become.
+//!
+//! The model sees functions. Of its calls the client sees OpenAI's `mcp_call` and `mcp_approval_request` items,
+//! and the model of a later turn sees functions again.
+
+mod approval;
+mod choice;
+mod history;
+mod items;
+mod names;
+
+use std::collections::HashMap;
+
+use or_protocol::{FunctionTool, ToolChoice};
+use serde_json::{Map, Value, json};
+
+pub use approval::{ApprovalAnswer, ApprovalRequest, find_answers};
+pub use history::listed_tools;
+pub use names::function_names;
+
+pub(crate) use approval::approval_id;
+pub(crate) use history::{Left, for_model, remember_call, set_result};
+pub(crate) use items::{HeldCall, McpState, call_of, calls_server, cut_note, is_running, state_of};
+
+/// The MCP side of one response.
+#[derive(Clone, Debug, Default)]
+pub struct Mcp {
+    /// Servers that this server calls, in the order of the request.
+    pub servers: Vec<McpServer>,
+    /// Labels of servers that the provider calls itself; their items and tools are the provider's affair.
+    pub of_provider: Vec<String>,
+    /// Whether that is true of all servers, also of those that only the history names.
+    pub all_of_provider: bool,
+    /// Calls that the client has approved in this request. They are run before the model is called.
+    pub approved: Vec<ApprovedCall>,
+    /// What ids of requests for approval are signed with.
+    pub key: [u8; 32],
+}
+
+/// One server and what the model may use of it.
+#[derive(Clone, Debug, Default)]
+pub struct McpServer {
+    /// Its label in the request.
+    pub label: String,
+    /// Owner and address, or whatever else an approval shall be good for and nothing else.
+    pub identity: String,
+    /// Its tools, as far as the request allows them.
+    pub tools: Vec<McpFunction>,
+    /// Whether the client saw the list before, so that it is not shown again.
+    pub listed_before: bool,
+}
+
+/// A tool of a server.
+#[derive(Clone, Debug, Default)]
+pub struct McpFunction {
+    /// The server's name for it.
+    pub name: String,
+    /// The model's name for it, of [`function_names`].
+    pub exposed: String,
+    /// For the model.
+    pub description: Option<String>,
+    /// JSON Schema of its arguments.
+    pub input_schema: Map<String, Value>,
+    /// Hints of the server.
+    pub annotations: Option<Map<String, Value>>,
+    /// Whether its calls need the client's yes.
+    pub needs_approval: bool,
+}
+
+/// A call that the client has approved.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ApprovedCall {
+    /// What was asked, and is approved.
+    pub request: ApprovalRequest,
+    /// It was begun before, and nobody knows how it ended: it is not run again, and the model is told.
+    pub unknown: bool,
+}
+
+impl McpFunction {
+    /// As the model is shown it.
+    pub(crate) fn function(&self) -> FunctionTool {
+        let mut parameters = self.input_schema.clone();
+        // Providers want both; servers leave out what is empty.
+        parameters.entry("type").or_insert_with(|| "object".into());
+        parameters.entry("properties").or_insert_with(|| json!({}));
+        FunctionTool {
+            name: self.exposed.clone(),
+            description: self.description.clone(),
+            parameters: Some(parameters),
+            strict: None,
+        }
+    }
+
+    /// As the client is shown it.
+    fn listing(&self) -> Value {
+        json!({
+            "annotations": self.annotations,
+            "description": self.description,
+            "input_schema": self.input_schema,
+            "name": self.name,
+        })
+    }
+}
+
+/// What a call by an exposed name is.
+#[derive(Clone, Debug)]
+pub(crate) struct Callee {
+    pub(crate) label: String,
+    pub(crate) name: String,
+    /// Of the server, if calls need approval.
+    pub(crate) approval: Option<String>,
+}
+
+impl Mcp {
+    /// Whether the provider calls this server.
+    pub(crate) fn is_of_provider(&self, label: &str) -> bool {
+        self.all_of_provider || self.of_provider.iter().any(|one| one == label)
+    }
+
+    pub(crate) fn callees(&self) -> HashMap<String, Callee> {
+        let functions = self.servers.iter().flat_map(|server| server.tools.iter().map(move |f| (server, f)));
+        let callee = |(server, function): (&McpServer, &McpFunction)| {
+            let approval = function.needs_approval.then(|| server.identity.clone());
+            let callee = Callee { label: server.label.clone(), name: function.name.clone(), approval };
+            (function.exposed.clone(), callee)
+        };
+        functions.map(callee).collect()
+    }
+
+    fn server(&self, label: &str) -> Option<&McpServer> {
+        self.servers.iter().find(|server| server.label == label)
+    }
+
+    /// The model's name of a server's tool. One that is not offered any more is called by its own name.
+    pub(crate) fn exposed(&self, label: &str, name: &str) -> String {
+        let known = self.server(label).and_then(|server| server.tools.iter().find(|f| f.name == name));
+        known.map_or_else(|| names::plain(name), |function| function.exposed.clone())
+    }
+
+    /// The request's choice of tools as the model is told it.
+    pub(crate) fn choice(&self, choice: &ToolChoice) -> ToolChoice {
+        choice::resolve(self, choice)
+    }
+}
