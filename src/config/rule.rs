@@ -20,6 +20,7 @@ pub(super) enum Rule {
     Path,
     OptionalPath,
     Text,
+    OptionalText,
     Name,
     Variable,
     OptionalVariable,
@@ -32,6 +33,8 @@ pub(super) enum Rule {
     AnyTable,
     Schema,
     Command,
+    ToolNames,
+    Approval,
     Origins,
     HostPorts,
 }
@@ -53,7 +56,7 @@ impl Rule {
                 "must be an address with a port, such as `127.0.0.1:4000` or `localhost:4000`",
             ),
             Self::Path | Self::Text => holds(!text(value)?.is_empty(), "must not be empty"),
-            Self::OptionalPath => text(value).map(drop),
+            Self::OptionalPath | Self::OptionalText => text(value).map(drop),
             Self::Name => text(value).map(Self::name_problem)?.map_or(Ok(()), |problem| Err(problem.into())),
             Self::Variable => holds(is_variable(text(value)?), VARIABLE),
             Self::OptionalVariable => {
@@ -81,6 +84,8 @@ impl Rule {
                 texts(value)?.first().is_none_or(|program| !program.is_empty()),
                 "must be a list of a program and its arguments",
             ),
+            Self::ToolNames => holds(tool_names(value)?, "must be a list of names of tools"),
+            Self::Approval => approval(value),
             Self::Origins => origins(&texts(value)?),
             Self::HostPorts => holds(
                 texts(value)?.into_iter().all(is_host_port),
@@ -96,7 +101,7 @@ impl Rule {
         (!fits).then_some("must have a name of 1 to 64 letters, digits, `-`, `_` or `.`")
     }
 
-    /// What is wrong with the name of a tool: the providers' own rule.
+    /// What is wrong with the name of a tool, by the providers' own rule, or the label of an MCP server.
     pub(super) fn tool_name_problem(name: &str) -> Option<&'static str> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let fits = (1..=64).contains(&name.len()) && name.chars().all(good);
@@ -114,7 +119,8 @@ impl Rule {
 
     /// Whether the value is a list of strings, which a variable may give with commas.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Models | Self::Origins | Self::HostPorts | Self::Variables | Self::Command)
+        use Rule::{Command, HostPorts, Models, Origins, ToolNames, Variables};
+        matches!(self, Models | Origins | HostPorts | Variables | Command | ToolNames)
     }
 
     /// Whether the value is one string, which a variable may give without quotes.
@@ -122,9 +128,10 @@ impl Rule {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
             Self::OptionalVariable | Self::BaseUrl | Self::Url | Self::Pattern | Self::Header => true,
-            Self::Text | Self::OptionalPath => true,
+            Self::Text | Self::OptionalText | Self::OptionalPath | Self::Approval => true,
             Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
-            Self::Models | Self::Origins | Self::HostPorts | Self::Variables | Self::Command => false,
+            Self::Models | Self::Origins | Self::HostPorts => false,
+            Self::Variables | Self::Command | Self::ToolNames => false,
         }
     }
 }
@@ -142,6 +149,7 @@ impl fmt::Display for Rule {
             Self::Path => f.write_str("path"),
             Self::OptionalPath => f.write_str("path or empty"),
             Self::Text => f.write_str("text"),
+            Self::OptionalText => f.write_str("text or empty"),
             Self::Name => f.write_str("name"),
             Self::Variable => f.write_str("variable"),
             Self::OptionalVariable => f.write_str("variable or empty"),
@@ -153,6 +161,8 @@ impl fmt::Display for Rule {
             Self::AnyTable => f.write_str("table"),
             Self::Schema => f.write_str("JSON Schema, as a table or JSON text"),
             Self::Command => f.write_str("list of texts"),
+            Self::ToolNames => f.write_str("list of names of tools"),
+            Self::Approval => f.write_str("`always`, `never` or `{ always = […], never = […] }`"),
             Self::Origins => f.write_str("origins or `[\"*\"]`"),
             Self::HostPorts => f.write_str("list of `host:port`"),
         }
@@ -249,6 +259,23 @@ fn header(value: &Value) -> Result<(), String> {
         }
         _ => Err(problem.into()),
     }
+}
+
+fn tool_names(value: &Value) -> Result<bool, String> {
+    Ok(texts(value)?.iter().all(|name| !name.is_empty()))
+}
+
+fn approval(value: &Value) -> Result<(), String> {
+    let good = match value {
+        Value::String(word) => matches!(word.as_str(), "always" | "never"),
+        Value::Table(lists) => lists.iter().all(|(list, names)| {
+            matches!(list.as_str(), "always" | "never") && tool_names(names) == Ok(true)
+        }),
+        _ => false,
+    };
+    let problem =
+        "must be `always`, `never` or a table such as `{ always = [\"tool\"], never = [\"tool\"] }`";
+    holds(good, problem)
 }
 
 fn origins(origins: &[&str]) -> Result<(), String> {
