@@ -114,7 +114,7 @@ mod tests {
     use open_responses::config::Config;
     use open_responses::protocol::ResponseId;
     use open_responses::store::{
-        ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+        ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
     };
 
     use super::*;
@@ -146,6 +146,18 @@ mod tests {
         }
 
         fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+            Self::gone()
+        }
+
+        fn approval_key(&self) -> [u8; 32] {
+            [0; 32]
+        }
+
+        fn approval(&self, _: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>> {
+            Self::gone()
+        }
+
+        fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
             Self::gone()
         }
 

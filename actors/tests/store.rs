@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use actix::Actor as _;
 use or_actors::store::{
-    ChainError, Change, Commit, LoadResponse, LogPart, SledOptions, SledStore, Store, StoreActor, StoreError,
-    StoreFuture, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, Commit, LoadResponse, LogPart, SledOptions, SledStore,
+    Store, StoreActor, StoreError, StoreFuture, StoredResponse,
 };
 use or_protocol::{Item, ResponseId, ResponseStatus};
 use pretty_assertions::assert_eq;
@@ -294,6 +294,18 @@ impl Store for Broken {
 
     fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn approval_key(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    fn approval(&self, _: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>> {
+        panic!("in the call")
+    }
+
+    fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        panic!("in the call")
     }
 
     fn is_alive(&self) -> bool {

@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::error::{ConfigError, Origin, nearest};
-use super::{Config, Env, env, parse_address, provider, routes, schema, tool};
+use super::{Config, Env, McpRunner, env, mcp, parse_address, provider, routes, schema, tool};
 
 /// Read if no file is named and this one is in the working directory.
 const DEFAULT_FILE: &str = "config.toml";
+
+/// Sections of tables whose names are the user's choice.
+const NAMED: [&str; 3] = ["providers", "tools", "mcp"];
 
 /// What the command line says over everything else.
 #[derive(Clone, Debug, Default)]
@@ -95,10 +98,10 @@ fn named_tables(file: &Table) -> BTreeSet<String> {
         let names = file.get(section).and_then(Value::as_table).into_iter().flat_map(Table::keys);
         names.map(move |name| format!("{section}.{name}"))
     };
-    names("providers").chain(names("tools")).collect()
+    NAMED.into_iter().flat_map(names).collect()
 }
 
-/// Where the value of a key comes from, or the provider or tool that should have it.
+/// Where the value of a key comes from, or the table that should have it.
 fn origin_of(
     key: &str,
     file: &Origin,
@@ -108,7 +111,7 @@ fn origin_of(
     let set_here = |(path, _): &(&String, &String)| key == *path || key.starts_with(&format!("{path}["));
     let made_here = |(path, _): &(&String, &String)| match key.rsplit_once('.') {
         Some((table, _)) => {
-            let named = table.starts_with("providers.") || table.starts_with("tools.");
+            let named = table.split_once('.').is_some_and(|(section, _)| NAMED.contains(&section));
             named && !in_file.contains(table) && path.starts_with(&format!("{table}."))
         }
         None => false,
@@ -130,10 +133,19 @@ fn check_links(config: &Config, origin_of: impl Fn(&str) -> Origin) -> Result<()
             let key = format!("providers.{name}.base_url");
             return Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest: None });
         }
+        if provider.mcp == McpRunner::Provider && !provider::can_run_mcp(&provider.kind) {
+            let key = format!("providers.{name}.mcp");
+            let problem = format!("cannot be `provider` for the kind `{}`", provider.kind);
+            return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
+        }
     }
     for (name, tool) in &config.tools {
         let others = config.tools.keys().filter(|other| *other != name).map(String::as_str);
         tool::check(name, tool, nearest(name, others), &origin_of)?;
+    }
+    for (label, server) in &config.mcp {
+        let others = config.mcp.keys().filter(|other| *other != label).map(String::as_str);
+        mcp::check(label, server, nearest(label, others), &origin_of)?;
     }
     for (index, route) in config.routes.iter().enumerate() {
         if !config.providers.contains_key(&route.provider) {
@@ -301,6 +313,35 @@ mod tests {
             &[("OR__TOOLS__WETHER__URL", "http://y")],
             "`tools.wether.kind` is missing in the variable `OR__TOOLS__WETHER__URL`; \
              did you mean `tools.weather`?",
+        );
+    }
+
+    #[test]
+    fn a_misspelt_mcp_server_in_a_variable_is_refused_with_the_nearest() {
+        check_error(
+            "[mcp.deepwiki]\nurl = 'http://x/mcp'",
+            &[("OR__MCP__DEPWIKI__TIMEOUT_S", "5")],
+            "`mcp.depwiki.url` or `mcp.depwiki.command` is missing in the variable `OR__MCP__DEPWIKI__TIMEOUT_S`; \
+             did you mean `mcp.deepwiki`?",
+        );
+    }
+
+    #[test]
+    fn mcp_is_left_only_to_a_kind_that_can_run_it() {
+        check("", &[("OR__PROVIDERS__OPENAI__MCP", "provider")], |want| {
+            want.providers.get_mut("openai").unwrap().mcp = McpRunner::Provider;
+        });
+        check("[providers.mine]\nkind = 'my-adapter'\nmcp = 'provider'", &[], |want| {
+            let kind = ProviderKind::new("my-adapter");
+            let mcp = McpRunner::Provider;
+            let mine = crate::config::ProviderConfig { kind, mcp, ..Default::default() };
+            want.providers.insert("mine".into(), mine);
+        });
+        check_error(
+            "",
+            &[("OR__PROVIDERS__ANTHROPIC__MCP", "provider")],
+            "`providers.anthropic.mcp` in the variable `OR__PROVIDERS__ANTHROPIC__MCP` \
+             cannot be `provider` for the kind `anthropic`",
         );
     }
 

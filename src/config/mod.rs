@@ -8,6 +8,7 @@ mod cli;
 mod env;
 mod error;
 mod load;
+mod mcp;
 mod provider;
 mod resolved;
 mod routes;
@@ -28,6 +29,7 @@ pub use cli::{Cli, Command};
 pub use env::Env;
 pub use error::{ConfigError, Origin};
 pub use load::Overrides;
+pub use mcp::{ApprovalLists, ApprovalWord, McpConfig, McpRunner, RequireApproval, ResolvedMcp};
 pub use provider::{HeaderValue, ProviderConfig, ProviderKind};
 pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved};
 pub use routes::{Pattern, Route, Target, built_in_routes};
@@ -50,6 +52,8 @@ pub struct Config {
     pub security: Security,
     /// By name: what the server runs itself.
     pub tools: BTreeMap<String, ToolConfig>,
+    /// By label.
+    pub mcp: BTreeMap<String, McpConfig>,
     pub tool_limits: ToolLimits,
     /// The user's own routes; the built-in ones are added by [`Config::pick`].
     pub routes: Vec<Route>,
@@ -65,6 +69,7 @@ impl Default for Config {
             providers: provider::built_in_providers(),
             security: Security::default(),
             tools: BTreeMap::new(),
+            mcp: BTreeMap::new(),
             tool_limits: ToolLimits::default(),
             routes: Vec::new(),
         }
@@ -323,6 +328,7 @@ mod tests {
         let added = config.providers.keys().filter(|name| !Config::default().providers.contains_key(*name));
         assert_eq!(added.collect::<Vec<_>>(), ["groq", "mistral", "my-vllm", "openrouter", "zai"]);
         assert_eq!(config.tools.keys().collect::<Vec<_>>(), ["get_weather", "word_count"]);
+        assert_eq!(config.mcp.keys().collect::<Vec<_>>(), ["docs", "files"]);
         assert_eq!(config.pick("glm-5").map(|target| target.provider), Some("zai"));
     }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
+use super::McpRunner;
+
 /// One provider, as configured. Its name is the key of the table.
 ///
 /// `kind` is never empty in a loaded [`super::Config`]; `base_url` is empty
@@ -32,6 +34,8 @@ pub struct ProviderConfig {
     pub headers: BTreeMap<String, HeaderValue>,
     /// Deviations from the kind's standard; the adapter knows and checks the keys.
     pub quirks: serde_json::Map<String, Json>,
+    /// Who runs the MCP tools of requests; `Provider` only where that is known to work.
+    pub mcp: McpRunner,
 }
 
 impl ProviderConfig {
@@ -62,6 +66,7 @@ impl Default for ProviderConfig {
             models: Vec::new(),
             headers: BTreeMap::new(),
             quirks: serde_json::Map::new(),
+            mcp: McpRunner::Server,
         }
     }
 }
@@ -176,6 +181,11 @@ fn set_default(table: &mut Table, key: &str, value: &str) {
 pub(super) fn needs_base_url(kind: &ProviderKind) -> bool {
     kind.as_str() == "openai-chat"
         || BUILT_IN.iter().any(|(_, known, base_url, _)| *known == kind.as_str() && !base_url.is_empty())
+}
+
+/// Whether MCP tools can be left to a provider of this kind. Of a kind that is not ours nobody knows here.
+pub(super) fn can_run_mcp(kind: &ProviderKind) -> bool {
+    kind.as_str() == "openai-responses" || !or_adapters::KINDS.contains(&kind.as_str())
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::error::ConfigError;
-use super::{ClientProviderKeys, Config, Env, HeaderValue, ProviderConfig, ResolvedTool, Secret};
+use super::{
+    ClientProviderKeys, Config, Env, HeaderValue, ProviderConfig, ResolvedMcp, ResolvedTool, Secret,
+};
 
 /// A configuration, and what the environment adds to it.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct Resolved {
     pub providers: BTreeMap<String, Provider>,
     /// The tools of the configuration, by the same names.
     pub tools: BTreeMap<String, ResolvedTool>,
+    /// The MCP servers of the configuration, by the same labels.
+    pub mcp: BTreeMap<String, ResolvedMcp>,
 }
 
 /// A key that clients may show as `Authorization: Bearer`.
@@ -91,7 +95,11 @@ impl Config {
         for (name, tool) in &self.tools {
             tools.insert(name.clone(), ResolvedTool::new(name, tool, env)?);
         }
-        Ok(Resolved { config: self, client_keys, providers, tools })
+        let mut mcp = BTreeMap::new();
+        for (label, server) in &self.mcp {
+            mcp.insert(label.clone(), ResolvedMcp::new(label, server, env)?);
+        }
+        Ok(Resolved { config: self, client_keys, providers, tools, mcp })
     }
 
     fn client_keys(&self, env: &Env) -> Result<Vec<ClientKey>, ConfigError> {

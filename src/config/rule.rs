@@ -20,6 +20,7 @@ pub(super) enum Rule {
     Path,
     OptionalPath,
     Text,
+    OptionalText,
     Name,
     Variable,
     OptionalVariable,
@@ -32,6 +33,8 @@ pub(super) enum Rule {
     AnyTable,
     Schema,
     Command,
+    ToolNames,
+    Approval,
     Origins,
     HostPorts,
 }
@@ -53,7 +56,7 @@ impl Rule {
                 "must be an address with a port, such as `127.0.0.1:4000` or `localhost:4000`",
             ),
             Self::Path | Self::Text => holds(!text(value)?.is_empty(), "must not be empty"),
-            Self::OptionalPath => text(value).map(drop),
+            Self::OptionalPath | Self::OptionalText => text(value).map(drop),
             Self::Name => text(value).map(Self::name_problem)?.map_or(Ok(()), |problem| Err(problem.into())),
             Self::Variable => holds(is_variable(text(value)?), VARIABLE),
             Self::OptionalVariable => {
@@ -81,6 +84,8 @@ impl Rule {
                 texts(value)?.first().is_none_or(|program| !program.is_empty()),
                 "must be a list of a program and its arguments",
             ),
+            Self::ToolNames => holds(tool_names(value)?, "must be a list of names of tools"),
+            Self::Approval => approval(value),
             Self::Origins => origins(&texts(value)?),
             Self::HostPorts => holds(
                 texts(value)?.into_iter().all(is_host_port),
@@ -96,7 +101,7 @@ impl Rule {
         (!fits).then_some("must have a name of 1 to 64 letters, digits, `-`, `_` or `.`")
     }
 
-    /// What is wrong with the name of a tool: the providers' own rule.
+    /// What is wrong with the name of a tool, by the providers' own rule, or the label of an MCP server.
     pub(super) fn tool_name_problem(name: &str) -> Option<&'static str> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let fits = (1..=64).contains(&name.len()) && name.chars().all(good);
@@ -114,7 +119,8 @@ impl Rule {
 
     /// Whether the value is a list of strings, which a variable may give with commas.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Models | Self::Origins | Self::HostPorts | Self::Variables | Self::Command)
+        use Rule::{Command, HostPorts, Models, Origins, ToolNames, Variables};
+        matches!(self, Models | Origins | HostPorts | Variables | Command | ToolNames)
     }
 
     /// Whether the value is one string, which a variable may give without quotes.
@@ -122,9 +128,10 @@ impl Rule {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
             Self::OptionalVariable | Self::BaseUrl | Self::Url | Self::Pattern | Self::Header => true,
-            Self::Text | Self::OptionalPath => true,
+            Self::Text | Self::OptionalText | Self::OptionalPath | Self::Approval => true,
             Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
-            Self::Models | Self::Origins | Self::HostPorts | Self::Variables | Self::Command => false,
+            Self::Models | Self::Origins | Self::HostPorts => false,
+            Self::Variables | Self::Command | Self::ToolNames => false,
         }
     }
 }
@@ -142,6 +149,7 @@ impl fmt::Display for Rule {
             Self::Path => f.write_str("path"),
             Self::OptionalPath => f.write_str("path or empty"),
             Self::Text => f.write_str("text"),
+            Self::OptionalText => f.write_str("text or empty"),
             Self::Name => f.write_str("name"),
             Self::Variable => f.write_str("variable"),
             Self::OptionalVariable => f.write_str("variable or empty"),
@@ -153,6 +161,8 @@ impl fmt::Display for Rule {
             Self::AnyTable => f.write_str("table"),
             Self::Schema => f.write_str("JSON Schema, as a table or JSON text"),
             Self::Command => f.write_str("list of texts"),
+            Self::ToolNames => f.write_str("list of names of tools"),
+            Self::Approval => f.write_str("`always`, `never` or `{ always = […], never = […] }`"),
             Self::Origins => f.write_str("origins or `[\"*\"]`"),
             Self::HostPorts => f.write_str("list of `host:port`"),
         }
@@ -251,6 +261,23 @@ fn header(value: &Value) -> Result<(), String> {
     }
 }
 
+fn tool_names(value: &Value) -> Result<bool, String> {
+    Ok(texts(value)?.iter().all(|name| !name.is_empty()))
+}
+
+fn approval(value: &Value) -> Result<(), String> {
+    let good = match value {
+        Value::String(word) => matches!(word.as_str(), "always" | "never"),
+        Value::Table(lists) => lists.iter().all(|(list, names)| {
+            matches!(list.as_str(), "always" | "never") && tool_names(names) == Ok(true)
+        }),
+        _ => false,
+    };
+    let problem =
+        "must be `always`, `never` or a table such as `{ always = [\"tool\"], never = [\"tool\"] }`";
+    holds(good, problem)
+}
+
 fn origins(origins: &[&str]) -> Result<(), String> {
     if origins == ["*"] {
         return Ok(());
@@ -283,114 +310,5 @@ fn is_host_port(target: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `want` is the problem, or empty.
-    #[track_caller]
-    fn check(rule: Rule, toml: &str, want: &str) {
-        let table: toml::Table = format!("v = {toml}").parse().unwrap();
-        assert_eq!(rule.check(&table["v"]).err().unwrap_or_default(), want);
-    }
-
-    #[test]
-    fn an_integer_keeps_its_range() {
-        let rule = Rule::Int(1, 10);
-        check(rule, "1", "");
-        check(rule, "10", "");
-        check(rule, "0", "must be from 1 to 10, found 0");
-        check(rule, "-1", "must be from 1 to 10, found -1");
-        check(rule, "'1'", "must be an integer, found a string");
-    }
-
-    #[test]
-    fn a_choice_is_one_of_its_words() {
-        let rule = Rule::OneOf(&["spec", "openai"]);
-        check(rule, "'spec'", "");
-        check(rule, "'openi'", "must be one of `spec`, `openai`; did you mean `openai`?");
-    }
-
-    #[test]
-    fn an_address_has_a_port() {
-        check(Rule::Address, "'[::1]:4000'", "");
-        check(Rule::Address, "'localhost:0'", "");
-        let problem = "must be an address with a port, such as `127.0.0.1:4000` or `localhost:4000`";
-        check(Rule::Address, "'127.0.0.1'", problem);
-        check(Rule::Address, "'example.com:80'", problem);
-    }
-
-    #[test]
-    fn a_key_in_place_of_a_variable_is_not_repeated() {
-        check(Rule::OptionalVariable, "''", "");
-        check(Rule::OptionalVariable, "'MY_KEY_2'", "");
-        check(Rule::OptionalVariable, "'sk-proj-123'", VARIABLE);
-        check(Rule::Variable, "''", VARIABLE);
-    }
-
-    #[test]
-    fn a_base_url_is_http_without_secrets() {
-        check(Rule::BaseUrl, "'http://[::1]:8080/v1/'", "");
-        check(Rule::BaseUrl, "'localhost:8080'", "must begin with `http://` or `https://` and a host");
-        check(Rule::BaseUrl, "'ftp://x/v1'", "must begin with `http://` or `https://` and a host");
-        check(Rule::BaseUrl, "'http://a b'", "is not a URL");
-        check(
-            Rule::BaseUrl,
-            "'https://u:p@x/v1'",
-            "must not hold a user or password; use api_key_env or headers",
-        );
-        check(Rule::BaseUrl, "'https://x/v1?key=1'", "must not hold a query or fragment");
-    }
-
-    #[test]
-    fn a_pattern_must_compile() {
-        check(Rule::Pattern, "'^gpt-'", "");
-        let error = Rule::Pattern.check(&Value::String("(".into())).unwrap_err();
-        assert!(error.starts_with("is not a regular expression: regex parse error"), "{error}");
-    }
-
-    #[test]
-    fn origins_are_a_star_or_origins() {
-        let problem = "must be `[\"*\"]` or a list of origins such as `https://app.example.com`, \
-                       without a path or slash at the end";
-        check(Rule::Origins, "['*']", "");
-        check(Rule::Origins, "['https://a.example', 'http://localhost:3000', 'tauri://localhost']", "");
-        check(Rule::Origins, "['https://a.example/']", problem);
-        check(Rule::Origins, "['*', 'https://a.example']", problem);
-        check(Rule::Origins, "[1]", "must be a list of strings");
-    }
-
-    #[test]
-    fn models_are_names() {
-        let problem = "must be a list of model names, without white space";
-        check(Rule::Models, "[]", "");
-        check(Rule::Models, "['gpt-5.1', 'hf.co/some/model:Q4_K_M']", "");
-        check(Rule::Models, "['']", problem);
-        check(Rule::Models, "['a b']", problem);
-        check(Rule::Models, "'gpt-5.1'", "must be a list of strings, found a string");
-    }
-
-    #[test]
-    fn a_private_host_has_a_port() {
-        let problem = "must be a list of `host:port`, such as `127.0.0.1:8080`";
-        check(Rule::HostPorts, "['127.0.0.1:8080', '[::1]:80', 'mcp.local:1']", "");
-        check(Rule::HostPorts, "['127.0.0.1']", problem);
-        check(Rule::HostPorts, "['http://127.0.0.1:80']", problem);
-    }
-
-    #[test]
-    fn a_header_is_text_or_a_variable() {
-        let problem = "must be text or `{ env = \"VARIABLE\" }`";
-        check(Rule::Header, "'text'", "");
-        check(Rule::Header, "{ env = 'X' }", "");
-        check(Rule::Header, "{ var = 'X' }", problem);
-        check(Rule::Header, "1", problem);
-        check(Rule::Header, "\"a\\nb\"", "must be printable ASCII");
-    }
-
-    #[test]
-    fn headers_that_frame_the_request_are_not_for_users() {
-        assert_eq!(Rule::header_name_problem("X-Title"), None);
-        assert_eq!(Rule::header_name_problem("Host"), Some("is a header that the server sets itself"));
-        assert_eq!(Rule::header_name_problem("a b"), Some("is not a header name"));
-    }
-}
+#[path = "rule_tests.rs"]
+mod tests;

@@ -45,6 +45,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("providers.<name>.models", Rule::Models),
     ("providers.<name>.headers.<header>", Rule::Header),
     ("providers.<name>.quirks", Rule::AnyTable),
+    ("providers.<name>.mcp", Rule::OneOf(&["server", "provider"])),
     ("security.allow_private_hosts", Rule::HostPorts),
     ("tools.<tool>.kind", Rule::OneOf(&["http", "command"])),
     ("tools.<tool>.description", Rule::Text),
@@ -61,6 +62,19 @@ const KEYS: &[(&str, Rule)] = &[
     ("tools.<tool>.max_concurrent", Rule::Int(0, 1_000_000)),
     ("tools.<tool>.idempotent", Rule::Bool),
     ("tools.<tool>.offer", Rule::OneOf(&["requested", "always"])),
+    ("mcp.<label>.url", Rule::Url),
+    ("mcp.<label>.headers.<header>", Rule::Header),
+    ("mcp.<label>.command", Rule::Command),
+    ("mcp.<label>.env", Rule::Variables),
+    ("mcp.<label>.working_directory", Rule::OptionalPath),
+    ("mcp.<label>.description", Rule::OptionalText),
+    ("mcp.<label>.allowed_tools", Rule::ToolNames),
+    ("mcp.<label>.require_approval", Rule::Approval),
+    ("mcp.<label>.offer", Rule::OneOf(&["requested", "always"])),
+    ("mcp.<label>.connect_timeout_s", Rule::Int(1, 600)),
+    ("mcp.<label>.timeout_s", Rule::Int(1, 86_400)),
+    ("mcp.<label>.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("mcp.<label>.max_concurrent", Rule::Int(0, 1_000_000)),
     ("tool_limits.max_turns", Rule::Int(0, 1_000_000)),
     ("tool_limits.max_tool_calls", Rule::Int(0, 1_000_000)),
     ("tool_limits.max_repeats", Rule::Int(0, 1_000_000)),
@@ -189,7 +203,7 @@ fn check_table(table: &Table, place: &Place, origin: &Origin) -> Result<(), Conf
 pub(super) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str> {
     match placeholder {
         "<name>" => Rule::name_problem(name),
-        "<tool>" => Rule::tool_name_problem(name),
+        "<tool>" | "<label>" => Rule::tool_name_problem(name),
         "<header>" => Rule::header_name_problem(name),
         _ => None,
     }
@@ -221,6 +235,8 @@ pub(super) fn rows() -> Vec<String> {
     defaults["providers"].as_table_mut().unwrap().insert("<name>".into(), provider);
     let tool = Value::try_from(super::ToolConfig::default()).unwrap();
     defaults["tools"].as_table_mut().unwrap().insert("<tool>".into(), tool);
+    let mcp = Value::try_from(super::McpConfig::default()).unwrap();
+    defaults["mcp"].as_table_mut().unwrap().insert("<label>".into(), mcp);
     let default = |key: &str| {
         key.split('.').try_fold(&Value::Table(defaults.clone()), |at, step| at.get(step)).cloned()
     };
@@ -237,7 +253,10 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::{AuthKey, Config, HeaderValue, Pattern, Route, ToolConfig, ToolKind};
+    use crate::config::{
+        ApprovalWord, AuthKey, Config, HeaderValue, McpConfig, Pattern, RequireApproval, Route, ToolConfig,
+        ToolKind,
+    };
 
     #[track_caller]
     fn check_error(toml: &str, want: &str) {
@@ -271,6 +290,10 @@ mod tests {
         let mut tool = ToolConfig { kind: Some(ToolKind::Http), ..ToolConfig::default() };
         tool.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.tools.insert("t".into(), tool);
+        let approval = RequireApproval::All(ApprovalWord::Always);
+        let mut mcp = McpConfig { require_approval: Some(approval), ..McpConfig::default() };
+        mcp.headers.insert("x".into(), HeaderValue::Text("y".into()));
+        config.mcp.insert("m".into(), mcp);
         config.auth.keys.push(AuthKey { name: "a".into(), key_env: "A".into() });
         let mut got = Vec::new();
         leaves(&Value::try_from(&config).unwrap(), &Place::default(), &mut got);

@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Write};
 
-use super::{ProviderState, Resolved, ToolKind, ToolOffer, built_in_routes};
+use super::{
+    ApprovalWord, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, ToolKind, ToolOffer,
+    built_in_routes,
+};
 
 impl Resolved {
     /// What the operator most likely does not want, one sentence each.
@@ -51,30 +54,57 @@ impl fmt::Display for Resolved {
             if !config.base_url.is_empty() {
                 write!(place, " at {}", config.base_url)?;
             }
-            writeln!(f, "provider     {name} ({place}): {state}")?;
+            let mcp = match config.mcp {
+                McpRunner::Server => "",
+                McpRunner::Provider => ", runs MCP tools itself",
+            };
+            writeln!(f, "provider     {name} ({place}): {state}{mcp}")?;
         }
         for (name, tool) in &self.tools {
             let config = &tool.config;
             let place = match config.kind {
-                // A query may hold a key.
-                Some(ToolKind::Http) => {
-                    format!("http at {}", config.url.split('?').next().unwrap_or_default())
-                }
-                Some(ToolKind::Command) | None => {
-                    format!("command {}", config.command.first().map_or("", String::as_str))
-                }
+                Some(ToolKind::Http) => at(&config.url),
+                Some(ToolKind::Command) | None => program(&config.command),
             };
-            let offer = match config.offer {
-                ToolOffer::Requested => "for requests that name it",
-                ToolOffer::Always => "for every request",
-            };
-            writeln!(f, "tool         {name} ({place}): {offer}")?;
+            writeln!(f, "tool         {name} ({place}): {}", offered(config.offer))?;
+        }
+        for (label, server) in &self.mcp {
+            let config = &server.config;
+            let place = if config.url.is_empty() { program(&config.command) } else { at(&config.url) };
+            let (offer, approval) = (offered(config.offer), approval(config));
+            writeln!(f, "mcp          {label} ({place}): {offer}, {approval}")?;
         }
         let (first, last) = self.config.user_routes();
         for route in first.iter().chain(built_in_routes()).chain(last) {
             writeln!(f, "route        {} -> {}", route.pattern.as_str(), route.provider)?;
         }
         self.warnings().iter().try_for_each(|warning| writeln!(f, "warning      {warning}"))
+    }
+}
+
+/// Without the query, which may hold a key.
+fn at(url: &str) -> String {
+    format!("http at {}", url.split('?').next().unwrap_or_default())
+}
+
+/// Without the arguments, which may hold one too.
+fn program(command: &[String]) -> String {
+    format!("command {}", command.first().map_or("", String::as_str))
+}
+
+fn offered(offer: ToolOffer) -> &'static str {
+    match offer {
+        ToolOffer::Requested => "for requests that name it",
+        ToolOffer::Always => "for every request",
+    }
+}
+
+fn approval(config: &McpConfig) -> &'static str {
+    match config.require_approval {
+        None => "approval as the request says",
+        Some(RequireApproval::All(ApprovalWord::Always)) => "every call needs approval",
+        Some(RequireApproval::All(ApprovalWord::Never)) => "no call needs approval",
+        Some(RequireApproval::ByTool(_)) => "approval by tool",
     }
 }
 
@@ -123,6 +153,37 @@ mod tests {
         let want = [
             "tool         clock (command date): for every request",
             "tool         weather (http at http://x/run): for requests that name it",
+        ];
+        assert_eq!(lines, want);
+    }
+
+    #[test]
+    fn the_summary_lists_the_mcp_servers_and_who_runs_their_tools() {
+        let toml = "\
+[mcp.docs]
+url = 'https://x/mcp?key=hush'
+[mcp.files]
+command = ['mcp-files', 'hush']
+env = []
+offer = 'always'
+require_approval = 'never'
+[mcp.mail]
+url = 'https://y'
+require_approval = { always = ['send'] }
+[mcp.shop]
+url = 'https://z'
+require_approval = 'always'
+[providers.openai]
+mcp = 'provider'";
+        let got = Config::from_toml(toml).unwrap().resolve(&Env::default()).unwrap().to_string();
+        let lines: Vec<_> = got.lines().filter(|line| line.to_lowercase().contains("mcp")).collect();
+        let want = [
+            "provider     openai (openai-responses at https://api.openai.com/v1): only with a client's own key: \
+             OPENAI_API_KEY is not set, runs MCP tools itself",
+            "mcp          docs (http at https://x/mcp): for requests that name it, approval as the request says",
+            "mcp          files (command mcp-files): for every request, no call needs approval",
+            "mcp          mail (http at https://y): for requests that name it, approval by tool",
+            "mcp          shop (http at https://z): for requests that name it, every call needs approval",
         ];
         assert_eq!(lines, want);
     }

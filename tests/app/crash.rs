@@ -7,7 +7,9 @@ use open_responses::adapters::{
     UpstreamCall, UpstreamError, builtin,
 };
 use open_responses::protocol::ResponseId;
-use open_responses::store::{ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse};
+use open_responses::store::{
+    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+};
 use serde_json::{Value, json};
 
 use crate::app::{App, setup};
@@ -124,6 +126,18 @@ impl Store for CrashyStore {
             assert!(!crash, "asked to");
             work.await
         })
+    }
+
+    fn approval_key(&self) -> [u8; 32] {
+        self.0.approval_key()
+    }
+
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>> {
+        self.0.approval(id)
+    }
+
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        self.0.mark_approval(id, mark)
     }
 
     fn is_alive(&self) -> bool {

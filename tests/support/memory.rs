@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use open_responses::protocol::{ResponseId, ResponseStatus};
-use open_responses::store::{ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse};
+use open_responses::store::{
+    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+};
 
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Arc<Mutex<Kept>>);
@@ -13,6 +15,7 @@ pub(crate) struct Memory(Arc<Mutex<Kept>>);
 struct Kept {
     records: HashMap<String, StoredResponse>,
     logs: HashMap<String, Vec<u8>>,
+    approvals: HashMap<ApprovalId, ApprovalMark>,
 }
 
 impl Memory {
@@ -71,6 +74,24 @@ impl Store for Memory {
     fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
         let chain = self.walk(&id, &owner);
         Box::pin(async { chain })
+    }
+
+    fn approval_key(&self) -> [u8; 32] {
+        [7; 32]
+    }
+
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>> {
+        let found = self.0.lock().unwrap().approvals.get(&id).cloned();
+        Box::pin(async { Ok(found) })
+    }
+
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        let approvals = &mut self.0.lock().unwrap().approvals;
+        let fits = mark.follow(approvals.get(&id));
+        if fits.is_ok() {
+            approvals.insert(id, mark);
+        }
+        Box::pin(async { fits })
     }
 
     fn is_alive(&self) -> bool {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use open_responses::protocol::ResponseId;
-use open_responses::store::{ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse};
+use open_responses::store::{
+    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+};
 
 use crate::memory::Memory;
 
@@ -101,6 +103,18 @@ impl Store for SlowStore {
 
     fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
         self.store.chain(id, owner)
+    }
+
+    fn approval_key(&self) -> [u8; 32] {
+        self.store.approval_key()
+    }
+
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>> {
+        self.store.approval(id)
+    }
+
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        self.store.mark_approval(id, mark)
     }
 
     fn is_alive(&self) -> bool {

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
-use super::{ChainError, Change, LogPart, Store, StoreError, StoredResponse};
+use super::{ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoredResponse};
 
 /// Writes what is new of a response. Sent by a `LoopActor`; `Ok` means that it is durable.
 #[derive(Debug, Message)]
@@ -57,6 +57,25 @@ pub struct LoadResponse {
     pub id: ResponseId,
     /// Another owner's response is as good as none.
     pub owner: String,
+}
+
+/// Reads whether an approval was used. Sent by a `LoopActor` that was given one.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<ApprovalMark>, StoreError>")]
+pub struct LoadApproval(
+    /// Which.
+    pub ApprovalId,
+);
+
+/// Marks an approval as used. Sent by a `LoopActor`, before the approved call and behind it; `Ok` means that it is
+/// durable.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), StoreError>")]
+pub struct MarkApproval {
+    /// Which.
+    pub id: ApprovalId,
+    /// By whom, and how far.
+    pub mark: ApprovalMark,
 }
 
 /// Forwards to the store. A panic in the store answers that one request with an error.
@@ -137,5 +156,23 @@ impl Handler<LoadResponse> for StoreActor {
     fn handle(&mut self, message: LoadResponse, _: &mut Self::Context) -> Self::Result {
         let store = Arc::clone(&self.store);
         Box::pin(guarded(move || store.load(message.id, message.owner), Err(StoreError::Panicked)))
+    }
+}
+
+impl Handler<LoadApproval> for StoreActor {
+    type Result = ResponseFuture<Result<Option<ApprovalMark>, StoreError>>;
+
+    fn handle(&mut self, message: LoadApproval, _: &mut Self::Context) -> Self::Result {
+        let store = Arc::clone(&self.store);
+        Box::pin(guarded(move || store.approval(message.0), Err(StoreError::Panicked)))
+    }
+}
+
+impl Handler<MarkApproval> for StoreActor {
+    type Result = ResponseFuture<Result<(), StoreError>>;
+
+    fn handle(&mut self, message: MarkApproval, _: &mut Self::Context) -> Self::Result {
+        let store = Arc::clone(&self.store);
+        Box::pin(guarded(move || store.mark_approval(message.id, message.mark), Err(StoreError::Panicked)))
     }
 }

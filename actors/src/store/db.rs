@@ -131,7 +131,7 @@ impl Db {
             self.complain_of_loss();
             write()?;
         }
-        check_room(&self.0.path)
+        self.has_room()
     }
 
     fn reopen(&self) -> Result<(), StoreError> {
@@ -162,9 +162,14 @@ impl Db {
         open.clone().ok_or_else(|| StoreError::Io("the database is closed after an error".into()))
     }
 
+    /// Whether the disk has room for more.
+    pub(super) fn has_room(&self) -> Result<(), StoreError> {
+        check_room(&self.0.path)
+    }
+
     /// Writes everything or nothing, and returns when it is durable.
     pub(super) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
-        check_room(&self.0.path)?;
+        self.has_room()?;
         let open = self.opened()?;
         let mut batch = sled::Batch::default();
         if put(&open.sled, &mut batch, writes)? { self.apply(&open, batch) } else { Ok(()) }
@@ -172,7 +177,7 @@ impl Db {
 
     /// The same, in place of all that these responses had.
     pub(super) fn replace(&self, ids: &[ResponseId], writes: &[Write]) -> Result<(), StoreError> {
-        check_room(&self.0.path)?;
+        self.has_room()?;
         let open = self.opened()?;
         let mut batch = sled::Batch::default();
         for id in ids {
@@ -269,7 +274,7 @@ impl Db {
         Ok((count, ids))
     }
 
-    fn apply(&self, open: &Open, mut batch: sled::Batch) -> Result<(), StoreError> {
+    pub(super) fn apply(&self, open: &Open, mut batch: sled::Batch) -> Result<(), StoreError> {
         let number = self.0.batches.fetch_add(1, Ordering::Relaxed) + 1;
         batch.insert(keys::BATCHES, &number.to_be_bytes());
         {

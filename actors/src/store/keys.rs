@@ -6,13 +6,17 @@
 //! | `r/` | the same, `/`, number of the piece from 1 (u16, big endian) | a further piece of a long record |
 //! | `r/` | the hex digits, `e`, sequence number of the row's first event (u64, big endian), number of the piece from 0 (u16) | frames of its event log, see `log.rs` |
 //! | `o/` | 32 hex digits of the response id | empty: the response is not over, its record is the state it was last seen in |
+//! | `a/` | 32 hex digits of the id of the response that asked, 4 or more of the output index | the use of an approval, see `approval.rs`: format (1), state (0 started, 1 done), id of the response that used it |
 //! | `m/batches` | | how many batches were written (u64, big endian) |
+//! | `m/approvals` | | the key that proves a request for approval to be of this store, 32 random bytes |
 //!
 //! One tree, because a batch is atomic within a tree only. A response id begins with the milliseconds of its
-//! creation (UUIDv7), so `r/` is in order of age and retention needs no index beside it. All that belongs to a
-//! response is in one range, its record first.
+//! creation (UUIDv7), so `r/`, `o/` and `a/` are in order of age and retention needs no index beside them. All that
+//! belongs to a response is in one range, its record first; but the uses of its approvals, which outlive its deletion.
 
 use or_protocol::ResponseId;
+
+use super::approval::ApprovalId;
 
 /// Records of responses.
 const RESPONSE: &str = "r/";
@@ -20,8 +24,14 @@ const RESPONSE: &str = "r/";
 /// Responses that are not over.
 const OPEN: &str = "o/";
 
+/// Uses of approvals.
+const APPROVAL: &str = "a/";
+
 /// Counter of batches.
 pub(super) const BATCHES: &[u8] = b"m/batches";
+
+/// Key of approvals, 32 bytes.
+pub(super) const APPROVAL_KEY: &[u8] = b"m/approvals";
 
 fn hex(id: &ResponseId) -> &str {
     id.as_str().strip_prefix("resp_").unwrap_or(id.as_str())
@@ -40,6 +50,11 @@ pub(super) fn all_responses() -> &'static [u8] {
 /// Key that says that a response is not over.
 pub(super) fn open(id: &ResponseId) -> Vec<u8> {
     [OPEN, hex(id)].concat().into_bytes()
+}
+
+/// Key of the use of an approval.
+pub(super) fn approval(id: &ApprovalId) -> Vec<u8> {
+    format!("{APPROVAL}{}{:04x}", hex(&id.response), id.index).into_bytes()
 }
 
 /// What the keys of all responses that are not over begin with.
@@ -75,12 +90,21 @@ pub(super) fn row_of(key: &[u8]) -> Option<(u64, u16)> {
     Some((u64::from_be_bytes(*first), u16::from_be_bytes(*piece)))
 }
 
-/// Keys of the responses that were created before `cutoff_ms`, Unix milliseconds: all that they have, and the
-/// marks of those that are not over.
-pub(super) fn created_before(cutoff_ms: u64) -> [std::ops::Range<Vec<u8>>; 2] {
+/// Keys of the responses that were created before `cutoff_ms`, Unix milliseconds: all that they have, the marks of
+/// those that are not over, and the uses of their approvals.
+pub(super) fn created_before(cutoff_ms: u64) -> [std::ops::Range<Vec<u8>>; 3] {
+    [RESPONSE, OPEN, APPROVAL].map(|prefix| range_before(prefix, cutoff_ms))
+}
+
+fn range_before(prefix: &str, cutoff_ms: u64) -> std::ops::Range<Vec<u8>> {
     // 48 bits of a UUIDv7 are its time; a cutoff beyond them is beyond every id.
     let hex = format!("{:012x}", cutoff_ms.min((1 << 48) - 1));
-    [RESPONSE, OPEN].map(|prefix| prefix.as_bytes().to_vec()..[prefix, &hex].concat().into_bytes())
+    prefix.as_bytes().to_vec()..[prefix, &hex].concat().into_bytes()
+}
+
+/// Whether the use of an approval is among the keys of [`created_before`].
+pub(super) fn is_before(id: &ApprovalId, cutoff_ms: u64) -> bool {
+    range_before(APPROVAL, cutoff_ms).contains(&approval(id))
 }
 
 #[cfg(test)]
@@ -92,11 +116,14 @@ mod tests {
         let id = ResponseId::parse("resp_0190000000007000800000000000abcd").unwrap();
         let made_at_ms = 0x0190_0000_0000;
         for cutoff_ms in [made_at_ms, made_at_ms + 1, u64::MAX] {
-            let [responses, open_ones] = created_before(cutoff_ms);
+            let [responses, open_ones, approvals] = created_before(cutoff_ms);
             let before = cutoff_ms > made_at_ms;
             assert_eq!(responses.contains(&response(&id)), before);
             assert_eq!(responses.contains(&row(&response(&id), 7, 0)), before);
             assert_eq!(open_ones.contains(&open(&id)), before);
+            let asked = ApprovalId { response: id.clone(), index: 0 };
+            assert_eq!(approvals.contains(&approval(&asked)), before);
+            assert_eq!(is_before(&asked, cutoff_ms), before);
         }
     }
 
@@ -106,6 +133,7 @@ mod tests {
         assert_eq!(response_of(&open(&id)), Some(id.clone()));
         assert_eq!(response_of(&response(&id)), Some(id.clone()));
         assert_eq!(response_of(&row(&response(&id), 1, 0)), None);
+        assert_eq!(response_of(&approval(&ApprovalId { response: id.clone(), index: 0 })), None);
         assert_eq!(row_of(&row(&response(&id), 1 << 40, 9)), Some((1 << 40, 9)));
     }
 }

@@ -1,6 +1,7 @@
 //! The history on disk, behind a narrow trait so that another engine can stand in.
 
 mod actor;
+mod approval;
 mod db;
 mod keys;
 mod log;
@@ -22,7 +23,8 @@ use std::pin::Pin;
 use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
-pub use actor::{Begun, Commit, LoadChain, LoadResponse, ReadLog, StoreActor};
+pub use actor::{Begun, Commit, LoadApproval, LoadChain, LoadResponse, MarkApproval, ReadLog, StoreActor};
+pub use approval::{ApprovalId, ApprovalMark, ApprovalState};
 pub use log::{Frames, LogPart};
 pub use open::OnCorruption;
 pub use open_error::StoreOpenError;
@@ -99,6 +101,20 @@ pub trait Store: Send + Sync + 'static {
         })
     }
 
+    /// What proves a request for approval to be of this store: random, and the same as long as there is the store.
+    fn approval_key(&self) -> [u8; 32];
+
+    /// What is known of the use of an approval; `None` if it was not used, or is so old that nobody knows. An error
+    /// must not be taken for that.
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>>;
+
+    /// Marks an approval as used; resolves when that is as durable as a commit. Only then may the approved call be
+    /// made.
+    ///
+    /// It is refused as [`ApprovalMark::follow`] says, so of several at once one succeeds; and if the approval is so
+    /// old that its mark may be gone. The mark stays when the response is deleted.
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>>;
+
     /// Whether commits can succeed; false makes the server not ready.
     fn is_alive(&self) -> bool;
 
@@ -134,6 +150,12 @@ pub enum StoreError {
     /// A record of a newer format.
     #[error("the record has format {0}, which this version does not know")]
     Format(u8),
+    /// Another response has used it, or this one has before.
+    #[error("the approval was used by {0}")]
+    ApprovalUsed(ResponseId),
+    /// Older than what is kept, so it may have been used.
+    #[error("the approval was asked for too long ago")]
+    ApprovalExpired,
     /// A bug in the store.
     #[error("the store panicked")]
     Panicked,
@@ -144,7 +166,11 @@ impl StoreError {
     fn is_of_the_disk(&self) -> bool {
         match self {
             Self::Unavailable | Self::Io(_) | Self::NoRoom | Self::Panicked => true,
-            Self::TooLong(_) | Self::Damaged(_) | Self::Format(_) => false,
+            Self::TooLong(_)
+            | Self::Damaged(_)
+            | Self::Format(_)
+            | Self::ApprovalUsed(_)
+            | Self::ApprovalExpired => false,
         }
     }
 }

@@ -59,8 +59,13 @@ impl Retention {
         if now - since < STEADY.min(self.keep / SHARE) {
             return None;
         }
+        Some((self.cutoff(wall)?, KEYS))
+    }
+
+    /// Responses created before that many Unix milliseconds have expired.
+    pub(super) fn cutoff(&self, wall: SystemTime) -> Option<u64> {
         let age = wall.duration_since(UNIX_EPOCH).ok()?.checked_sub(self.keep)?;
-        Some((u64::try_from(age.as_millis()).ok()?, KEYS))
+        u64::try_from(age.as_millis()).ok()
     }
 
     /// A sweep is over that removed so many keys.

@@ -1,5 +1,6 @@
 //! The store on a local disk: sled under the [`Store`] trait.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,10 @@ use super::record::{Link, is_over};
 use super::room::check_room;
 use super::settle::settle;
 use super::writer::{Disk, Writer};
-use super::{ChainError, Change, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse};
+use super::{
+    ApprovalId, ApprovalMark, ChainError, Change, Store, StoreError, StoreFuture, StoreOpenError,
+    StoredResponse,
+};
 
 /// Longest chain that is followed.
 const MAX_LINKS: usize = 10_000;
@@ -56,6 +60,7 @@ pub struct SledStore {
     ready: Arc<Ready>,
     writer: Writer,
     unfinished: Vec<(ResponseId, String)>,
+    approval_key: [u8; 32],
 }
 
 impl SledStore {
@@ -64,12 +69,15 @@ impl SledStore {
     pub fn open(options: SledOptions) -> Result<Arc<Self>, StoreOpenError> {
         let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity } = options;
         let db = Db::open(&path, &DbOptions { on_corruption, power_loss_safe, cache_capacity })?;
+        let approval_key = db
+            .approval_key()
+            .map_err(|e| StoreOpenError::io("write the key of approvals to", &path, io::Error::other(e)))?;
         let unfinished = settle(&db);
         let ready = Arc::new(Ready::new());
         let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };
         let writer = Writer::start(disk, retention, check_room(&path).err())
             .map_err(|e| StoreOpenError::io("start the writer of the store", &path, e))?;
-        Ok(Arc::new(Self { db, ready, writer, unfinished }))
+        Ok(Arc::new(Self { db, ready, writer, unfinished, approval_key }))
     }
 
     /// Runs a read on the blocking pool of the calling runtime.
@@ -98,6 +106,14 @@ struct Swept {
 impl Disk for Swept {
     fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         self.db.write(writes)
+    }
+
+    fn mark(
+        &mut self,
+        marks: &[(ApprovalId, ApprovalMark)],
+        cutoff_ms: u64,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.db.mark_approvals(marks, cutoff_ms)
     }
 
     fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
@@ -171,6 +187,18 @@ impl Store for SledStore {
     fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
         let ready = Arc::clone(&self.ready);
         self.read(move |db| history(db, &ready, id, &owner))
+    }
+
+    fn approval_key(&self) -> [u8; 32] {
+        self.approval_key
+    }
+
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>> {
+        self.read(move |db| db.approval(&id))
+    }
+
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        Box::pin(self.writer.mark(id, mark))
     }
 
     fn is_alive(&self) -> bool {

@@ -11,9 +11,9 @@ use or_protocol::ResponseId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::StoreError;
 use super::db::Write;
 use super::retention::Retention;
+use super::{ApprovalId, ApprovalMark, StoreError};
 
 /// Commits that may wait; a sender beyond them waits with its record in hand.
 const QUEUE: usize = 1024;
@@ -39,6 +39,13 @@ pub(super) trait Disk: Send + 'static {
     /// Writes all or none; durable on return.
     fn write(&mut self, writes: &[Write]) -> Result<(), StoreError>;
 
+    /// Marks approvals as used, see [`super::db::Db::mark_approvals`]; durable on return. Says of each whether it was.
+    fn mark(
+        &mut self,
+        marks: &[(ApprovalId, ApprovalMark)],
+        cutoff_ms: u64,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError>;
+
     /// Removes these responses, all or none; durable on return. Says of each whether it was there.
     fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError>;
 
@@ -52,6 +59,7 @@ pub(super) trait Disk: Send + 'static {
 /// What is asked of the thread. It does one after the other, in the order of their coming.
 enum Job {
     Commit { write: Write, done: oneshot::Sender<Result<(), StoreError>> },
+    Mark { id: ApprovalId, mark: ApprovalMark, done: oneshot::Sender<Result<(), StoreError>> },
     Remove { id: ResponseId, done: oneshot::Sender<Result<bool, StoreError>> },
 }
 
@@ -100,6 +108,15 @@ impl Writer {
     /// Queues one record; resolves when it is durable or has failed.
     pub(super) fn commit(&self, write: Write) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
         self.queue(move |done| Job::Commit { write, done })
+    }
+
+    /// Queues the mark of one approval; resolves when it is durable, may not be, or has failed.
+    pub(super) fn mark(
+        &self,
+        id: ApprovalId,
+        mark: ApprovalMark,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        self.queue(move |done| Job::Mark { id, mark, done })
     }
 
     /// Queues the removal of one response; resolves when that is durable or has failed, and says whether it was
@@ -198,6 +215,7 @@ impl<D: Disk> Worker<D> {
         while let Some(first) = jobs.next() {
             match first {
                 Job::Commit { write, done } => self.write(write, done, &mut jobs),
+                Job::Mark { id, mark, done } => self.mark(id, mark, done, &mut jobs),
                 Job::Remove { id, done } => self.remove(id, done, &mut jobs),
             }
         }
@@ -208,7 +226,7 @@ impl<D: Disk> Worker<D> {
         let (mut writes, mut waiters) = (vec![write], vec![done]);
         let fits = |job: &Job, bytes| match job {
             Job::Commit { write, .. } => bytes + write.len() <= BATCH_BYTES,
-            Job::Remove { .. } => false,
+            Job::Mark { .. } | Job::Remove { .. } => false,
         };
         while let Some(Job::Commit { write, done }) = jobs.next_if(|job| fits(job, bytes)) {
             bytes += write.len();
@@ -226,6 +244,29 @@ impl<D: Disk> Worker<D> {
         for waiter in waiters {
             // A request that went away meanwhile does not want to know.
             let _ = waiter.send(result.clone());
+        }
+    }
+
+    fn mark(
+        &mut self,
+        id: ApprovalId,
+        mark: ApprovalMark,
+        done: oneshot::Sender<Result<(), StoreError>>,
+        jobs: &mut Jobs<'_>,
+    ) {
+        let (mut marks, mut waiters) = (vec![(id, mark)], vec![done]);
+        while let Some(Job::Mark { id, mark, done }) = jobs.next_if(|job| matches!(job, Job::Mark { .. })) {
+            marks.push((id, mark));
+            waiters.push(done);
+        }
+        let cutoff_ms = self.retention.as_ref().and_then(|keep| keep.cutoff(SystemTime::now()));
+        let work = |disk: &mut D| disk.mark(&marks, cutoff_ms.unwrap_or(0));
+        let told = self.mended().and_then(|()| self.attempt(work)).unwrap_or_else(|error| {
+            tracing::debug!(%error, approvals = marks.len(), "approvals were not marked");
+            vec![Err(error); marks.len()]
+        });
+        for (waiter, told) in waiters.into_iter().zip(told) {
+            let _ = waiter.send(told);
         }
     }
 

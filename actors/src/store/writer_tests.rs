@@ -7,10 +7,14 @@ use or_protocol::ResponseId;
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::store::ApprovalState;
 use crate::store::db::{RecordBytes, RecordState};
 
 /// What a recovery is noted as.
 const RECOVERY: isize = 0;
+
+/// What a batch of marks is noted as, beside its size.
+const MARKS: isize = 10_000;
 
 /// A disk that notes the size of each batch, with a minus if it removes, and waits for a word before each.
 struct Probe {
@@ -40,6 +44,19 @@ impl Drop for PanicsOnDrop {
 impl Disk for Probe {
     fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         self.note(writes.len().cast_signed())
+    }
+
+    /// Every second one was used.
+    fn mark(
+        &mut self,
+        marks: &[(ApprovalId, ApprovalMark)],
+        _: u64,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.note(MARKS + marks.len().cast_signed())?;
+        let used = |n, by: &ResponseId| {
+            if n % 2 == 0 { Ok(()) } else { Err(StoreError::ApprovalUsed(by.clone())) }
+        };
+        Ok(marks.iter().enumerate().map(|(n, (_, mark))| used(n, &mark.by)).collect())
     }
 
     /// Every second one is there.
@@ -257,6 +274,51 @@ async fn removals_keep_their_place_among_commits() {
     assert_eq!(*bench.batches.lock().unwrap(), [1, 3, -all, -1, RECOVERY, 3, -all]);
 }
 
+fn marked(bench: &Bench) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+    let mark = ApprovalMark { state: ApprovalState::Started, by: ResponseId::new() };
+    bench.writer.mark(ApprovalId { response: ResponseId::new(), index: 0 }, mark)
+}
+
+#[tokio::test]
+async fn marks_that_wait_share_a_batch_and_each_is_told_its_own() {
+    let bench = bench();
+    let first = occupy(&bench).await;
+    let mut marks = Vec::new();
+    for _ in 0..4 {
+        let free = bench.writer.jobs.as_ref().unwrap().capacity();
+        marks.push(tokio::spawn(marked(&bench)));
+        while bench.writer.jobs.as_ref().unwrap().capacity() == free {
+            tokio::task::yield_now().await;
+        }
+    }
+    let last = queue(&bench, 1, 1).await;
+    for _ in 0..3 {
+        bench.gate.send(Ok(())).unwrap();
+    }
+    assert_eq!(results(vec![first]).await, [None]);
+    assert_eq!(results(last).await, [None]);
+    let told = results(marks).await;
+    assert_eq!(told.iter().map(Option::is_none).collect::<Vec<_>>(), [true, false, true, false]);
+    assert!(bench.writer.trouble().is_none(), "a refusal is not the disk's fault");
+    assert_eq!(*bench.batches.lock().unwrap(), [1, MARKS + 4, 1]);
+}
+
+#[tokio::test]
+async fn an_approval_is_not_marked_on_a_disk_that_cannot_write() {
+    for trouble in [StoreError::NoRoom, StoreError::Io("disk full".into())] {
+        let bench = bench();
+        // The mark itself, and the trial behind it.
+        for _ in 0..2 {
+            bench.gate.send(Err(trouble.clone())).unwrap();
+        }
+        let want = Some(trouble.to_string());
+        assert_eq!(marked(&bench).await.err().map(|e| e.to_string()), want);
+        assert_eq!(bench.writer.trouble().map(|e| e.to_string()), want);
+        assert_eq!(marked(&bench).await.err().map(|e| e.to_string()), want);
+        assert_eq!(*bench.batches.lock().unwrap(), [MARKS + 1, RECOVERY]);
+    }
+}
+
 #[tokio::test]
 async fn a_panic_is_an_error_for_its_batch_only() {
     let bench = bench();
@@ -305,6 +367,14 @@ fn a_disk_that_never_closes_does_not_stop_the_stop() {
     impl Disk for Stuck {
         fn write(&mut self, _: &[Write]) -> Result<(), StoreError> {
             Ok(())
+        }
+
+        fn mark(
+            &mut self,
+            _: &[(ApprovalId, ApprovalMark)],
+            _: u64,
+        ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+            Ok(Vec::new())
         }
 
         fn remove(&mut self, _: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
