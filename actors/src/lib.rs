@@ -16,6 +16,7 @@ mod job;
 mod keeping;
 mod loop_actor;
 mod mask;
+pub mod mcp;
 mod messages;
 pub mod metrics;
 mod node;
@@ -38,8 +39,9 @@ pub use count::{CountJob, CountMethod, InputCount};
 pub use discovery::{Discovery, Found};
 pub use job::{BackgroundJob, Job, ProviderKey, Reply};
 pub use messages::{
-    AskEnd, Batch, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, EndAsked, GoOn, ListModels,
-    LoopEnded, Peek, Peeked, RunTool, Sample, SampleError, Sampled, StartResponse,
+    AskEnd, Batch, CallMcpTool, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, EndAsked,
+    GoOn, ListMcpTools, ListModels, LoopEnded, Peek, Peeked, RunTool, Sample, SampleError, Sampled,
+    StartResponse,
 };
 pub use node::{Limits, Node, ProviderSpec, ToolLimits, Transport};
 pub use reader::read_along;

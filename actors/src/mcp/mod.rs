@@ -1,0 +1,17 @@
+//! Clients of MCP servers: one [`McpActor`] for each server and credential, kept in an [`McpPool`].
+//!
+//! An actor keeps one session open and makes it anew when it is lost. A call is sent once, or again if it surely did
+//! not reach the server; otherwise the model is told that nobody knows.
+
+mod actor;
+mod guard;
+mod pool;
+mod server;
+
+#[cfg(test)]
+mod guard_tests;
+
+pub use actor::McpActor;
+pub use guard::AddressGuard;
+pub use pool::McpPool;
+pub use server::{McpCommand, McpError, McpLimits, McpPlace, McpServer, McpTool};
