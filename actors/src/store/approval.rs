@@ -13,6 +13,8 @@ use super::{StoreError, keys};
 
 /// What the id of a request for approval begins with.
 const PREFIX: &str = "mcpr";
+/// Hex digits of the response behind that.
+const RESPONSE: usize = 32;
 /// Hex digits that prove the id to be ours, behind the rest of it.
 const MAC: usize = 32;
 /// Format of a mark on disk.
@@ -34,10 +36,9 @@ impl ApprovalId {
     /// response, 4 of the index (more only if it needs them), 32 of the proof. The proof is not looked at.
     pub fn parse(item: &str) -> Option<Self> {
         let (id, mac) = item.split_at_checked(item.len().checked_sub(MAC)?)?;
-        let response = ItemId::response_of(id)?;
-        let (_, rest) = id.rsplit_once('_')?;
-        let index = usize::from_str_radix(rest.get(MAC..)?, 16).ok()?;
-        let parsed = Self { response, index };
+        let (response, index) = id.strip_prefix(PREFIX)?.strip_prefix('_')?.split_at_checked(RESPONSE)?;
+        let response = ResponseId::parse(&format!("resp_{response}"))?;
+        let parsed = Self { response, index: usize::from_str_radix(index, 16).ok()? };
         // One approval must have one name: no capitals, no further zeros, no sign.
         let hex = mac.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         (hex && parsed.to_string() == id).then_some(parsed)
