@@ -132,7 +132,8 @@ impl ServerBuilder {
             None => SledStore::open(store_options(&config.store))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
-        let node = Arc::new(Node::new(specs, limits(config), store, tools, metrics));
+        let mcp = wiring::mcp(&self.resolved, metrics.clone());
+        let node = Arc::new(Node::new(specs, limits(config), store, tools, mcp, metrics));
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;

@@ -7,7 +7,7 @@ use pretty_assertions::assert_eq;
 
 const PAGE: &str = include_str!("../docs/errors.md");
 
-const ALL: [ErrorKind; 14] = [
+const ALL: [ErrorKind; 15] = [
     ErrorKind::InvalidRequest,
     ErrorKind::Unauthorized,
     ErrorKind::Forbidden,
@@ -16,6 +16,7 @@ const ALL: [ErrorKind; 14] = [
     ErrorKind::Conflict,
     ErrorKind::TooLarge,
     ErrorKind::UnsupportedMediaType,
+    ErrorKind::McpServer,
     ErrorKind::TooManyRequests,
     ErrorKind::Server,
     ErrorKind::Storage,
@@ -35,6 +36,7 @@ fn name(kind: ErrorKind) -> String {
         | ErrorKind::Conflict
         | ErrorKind::TooLarge
         | ErrorKind::UnsupportedMediaType
+        | ErrorKind::McpServer
         | ErrorKind::TooManyRequests
         | ErrorKind::Server
         | ErrorKind::Storage

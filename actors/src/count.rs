@@ -11,6 +11,7 @@ use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId, Settings}
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::mcp::{Asked, plan};
 use crate::provider::ProviderActor;
 use crate::store::StoreActor;
 use crate::{CountTokens, Node, ProviderKey, ProviderSpec, SampleError, references, strict, tokenizer};
@@ -129,7 +130,16 @@ async fn counted(
     // An id for items that have none; nothing is kept under it.
     let id = ResponseId::new();
     let previous = previous_response_id.as_deref();
-    let (context, _) = references::load(store, &id, previous, &job.owner, input, false).await?;
+    let (mut context, _) = references::load(store, &id, previous, &job.owner, input, false).await?;
+    let choice = settings.tool_choice.clone();
+    let (provider_spec, owner) = (Arc::clone(&job.provider), job.owner.clone());
+    let asked =
+        Asked { provider: &provider_spec, owner: &owner, choice: &choice, context: &context.items, own: &[] };
+    let plan = plan(&node.mcp, &mut settings.tools, &asked).await?;
+    context.items = plan.mcp.for_model(context.items);
+    context.notes.extend(plan.notes);
+    settings.tools = plan.mcp.model_tools(&settings.tools);
+    settings.tool_choice = plan.mcp.choice(&choice);
     let client_key = matches!(job.key, ProviderKey::Client(_));
     let spec = Arc::clone(&job.provider);
     let heavy = job.heavy;

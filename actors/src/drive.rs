@@ -1,13 +1,14 @@
 //! Carries out what the engine of one response says, until it is over.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
 use or_adapters::Note;
-use or_engine::{Action, Input, LoopSpec, Outcome, Output, ResponseLoop};
-use or_protocol::{ApiError, CreateResponseBody, Item, ResponseId, ResponseStatus};
+use or_engine::{Action, Input, LoopSpec, Mcp, Outcome, Output, ResponseLoop};
+use or_protocol::{ApiError, CreateResponseBody, Item, ResponseId, ResponseStatus, Settings};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -16,6 +17,8 @@ use crate::client::Client;
 use crate::control::Control;
 use crate::event_log::EventLog;
 use crate::job::BackgroundJob;
+use crate::mcp::Runners;
+use crate::mcp_round::{Unready, no_servers};
 use crate::provider::ProviderActor;
 use crate::references;
 use crate::resume::ResumeData;
@@ -63,6 +66,8 @@ pub(crate) struct Drive {
     /// Taken by `prepare`.
     job: Option<Box<Job>>,
     pub(crate) engine: Option<ResponseLoop>,
+    /// The MCP servers of the request.
+    pub(crate) runners: Runners,
     /// The request's own input as it is stored; `None` if it is not.
     pub(crate) input_json: Option<Box<RawValue>>,
     /// What it takes to go on after a restart, of a background response.
@@ -138,6 +143,7 @@ impl Drive {
             client,
             job: Some(job),
             engine: None,
+            runners: Runners::default(),
             input_json: None,
             resume: None,
             translated: None,
@@ -202,25 +208,60 @@ impl Drive {
         } else if keep {
             self.begun_at = Some(Instant::now() + BEGUN_AFTER);
         }
-        let spec = self.spec(job.body, job.model, unix_now(), context.items);
+        let mut body = job.body;
+        let mut approved = false;
+        let ready = self.ready(&mut body.settings, &context.items, context.input_from, &[]).await;
+        let (server_tools, mcp, instead) = match ready {
+            Ok((server_tools, mcp)) => {
+                approved = !mcp.approved.is_empty();
+                (server_tools, mcp, None)
+            }
+            Err(Unready::Failed(error)) if self.client.is_waiting() => return Err(error),
+            Err(Unready::Failed(error)) => (Default::default(), no_servers().0, Some(Input::Failed(error))),
+            Err(Unready::Cancelled | Unready::Left) => {
+                (Default::default(), no_servers().0, Some(Input::Cancel))
+            }
+        };
+        let spec = LoopSpec { server_tools, mcp, ..self.spec(body, job.model, unix_now(), context.items) };
         self.engine = Some(ResponseLoop::new(spec));
+        if let Some(instead) = instead {
+            return Ok(instead);
+        }
         if self.request.background {
-            // What cannot be translated is refused while there is somebody to tell.
-            self.translated = Some(self.translate().await?);
+            // What cannot be translated is refused while there is somebody to tell. The results of approved calls
+            // are still missing there.
+            let translated = self.translate().await?;
+            self.translated = Some(translated).filter(|_| !approved);
         }
         Ok(Input::Start)
     }
 
+    /// Makes ready what this server runs itself: the names of its functions, and MCP servers.
+    pub(crate) async fn ready(
+        &mut self,
+        settings: &mut Settings,
+        context: &[Item],
+        input_from: usize,
+        own: &[Item],
+    ) -> Result<(BTreeSet<String>, Mcp), Unready> {
+        let mut names = self.links.node.tools.plan(&mut settings.tools, &settings.tool_choice);
+        // Boxed: every loop would carry the room for it to its end.
+        let plan = Box::pin(self.ready_mcp(settings, context, input_from, own)).await?;
+        names.extend(plan.functions);
+        self.notes.extend(plan.notes);
+        self.runners = plan.runners;
+        Ok((names, plan.mcp))
+    }
+
+    /// What the engine is made of, but for the tools that this server runs.
     pub(crate) fn spec(
         &self,
-        mut body: CreateResponseBody,
+        body: CreateResponseBody,
         model: String,
         created_at: i64,
         context: Vec<Item>,
     ) -> LoopSpec {
         let node = &self.links.node;
-        let settings = &mut body.settings;
-        let server_tools = node.tools.plan(&mut settings.tools, &settings.tool_choice);
         LoopSpec {
             id: self.request.id.clone(),
             created_at,
@@ -232,8 +273,8 @@ impl Drive {
             settings: body.settings,
             context,
             reasoning_events: node.limits.reasoning_events,
-            server_tools,
-            mcp: or_engine::Mcp { all_of_provider: true, ..or_engine::Mcp::default() },
+            server_tools: BTreeSet::new(),
+            mcp: no_servers().0,
             limits: node.limits.tools.of_loop(),
         }
     }
@@ -269,7 +310,7 @@ impl Drive {
     fn is_step(&self, next: &Next) -> bool {
         match next {
             // The first record is on disk when the first turn begins.
-            Next::Sample => self.turns > 0,
+            Next::Sample => self.turns > 0 || self.engine.as_ref().is_some_and(ResponseLoop::has_output),
             Next::RunTools => true,
             Next::Begin | Next::Commit | Next::End(_) | Next::Park | Next::More => false,
         }

@@ -3,6 +3,7 @@
 //! Data waits along its flow (every hop is bounded and awaited); control goes against it.
 #![warn(missing_docs)]
 
+mod approvals;
 mod ask;
 mod background;
 mod client;
@@ -17,6 +18,7 @@ mod keeping;
 mod loop_actor;
 mod mask;
 pub mod mcp;
+mod mcp_round;
 mod messages;
 pub mod metrics;
 mod node;

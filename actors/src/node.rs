@@ -13,6 +13,7 @@ use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::event_log::EventLog;
 use crate::loop_actor::LoopActor;
+use crate::mcp::McpServers;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::tools::Registry;
@@ -49,6 +50,8 @@ pub struct ProviderSpec {
     pub idle_timeout: Duration,
     /// Calls at the same time over all workers; 0: no limit.
     pub max_concurrent: usize,
+    /// Whether it calls MCP servers itself, and not this server.
+    pub runs_mcp: bool,
     /// Calls running now.
     pub running: AtomicUsize,
 }
@@ -130,6 +133,8 @@ pub struct Node {
     pub store: Arc<dyn Store>,
     /// What the server runs itself.
     pub tools: Arc<Registry>,
+    /// MCP servers, and the way to them.
+    pub mcp: McpServers,
     /// Counters.
     pub metrics: Metrics,
     admitted: AtomicUsize,
@@ -146,6 +151,7 @@ impl Node {
         limits: Limits,
         store: Arc<dyn Store>,
         tools: Arc<Registry>,
+        mcp: McpServers,
         metrics: Metrics,
     ) -> Self {
         let unfinished = Mutex::new(store.unfinished().into());
@@ -154,6 +160,7 @@ impl Node {
             limits,
             store,
             tools,
+            mcp,
             metrics,
             admitted: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
@@ -204,6 +211,11 @@ impl Node {
     /// A response that is to be gone on with; each is given out once.
     pub(crate) fn next_unfinished(&self) -> Option<(ResponseId, String)> {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Whether the response is in progress.
+    pub(crate) fn is_running(&self, id: &ResponseId) -> bool {
+        self.registry().contains_key(id)
     }
 
     fn address(&self, id: &ResponseId) -> Option<Addr<LoopActor>> {

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use or_engine::{Input, Progress, ResponseLoop, ResumeError, Saved};
-use or_protocol::{ApiError, CreateResponseBody, ResponseId};
+use or_engine::{Context, Input, LoopSpec, Progress, ResponseLoop, ResumeError, Saved};
+use or_protocol::{ApiError, CreateResponseBody, ResponseId, Tool};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
+use crate::client::Client;
 use crate::drive::{Drive, Request};
+use crate::mcp_round::{Unready, no_servers};
 use crate::references;
 use crate::store::{Change, Frames, ReadLog, StoreError, StoredResponse};
 use crate::{BackgroundJob, Job, Node, ProviderKey};
@@ -29,7 +31,8 @@ pub struct ResumeData {
     upstream_model: String,
     request_id: String,
     strict: bool,
-    /// Its provider key was the client's own, which is not stored: it cannot go on.
+    /// It was made with keys of the client's own, for the provider or an MCP server. They are not stored, so it
+    /// cannot go on.
     client_key: bool,
     /// What its finished turns came to.
     #[serde(default)]
@@ -44,7 +47,7 @@ impl ResumeData {
             upstream_model: request.upstream_model.clone(),
             request_id: job.request_id.clone(),
             strict: request.strict,
-            client_key: matches!(request.key, ProviderKey::Client(_)),
+            client_key: matches!(request.key, ProviderKey::Client(_)) || has_secrets(job),
             progress: Progress::default(),
         }
     }
@@ -54,6 +57,10 @@ impl ResumeData {
         let data = Self { progress, ..self.clone() };
         serde_json::to_string(&data).ok().and_then(|json| RawValue::from_string(json).ok())
     }
+}
+
+fn has_secrets(job: &Job) -> bool {
+    job.body.settings.tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.has_secrets()))
 }
 
 /// The job of a response that was left unfinished; `None` if there is nothing to go on with.
@@ -115,28 +122,42 @@ impl Drive {
         data: ResumeData,
         goes_on: bool,
     ) -> Result<Input, ApiError> {
+        let progress = data.progress.clone();
         let log = self.whole_log().await.map_err(|error| unreadable(&error))?;
         let next = log.next();
         let turn = record.history_turn(self.id().as_str()).map_err(|error| unreadable(&error))?;
         let (store, previous) = (&self.links.store, self.request.previous.as_deref());
         let context = references::context(store, previous, &record.owner, turn.input).await;
-        let (items, failed) = match context {
-            Ok(context) => (context.items, None),
-            Err(error) => (Vec::new(), Some(error)),
+        let (context, mut instead) = match context {
+            Ok(context) => (context, None),
+            Err(error) => (Context::default(), Some(Input::Failed(error))),
         };
-        let spec = self.spec(job.body, job.model, record.created_at, items);
-        let progress = data.progress.clone();
+        self.resume = Some(data);
+        // Nobody waits for it.
+        self.client = Client::Detached;
+        let mut body = job.body;
+        let (mut server_tools, mut mcp) = (Default::default(), no_servers().0);
+        if instead.is_none() && goes_on {
+            match self.ready(&mut body.settings, &context.items, context.input_from, &turn.output).await {
+                Ok(ready) => (server_tools, mcp) = ready,
+                Err(Unready::Failed(error)) => instead = Some(Input::Failed(error)),
+                Err(Unready::Cancelled) => instead = Some(Input::Cancel),
+                // The record says that it goes on.
+                Err(Unready::Left) => return Err(ApiError::interrupted()),
+            }
+        }
+        let spec = self.spec(body, job.model, record.created_at, context.items);
+        let spec = LoopSpec { server_tools, mcp, ..spec };
         let saved = Saved { status: record.status, output: turn.output, progress, log: &log.bytes };
         match ResponseLoop::resume(spec, saved) {
             Ok(engine) => self.engine = Some(engine),
             Err(error) => return Err(self.close(record, error, next).await),
         }
-        self.resume = Some(data);
         self.old_notes = record.notes;
         self.input_json = Some(record.input);
         self.client = self.detached(next);
-        Ok(match failed {
-            Some(error) => Input::Failed(error),
+        Ok(match instead {
+            Some(instead) => instead,
             None if goes_on => Input::Resume,
             None => Input::Failed(ApiError::interrupted()),
         })

@@ -8,22 +8,27 @@ use actix::Addr;
 use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt as _};
 use or_engine::{Input, Output as EngineOutput, ToolCall, ToolResult};
-use or_protocol::Output;
+use or_protocol::{Output, ResponseId};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::client::{Interrupt, interrupted};
 use crate::drive::{Drive, Next, unix_now};
-use crate::tools::{ToolActor, ToolContext};
+use crate::mcp::{McpServer, Runners};
+use crate::store::StoreActor;
+use crate::tools::{ToolActor, ToolContext, ToolRun};
 use crate::turn::begun;
-use crate::{CancelReason, RunTool};
+use crate::{CallMcpTool, CancelReason, Node, RunTool, approvals};
 
 /// What the model is told of a call of which nobody knows whether it had its effect.
 const UNKNOWN: &str = "Error: the server was restarted while this tool was running. Whether it took effect is unknown; \
 it was not run again.";
 /// What the model is told if the actor that ran the tool is gone.
 const LOST: &str = "Error: the tool could not be run because of a fault of the server.";
+
+/// What the model is told of a call whose server the request does not name any more.
+const NO_SERVER: &str = "Error: the MCP server of this tool is not part of the request.";
 
 /// Reports of progress that may wait; what finds no room is lost.
 const REPORTS: usize = 16;
@@ -102,9 +107,11 @@ impl Drive {
         let owner: Arc<str> = self.request.owner.as_str().into();
         let metadata = self.engine.as_ref().map(|engine| metadata(engine.settings())).unwrap_or_default();
         let registry = Arc::clone(&self.links.node.tools);
-        let (id, tools) = (self.id().clone(), self.links.tools.clone());
+        let id = self.id().clone();
+        let runner = self.runner();
         let runs = calls.into_iter().map(move |call| {
-            let unknown = call.interrupted && !registry.is_idempotent(&call.name);
+            let idempotent = call.mcp.is_none() && registry.is_idempotent(&call.name);
+            let unknown = call.interrupted && !idempotent;
             let context = ToolContext::new(
                 id.clone(),
                 call.call_id.clone(),
@@ -113,15 +120,25 @@ impl Drive {
                 Arc::clone(&metadata),
             )
             .with_progress(report.clone());
-            let tools = tools.clone();
+            let runner = runner.clone();
             async move {
-                let result = if unknown { failed(UNKNOWN) } else { run(&tools, &call, context).await };
+                let result = if unknown { failed(UNKNOWN) } else { runner.run(&call, context).await };
                 (call.index, result)
             }
         });
         match self.links.node.limits.tools.max_concurrent {
             0 => Box::pin(runs.collect::<FuturesUnordered<_>>()),
             limit => Box::pin(stream::iter(runs).buffer_unordered(limit)),
+        }
+    }
+
+    fn runner(&self) -> Runner {
+        Runner {
+            id: self.id().clone(),
+            node: Arc::clone(&self.links.node),
+            tools: self.links.tools.clone(),
+            store: self.links.store.clone(),
+            servers: self.runners.clone(),
         }
     }
 
@@ -136,14 +153,76 @@ impl Drive {
     }
 }
 
-async fn run(tools: &Addr<ToolActor>, call: &ToolCall, context: ToolContext) -> ToolResult {
-    // Held while the tool runs; dropping it ends the tool.
-    let (_here, gone) = oneshot::channel();
-    let (name, arguments) = (call.name.clone(), call.arguments.clone());
-    match tools.send(RunTool { name, arguments, context, gone }).await {
-        Ok(run) => ToolResult { output: run.output, failed: run.failed },
-        Err(_) => failed(LOST),
+/// Whoever runs a call, and what that takes.
+#[derive(Clone)]
+struct Runner {
+    id: ResponseId,
+    node: Arc<Node>,
+    tools: Addr<ToolActor>,
+    store: Addr<StoreActor>,
+    servers: Runners,
+}
+
+impl Runner {
+    async fn run(&self, call: &ToolCall, context: ToolContext) -> ToolResult {
+        match &call.mcp {
+            Some(mcp) => match self.servers.server(&mcp.label) {
+                Some(server) => self.approved(server, call, mcp.approval.as_deref(), context).await,
+                None => failed(NO_SERVER),
+            },
+            None => match self.servers.function(&call.name) {
+                Some((server, tool)) => self.ask_server(server, tool, &call.arguments, context).await,
+                None => self.run_tool(call, context).await,
+            },
+        }
     }
+
+    /// Calls a server; with an approval at most once, whatever happens meanwhile.
+    async fn approved(
+        &self,
+        server: &Arc<McpServer>,
+        call: &ToolCall,
+        approval: Option<&str>,
+        context: ToolContext,
+    ) -> ToolResult {
+        let Some(approval) = approval else {
+            return self.ask_server(server, &call.name, &call.arguments, context).await;
+        };
+        match approvals::take(&self.store, &self.id, approval).await {
+            Ok(approval) => {
+                let result = self.ask_server(server, &call.name, &call.arguments, context).await;
+                approvals::done(&self.store, &self.id, approval).await;
+                result
+            }
+            Err(why) => failed(why),
+        }
+    }
+
+    async fn ask_server(
+        &self,
+        server: &Arc<McpServer>,
+        tool: &str,
+        arguments: &str,
+        context: ToolContext,
+    ) -> ToolResult {
+        // Held while the tool runs; dropping it cancels the call.
+        let (_here, gone) = oneshot::channel();
+        let (tool, arguments) = (tool.to_owned(), arguments.to_owned());
+        let actor = self.node.mcp.pool.actor(server);
+        told(actor.send(CallMcpTool { tool, arguments, context, gone }).await.ok())
+    }
+
+    async fn run_tool(&self, call: &ToolCall, context: ToolContext) -> ToolResult {
+        // Held while the tool runs; dropping it ends the tool.
+        let (_here, gone) = oneshot::channel();
+        let (name, arguments) = (call.name.clone(), call.arguments.clone());
+        told(self.tools.send(RunTool { name, arguments, context, gone }).await.ok())
+    }
+}
+
+/// `None`: the actor that ran the tool is gone.
+fn told(run: Option<ToolRun>) -> ToolResult {
+    run.map_or_else(|| failed(LOST), |run| ToolResult { output: run.output, failed: run.failed })
 }
 
 fn failed(text: &str) -> ToolResult {

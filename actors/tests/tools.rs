@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Actor as _;
+use or_actors::mcp::{AddressGuard, McpPool, McpServers};
 use or_actors::metrics::Metrics;
 use or_actors::store::{SledOptions, SledStore};
 use or_actors::tools::{AnyTool, FunctionTool, Registry, ToolActor, ToolContext, ToolSpec};
@@ -47,7 +48,9 @@ fn node(folder: &std::path::Path) -> Arc<Node> {
     };
     let store = SledStore::open(SledOptions::new(folder)).unwrap();
     let tools = Arc::new(Registry::new([AnyTool::Rust(Arc::new(tool))]).unwrap());
-    Arc::new(Node::new(BTreeMap::new(), limits, store, tools, Metrics::new().unwrap()))
+    let metrics = Metrics::new().unwrap();
+    let mcp = McpServers::new(McpPool::new(AddressGuard::new(&[]), metrics.clone()), BTreeMap::new());
+    Arc::new(Node::new(BTreeMap::new(), limits, store, tools, mcp, metrics))
 }
 
 #[test]

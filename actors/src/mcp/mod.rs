@@ -4,7 +4,9 @@
 //! not reach the server; otherwise the model is told that nobody knows.
 
 mod actor;
+mod configured;
 mod guard;
+mod plan;
 mod pool;
 mod server;
 
@@ -12,6 +14,8 @@ mod server;
 mod guard_tests;
 
 pub use actor::McpActor;
+pub use configured::{ConfiguredMcp, McpServers};
 pub use guard::AddressGuard;
+pub(crate) use plan::{Asked, Plan, Runners, plan};
 pub use pool::McpPool;
 pub use server::{McpCommand, McpError, McpLimits, McpPlace, McpServer, McpTool};

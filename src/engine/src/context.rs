@@ -22,6 +22,8 @@ pub struct HistoryTurn {
 pub struct Context {
     /// Items in order.
     pub items: Vec<Item>,
+    /// Where the request's own input begins in them; it goes on to their end.
+    pub input_from: usize,
     /// One note for each kind of omission.
     pub notes: Vec<Note>,
 }
@@ -41,6 +43,7 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
             unfinished.push(start..items.len());
         }
     }
+    let input_len = input.len();
     items.extend(input);
     if items.is_empty() {
         let text = "Missing required parameter: 'input'.";
@@ -57,7 +60,8 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
         let why = "unanswered calls of an unfinished response were left out";
         notes.push(Note::emulated("previous_response_id", why));
     }
-    Ok(Context { items, notes })
+    // What was left out is of the history.
+    Ok(Context { input_from: items.len().saturating_sub(input_len), items, notes })
 }
 
 pub(crate) fn call_id(item: &Item) -> Option<&str> {

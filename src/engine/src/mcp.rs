@@ -11,15 +11,16 @@ mod names;
 
 use std::collections::HashMap;
 
-use or_protocol::{FunctionTool, ToolChoice};
+use or_protocol::{FunctionTool, Item, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
 pub use approval::{ApprovalAnswer, ApprovalRequest, find_answers};
+use history::for_model;
 pub use history::listed_tools;
 pub use names::function_names;
 
 pub(crate) use approval::approval_id;
-pub(crate) use history::{Left, for_model, remember_call, set_result};
+pub(crate) use history::{Left, remember_call, set_result};
 pub(crate) use items::{HeldCall, McpState, call_of, calls_server, cut_note, is_running, state_of};
 
 /// The MCP side of one response.
@@ -29,7 +30,7 @@ pub struct Mcp {
     pub servers: Vec<McpServer>,
     /// Labels of servers that the provider calls itself; their items and tools are the provider's affair.
     pub of_provider: Vec<String>,
-    /// Whether that is true of all servers, also of those that only the history names.
+    /// Whether that is true of all other servers, also of those that only the history names.
     pub all_of_provider: bool,
     /// Calls that the client has approved in this request. They are run before the model is called.
     pub approved: Vec<ApprovedCall>,
@@ -57,8 +58,10 @@ pub struct McpFunction {
     pub name: String,
     /// The model's name for it, of [`function_names`].
     pub exposed: String,
-    /// For the model.
+    /// As the server describes it.
     pub description: Option<String>,
+    /// As the model is told of it.
+    pub model_description: Option<String>,
     /// JSON Schema of its arguments.
     pub input_schema: Map<String, Value>,
     /// Hints of the server.
@@ -78,14 +81,14 @@ pub struct ApprovedCall {
 
 impl McpFunction {
     /// As the model is shown it.
-    pub(crate) fn function(&self) -> FunctionTool {
+    pub fn function(&self) -> FunctionTool {
         let mut parameters = self.input_schema.clone();
         // Providers want both; servers leave out what is empty.
         parameters.entry("type").or_insert_with(|| "object".into());
         parameters.entry("properties").or_insert_with(|| json!({}));
         FunctionTool {
             name: self.exposed.clone(),
-            description: self.description.clone(),
+            description: self.model_description.clone(),
             parameters: Some(parameters),
             strict: None,
         }
@@ -113,8 +116,31 @@ pub(crate) struct Callee {
 
 impl Mcp {
     /// Whether the provider calls this server.
-    pub(crate) fn is_of_provider(&self, label: &str) -> bool {
-        self.all_of_provider || self.of_provider.iter().any(|one| one == label)
+    pub fn is_of_provider(&self, label: &str) -> bool {
+        (self.all_of_provider && self.server(label).is_none())
+            || self.of_provider.iter().any(|one| one == label)
+    }
+
+    /// A context as the model can take it: what this server calls itself becomes function calls with their
+    /// outputs, each output behind its call or where the client's answer stood.
+    pub fn for_model(&self, context: Vec<Item>) -> Vec<Item> {
+        for_model(context, self)
+    }
+
+    /// The request's tools as the model is told them: functions in place of servers.
+    pub fn model_tools(&self, tools: &[Tool]) -> Vec<Tool> {
+        let mut shown = Vec::with_capacity(tools.len());
+        for tool in tools {
+            let server = match tool {
+                Tool::Mcp(mcp) => self.server(&mcp.server_label),
+                Tool::Function(_) | Tool::Custom(_) | Tool::Hosted(_) => None,
+            };
+            match server {
+                Some(server) => shown.extend(server.tools.iter().map(|tool| Tool::Function(tool.function()))),
+                None => shown.push(tool.clone()),
+            }
+        }
+        shown
     }
 
     pub(crate) fn callees(&self) -> HashMap<String, Callee> {
@@ -138,7 +164,7 @@ impl Mcp {
     }
 
     /// The request's choice of tools as the model is told it.
-    pub(crate) fn choice(&self, choice: &ToolChoice) -> ToolChoice {
+    pub fn choice(&self, choice: &ToolChoice) -> ToolChoice {
         choice::resolve(self, choice)
     }
 }

@@ -23,7 +23,7 @@ use crate::calls::NewCall;
 use crate::events::EventWriter;
 use crate::io::{Action, Input, LoopSpec, Output, Progress};
 use crate::log::Told;
-use crate::mcp::{Left, for_model, remember_call};
+use crate::mcp::{Left, remember_call};
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tools::ToolRules;
 
@@ -89,7 +89,7 @@ impl ResponseLoop {
     /// A loop that waits for [`Input::Start`].
     pub fn new(mut spec: LoopSpec) -> Self {
         let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
-        spec.context = for_model(std::mem::take(&mut spec.context), &spec.mcp);
+        spec.context = spec.mcp.for_model(std::mem::take(&mut spec.context));
         let mut assembly = Assembly::new(spec.id.clone(), show_sealed);
         assembly.approval_key = spec.mcp.key;
         Self {

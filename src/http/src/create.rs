@@ -91,6 +91,9 @@ async fn background(body: &CreateResponseBody, bytes: bytes::Bytes) -> Result<Ba
         let mut fields: Map<String, Value> = serde_json::from_slice(bytes)?;
         // The input is stored beside it, with ids; keys are not stored.
         fields.retain(|name, _| name != "input" && name != "api_key");
+        if let Some(Value::Array(tools)) = fields.get_mut("tools") {
+            tools.iter_mut().for_each(strip_tool);
+        }
         to_raw_value(&fields)
     };
     let stripped = if bytes.len() < HEAVY {
@@ -99,6 +102,17 @@ async fn background(body: &CreateResponseBody, bytes: bytes::Bytes) -> Result<Ba
         spawn_blocking(move || strip(&bytes)).await.map_err(|_| ApiError::internal())?
     };
     stripped.map(BackgroundJob::New).map_err(|_| ApiError::internal())
+}
+
+/// Takes the keys for an MCP server out of its tool. A query may be one, so an address with a query goes as a whole.
+fn strip_tool(tool: &mut Value) {
+    let Value::Object(tool) = tool else { return };
+    if tool.get("type").and_then(Value::as_str) == Some("mcp") {
+        let has_query = tool.get("server_url").and_then(Value::as_str).is_some_and(|url| url.contains('?'));
+        tool.retain(|name, _| {
+            name != "authorization" && name != "headers" && !(name == "server_url" && has_query)
+        });
+    }
 }
 
 pub(crate) fn strict(request: &HttpRequest, state: &AppState) -> bool {

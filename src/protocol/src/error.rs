@@ -21,6 +21,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The body is not `application/json`.
     UnsupportedMediaType,
+    /// An MCP server that the request needs does not work.
+    McpServer,
     /// A rate limit, ours or the provider's.
     TooManyRequests,
     /// A fault of this server.
@@ -47,6 +49,8 @@ impl ErrorKind {
             Self::Conflict => (409, "invalid_request_error"),
             Self::TooLarge => (413, "invalid_request_error"),
             Self::UnsupportedMediaType => (415, "invalid_request_error"),
+            // OpenAI's.
+            Self::McpServer => (424, "external_connector_error"),
             Self::TooManyRequests => (429, "too_many_requests"),
             Self::Server | Self::Storage => (500, "server_error"),
             Self::Model => (502, "model_error"),

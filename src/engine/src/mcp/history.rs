@@ -31,7 +31,7 @@ pub(crate) enum Left {
 /// The context of a response as its model can take it. Whatever this server calls itself becomes function calls
 /// with their outputs, each output right behind its call or where the client's answer stood.
 pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
-    if mcp.all_of_provider || !items.iter().any(is_of_mcp) {
+    if !items.iter().any(is_of_mcp) {
         return items;
     }
     let ours = Ours::of(&items, mcp);

@@ -64,6 +64,11 @@ impl ResponseLoop {
         }
     }
 
+    /// Whether the response has any item.
+    pub fn has_output(&self) -> bool {
+        !self.assembly.output.is_empty()
+    }
+
     /// Whether the running turn made an item. Only a turn that made none can be tried again.
     pub fn turn_has_output(&self) -> bool {
         self.state != State::RunningTools && self.assembly.output.len() > self.turn.start

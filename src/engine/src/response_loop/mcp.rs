@@ -1,6 +1,6 @@
 //! MCP in the life of a response: lists and approved calls before the first turn, functions in place of servers.
 
-use or_protocol::{Item, Output as ToolOutput, Tool};
+use or_protocol::{Item, Output as ToolOutput};
 
 use super::{ResponseLoop, State};
 use crate::io::Output;
@@ -44,23 +44,6 @@ impl ResponseLoop {
             return self.call_model(out);
         }
         self.run_round(round, now, out);
-    }
-
-    /// The request's tools as the model is told them.
-    pub(super) fn turn_tools(&self) -> Vec<Tool> {
-        let servers = &self.spec.mcp.servers;
-        let mut tools = Vec::with_capacity(self.spec.settings.tools.len());
-        for tool in &self.spec.settings.tools {
-            let server = match tool {
-                Tool::Mcp(mcp) => servers.iter().find(|server| server.label == mcp.server_label),
-                Tool::Function(_) | Tool::Custom(_) | Tool::Hosted(_) => None,
-            };
-            match server {
-                Some(server) => tools.extend(server.tools.iter().map(|tool| Tool::Function(tool.function()))),
-                None => tools.push(tool.clone()),
-            }
-        }
-        tools
     }
 }
 

@@ -22,7 +22,7 @@ impl ResponseLoop {
             return Cow::Borrowed(settings);
         }
         Cow::Owned(Settings {
-            tools: self.turn_tools(),
+            tools: self.spec.mcp.model_tools(&settings.tools),
             tool_choice: choice.into_owned(),
             max_tool_calls: self.hosted_calls_left(),
             max_output_tokens: left,

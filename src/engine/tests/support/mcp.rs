@@ -11,6 +11,7 @@ pub fn server(approval: &[&str]) -> McpServer {
         name: name.into(),
         exposed: name.into(),
         description: Some(format!("Does {name}.")),
+        model_description: Some(format!("A server. It does {name}.")),
         needs_approval: approval.contains(&name),
         ..McpFunction::default()
     };

@@ -1,0 +1,385 @@
+//! Which MCP servers a request uses, and with which of their tools.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use or_adapters::Note;
+use or_engine::{Mcp, McpFunction, listed_tools};
+use or_protocol::{
+    ApiError, ErrorKind, FunctionTool, Item, McpApproval, McpFilter, McpTool as RequestTool, Tool, ToolChoice,
+};
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+use super::{ConfiguredMcp, McpError, McpLimits, McpPlace, McpServer, McpServers, McpTool};
+use crate::{ListMcpTools, ProviderSpec};
+
+/// What a request says that decides about its servers.
+pub(crate) struct Asked<'a> {
+    pub(crate) provider: &'a ProviderSpec,
+    /// Whose request it is.
+    pub(crate) owner: &'a str,
+    pub(crate) choice: &'a ToolChoice,
+    /// Where lists of tools may be that need not be asked for again.
+    pub(crate) context: &'a [Item],
+    /// The response's own items, if it goes on after a restart.
+    pub(crate) own: &'a [Item],
+}
+
+/// What the servers of a request come to.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) mcp: Mcp,
+    pub(crate) runners: Runners,
+    /// Functions that are shown as such and run by servers that every request gets.
+    pub(crate) functions: BTreeSet<String>,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Who runs what.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runners {
+    /// By label.
+    servers: HashMap<String, Arc<McpServer>>,
+    /// By the name that the model knows: the server, and its name of the tool.
+    functions: HashMap<String, (Arc<McpServer>, String)>,
+}
+
+impl Runners {
+    pub(crate) fn server(&self, label: &str) -> Option<&Arc<McpServer>> {
+        self.servers.get(label)
+    }
+
+    pub(crate) fn function(&self, name: &str) -> Option<&(Arc<McpServer>, String)> {
+        self.functions.get(name)
+    }
+}
+
+/// One server on its way into the plan.
+struct Candidate<'a> {
+    label: String,
+    server: Arc<McpServer>,
+    /// The request's tool and its place; `None` for a server that every request gets.
+    tool: Option<(usize, &'a RequestTool)>,
+    configured: Option<&'a ConfiguredMcp>,
+    /// Known without asking.
+    listed: Option<Vec<McpTool>>,
+    listed_before: bool,
+}
+
+/// Resolves the servers of a request and lists their tools. Tools of servers that every request gets are added to
+/// `tools` as functions.
+///
+/// # Errors
+/// What the client is told: a server that is not there, not allowed, or does not list its tools.
+pub(crate) async fn plan(
+    servers: &McpServers,
+    tools: &mut Vec<Tool>,
+    asked: &Asked<'_>,
+) -> Result<Plan, ApiError> {
+    let mut plan = Plan::default();
+    plan.mcp.all_of_provider = asked.provider.runs_mcp;
+    let requested = requested(servers, tools, asked, &mut plan)?;
+    let always = always(servers, tools);
+    if requested.is_empty() && always.is_empty() {
+        return Ok(plan);
+    }
+    let candidates: Vec<Candidate<'_>> = requested.into_iter().chain(always).collect();
+    let lists = join_all(candidates.iter().map(|candidate| list(servers, candidate))).await;
+    let mut offered = Vec::with_capacity(candidates.len());
+    for (candidate, list) in candidates.into_iter().zip(lists) {
+        match (list, candidate.tool) {
+            (Ok(list), _) => {
+                let list = list.iter().filter(|tool| candidate.allows(tool)).cloned().collect::<Vec<_>>();
+                offered.push((candidate, list));
+            }
+            (Err(error), Some((index, tool))) => return Err(refused(&error, index, tool)),
+            (Err(error), None) => {
+                let label = &candidate.label;
+                tracing::warn!(label, reason = error.reason(), %error, "an MCP server gives no tools");
+                let why =
+                    format!("the MCP server '{label}' could not be asked for its tools, so they are missing");
+                plan.notes.push(Note::dropped("tools", why));
+            }
+        }
+    }
+    let names = names(&offered, tools);
+    let mut added = Vec::new();
+    for ((candidate, list), names) in offered.into_iter().zip(names) {
+        if candidate.tool.is_some() {
+            plan.offer(candidate, list, names, asked.owner);
+        } else {
+            added.extend(plan.add(&candidate, list, names, asked.choice));
+        }
+    }
+    check_choice(&plan.mcp, asked.choice)?;
+    tools.append(&mut added);
+    Ok(plan)
+}
+
+fn requested<'a>(
+    servers: &'a McpServers,
+    tools: &'a [Tool],
+    asked: &Asked<'_>,
+    plan: &mut Plan,
+) -> Result<Vec<Candidate<'a>>, ApiError> {
+    let mut requested = Vec::new();
+    for (index, tool) in tools.iter().enumerate() {
+        let Tool::Mcp(tool) = tool else { continue };
+        let left = tool.connector_id.is_some() || (tool.server_url.is_some() && asked.provider.runs_mcp);
+        if left {
+            plan.mcp.of_provider.push(tool.server_label.clone());
+            continue;
+        }
+        let label = &tool.server_label;
+        let (server, configured) = match &tool.server_url {
+            Some(url) => (given(tool, url), None),
+            None => {
+                let configured = servers.configured(label).ok_or_else(|| unknown(index, label))?;
+                (as_configured(configured, tool, index)?, Some(configured))
+            }
+        };
+        let seen = listed_tools(asked.context, label).or_else(|| listed_tools(asked.own, label));
+        let listed = seen.map(|list| list.iter().filter_map(read_tool).collect::<Vec<_>>());
+        let named = tool.allowed_tools.iter().filter_map(|filter| filter.tool_names.as_ref()).flatten();
+        // A list is as short as the tools that were allowed then.
+        let listed = listed.filter(|list| {
+            let mut named = named;
+            named.all(|name| list.iter().any(|tool| tool.name == *name))
+        });
+        let listed_before = listed.is_some();
+        requested.push(Candidate {
+            label: label.clone(),
+            server,
+            tool: Some((index, tool)),
+            configured,
+            listed,
+            listed_before,
+        });
+    }
+    Ok(requested)
+}
+
+/// Servers that every request gets, unless it has named them.
+fn always<'a>(servers: &'a McpServers, tools: &[Tool]) -> Vec<Candidate<'a>> {
+    let named =
+        |label: &str| tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.server_label == label));
+    let candidate = |(label, configured): (&str, &'a ConfiguredMcp)| Candidate {
+        label: label.to_owned(),
+        server: Arc::clone(&configured.server),
+        tool: None,
+        configured: Some(configured),
+        listed: None,
+        listed_before: false,
+    };
+    servers.always().filter(|(label, _)| !named(label)).map(candidate).collect()
+}
+
+/// A server as a request describes it.
+fn given(tool: &RequestTool, url: &str) -> Arc<McpServer> {
+    Arc::new(McpServer {
+        label: tool.server_label.clone(),
+        place: McpPlace::Url(url.to_owned()),
+        headers: headers(tool),
+        trusted: false,
+        limits: McpLimits::default(),
+    })
+}
+
+fn headers(tool: &RequestTool) -> Vec<(String, String)> {
+    let bearer =
+        tool.authorization.as_ref().map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
+    tool.headers.clone().into_iter().chain(bearer).collect()
+}
+
+/// An operator's server; a request may bring credentials of its own, which take the place of the operator's.
+fn as_configured(
+    configured: &ConfiguredMcp,
+    tool: &RequestTool,
+    index: usize,
+) -> Result<Arc<McpServer>, ApiError> {
+    let own = headers(tool);
+    if own.is_empty() {
+        return Ok(Arc::clone(&configured.server));
+    }
+    if matches!(configured.server.place, McpPlace::Command(_)) {
+        let text = format!("The MCP server '{}' takes no headers.", tool.server_label);
+        return Err(ApiError::invalid("invalid_value", format!("tools[{index}].headers"), text));
+    }
+    let mut server = McpServer::clone(&configured.server);
+    server.headers.retain(|(name, _)| !own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    server.headers.extend(own);
+    Ok(Arc::new(server))
+}
+
+async fn list(servers: &McpServers, candidate: &Candidate<'_>) -> Result<Arc<Vec<McpTool>>, McpError> {
+    if let Some(listed) = &candidate.listed {
+        return Ok(Arc::new(listed.clone()));
+    }
+    // Held while we wait; dropping it ends the question.
+    let (_here, gone) = oneshot::channel();
+    let actor = servers.pool.actor(&candidate.server);
+    actor.send(ListMcpTools { gone }).await.unwrap_or(Err(McpError::Internal))
+}
+
+/// A tool as a `mcp_list_tools` item shows it.
+fn read_tool(tool: &Value) -> Option<McpTool> {
+    let object = |key: &str| tool.get(key).and_then(Value::as_object).cloned();
+    Some(McpTool {
+        name: tool.get("name")?.as_str()?.to_owned(),
+        description: tool.get("description").and_then(Value::as_str).map(str::to_owned),
+        input_schema: object("input_schema").unwrap_or_default(),
+        annotations: object("annotations"),
+    })
+}
+
+impl Candidate<'_> {
+    fn allows(&self, tool: &McpTool) -> bool {
+        let reads = tool.read_only().unwrap_or(false);
+        let by_request = |filter: &McpFilter| filter.takes(&tool.name, reads);
+        let by_operator = |configured: &ConfiguredMcp| {
+            configured.allowed_tools.is_empty() || configured.allowed_tools.contains(&tool.name)
+        };
+        self.tool.and_then(|(_, tool)| tool.allowed_tools.as_ref()).is_none_or(by_request)
+            && self.configured.is_none_or(by_operator)
+    }
+
+    /// Whoever says that a call needs approval is heard. Who says nothing wants what the other one wants, and
+    /// approval if both are silent.
+    fn needs_approval(&self, tool: &McpTool) -> bool {
+        let reads = tool.read_only().unwrap_or(false);
+        let needed = |rule: &McpApproval| rule.is_needed(&tool.name, reads);
+        let by_request = self.tool.and_then(|(_, tool)| tool.require_approval.as_ref()).map(needed);
+        let by_operator = self.configured.and_then(|one| one.require_approval.as_ref()).map(needed);
+        by_request.into_iter().chain(by_operator).reduce(|one, other| one || other).unwrap_or(true)
+    }
+
+    /// What an approval is good for: one owner, one place.
+    fn identity(&self, owner: &str) -> String {
+        match (&self.server.place, self.configured) {
+            (McpPlace::Url(url), None) => format!("{owner}\nurl\n{url}"),
+            _ => format!("{owner}\nconfigured\n{}", self.label),
+        }
+    }
+}
+
+/// The model's names of all tools.
+fn names(offered: &[(Candidate<'_>, Vec<McpTool>)], tools: &[Tool]) -> Vec<Vec<String>> {
+    let mut taken: Vec<String> = tools.iter().filter_map(|tool| tool.name().map(str::to_owned)).collect();
+    for tool in tools {
+        if let Tool::Hosted(hosted) = tool {
+            taken.extend(hosted.functions().into_iter().map(|function| function.name));
+        }
+    }
+    let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+    let servers: Vec<(&str, Vec<&str>)> = offered
+        .iter()
+        .map(|(one, list)| (one.label.as_str(), list.iter().map(|tool| tool.name.as_str()).collect()))
+        .collect();
+    or_engine::function_names(&servers, &taken)
+}
+
+/// The operator's word on a server, or the request's, in front of each tool: the model sees no servers.
+fn description(candidate: &Candidate<'_>, tool: &McpTool) -> Option<String> {
+    let by_request = candidate.tool.and_then(|(_, tool)| tool.server_description.as_deref());
+    let by_operator = candidate.configured.map(|one| one.description.as_str());
+    let of_server = by_request.or(by_operator).filter(|text| !text.is_empty());
+    let parts: Vec<&str> = of_server.into_iter().chain(tool.description.as_deref()).collect();
+    (!parts.is_empty()).then(|| parts.join("\n\n"))
+}
+
+impl Plan {
+    fn offer(&mut self, candidate: Candidate<'_>, list: Vec<McpTool>, names: Vec<String>, owner: &str) {
+        let function = |(tool, exposed): (McpTool, String)| McpFunction {
+            needs_approval: candidate.needs_approval(&tool),
+            model_description: description(&candidate, &tool),
+            name: tool.name,
+            exposed,
+            description: tool.description,
+            input_schema: tool.input_schema,
+            annotations: tool.annotations,
+        };
+        let tools = list.into_iter().zip(names).map(function).collect();
+        let identity = candidate.identity(owner);
+        let Candidate { label, server, listed_before, .. } = candidate;
+        self.runners.servers.insert(label.clone(), server);
+        self.mcp.servers.push(or_engine::McpServer { label, identity, tools, listed_before });
+    }
+
+    /// The tools of a server that every request gets, as functions.
+    fn add(
+        &mut self,
+        candidate: &Candidate<'_>,
+        list: Vec<McpTool>,
+        names: Vec<String>,
+        choice: &ToolChoice,
+    ) -> Vec<Tool> {
+        let mut added = Vec::new();
+        for (tool, name) in list.into_iter().zip(names).filter(|(_, name)| choice.permits(name)) {
+            let function = McpFunction {
+                exposed: name.clone(),
+                model_description: description(candidate, &tool),
+                input_schema: tool.input_schema,
+                ..McpFunction::default()
+            };
+            let FunctionTool { name: exposed, .. } = function.function();
+            self.functions.insert(exposed);
+            self.runners.functions.insert(name, (Arc::clone(&candidate.server), tool.name));
+            added.push(Tool::Function(function.function()));
+        }
+        added
+    }
+}
+
+/// A choice of a tool needs that tool.
+fn check_choice(mcp: &Mcp, choice: &ToolChoice) -> Result<(), ApiError> {
+    let none = Map::new();
+    let entries: &[Map<String, Value>] = match choice {
+        ToolChoice::Other(map) => std::slice::from_ref(map),
+        ToolChoice::Allowed { tools, .. } => tools,
+        ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Function(_) => {
+            std::slice::from_ref(&none)
+        }
+    };
+    for entry in entries {
+        let text = |key: &str| entry.get(key).and_then(Value::as_str);
+        let (Some("mcp"), Some(label), Some(name)) = (text("type"), text("server_label"), text("name"))
+        else {
+            continue;
+        };
+        let server = mcp.servers.iter().find(|server| server.label == label);
+        if server.is_some_and(|server| !server.tools.iter().any(|tool| tool.name == name)) {
+            let text = format!("Tool choice names '{name}', which the MCP server '{label}' does not offer.");
+            return Err(ApiError::invalid("invalid_value", "tool_choice", text));
+        }
+    }
+    Ok(())
+}
+
+fn unknown(index: usize, label: &str) -> ApiError {
+    let text = format!("No MCP server '{label}' is configured on this server; give its 'server_url'.");
+    ApiError::invalid("mcp_server_not_found", format!("tools[{index}].server_label"), text)
+}
+
+/// A server that does not list its tools, as the client is told.
+fn refused(error: &McpError, index: usize, tool: &RequestTool) -> ApiError {
+    let label = &tool.server_label;
+    tracing::warn!(label, reason = error.reason(), %error, "an MCP server gives no tools");
+    let text = format!("Error retrieving tool list from MCP server: '{label}'. Reason: {error}.");
+    // The client's own credentials; otherwise it could do nothing about it.
+    let own = tool.server_url.is_some() || tool.authorization.is_some() || !tool.headers.is_empty();
+    let (kind, code, param) = match error {
+        McpError::Unauthorized { .. } if own => (ErrorKind::Unauthorized, "mcp_unauthorized", ""),
+        McpError::Unauthorized { .. } => (ErrorKind::McpServer, "mcp_unauthorized", ""),
+        McpError::Refused(_) => (ErrorKind::InvalidRequest, "mcp_server_not_allowed", ".server_url"),
+        McpError::TimedOut(_) => (ErrorKind::McpServer, "mcp_server_timeout", ""),
+        McpError::Unreachable(_)
+        | McpError::Http { .. }
+        | McpError::Protocol(_)
+        | McpError::TooLarge(_)
+        | McpError::Broken => (ErrorKind::McpServer, "mcp_server_error", ""),
+        McpError::Gone | McpError::Internal => return ApiError::internal(),
+    };
+    ApiError::new(kind, text).with_code(code).with_param(format!("tools[{index}]{param}"))
+}

@@ -1,0 +1,104 @@
+//! What a response asks of MCP servers: their tools before its first turn, and calls.
+
+use std::pin::pin;
+use std::rc::Rc;
+
+use or_engine::{Mcp, find_answers};
+use or_protocol::{ApiError, ErrorKind, Item, Settings};
+use tokio::time::sleep;
+
+use crate::CancelReason;
+use crate::client::{Client, Interrupt, interrupted};
+use crate::drive::Drive;
+use crate::mcp::{Asked, Plan, Runners, plan};
+use crate::{approvals, strict};
+
+/// Why the servers could not be made ready.
+pub(crate) enum Unready {
+    /// It ends with this error.
+    Failed(ApiError),
+    /// Somebody wants it to end.
+    Cancelled,
+    /// Nobody waits for it, or it is left to the next start.
+    Left,
+}
+
+impl Drive {
+    /// Makes the MCP servers of the request ready, and the calls that it approves. `own`: items of the response, if
+    /// it goes on after a restart.
+    pub(crate) async fn ready_mcp(
+        &mut self,
+        settings: &mut Settings,
+        context: &[Item],
+        input_from: usize,
+        own: &[Item],
+    ) -> Result<Plan, Unready> {
+        let node = std::sync::Arc::clone(&self.links.node);
+        let (provider, owner) = (std::sync::Arc::clone(&self.request.provider), self.request.owner.clone());
+        let choice = settings.tool_choice.clone();
+        let asked = Asked { provider: &provider, owner: &owner, choice: &choice, context, own };
+        let mut plan = self.while_waiting(plan(&node.mcp, &mut settings.tools, &asked)).await?;
+        plan.mcp.key = node.store.approval_key();
+        let answers =
+            find_answers(context, input_from..context.len(), |label| !plan.mcp.is_of_provider(label));
+        let answers = answers.map_err(Unready::Failed)?;
+        if !answers.is_empty() {
+            let calls = approvals::approved(&node, &self.links.store, self.id(), &plan.mcp, answers).await;
+            plan.mcp.approved = calls.map_err(Unready::Failed)?;
+        }
+        if self.request.strict {
+            strict::check(&plan.notes).map_err(Unready::Failed)?;
+        }
+        Ok(plan)
+    }
+
+    /// Waits for servers, and looks after the client meanwhile.
+    async fn while_waiting<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, Unready> {
+        let mut work = pin!(work);
+        loop {
+            let control = Rc::clone(&self.links.control);
+            let keepalive = self.links.node.limits.keepalive;
+            let why = tokio::select! {
+                biased;
+                done = &mut work => return done.map_err(Unready::Failed),
+                why = interrupted(self.client.left(), &control, self.deadline) => why,
+                () = sleep(keepalive), if self.request.stream && !self.request.background => {
+                    self.client.open(&self.notes);
+                    self.client.keep_alive(self.links.node.limits.client_write_timeout).await;
+                    continue;
+                }
+            };
+            let ended = |kind, code: &str, text: &str| {
+                Err(Unready::Failed(ApiError::new(kind, text).with_code(code)))
+            };
+            match why {
+                Interrupt::Peek => drop(self.links.control.take_peeks()),
+                Interrupt::ClientLeft => {
+                    self.client = Client::Done;
+                    return Err(Unready::Left);
+                }
+                Interrupt::Cancelled(CancelReason::Asked) => return Err(Unready::Cancelled),
+                // What is on disk goes on at the next start.
+                Interrupt::Cancelled(_) if matches!(self.client, Client::Detached) => {
+                    return Err(Unready::Left);
+                }
+                Interrupt::Cancelled(_) => {
+                    let text = "The server was shut down before the response was begun.";
+                    return ended(ErrorKind::Unavailable, "interrupted", text);
+                }
+                Interrupt::TooLong => {
+                    let text = "The response took longer than this server allows.";
+                    return ended(ErrorKind::Timeout, "response_timeout", text);
+                }
+            }
+        }
+    }
+}
+
+/// A plan without any server, for a response that ends before it begins.
+pub(crate) fn no_servers() -> (Mcp, Runners) {
+    (Mcp { all_of_provider: true, ..Mcp::default() }, Runners::default())
+}
