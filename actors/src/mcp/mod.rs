@@ -4,14 +4,35 @@
 //! not reach the server; otherwise the model is told that nobody knows.
 
 mod actor;
+mod backoff;
 mod configured;
+mod events;
+mod fault;
 mod guard;
+mod http;
+mod link;
+mod list;
+mod output;
 mod plan;
 mod pool;
 mod server;
+mod session;
+mod stdio;
 
 #[cfg(test)]
+mod call_tests;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
 mod guard_tests;
+#[cfg(test)]
+mod list_tests;
+#[cfg(test)]
+mod redirect_tests;
+#[cfg(test)]
+mod session_tests;
+#[cfg(test)]
+mod stdio_tests;
 
 pub use actor::McpActor;
 pub use configured::{ConfiguredMcp, McpServers};

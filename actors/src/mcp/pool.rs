@@ -1,36 +1,152 @@
 //! The MCP servers in use, over all arbiters.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
 
-use super::{AddressGuard, McpActor, McpServer};
+use super::link::Link;
+use super::{AddressGuard, McpActor, McpLimits, McpPlace, McpServer};
 use crate::metrics::Metrics;
+use crate::tools::Group;
 
-/// The actors of all MCP servers in use. They live on a thread of their own, which is started at the first use.
+/// How much the pool keeps.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// A session that nobody uses for so long is closed.
+    pub(super) idle: Duration,
+    /// Servers; above, those that were not used for longest are forgotten, unless they are in use.
+    pub(super) servers: usize,
+}
+
+const BOUNDS: Bounds = Bounds { idle: Duration::from_secs(5 * 60), servers: 256 };
+
+/// What all servers share.
+pub(super) struct Common {
+    pub(super) guard: Arc<AddressGuard>,
+    pub(super) metrics: Metrics,
+    pub(super) bounds: Bounds,
+    /// The programs that run.
+    programs: Mutex<Vec<Weak<Group>>>,
+}
+
+impl Common {
+    /// Keeps a program in mind until it ends.
+    pub(super) fn remember(&self, program: &Arc<Group>) {
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        programs.retain(|program| program.strong_count() > 0);
+        programs.push(Arc::downgrade(program));
+    }
+}
+
+/// The actors of all MCP servers in use. They live on a thread of their own, which is started at the first use, so
+/// that large answers hold nobody else up.
 pub struct McpPool {
-    #[expect(dead_code, reason = "sessions come with the next commit")]
-    guard: Arc<AddressGuard>,
-    #[expect(dead_code, reason = "sessions come with the next commit")]
-    metrics: Metrics,
-    arbiter: Mutex<Option<Arbiter>>,
+    common: Arc<Common>,
+    servers: Mutex<Servers>,
+}
+
+#[derive(Default)]
+struct Servers {
+    arbiter: Option<Arbiter>,
+    entries: HashMap<Key, Entry>,
+}
+
+/// All that makes a difference; not the label, which is a name that a request gave.
+#[derive(Eq, Hash, PartialEq)]
+struct Key {
+    place: McpPlace,
+    headers: Vec<(String, String)>,
+    trusted: bool,
+    limits: McpLimits,
+}
+
+struct Entry {
+    address: Addr<McpActor>,
+    link: Arc<Link>,
+    /// Counts the pool's answers.
+    used: u64,
 }
 
 impl McpPool {
     /// An empty pool.
     pub fn new(guard: AddressGuard, metrics: Metrics) -> Self {
-        Self { guard: Arc::new(guard), metrics, arbiter: Mutex::new(None) }
+        Self::with_bounds(guard, metrics, BOUNDS)
     }
 
-    /// The actor for a server; made if there is none. Needs an actix system. Ask for it each time and keep no
-    /// address: one that nobody uses is forgotten.
+    pub(super) fn with_bounds(guard: AddressGuard, metrics: Metrics, bounds: Bounds) -> Self {
+        let common = Common { guard: Arc::new(guard), metrics, bounds, programs: Mutex::default() };
+        Self { common: Arc::new(common), servers: Mutex::default() }
+    }
+
+    /// The actor for a server; made if there is none, or if it died. Needs an actix system.
+    ///
+    /// Whoever holds the address can use it for as long as they like, but may then not share it with those that ask
+    /// later: better ask each time.
     pub fn actor(&self, server: &Arc<McpServer>) -> Addr<McpActor> {
-        let mut arbiter = self.arbiter.lock().unwrap_or_else(PoisonError::into_inner);
-        let arbiter = arbiter.get_or_insert_with(Arbiter::new);
-        let server = Arc::clone(server);
-        McpActor::start_in_arbiter(&arbiter.handle(), |_| McpActor::new(server))
+        let key = Key {
+            place: server.place.clone(),
+            headers: server.headers.clone(),
+            trusted: server.trusted,
+            limits: server.limits,
+        };
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = servers.entries.values().map(|entry| entry.used).max().unwrap_or_default() + 1;
+        if let Some(entry) = servers.entries.get_mut(&key)
+            && entry.address.connected()
+        {
+            entry.used = used;
+            return entry.address.clone();
+        }
+        servers.make_room(self.common.bounds.servers);
+        let link = Arc::new(Link::new(Arc::clone(server), Arc::clone(&self.common)));
+        let actor = McpActor::new(Arc::clone(&link), self.common.metrics.clone());
+        let address = McpActor::start_in_arbiter(&servers.arbiter().handle(), |_| actor);
+        servers.entries.insert(key, Entry { address: address.clone(), link, used });
+        address
     }
 
-    /// Ends all programs at once. Called when the server stops.
-    pub fn close(&self) {}
+    /// Kills all programs at once. For the end of the process, which would not wait for the thread.
+    pub fn close(&self) {
+        let programs = self.common.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        for program in programs.iter().filter_map(Weak::upgrade) {
+            program.kill();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).entries.len()
+    }
+}
+
+impl Drop for McpPool {
+    fn drop(&mut self) {
+        self.close();
+        let servers = self.servers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(arbiter) = &servers.arbiter {
+            arbiter.stop();
+        }
+    }
+}
+
+impl Servers {
+    /// The thread, or a new one if it is gone.
+    fn arbiter(&mut self) -> &Arbiter {
+        if self.arbiter.as_ref().is_some_and(|arbiter| !arbiter.spawn(async {})) {
+            self.arbiter = None;
+        }
+        self.arbiter.get_or_insert_with(Arbiter::new)
+    }
+
+    /// An actor that is forgotten ends when its last message is done, and its session with it.
+    fn make_room(&mut self, bound: usize) {
+        self.entries.retain(|_, entry| entry.address.connected());
+        while self.entries.len() >= bound {
+            let idle = self.entries.iter().filter(|(_, entry)| entry.link.idle().is_some());
+            let Some(oldest) = idle.map(|(_, entry)| entry.used).min() else { return };
+            self.entries.retain(|_, entry| entry.used != oldest);
+        }
+    }
 }

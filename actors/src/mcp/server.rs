@@ -149,7 +149,7 @@ pub enum McpError {
         status: u16,
     },
     /// It refused a request, or does not speak the protocol.
-    #[error("the MCP server's answer is no good: {0}")]
+    #[error("the MCP server gave no result: {0}")]
     Protocol(String),
     /// Nothing came in time.
     #[error("the MCP server did not answer within {} s", .0.as_secs_f64())]

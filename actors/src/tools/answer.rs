@@ -51,7 +51,7 @@ fn decode_parts(parts: Value) -> Result<ToolOutput, ToolError> {
 }
 
 /// A result in its wire form, and whether some of it was cut off.
-pub(super) fn limited(output: ToolOutput, limit: usize) -> Result<(Output, bool), ToolError> {
+pub(crate) fn limited(output: ToolOutput, limit: usize) -> Result<(Output, bool), ToolError> {
     let text = match output {
         ToolOutput::Text(text) => text,
         ToolOutput::Json(value) => value.to_string(),
@@ -72,7 +72,7 @@ pub(super) fn limited(output: ToolOutput, limit: usize) -> Result<(Output, bool)
 }
 
 /// The beginning of a text, in whole characters.
-pub(super) fn head(text: &str, limit: usize) -> &str {
+pub(crate) fn head(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

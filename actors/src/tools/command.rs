@@ -134,14 +134,14 @@ fn how(status: ExitStatus) -> String {
 
 /// A program and what it started; killed when dropped, and once only: when nobody is left, the system may give the
 /// id to others.
-struct Group(AtomicI32);
+pub(crate) struct Group(AtomicI32);
 
 impl Group {
-    fn of(child: &Child) -> Self {
+    pub(crate) fn of(child: &Child) -> Self {
         Self(AtomicI32::new(child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default()))
     }
 
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         if let Some(id) = Pid::from_raw(self.0.swap(0, Ordering::Relaxed)) {
             // An error means that nobody is left.
             let _ = kill_process_group(id, Signal::KILL);

@@ -20,9 +20,12 @@ mod http_tests;
 mod run_tests;
 
 pub use actor::ToolActor;
+pub(crate) use answer::{head, limited};
 pub use command::CommandTool;
+pub(crate) use command::Group;
 pub use http::{HttpMethod, HttpTool};
 pub use registry::{AnyTool, Registry, RegistryError};
 pub use run::ToolRun;
+pub(crate) use run::{Failure, finished};
 pub use tool::{Offer, Tool, ToolContext, ToolError, ToolFuture, ToolOutput, ToolSpec};
 pub use typed::FunctionTool;

@@ -35,7 +35,7 @@ pub struct ToolRun {
 }
 
 /// Why there is no result.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Unknown,
     BadArguments(String),
     Failed(ToolError),
@@ -97,7 +97,7 @@ pub(super) async fn run(registry: &Registry, http: &Client, message: RunTool) ->
 }
 
 /// What a run amounts to.
-pub(super) fn finished(name: &str, done: Result<(Output, bool), Failure>, took: Duration) -> ToolRun {
+pub(crate) fn finished(name: &str, done: Result<(Output, bool), Failure>, took: Duration) -> ToolRun {
     match done {
         Ok((output, cut)) => ToolRun { output, failed: false, took, result: if cut { "cut" } else { "ok" } },
         Err(failure) => {

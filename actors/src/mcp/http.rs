@@ -1,0 +1,371 @@
+//! Streamable HTTP, below rmcp's transport: where a connection goes, redirects, limits, and errors without secrets.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use reqwest::{Client, Response};
+use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::transport::common::http_header::{
+    EVENT_STREAM_MIME_TYPE, HEADER_LAST_EVENT_ID, HEADER_SESSION_ID, JSON_MIME_TYPE,
+};
+use rmcp::transport::streamable_http_client::{
+    SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use sse_stream::Sse;
+use url::Url;
+
+use super::events::events;
+use super::{AddressGuard, McpError, McpPlace, McpServer, guard};
+
+/// One message of a server. A result is cut far below, but only when it is whole.
+pub(super) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+/// An answer that is no success.
+const MAX_ERROR_BODY: usize = 64 * 1024;
+/// What a request may be answered with.
+const ACCEPTED: &str = "application/json, text/event-stream";
+const MAX_REDIRECTS: usize = 3;
+/// Each call that runs has a connection of its own.
+const MAX_IDLE_CONNECTIONS: usize = 16;
+/// Headers that are the protocol's, and those of the connection.
+const RESERVED: &[&str] = &[
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "last-event-id",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+type Exchange<T> = Result<T, StreamableHttpError<Failure>>;
+
+/// Why an exchange failed. rmcp writes it into its log, so it holds no URL and no header.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{error}")]
+pub(super) struct Failure {
+    pub(super) error: McpError,
+    /// Whether the server may have acted on the request.
+    pub(super) sent: bool,
+}
+
+impl From<Failure> for StreamableHttpError<Failure> {
+    fn from(failure: Failure) -> Self {
+        Self::Client(failure)
+    }
+}
+
+/// The HTTP client of one session.
+#[derive(Clone)]
+pub(super) struct Http(Arc<Inner>);
+
+struct Inner {
+    guard: Arc<AddressGuard>,
+    home: Url,
+    /// Knows the server's headers, and the addresses that were checked.
+    client: Client,
+    /// Clients without headers for where redirects led, by origin.
+    elsewhere: Mutex<HashMap<String, Client>>,
+    connect_timeout: Duration,
+}
+
+impl Http {
+    /// Checks the server's address; connects at the first exchange.
+    pub(super) async fn new(server: &McpServer, guard: Arc<AddressGuard>) -> Result<Self, McpError> {
+        let McpPlace::Url(url) = &server.place else { return Err(McpError::Internal) };
+        let home = Url::parse(url).map_err(|_| McpError::Refused("it is no URL".into()))?;
+        guard::target(&home)?;
+        let connect_timeout = server.limits.connect_timeout;
+        let client = if server.trusted {
+            builder(connect_timeout)?
+        } else {
+            pinned(&guard, &home, connect_timeout).await?
+        };
+        let client = client.default_headers(headers(server)?).build().map_err(|_| McpError::Internal)?;
+        Ok(Self(Arc::new(Inner { guard, home, client, elsewhere: Mutex::default(), connect_timeout })))
+    }
+
+    /// One exchange, to the head of the answer. A redirect that keeps method and body is followed.
+    async fn exchange(
+        &self,
+        method: Method,
+        headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<Response, Failure> {
+        let (mut url, mut client) = (self.0.home.clone(), self.0.client.clone());
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = client.request(method.clone(), url.clone()).headers(headers.clone());
+            if let Some(body) = &body {
+                request = request.body(body.clone());
+            }
+            let answer = request.send().await.map_err(|error| unsent(&error))?;
+            if !matches!(answer.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+                return Ok(answer);
+            }
+            // A server that redirects has not acted.
+            let not_sent = |error| Failure { error, sent: false };
+            let next = next_place(&url, &answer).map_err(not_sent)?;
+            if next.origin() != url.origin() {
+                client = self.elsewhere(&url, &next).await.map_err(not_sent)?;
+            }
+            url = next;
+        }
+        let error = McpError::Protocol(format!("it redirects more than {MAX_REDIRECTS} times"));
+        Err(Failure { error, sent: false })
+    }
+
+    /// A client for another origin, which must be one that any request could name, and gets none of the server's
+    /// headers.
+    async fn elsewhere(&self, from: &Url, to: &Url) -> Result<Client, McpError> {
+        if from.scheme() == "https" && to.scheme() != "https" {
+            return Err(McpError::Refused("it redirects from https to http".into()));
+        }
+        let origin = to.origin().ascii_serialization();
+        let known = |inner: &Inner| {
+            let clients = inner.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+            clients.get(&origin).cloned()
+        };
+        if let Some(client) = known(&self.0) {
+            return Ok(client);
+        }
+        let client = pinned(&self.0.guard, to, self.0.connect_timeout).await?;
+        let client = client.build().map_err(|_| McpError::Internal)?;
+        let mut clients = self.0.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        if clients.len() >= MAX_REDIRECTS {
+            clients.clear();
+        }
+        clients.insert(origin, client.clone());
+        Ok(client)
+    }
+}
+
+/// A client that follows no redirects and uses no proxy.
+fn builder(connect_timeout: Duration) -> Result<reqwest::ClientBuilder, McpError> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| McpError::Internal)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(connect_timeout)
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+        .tcp_nodelay(true))
+}
+
+/// The same, for one host, with the addresses that were checked: it looks up nothing again.
+async fn pinned(
+    guard: &AddressGuard,
+    url: &Url,
+    connect_timeout: Duration,
+) -> Result<reqwest::ClientBuilder, McpError> {
+    let addresses = guard.resolve(url).await?;
+    let client = builder(connect_timeout)?;
+    Ok(match url.domain() {
+        Some(name) => client.resolve_to_addrs(name, &addresses),
+        None => client,
+    })
+}
+
+fn headers(server: &McpServer) -> Result<HeaderMap, McpError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &server.headers {
+        let wrong = |why: &str| McpError::Refused(format!("the header '{}' {why}", name.escape_debug()));
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("has no valid name"))?;
+        if RESERVED.contains(&key.as_str()) {
+            return Err(wrong("cannot be set"));
+        }
+        let mut value = HeaderValue::from_str(value).map_err(|_| wrong("has no valid value"))?;
+        value.set_sensitive(true);
+        headers.try_append(key, value).map_err(|_| wrong("is one too many"))?;
+    }
+    Ok(headers)
+}
+
+fn next_place(from: &Url, answer: &Response) -> Result<Url, McpError> {
+    let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let next = location.and_then(|location| from.join(location).ok());
+    let next = next.ok_or_else(|| McpError::Protocol("it redirects to nowhere".into()))?;
+    guard::target(&next)?;
+    Ok(next)
+}
+
+/// Without what the error says: it holds the URL.
+fn unsent(error: &reqwest::Error) -> Failure {
+    if error.is_connect() {
+        let why = if error.is_timeout() { "it took too long to connect" } else { "no connection" };
+        return Failure { error: McpError::Unreachable(why.into()), sent: false };
+    }
+    Failure { error: McpError::Broken, sent: true }
+}
+
+/// A status that is no success.
+fn refused(status: StatusCode) -> Failure {
+    let error = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            McpError::Unauthorized { status: status.as_u16() }
+        }
+        _ => McpError::Http { status: status.as_u16() },
+    };
+    Failure { error, sent: status.is_server_error() }
+}
+
+/// The whole of a body that is not too large.
+async fn whole(mut answer: Response, limit: usize) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(bytes) =
+        answer.chunk().await.map_err(|_| Failure { error: McpError::Broken, sent: true })?
+    {
+        if body.len() + bytes.len() > limit {
+            return Err(Failure { error: McpError::TooLarge(limit), sent: true });
+        }
+        body.extend_from_slice(&bytes);
+    }
+    Ok(body)
+}
+
+fn has_type(answer: &Response, media_type: &str) -> bool {
+    let value = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.to_ascii_lowercase().starts_with(media_type))
+}
+
+fn protocol_headers(
+    accept: &'static str,
+    session_id: Option<&str>,
+    custom: HashMap<HeaderName, HeaderValue>,
+) -> HeaderMap {
+    let mut headers: HeaderMap = custom.into_iter().collect();
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    // It came in a header, so it can go in one.
+    if let Some(id) = session_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(HEADER_SESSION_ID, id);
+    }
+    headers
+}
+
+/// A server's "no such session" that is not the 404 of the specification but a 400, as the reference SDK's examples
+/// answer.
+fn names_the_session(status: StatusCode, message: &ServerJsonRpcMessage) -> bool {
+    let ServerJsonRpcMessage::Error(error) = message else { return false };
+    status == StatusCode::BAD_REQUEST && error.error.message.to_ascii_lowercase().contains("session")
+}
+
+/// What a POST that was no success amounts to.
+async fn failed(
+    answer: Response,
+    message: &ClientJsonRpcMessage,
+    in_session: bool,
+) -> Exchange<StreamableHttpPostResponse> {
+    let status = answer.status();
+    let failure = refused(status);
+    if in_session && status == StatusCode::NOT_FOUND {
+        return Err(StreamableHttpError::SessionExpired);
+    }
+    if matches!(failure.error, McpError::Unauthorized { .. }) || !has_type(&answer, JSON_MIME_TYPE) {
+        return Err(failure.into());
+    }
+    let Ok(body) = whole(answer, MAX_ERROR_BODY).await else { return Err(failure.into()) };
+    match (serde_json::from_slice::<ServerJsonRpcMessage>(&body), message) {
+        (Ok(said), _) if in_session && names_the_session(status, &said) => {
+            Err(StreamableHttpError::SessionExpired)
+        }
+        (Ok(ServerJsonRpcMessage::Error(said)), ClientJsonRpcMessage::Request(request)) => {
+            // Servers that refuse a request unread do not know its id.
+            let said = ServerJsonRpcMessage::error(said.error, Some(request.id.clone()));
+            Ok(StreamableHttpPostResponse::Json(said, None))
+        }
+        _ => Err(failure.into()),
+    }
+}
+
+impl StreamableHttpClient for Http {
+    type Error = Failure;
+
+    async fn post_message(
+        &self,
+        _uri: Arc<str>,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Exchange<StreamableHttpPostResponse> {
+        let mut headers = protocol_headers(ACCEPTED, session_id.as_deref(), custom_headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON_MIME_TYPE));
+        let body = serde_json::to_vec(&message)?;
+        let answer = self.exchange(Method::POST, headers, Some(body.into())).await?;
+        let is_request = matches!(message, ClientJsonRpcMessage::Request(_));
+        let status = answer.status();
+        if !status.is_success() {
+            return failed(answer, &message, session_id.is_some()).await;
+        }
+        if !is_request || matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
+            // What some servers write in answer to a notification means nothing.
+            return Ok(StreamableHttpPostResponse::Accepted);
+        }
+        let session = answer.headers().get(HEADER_SESSION_ID).and_then(|id| id.to_str().ok());
+        let session = session.map(str::to_owned);
+        if has_type(&answer, EVENT_STREAM_MIME_TYPE) {
+            return Ok(StreamableHttpPostResponse::Sse(events(answer.bytes_stream(), MAX_MESSAGE), session));
+        }
+        let odd = |why: &str| Failure { error: McpError::Protocol(why.into()), sent: true };
+        if !has_type(&answer, JSON_MIME_TYPE) {
+            return Err(odd("it is neither JSON nor an event stream").into());
+        }
+        let body = whole(answer, MAX_MESSAGE).await?;
+        match serde_json::from_slice(&body) {
+            Ok(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
+            // serde's text quotes the body, which can hold anything.
+            Err(_) => Err(odd("it is no JSON-RPC message").into()),
+        }
+    }
+
+    async fn get_stream(
+        &self,
+        _uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Exchange<BoxStream<'static, Result<Sse, SseError>>> {
+        let mut headers = protocol_headers(EVENT_STREAM_MIME_TYPE, session_id.as_deref(), custom_headers);
+        if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
+            headers.insert(HEADER_LAST_EVENT_ID, id);
+        }
+        let answer = self.exchange(Method::GET, headers, None).await?;
+        match answer.status() {
+            StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportSse),
+            status if !status.is_success() => Err(refused(status).into()),
+            _ if !has_type(&answer, EVENT_STREAM_MIME_TYPE) => {
+                Err(StreamableHttpError::ServerDoesNotSupportSse)
+            }
+            _ => Ok(events(answer.bytes_stream(), MAX_MESSAGE)),
+        }
+    }
+
+    async fn delete_session(
+        &self,
+        _uri: Arc<str>,
+        session_id: Arc<str>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Exchange<()> {
+        let headers = protocol_headers(JSON_MIME_TYPE, Some(&session_id), custom_headers);
+        // Whether the server forgets the session is its own affair.
+        self.exchange(Method::DELETE, headers, None).await?;
+        Ok(())
+    }
+}
