@@ -93,8 +93,11 @@ impl HttpTool {
         }
         let good = status.is_success();
         let limit = if good { self.spec.max_output_bytes + SLACK } else { MAX_ERROR };
-        let form = Form::of(answer.headers());
+        let (form, length) = (Form::of(answer.headers()), declared(answer.headers()));
         let (bytes, more) = body(&mut answer, limit).await?;
+        if !more && length.is_some_and(|length| bytes.len() < length) {
+            return Err(ToolError::new("the connection to it broke"));
+        }
         if !good {
             return Err(refused(status, &bytes));
         }
@@ -165,6 +168,14 @@ fn unreachable(error: &SendRequestError) -> ToolError {
 fn refused(status: StatusCode, body: &[u8]) -> ToolError {
     let said = String::from_utf8_lossy(body);
     ToolError::new(format!("it answered with HTTP status {status}: {}", said.trim()))
+}
+
+/// The length of a body, if its head says it. awc takes a body that breaks off for a whole one.
+fn declared(headers: &HeaderMap) -> Option<usize> {
+    let other =
+        headers.contains_key(header::TRANSFER_ENCODING) || headers.contains_key(header::CONTENT_ENCODING);
+    let length = headers.get(header::CONTENT_LENGTH).filter(|_| !other)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 /// The beginning of a body, and whether there is more.

@@ -40,6 +40,11 @@ fn patient(port: u16, method: HttpMethod, timeout: Duration) -> AnyTool {
 /// A server for one connection that answers with these bytes; gives what it was asked, and then, when the
 /// connection is closed, nothing.
 fn server(answer: Vec<u8>) -> (u16, Receiver<String>) {
+    served(answer, false)
+}
+
+/// The same; `leaves` at once when it has answered, or waits for the client to do so.
+fn served(answer: Vec<u8>, leaves: bool) -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (asked, requests) = channel();
@@ -48,7 +53,9 @@ fn server(answer: Vec<u8>) -> (u16, Receiver<String>) {
         asked.send(request(&mut stream)).unwrap();
         // The client closes early if it has read enough.
         let _ = stream.write_all(&answer);
-        let _ = stream.read(&mut [0; 64]);
+        if !leaves {
+            let _ = stream.read(&mut [0; 64]);
+        }
     });
     (port, requests)
 }
@@ -158,6 +165,13 @@ fn an_endpoint_that_is_silent_is_given_up() {
     let want = "Error: 'endpoint' was stopped after 1 s without a result.";
     let tool = patient(port, HttpMethod::Post, Duration::from_secs(1));
     assert_eq!(call(tool, "{}"), ("timeout", Output::Text(want.into())));
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_an_error() {
+    let (port, _requests) = served(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec(), true);
+    let want = "Error: 'endpoint' failed: the connection to it broke";
+    assert_eq!(call(tool(port, HttpMethod::Post), "{}"), ("error", Output::Text(want.into())));
 }
 
 #[test]
