@@ -148,7 +148,7 @@ fn a_program_that_dies_hangs_or_floods_is_told_to_every_model() {
 }
 
 #[test]
-fn an_endpoint_that_hangs_up_hangs_or_floods_is_told_to_every_model() {
+fn an_endpoint_that_breaks_off_hangs_or_floods_is_told_to_every_model() {
     let (models, endpoint) = (models(), Fake::start());
     endpoint.always(|request| {
         let metadata: Value =
@@ -156,7 +156,7 @@ fn an_endpoint_that_hangs_up_hangs_or_floods_is_told_to_every_model() {
         let text = Script::head(200, "text/plain");
         match metadata["fault"].as_str().unwrap() {
             "none" => text.send("7"),
-            "crash" => Script::default().then(Step::Cut),
+            "crash" => text.send("7").then(Step::Cut),
             "hang" => Script::silent(),
             _ => text.then(Step::Flood(vec![b'x'; 1 << 16])),
         }

@@ -167,11 +167,28 @@ fn an_endpoint_that_is_silent_is_given_up() {
     assert_eq!(call(tool, "{}"), ("timeout", Output::Text(want.into())));
 }
 
+#[track_caller]
+fn check_end(answer: &[u8], result: &str, text: &str) {
+    let (port, _requests) = served(answer.to_vec(), true);
+    assert_eq!(call(tool(port, HttpMethod::Post), "{}"), (result, Output::Text(text.into())));
+}
+
 #[test]
 fn an_answer_that_breaks_off_is_an_error() {
-    let (port, _requests) = served(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec(), true);
-    let want = "Error: 'endpoint' failed: the connection to it broke";
-    assert_eq!(call(tool(port, HttpMethod::Post), "{}"), ("error", Output::Text(want.into())));
+    let broke = "Error: 'endpoint' failed: the connection to it broke";
+    check_end(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", "error", broke);
+    check_end(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", "error", broke);
+    check_end(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhalf", "error", broke);
+    check_end(b"HTTP/1.1 200 OK\r\n", "error", broke);
+}
+
+#[test]
+fn the_end_of_the_connection_is_the_end_of_an_old_body() {
+    check_end(b"HTTP/1.0 200 OK\r\n\r\nwhole", "ok", "whole");
+    check_end(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", "ok", "");
+    let unknown = "Error: 'endpoint' failed: its answer does not say how long it is";
+    check_end(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nwhole", "error", unknown);
+    check_end(b"HTTP/1.1 204 No Content\r\n\r\n", "ok", "");
 }
 
 #[test]
