@@ -63,6 +63,8 @@ mod shutdown;
 #[cfg(target_os = "linux")]
 #[path = "app/survival.rs"]
 mod survival;
+#[path = "app/tool_faults.rs"]
+mod tool_faults;
 #[path = "app/tool_restart.rs"]
 mod tool_restart;
 #[path = "app/tools.rs"]

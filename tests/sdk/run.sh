@@ -60,7 +60,8 @@ start_server() {
         provider gemini "$upstream/gemini/v1beta"
         provider ollama "$upstream/ollama"
         printf '[tools.tide_table]\nkind = "command"\ndescription = "Tides of a harbour"\n'
-        printf 'command = ["/bin/sh", "-c", "cat >/dev/null; echo high at noon"]\n'
+        printf 'env = ["TOOL_RUNS"]\n'
+        printf 'command = ["/bin/sh", "-c", "cat >/dev/null; echo $OPENRESPONSES_RESPONSE_ID >>$TOOL_RUNS; echo high at noon"]\n'
         printf 'parameters = { type = "object", properties = { city = { type = "string" } }, required = ["city"] }\n'
     } >"$dir/config.toml"
     (cd "$dir" && exec "$OPEN_RESPONSES_BIN" >"$dir/out" 2>>"$work/server.err") &
@@ -95,6 +96,9 @@ test_node() {
 }
 
 export PYTHONDONTWRITEBYTECODE=1
+# The tool of the server writes the response of each of its runs into it.
+export TOOL_RUNS=$work/runs
+touch "$TOOL_RUNS"
 start_upstream
 start_server spec
 export SERVER_URL=$url

@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use awc::error::{ConnectError, SendRequestError};
+use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::header::{self, HeaderMap};
-use awc::http::{Method, StatusCode};
-use awc::{Client, ClientRequest, Connector};
+use awc::http::{Method, StatusCode, Version};
+use awc::{Client, ClientRequest, ClientResponse, Connector};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use serde_json::Value;
 
 use super::answer::{MAX_ERROR, SLACK, read};
+use super::whole::connector;
 use super::{ToolContext, ToolError, ToolOutput, ToolSpec};
 
 /// To make a connection; the answer has the tool's own time.
@@ -21,7 +23,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client for the endpoints of all tools. Lives on one arbiter.
 pub(super) fn client() -> Client {
     // How many run at the same time is the tool's limit, not the client's.
-    let connector = Connector::new().limit(0).timeout(CONNECT_TIMEOUT);
+    let connector = Connector::new().connector(connector()).limit(0).timeout(CONNECT_TIMEOUT);
     Client::builder().connector(connector).disable_timeout().disable_redirects().finish()
 }
 
@@ -92,9 +94,12 @@ impl HttpTool {
             return Err(ToolError::new(text));
         }
         let good = status.is_success();
+        if good && unread(&answer) {
+            return Err(ToolError::new("its answer does not say how long it is"));
+        }
         let limit = if good { self.spec.max_output_bytes + SLACK } else { MAX_ERROR };
-        let form = Form::of(answer.headers());
-        let (bytes, more) = body(&mut answer, limit).await?;
+        let (form, ends) = (Form::of(answer.headers()), ends_with_connection(answer.headers()));
+        let (bytes, more) = body(&mut answer, ends, limit).await?;
         if !good {
             return Err(refused(status, &bytes));
         }
@@ -167,14 +172,38 @@ fn refused(status: StatusCode, body: &[u8]) -> ToolError {
     ToolError::new(format!("it answered with HTTP status {status}: {}", said.trim()))
 }
 
+/// Whether nothing but the end of the connection tells the end of a body. awc reads an HTTP/1.0 body to that end
+/// also if its length is 0.
+fn ends_with_connection(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    !headers.contains_key(header::TRANSFER_ENCODING) && length.is_none_or(|length| length == "0")
+}
+
+/// Whether awc leaves out a body that may be there: in HTTP/1.1 it reads none without a length.
+fn unread(answer: &ClientResponse<impl Sized>) -> bool {
+    answer.version() == Version::HTTP_11
+        && !answer.headers().contains_key(header::CONTENT_LENGTH)
+        && !answer.headers().contains_key(header::TRANSFER_ENCODING)
+        && !matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
+}
+
 /// The beginning of a body, and whether there is more.
-async fn body<E>(
-    stream: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+async fn body(
+    stream: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
+    ends_with_connection: bool,
     limit: usize,
 ) -> Result<(Vec<u8>, bool), ToolError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| ToolError::new("the connection to it broke"))?;
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(PayloadError::Incomplete(Some(error)) | PayloadError::Io(error))
+                if ends_with_connection && error.kind() == ErrorKind::UnexpectedEof =>
+            {
+                break;
+            }
+            Err(_) => return Err(ToolError::new("the connection to it broke")),
+        };
         let room = limit - bytes.len();
         bytes.extend_from_slice(&chunk[..room.min(chunk.len())]);
         if bytes.len() == limit {

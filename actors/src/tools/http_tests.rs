@@ -40,6 +40,11 @@ fn patient(port: u16, method: HttpMethod, timeout: Duration) -> AnyTool {
 /// A server for one connection that answers with these bytes; gives what it was asked, and then, when the
 /// connection is closed, nothing.
 fn server(answer: Vec<u8>) -> (u16, Receiver<String>) {
+    served(answer, false)
+}
+
+/// The same; `leaves` at once when it has answered, or waits for the client to do so.
+fn served(answer: Vec<u8>, leaves: bool) -> (u16, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (asked, requests) = channel();
@@ -48,7 +53,9 @@ fn server(answer: Vec<u8>) -> (u16, Receiver<String>) {
         asked.send(request(&mut stream)).unwrap();
         // The client closes early if it has read enough.
         let _ = stream.write_all(&answer);
-        let _ = stream.read(&mut [0; 64]);
+        if !leaves {
+            let _ = stream.read(&mut [0; 64]);
+        }
     });
     (port, requests)
 }
@@ -158,6 +165,30 @@ fn an_endpoint_that_is_silent_is_given_up() {
     let want = "Error: 'endpoint' was stopped after 1 s without a result.";
     let tool = patient(port, HttpMethod::Post, Duration::from_secs(1));
     assert_eq!(call(tool, "{}"), ("timeout", Output::Text(want.into())));
+}
+
+#[track_caller]
+fn check_end(answer: &[u8], result: &str, text: &str) {
+    let (port, _requests) = served(answer.to_vec(), true);
+    assert_eq!(call(tool(port, HttpMethod::Post), "{}"), (result, Output::Text(text.into())));
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_an_error() {
+    let broke = "Error: 'endpoint' failed: the connection to it broke";
+    check_end(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", "error", broke);
+    check_end(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", "error", broke);
+    check_end(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhalf", "error", broke);
+    check_end(b"HTTP/1.1 200 OK\r\n", "error", broke);
+}
+
+#[test]
+fn the_end_of_the_connection_is_the_end_of_an_old_body() {
+    check_end(b"HTTP/1.0 200 OK\r\n\r\nwhole", "ok", "whole");
+    check_end(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", "ok", "");
+    let unknown = "Error: 'endpoint' failed: its answer does not say how long it is";
+    check_end(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nwhole", "error", unknown);
+    check_end(b"HTTP/1.1 204 No Content\r\n\r\n", "ok", "");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod registry;
 mod run;
 mod tool;
 mod typed;
+mod whole;
 
 #[cfg(test)]
 mod command_tests;

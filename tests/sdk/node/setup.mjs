@@ -1,5 +1,6 @@
 // One client for the server under test, and the providers that every test is run against.
 
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import OpenAI from "openai";
 
@@ -21,6 +22,11 @@ const models = {
   gemini: "gemini/gemini-3-flash",
   ollama: "ollama/qwen3",
 };
+
+/** How often the tool of the server was run for a response, by its own count. */
+export function toolRuns(id) {
+  return readFileSync(process.env.TOOL_RUNS, "utf8").split("\n").filter((line) => line === id).length;
+}
 
 /** A test on every provider. */
 export function each(name, run) {
