@@ -5,6 +5,7 @@
 
 mod actor;
 mod backoff;
+mod client;
 mod events;
 mod fault;
 mod guard;
