@@ -54,6 +54,10 @@ mod mcp_approvals;
 mod mcp_configured;
 #[path = "app/mcp_errors.rs"]
 mod mcp_errors;
+#[path = "app/mcp_restart.rs"]
+mod mcp_restart;
+#[path = "app/mcp_secrets.rs"]
+mod mcp_secrets;
 #[path = "app/metrics.rs"]
 mod metrics;
 #[path = "app/model_discovery.rs"]

@@ -43,7 +43,6 @@ fn spellings(port: u16) -> Vec<String> {
         "127.0.0.1",
         "localhost",
         "LOCALHOST",
-        "localhost.",
         "[::1]",
         "[::ffff:127.0.0.1]",
         "[::ffff:7f00:1]",
