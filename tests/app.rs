@@ -54,6 +54,10 @@ mod mcp_approvals;
 mod mcp_configured;
 #[path = "app/mcp_errors.rs"]
 mod mcp_errors;
+#[path = "app/mcp_loops.rs"]
+mod mcp_loops;
+#[path = "app/mcp_provider.rs"]
+mod mcp_provider;
 #[path = "app/mcp_restart.rs"]
 mod mcp_restart;
 #[path = "app/mcp_secrets.rs"]

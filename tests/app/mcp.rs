@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::mcp_bench::{Bench, bench, body, going_on, good, item, offered, output, types};
 use crate::mcp_server::Does;
 use crate::support::Options;
-use crate::wire::{self, KINDS, text};
+use crate::wire::{self, KINDS};
 
 #[test]
 fn a_round_is_part_of_one_response_on_every_kind() {

@@ -122,12 +122,15 @@ fn a_redirect_is_checked_again() {
 
     let (_fake, app) = server(&[from.address.to_string(), target.address.to_string()]);
     from.rules().redirect = Some(target.url());
+    let before = from.seen().len();
     let mut tool = named(&from.url());
     tool["authorization"] = json!("hush-hush-hush");
     let answer = app.post(&body("openai-chat", &[tool]));
     assert_eq!(types(&good(&answer)), ["mcp_list_tools", "message"]);
     assert!(
-        from.seen().iter().all(|request| request.header("authorization") == Some("Bearer hush-hush-hush"))
+        from.seen()[before..]
+            .iter()
+            .all(|request| request.header("authorization") == Some("Bearer hush-hush-hush"))
     );
     assert!(target.seen().iter().all(|request| request.header("authorization").is_none()));
 }

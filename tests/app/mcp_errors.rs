@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::Answer;
 use crate::fake::Gate;
-use crate::mcp_bench::{Bench, bench, bench_with, body, configured, good, item, types};
+use crate::mcp_bench::{Bench, bench_with, body, configured, good, item, types};
 use crate::mcp_server::{Does, McpFake};
 use crate::support::Options;
 use crate::wire::KINDS;
