@@ -217,9 +217,9 @@ impl Drive {
                 (server_tools, mcp, None)
             }
             Err(Unready::Failed(error)) if self.client.is_waiting() => return Err(error),
-            Err(Unready::Failed(error)) => (Default::default(), no_servers().0, Some(Input::Failed(error))),
+            Err(Unready::Failed(error)) => (Default::default(), no_servers(), Some(Input::Failed(error))),
             Err(Unready::Cancelled | Unready::Left) => {
-                (Default::default(), no_servers().0, Some(Input::Cancel))
+                (Default::default(), no_servers(), Some(Input::Cancel))
             }
         };
         let spec = LoopSpec { server_tools, mcp, ..self.spec(body, job.model, unix_now(), context.items) };
@@ -274,7 +274,7 @@ impl Drive {
             context,
             reasoning_events: node.limits.reasoning_events,
             server_tools: BTreeSet::new(),
-            mcp: no_servers().0,
+            mcp: no_servers(),
             limits: node.limits.tools.of_loop(),
         }
     }

@@ -2,15 +2,16 @@
 
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use or_engine::{Mcp, find_answers};
-use or_protocol::{ApiError, ErrorKind, Item, Settings};
+use or_protocol::{ApiError, ErrorKind, Item, Settings, Tool};
 use tokio::time::sleep;
 
 use crate::CancelReason;
 use crate::client::{Client, Interrupt, interrupted};
 use crate::drive::Drive;
-use crate::mcp::{Asked, Plan, Runners, plan};
+use crate::mcp::{Asked, McpServers, Plan, plan};
 use crate::{approvals, strict};
 
 /// Why the servers could not be made ready.
@@ -33,8 +34,11 @@ impl Drive {
         input_from: usize,
         own: &[Item],
     ) -> Result<Plan, Unready> {
-        let node = std::sync::Arc::clone(&self.links.node);
-        let (provider, owner) = (std::sync::Arc::clone(&self.request.provider), self.request.owner.clone());
+        let node = Arc::clone(&self.links.node);
+        if !uses_mcp(&node.mcp, &settings.tools, context) {
+            return Ok(Plan::default());
+        }
+        let (provider, owner) = (Arc::clone(&self.request.provider), self.request.owner.clone());
         let choice = settings.tool_choice.clone();
         let asked = Asked { provider: &provider, owner: &owner, choice: &choice, context, own };
         let mut plan = self.while_waiting(plan(&node.mcp, &mut settings.tools, &asked)).await?;
@@ -98,7 +102,15 @@ impl Drive {
     }
 }
 
+/// Whether there is anything to make ready; most requests are none of that.
+fn uses_mcp(servers: &McpServers, tools: &[Tool], context: &[Item]) -> bool {
+    let of_mcp = |item: &Item| matches!(item, Item::Other(other) if other.kind().starts_with("mcp_"));
+    servers.has_always()
+        || tools.iter().any(|tool| matches!(tool, Tool::Mcp(_)))
+        || context.iter().any(of_mcp)
+}
+
 /// A plan without any server, for a response that ends before it begins.
-pub(crate) fn no_servers() -> (Mcp, Runners) {
-    (Mcp { all_of_provider: true, ..Mcp::default() }, Runners::default())
+pub(crate) fn no_servers() -> Mcp {
+    Mcp { all_of_provider: true, ..Mcp::default() }
 }

@@ -137,6 +137,14 @@ impl Fake {
                     return;
                 }
                 Answer::Close => return,
+                Answer::Endless(media_type) => {
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\n\r\ndata: ");
+                    let mut sent = stream.write_all(head.as_bytes()).await;
+                    while sent.is_ok() {
+                        sent = stream.write_all(&[b'x'; 65536]).await;
+                    }
+                    return;
+                }
                 Answer::Listen => {
                     let mut events = self.events.subscribe();
                     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
@@ -207,6 +215,8 @@ enum Answer {
     Never,
     Close,
     Listen,
+    /// A body of this type that never ends.
+    Endless(&'static str),
 }
 
 fn reply(seen: &Seen, result: &Value, headers: &str) -> Answer {
@@ -231,6 +241,8 @@ fn call(seen: &Seen, params: &Value) -> Answer {
         "huge" => reply(seen, &text(&"x".repeat(2000)), ""),
         "never" => Answer::Never,
         "break" => Answer::Close,
+        "endless_event" => Answer::Endless("text/event-stream"),
+        "endless_json" => Answer::Endless("application/json"),
         "denied" => Answer::Head(401, String::new(), format!("{:?}", seen.headers)),
         "error" => Answer::Head(500, String::new(), format!("{:?}", seen.headers)),
         "refused" => {

@@ -7,7 +7,7 @@ use or_protocol::Output;
 use pretty_assertions::assert_eq;
 
 use super::fake::{Fake, User, until};
-use super::{McpCommand, McpError, McpPlace};
+use super::{McpCommand, McpError, McpPlace, McpPool};
 
 #[actix_rt::test]
 async fn all_calls_share_one_session() {
@@ -155,6 +155,12 @@ async fn a_full_pool_forgets_the_server_that_was_not_used_for_longest() {
     fake.until("DELETE", 1).await;
     let closed: Vec<_> = fake.seen("DELETE").iter().map(|s| s.headers["authorization"].clone()).collect();
     assert_eq!(closed, ["second"]);
+}
+
+#[test]
+fn all_workers_share_the_pool() {
+    fn shared<T: Send + Sync>() {}
+    shared::<McpPool>();
 }
 
 #[test]
