@@ -210,3 +210,25 @@ fn more_tools_than_were_listed_are_listed_again() {
         assert!(offered(&bench.fake.request(2).body).contains(&"look"), "{wider}");
     }
 }
+
+#[test]
+fn a_conversation_goes_on_without_its_server_on_every_kind() {
+    let bench = bench("");
+    for kind in KINDS {
+        bench.push_round(kind);
+        let first = bench.ask(&body(kind, &[bench.server.tool("weather")]));
+        let thanks = json!({"role": "user", "content": "Thanks"});
+        for other in KINDS {
+            bench.push_text(other);
+            let second = bench.app.post(&going_on(&first, &body(other, &[]), std::slice::from_ref(&thanks)));
+            // No tool of the type, so nothing hosted.
+            assert_eq!(types(&second.response()), ["message"], "{kind} {other}");
+            let told = bench.told_last();
+            assert!(
+                told.contains("seven") && told.contains("Oslo") && !told.contains("mcp_call"),
+                "{other}: {told}"
+            );
+        }
+    }
+    assert_eq!(bench.server.count("tools/call"), 5);
+}

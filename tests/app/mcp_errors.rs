@@ -201,3 +201,55 @@ fn arguments_that_are_no_json_are_told_to_the_model() {
     assert_eq!((&call["status"], bench.server.count("tools/call")), (&json!("failed"), 0));
     assert!(call["error"].as_str().unwrap().contains("JSON"), "{call}");
 }
+
+#[test]
+fn a_slow_list_is_told_in_the_stream_once_that_is_open() {
+    let (fake, server) = (crate::fake::Fake::start(), McpFake::start());
+    let table = configured(&server, "weather", "require_approval = 'never'\nconnect_timeout_s = 3");
+    let app = crate::app::setup(
+        "server.keepalive_s = 1\n".to_owned() + &crate::mcp_bench::providers(&fake) + &table,
+    )
+    .start();
+    let bench = Bench { fake, server, app };
+    bench.server.rules().pause = Duration::from_secs(6);
+    let answer = post(&bench, json!({"type": "mcp", "server_label": "weather"}), true);
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().starts_with(": "), "{}", answer.text());
+    let events = answer.events_with(Options::HOSTED);
+    let names: Vec<_> = events.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["response.created", "response.in_progress", "error", "response.failed"]);
+    assert_eq!(events[2].1["error"]["code"], "mcp_server_timeout");
+    let stored = good(&bench.app.stored(&events[0].1["response"]["id"]));
+    assert_eq!(
+        (&stored["status"], &stored["error"]["code"]),
+        (&json!("failed"), &json!("mcp_server_timeout"))
+    );
+}
+
+#[test]
+fn a_cancelled_background_response_cancels_the_call() {
+    let bench = both("");
+    for (n, stream) in [false, true].into_iter().enumerate() {
+        let gate = Gate::default();
+        bench.server.does("get_weather", Does::Waits(gate.clone(), "late".into()));
+        bench.push_call("openai-chat");
+        let mut request = body("openai-chat", &[bench.server.tool("weather")]);
+        request["stream"] = json!(stream);
+        request["background"] = json!(true);
+        let mut connection = bench.app.open(&request);
+        let id = if stream {
+            connection.until("response.created")["response"]["id"].clone()
+        } else {
+            good(&connection.finish())["id"].clone()
+        };
+        bench.server.until("tools/call", n + 1);
+        let path = format!("/v1/responses/{}/cancel", id.as_str().unwrap());
+        let cancelled = good(&bench.app.request("POST", &path, &[], None).finish());
+        assert_eq!(cancelled["status"], "cancelled");
+        bench.server.until("notifications/cancelled", n + 1);
+        gate.open();
+        let call = item(&cancelled, "mcp_call");
+        assert_ne!(call["status"], "in_progress", "{cancelled:#}");
+        assert_eq!(good(&bench.app.stored(&id)), cancelled);
+    }
+}
