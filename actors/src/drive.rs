@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
 use or_adapters::Note;
-use or_engine::{Action, Input, LoopSpec, Mcp, Outcome, Output, ResponseLoop};
+use or_engine::{Action, Context, Input, LoopSpec, Mcp, Outcome, Output, ResponseLoop};
 use or_protocol::{ApiError, CreateResponseBody, Item, ResponseId, ResponseStatus, Settings};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -200,8 +200,8 @@ impl Drive {
         let previous = self.request.previous.as_deref();
         let (store, input, keep) = (&self.links.store, std::mem::take(&mut job.body.input), job.body.store);
         let load = references::load(store, &self.request.id, previous, &self.request.owner, input, keep);
-        let (context, input_json) = load.await?;
-        self.notes = context.notes;
+        let (mut context, input_json) = load.await?;
+        self.notes = std::mem::take(&mut context.notes);
         self.input_json = input_json;
         if let Some(body) = new {
             self.resume = Some(ResumeData::new(&job, body, &self.request));
@@ -210,7 +210,7 @@ impl Drive {
         }
         let mut body = job.body;
         let mut approved = false;
-        let ready = self.ready(&mut body.settings, &context.items, context.input_from, &[]).await;
+        let ready = self.ready(&mut body.settings, &context, &[]).await;
         let (server_tools, mcp, instead) = match ready {
             Ok((server_tools, mcp)) => {
                 approved = !mcp.approved.is_empty();
@@ -240,13 +240,12 @@ impl Drive {
     pub(crate) async fn ready(
         &mut self,
         settings: &mut Settings,
-        context: &[Item],
-        input_from: usize,
+        context: &Context,
         own: &[Item],
     ) -> Result<(BTreeSet<String>, Mcp), Unready> {
         let mut names = self.links.node.tools.plan(&mut settings.tools, &settings.tool_choice);
         // Boxed: every loop would carry the room for it to its end.
-        let plan = Box::pin(self.ready_mcp(settings, context, input_from, own)).await?;
+        let plan = Box::pin(self.ready_mcp(settings, context, own)).await?;
         names.extend(plan.functions);
         self.notes.extend(plan.notes);
         self.runners = plan.runners;

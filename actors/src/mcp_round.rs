@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use or_engine::{Mcp, find_answers};
+use or_engine::{Context, Mcp, find_answers};
 use or_protocol::{ApiError, ErrorKind, Item, Settings, Tool};
 use tokio::time::sleep;
 
@@ -30,12 +30,11 @@ impl Drive {
     pub(crate) async fn ready_mcp(
         &mut self,
         settings: &mut Settings,
-        context: &[Item],
-        input_from: usize,
+        context: &Context,
         own: &[Item],
     ) -> Result<Plan, Unready> {
         let node = Arc::clone(&self.links.node);
-        if !uses_mcp(&node.mcp, &settings.tools, context) {
+        if !uses_mcp(&node.mcp, &settings.tools, &context.items) {
             return Ok(Plan::default());
         }
         let (provider, owner) = (Arc::clone(&self.request.provider), self.request.owner.clone());
@@ -43,8 +42,9 @@ impl Drive {
         let asked = Asked { provider: &provider, owner: &owner, choice: &choice, context, own };
         let mut plan = self.while_waiting(plan(&node.mcp, &mut settings.tools, &asked)).await?;
         plan.mcp.key = node.store.approval_key();
-        let answers =
-            find_answers(context, input_from..context.len(), |label| !plan.mcp.is_of_provider(label));
+        let answers = find_answers(&context.items, context.input_from..context.items.len(), |label| {
+            !plan.mcp.is_of_provider(label)
+        });
         let answers = answers.map_err(Unready::Failed)?;
         if !answers.is_empty() {
             let calls = approvals::approved(&node, &self.links.store, self.id(), &plan.mcp, answers).await;
