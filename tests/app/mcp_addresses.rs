@@ -152,3 +152,15 @@ fn a_configured_server_may_be_anywhere_and_redirects_only_to_the_public() {
     assert_ne!(answer.status, 200, "{}", answer.text());
     assert_eq!(target.seen().len(), 0);
 }
+
+#[test]
+fn a_listed_name_is_a_name() {
+    let target = McpFake::start();
+    let port = target.address.port();
+    let (_fake, app) = server(&[format!("LocalHost:{port}")]);
+    let answer = app.post(&body("openai-chat", &[named(&format!("http://localhost:{port}/mcp"))]));
+    assert_eq!(types(&good(&answer)), ["mcp_list_tools", "message"]);
+    let before = target.seen().len();
+    refused(&app, &target.url());
+    assert_eq!(target.seen().len(), before);
+}

@@ -291,3 +291,91 @@ fn several_requests_of_a_turn_are_answered_one_by_one_or_together() {
     assert_eq!(types(&bench.ask(&unanswered)), ["message"]);
     assert!(bench.told_last().contains("has not answered yet"));
 }
+
+#[test]
+fn a_client_that_left_in_the_middle_may_ask_again_and_the_call_is_not_made_again() {
+    let bench = bench("");
+    for stream in [false, true] {
+        let before = bench.server.count("tools/call");
+        let gate = Gate::default();
+        bench.server.does("get_weather", Does::Waits(gate.clone(), "seven".into()));
+        let (mut request, first, asked) = asking(&bench, "openai-chat");
+        request["stream"] = json!(stream);
+        let next = going_on(&first, &request, &[yes(&asked)]);
+        let connection = bench.app.open(&next);
+        bench.server.until("tools/call", before + 1);
+        connection.leave();
+        while !bench.app.get("/metrics").text().contains("openresponses_running_responses 0") {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        gate.open();
+        bench.push_text("openai-chat");
+        let again = bench.ask(&next);
+        let error = item(&again, "mcp_call")["error"].as_str().unwrap();
+        assert!(error.contains("unknown; it was not run again"), "{error}");
+        assert!(!error.contains("restart"), "nobody restarted anything: {error}");
+        assert_eq!(bench.server.count("tools/call"), before + 1);
+    }
+}
+
+#[test]
+fn a_result_is_not_lost_with_the_response_that_failed_behind_it() {
+    let bench = bench("");
+    let (request, first, asked) = asking(&bench, "openai-chat");
+    let next = going_on(&first, &request, &[yes(&asked)]);
+    bench.fake.script(crate::fake::Script::json(500, &wire::error("openai-chat", 500, "no")));
+    assert_eq!(bench.app.post(&next).status, 502);
+    let answer = bench.app.post(&next);
+    refused(&answer, "approval_already_answered");
+    // The error names the response, which has the result.
+    let words = answer.message();
+    let id = words.split('\'').find(|word| word.starts_with("resp_")).unwrap();
+    let failed = good(&bench.app.stored(&json!(id)));
+    assert_eq!(
+        (&failed["status"], &item(&failed, "mcp_call")["output"]),
+        (&json!("failed"), &json!("seven"))
+    );
+    bench.push_text("openai-chat");
+    let more = going_on(&failed, &request, &[json!({"role": "user", "content": "Go on"})]);
+    assert_eq!(types(&bench.ask(&more)), ["message"]);
+    assert!(bench.told_last().contains("seven"));
+    assert_eq!(bench.server.count("tools/call"), 1);
+}
+
+#[test]
+fn a_function_of_the_client_is_answered_beside_an_approval() {
+    let bench = bench("");
+    let mine =
+        json!({"type": "function", "name": "mine", "parameters": {"type": "object", "properties": {}}});
+    let request = body("openai-chat", &[tool(&bench.server), mine]);
+    for approval_first in [true, false] {
+        bench.push_calls(&[("c1", "get_weather", "{}"), ("c2", "mine", "{}")]);
+        let first = bench.ask(&request);
+        assert_eq!(types(&first), ["mcp_list_tools", "mcp_approval_request", "function_call"]);
+        let theirs = json!({"type": "function_call_output", "call_id": "c2", "output": "theirs"});
+        let mut answers = [yes(item(&first, "mcp_approval_request")), theirs.clone()];
+        if !approval_first {
+            answers.reverse();
+        }
+        // Without the answer to its function the request is no good, and the approval is not used up.
+        let half = bench.app.post(&going_on(&first, &request, &[yes(item(&first, "mcp_approval_request"))]));
+        assert_eq!(half.status, 400, "{}", half.text());
+        bench.push_text("openai-chat");
+        let second = bench.ask(&going_on(&first, &request, &answers));
+        assert_eq!(types(&second), ["mcp_call", "message"]);
+        let asked = bench.fake.request(bench.fake.count() - 1).body;
+        let messages = asked["messages"].as_array().unwrap();
+        let calls: Vec<_> = messages
+            .iter()
+            .filter_map(|m| m["tool_calls"].as_array())
+            .flatten()
+            .map(|call| &call["id"])
+            .collect();
+        let mut results: Vec<_> =
+            messages.iter().filter(|m| m["role"] == "tool").map(|m| &m["tool_call_id"]).collect();
+        results.sort_by_key(|id| calls.iter().position(|call| call == id));
+        assert_eq!((results, calls.len()), (calls.clone(), 2), "{asked:#}");
+        assert!(asked.to_string().contains("seven") && asked.to_string().contains("theirs"));
+    }
+    assert_eq!(bench.server.count("tools/call"), 2);
+}

@@ -36,6 +36,8 @@ fn a_request_names_it_by_its_label() {
     assert_eq!(offered(&asked), ["get_weather", "look"]);
     assert_eq!(asked["tools"][0]["function"]["description"], "Of the north\n\nDoes get_weather");
     assert!(!response.to_string().contains(&bench.server.address.to_string()));
+    // It does not say `always` of calls that were made without.
+    assert_eq!(response["tools"][0]["require_approval"], Value::Null);
     let mut request = body("openai-chat", &[by_label("other")]);
     let (status, _, code, param) = bench.app.post(&request).error();
     assert_eq!((status, code.as_deref()), (400, Some("mcp_server_not_found")));

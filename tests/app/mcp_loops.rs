@@ -24,7 +24,7 @@ fn model(request: &Request) -> Script {
 fn request(n: usize, tool: &Value) -> Value {
     let mut request = body("crashy", std::slice::from_ref(tool));
     request["input"] = json!(format!("This is loop {n}."));
-    request["stream"] = json!(n % 2 == 0);
+    request["stream"] = json!(n.is_multiple_of(2));
     request["metadata"] = json!({"n": n.to_string()});
     request
 }

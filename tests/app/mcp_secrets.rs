@@ -17,15 +17,15 @@ const CANARIES: [&str; 4] = [TOKEN, HEADER, QUERY, OPERATOR];
 
 #[track_caller]
 fn check_clean(what: &str, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
     for canary in CANARIES {
         // Sled may cut a page anywhere.
         for part in [&canary[..18], &canary[9..]] {
-            let found = bytes.windows(part.len()).any(|window| window == part.as_bytes());
-            assert!(
-                !found,
-                "`{part}` is in {what}: {}",
-                String::from_utf8_lossy(&bytes[..bytes.len().min(3000)])
-            );
+            if let Some(at) = text.find(part) {
+                let near: String =
+                    text[..at].chars().rev().take(1000).collect::<Vec<_>>().into_iter().rev().collect();
+                panic!("`{part}` is in {what}, behind {near}");
+            }
         }
     }
 }

@@ -192,7 +192,8 @@ fn a_list_of_an_mcp_server_is_known_with_what_was_allowed_of_it() {
     };
     let (one, two) = (("a", json!(["x"])), ("b", json!({"read_only": true})));
     // Only the turn that listed a server says what its list is for.
-    let history = vec![turn("1", "a", &[one.clone()]), turn("2", "b", &[one, two]), turn("3", "c", &[])];
+    let history =
+        vec![turn("1", "a", std::slice::from_ref(&one)), turn("2", "b", &[one, two]), turn("3", "c", &[])];
     let context = build_context(history, items("u:2")).unwrap();
     let want = [("1", json!(["x"])), ("2", json!({"read_only": true}))];
     assert_eq!(context.listed_for, want.map(|(id, only)| (id.to_owned(), only)).into());
