@@ -182,6 +182,8 @@ impl Running {
             tracing::warn!(ended, "responses were ended because the grace time is over");
             self.is_idle_until(over + LAST_WORDS).await;
         }
+        // Nobody asks them any more, and the process does not wait for their thread.
+        self.node.mcp.pool.close();
         // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
         match self.task.await {

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
 use or_adapters::Note;
-use or_engine::{Action, Input, LoopSpec, Mcp, Outcome, Output, ResponseLoop};
-use or_protocol::{ApiError, CreateResponseBody, Item, ResponseId, ResponseStatus, Settings};
+use or_engine::{Action, Input, LoopSpec, Outcome, Output, ResponseLoop};
+use or_protocol::{ApiError, CreateResponseBody, Item, ResponseId, ResponseStatus};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -217,9 +217,9 @@ impl Drive {
                 (server_tools, mcp, None)
             }
             Err(Unready::Failed(error)) if self.client.is_waiting() => return Err(error),
-            Err(Unready::Failed(error)) => (Default::default(), no_servers().0, Some(Input::Failed(error))),
+            Err(Unready::Failed(error)) => (Default::default(), no_servers(), Some(Input::Failed(error))),
             Err(Unready::Cancelled | Unready::Left) => {
-                (Default::default(), no_servers().0, Some(Input::Cancel))
+                (Default::default(), no_servers(), Some(Input::Cancel))
             }
         };
         let spec = LoopSpec { server_tools, mcp, ..self.spec(body, job.model, unix_now(), context.items) };
@@ -234,23 +234,6 @@ impl Drive {
             self.translated = Some(translated).filter(|_| !approved);
         }
         Ok(Input::Start)
-    }
-
-    /// Makes ready what this server runs itself: the names of its functions, and MCP servers.
-    pub(crate) async fn ready(
-        &mut self,
-        settings: &mut Settings,
-        context: &[Item],
-        input_from: usize,
-        own: &[Item],
-    ) -> Result<(BTreeSet<String>, Mcp), Unready> {
-        let mut names = self.links.node.tools.plan(&mut settings.tools, &settings.tool_choice);
-        // Boxed: every loop would carry the room for it to its end.
-        let plan = Box::pin(self.ready_mcp(settings, context, input_from, own)).await?;
-        names.extend(plan.functions);
-        self.notes.extend(plan.notes);
-        self.runners = plan.runners;
-        Ok((names, plan.mcp))
     }
 
     /// What the engine is made of, but for the tools that this server runs.
@@ -274,7 +257,7 @@ impl Drive {
             context,
             reasoning_events: node.limits.reasoning_events,
             server_tools: BTreeSet::new(),
-            mcp: no_servers().0,
+            mcp: no_servers(),
             limits: node.limits.tools.of_loop(),
         }
     }

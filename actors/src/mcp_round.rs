@@ -1,16 +1,18 @@
 //! What a response asks of MCP servers: their tools before its first turn, and calls.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use or_engine::{Mcp, find_answers};
-use or_protocol::{ApiError, ErrorKind, Item, Settings};
+use or_protocol::{ApiError, ErrorKind, Item, Settings, Tool};
 use tokio::time::sleep;
 
 use crate::CancelReason;
 use crate::client::{Client, Interrupt, interrupted};
 use crate::drive::Drive;
-use crate::mcp::{Asked, Plan, Runners, plan};
+use crate::mcp::{Asked, McpServers, Plan, plan};
 use crate::{approvals, strict};
 
 /// Why the servers could not be made ready.
@@ -24,17 +26,37 @@ pub(crate) enum Unready {
 }
 
 impl Drive {
+    /// Makes ready what this server runs itself: the names of its functions, and MCP servers.
+    pub(crate) async fn ready(
+        &mut self,
+        settings: &mut Settings,
+        context: &[Item],
+        input_from: usize,
+        own: &[Item],
+    ) -> Result<(BTreeSet<String>, Mcp), Unready> {
+        let mut names = self.links.node.tools.plan(&mut settings.tools, &settings.tool_choice);
+        // Boxed: every loop would carry the room for it to its end.
+        let plan = Box::pin(self.ready_mcp(settings, context, input_from, own)).await?;
+        names.extend(plan.functions);
+        self.notes.extend(plan.notes);
+        self.runners = plan.runners;
+        Ok((names, plan.mcp))
+    }
+
     /// Makes the MCP servers of the request ready, and the calls that it approves. `own`: items of the response, if
     /// it goes on after a restart.
-    pub(crate) async fn ready_mcp(
+    async fn ready_mcp(
         &mut self,
         settings: &mut Settings,
         context: &[Item],
         input_from: usize,
         own: &[Item],
     ) -> Result<Plan, Unready> {
-        let node = std::sync::Arc::clone(&self.links.node);
-        let (provider, owner) = (std::sync::Arc::clone(&self.request.provider), self.request.owner.clone());
+        let node = Arc::clone(&self.links.node);
+        if !uses_mcp(&node.mcp, &settings.tools, context) {
+            return Ok(Plan::default());
+        }
+        let (provider, owner) = (Arc::clone(&self.request.provider), self.request.owner.clone());
         let choice = settings.tool_choice.clone();
         let asked = Asked { provider: &provider, owner: &owner, choice: &choice, context, own };
         let mut plan = self.while_waiting(plan(&node.mcp, &mut settings.tools, &asked)).await?;
@@ -98,7 +120,15 @@ impl Drive {
     }
 }
 
+/// Whether there is anything to make ready; most requests are none of that.
+fn uses_mcp(servers: &McpServers, tools: &[Tool], context: &[Item]) -> bool {
+    let of_mcp = |item: &Item| matches!(item, Item::Other(other) if other.kind().starts_with("mcp_"));
+    servers.has_always()
+        || tools.iter().any(|tool| matches!(tool, Tool::Mcp(_)))
+        || context.iter().any(of_mcp)
+}
+
 /// A plan without any server, for a response that ends before it begins.
-pub(crate) fn no_servers() -> (Mcp, Runners) {
-    (Mcp { all_of_provider: true, ..Mcp::default() }, Runners::default())
+pub(crate) fn no_servers() -> Mcp {
+    Mcp { all_of_provider: true, ..Mcp::default() }
 }

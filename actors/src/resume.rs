@@ -136,7 +136,7 @@ impl Drive {
         // Nobody waits for it.
         self.client = Client::Detached;
         let mut body = job.body;
-        let (mut server_tools, mut mcp) = (Default::default(), no_servers().0);
+        let (mut server_tools, mut mcp) = (Default::default(), no_servers());
         if instead.is_none() && goes_on {
             match self.ready(&mut body.settings, &context.items, context.input_from, &turn.output).await {
                 Ok(ready) => (server_tools, mcp) = ready,

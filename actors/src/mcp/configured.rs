@@ -42,6 +42,11 @@ impl McpServers {
         self.configured.get(label)
     }
 
+    /// Whether there are any that every request gets.
+    pub(crate) fn has_always(&self) -> bool {
+        self.always().next().is_some()
+    }
+
     /// Those that every request gets, by label.
     pub(super) fn always(&self) -> impl Iterator<Item = (&str, &ConfiguredMcp)> {
         let always = self.configured.iter().filter(|(_, one)| one.offer == Offer::Always);

@@ -43,6 +43,8 @@ pub(super) struct Rules {
     pub(super) listens: bool,
     /// Before the answer to `tools/list`.
     pub(super) list_pause: Duration,
+    /// Only the protocol without sessions (2026-07-28).
+    pub(super) modern: bool,
 }
 
 #[derive(Clone)]
@@ -68,6 +70,7 @@ impl Fake {
             redirect: None,
             listens: false,
             list_pause: Duration::ZERO,
+            modern: false,
         };
         let fake = Self {
             address: listener.local_addr().unwrap(),
@@ -137,6 +140,14 @@ impl Fake {
                     return;
                 }
                 Answer::Close => return,
+                Answer::Endless(media_type) => {
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\n\r\ndata: ");
+                    let mut sent = stream.write_all(head.as_bytes()).await;
+                    while sent.is_ok() {
+                        sent = stream.write_all(&[b'x'; 65536]).await;
+                    }
+                    return;
+                }
                 Answer::Listen => {
                     let mut events = self.events.subscribe();
                     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
@@ -181,6 +192,17 @@ impl Fake {
         }
         let params = &seen.body["params"];
         match seen.body["method"].as_str().unwrap_or_default() {
+            "initialize" if rules.modern => {
+                let error =
+                    json!({"code": -32022, "message": "unsupported", "data": {"supported": ["2026-07-28"]}});
+                let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "error": error});
+                Answer::Head(400, "content-type: application/json\r\n".into(), body.to_string())
+            }
+            "server/discover" if rules.modern => {
+                let result = json!({"resultType": "complete", "supportedVersions": ["2026-07-28"],
+                    "capabilities": {"tools": {}}, "ttlMs": 0, "cacheScope": "private"});
+                reply(seen, &result, "")
+            }
             "initialize" => {
                 let capabilities = json!({"tools": {"listChanged": true}});
                 let result = json!({"protocolVersion": params["protocolVersion"], "capabilities": capabilities,
@@ -207,6 +229,8 @@ enum Answer {
     Never,
     Close,
     Listen,
+    /// A body of this type that never ends.
+    Endless(&'static str),
 }
 
 fn reply(seen: &Seen, result: &Value, headers: &str) -> Answer {
@@ -231,6 +255,8 @@ fn call(seen: &Seen, params: &Value) -> Answer {
         "huge" => reply(seen, &text(&"x".repeat(2000)), ""),
         "never" => Answer::Never,
         "break" => Answer::Close,
+        "endless_event" => Answer::Endless("text/event-stream"),
+        "endless_json" => Answer::Endless("application/json"),
         "denied" => Answer::Head(401, String::new(), format!("{:?}", seen.headers)),
         "error" => Answer::Head(500, String::new(), format!("{:?}", seen.headers)),
         "refused" => {

@@ -16,10 +16,10 @@ use rmcp::transport::common::http_header::{
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use sse_stream::Sse;
 use url::Url;
 
+use super::client::{builder, headers, pinned};
 use super::events::events;
 use super::{AddressGuard, McpError, McpPlace, McpServer, guard};
 
@@ -30,23 +30,6 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 /// What a request may be answered with.
 const ACCEPTED: &str = "application/json, text/event-stream";
 const MAX_REDIRECTS: usize = 3;
-/// Each call that runs has a connection of its own.
-const MAX_IDLE_CONNECTIONS: usize = 16;
-/// Headers that are the protocol's, and those of the connection.
-const RESERVED: &[&str] = &[
-    "accept",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "last-event-id",
-    "mcp-protocol-version",
-    "mcp-session-id",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 type Exchange<T> = Result<T, StreamableHttpError<Failure>>;
 
@@ -147,53 +130,6 @@ impl Http {
         clients.insert(origin, client.clone());
         Ok(client)
     }
-}
-
-/// A client that follows no redirects and uses no proxy.
-fn builder(connect_timeout: Duration) -> Result<reqwest::ClientBuilder, McpError> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| McpError::Internal)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .connect_timeout(connect_timeout)
-        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-        .tcp_nodelay(true))
-}
-
-/// The same, for one host, with the addresses that were checked: it looks up nothing again.
-async fn pinned(
-    guard: &AddressGuard,
-    url: &Url,
-    connect_timeout: Duration,
-) -> Result<reqwest::ClientBuilder, McpError> {
-    let addresses = guard.resolve(url).await?;
-    let client = builder(connect_timeout)?;
-    Ok(match url.domain() {
-        Some(name) => client.resolve_to_addrs(name, &addresses),
-        None => client,
-    })
-}
-
-fn headers(server: &McpServer) -> Result<HeaderMap, McpError> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &server.headers {
-        let wrong = |why: &str| McpError::Refused(format!("the header '{}' {why}", name.escape_debug()));
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("has no valid name"))?;
-        if RESERVED.contains(&key.as_str()) {
-            return Err(wrong("cannot be set"));
-        }
-        let mut value = HeaderValue::from_str(value).map_err(|_| wrong("has no valid value"))?;
-        value.set_sensitive(true);
-        headers.try_append(key, value).map_err(|_| wrong("is one too many"))?;
-    }
-    Ok(headers)
 }
 
 fn next_place(from: &Url, answer: &Response) -> Result<Url, McpError> {

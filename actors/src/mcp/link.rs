@@ -89,7 +89,10 @@ impl Link {
         let mut connection = self.connection.lock().await;
         match &connection.session {
             Some(session) if !session.is_over() => return Ok(Arc::clone(session)),
-            Some(_) => connection.session = None,
+            Some(_) => {
+                connection.session = None;
+                tracing::info!(label = self.server.label, reason = "ended", "MCP session closed");
+            }
             None => {}
         }
         if let Some(error) = connection.backoff.holds(Instant::now()) {
@@ -110,8 +113,9 @@ impl Link {
             }
             Err(error) => {
                 connection.backoff.failed(error.clone(), Instant::now());
-                self.common.metrics.mcp_connect_error(error.reason());
-                tracing::warn!(label, reason = error.reason(), %error, duration_ms, "no MCP session");
+                let (reason, why) = (error.reason(), own_words(&error));
+                self.common.metrics.mcp_connect_error(reason);
+                tracing::warn!(label, reason, error = why, duration_ms, "no MCP session");
                 Err(error)
             }
         }
@@ -162,7 +166,8 @@ impl Link {
             }
             Err(Fault { error, .. }) => {
                 listing.backoff.failed(error.clone(), Instant::now());
-                tracing::warn!(label, reason = error.reason(), %error, duration_ms, "no list of MCP tools");
+                let (reason, why) = (error.reason(), own_words(&error));
+                tracing::warn!(label, reason, error = why, duration_ms, "no list of MCP tools");
                 Err(error)
             }
         }
@@ -214,6 +219,11 @@ impl Link {
         let again = session.call(tool.to_owned(), arguments, context, &self.server).await;
         again.map_err(|fault| Failure::Failed(text(&fault)))
     }
+}
+
+/// An error for the log, which holds nothing that a server said.
+fn own_words(error: &McpError) -> Option<String> {
+    (!matches!(error, McpError::Protocol(_))).then(|| error.to_string())
 }
 
 fn text(fault: &Fault) -> ToolError {

@@ -5,6 +5,7 @@
 
 mod actor;
 mod backoff;
+mod client;
 mod configured;
 mod events;
 mod fault;

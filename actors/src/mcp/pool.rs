@@ -51,6 +51,8 @@ pub struct McpPool {
 struct Servers {
     arbiter: Option<Arbiter>,
     entries: HashMap<Key, Entry>,
+    /// How often an actor was asked for.
+    asked: u64,
 }
 
 /// All that makes a difference; not the label, which is a name that a request gave.
@@ -65,7 +67,7 @@ struct Key {
 struct Entry {
     address: Addr<McpActor>,
     link: Arc<Link>,
-    /// Counts the pool's answers.
+    /// Which asking was the last.
     used: u64,
 }
 
@@ -92,7 +94,8 @@ impl McpPool {
             limits: server.limits,
         };
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = servers.entries.values().map(|entry| entry.used).max().unwrap_or_default() + 1;
+        servers.asked += 1;
+        let used = servers.asked;
         if let Some(entry) = servers.entries.get_mut(&key)
             && entry.address.connected()
         {

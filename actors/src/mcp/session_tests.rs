@@ -7,7 +7,7 @@ use or_protocol::Output;
 use pretty_assertions::assert_eq;
 
 use super::fake::{Fake, User, until};
-use super::{McpCommand, McpError, McpPlace};
+use super::{McpCommand, McpError, McpPlace, McpPool};
 
 #[actix_rt::test]
 async fn all_calls_share_one_session() {
@@ -17,6 +17,24 @@ async fn all_calls_share_one_session() {
     assert!(runs.iter().all(|run| !run.failed), "{runs:?}");
     assert_eq!(fake.seen("initialize").len(), 1);
     assert!(user.metrics().contains("openresponses_mcp_sessions 1"));
+}
+
+#[actix_rt::test]
+async fn a_server_without_initialize_is_asked_what_it_knows() {
+    let fake = Fake::start().await;
+    {
+        let mut rules = fake.rules();
+        rules.modern = true;
+        rules.pages.truncate(1);
+    }
+    let user = User::of(&fake);
+    assert_eq!(user.names().await, ["a", "b"]);
+    assert_eq!(user.call("echo", "{\"x\":1}").await.output, Output::Text("{\"x\":1}".into()));
+    let call = &fake.seen("tools/call")[0];
+    assert_eq!(call.headers["mcp-protocol-version"], "2026-07-28");
+    assert_eq!(call.headers["authorization"], "Bearer hush-hush");
+    assert!(!call.headers.contains_key("mcp-session-id"));
+    assert_eq!(fake.seen("initialize").len(), 1);
 }
 
 #[actix_rt::test]
@@ -155,6 +173,12 @@ async fn a_full_pool_forgets_the_server_that_was_not_used_for_longest() {
     fake.until("DELETE", 1).await;
     let closed: Vec<_> = fake.seen("DELETE").iter().map(|s| s.headers["authorization"].clone()).collect();
     assert_eq!(closed, ["second"]);
+}
+
+#[test]
+fn all_workers_share_the_pool() {
+    fn shared<T: Send + Sync>() {}
+    shared::<McpPool>();
 }
 
 #[test]
