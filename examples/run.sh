@@ -110,6 +110,23 @@ serve_tool command "$here/command_tool.toml"
 check command_tool.py '"type":"function_call_output"' 'count_words answered: ' '\"words\": 6' -- curl -s "$tool_server/v1/responses" \
     -H 'content-type: application/json' -d '{"model": "demo", "input": "Count the words of this text."}'
 
+notes() {
+    curl -sf "$tool_server/v1/responses" -H 'content-type: application/json' \
+        -d "{\"model\": \"demo\", \"tools\": [{\"type\": \"mcp\", \"server_label\": \"notes\"}], $1}"
+}
+# Writes a note: the response ends with a request for approval, and the next one brings the answer.
+approved_note() {
+    local first asked
+    first=$(notes '"input": "Write down: buy milk"')
+    asked=$(jq -er '.output[-1] | select(.type == "mcp_approval_request").id' <<<"$first")
+    notes "\"previous_response_id\": $(jq .id <<<"$first"), \"input\": [
+        {\"type\": \"mcp_approval_response\", \"approval_request_id\": \"$asked\", \"approve\": true}]"
+}
+serve_tool mcp "$here/mcp.toml"
+check mcp_server.py '"type":"mcp_list_tools"' '"name":"write_note"' '"type":"mcp_call"' '"output":"water the plants"' -- \
+    notes '"input": "Read me the list"'
+check 'mcp_server.py: an approval' '"type":"mcp_call"' '"approval_request_id":"mcpr_' '"output":"note 2 is written: ' -- approved_note
+
 chromium=${CHROMIUM:-$(command -v chromium || true)}
 if [ -n "$chromium" ]; then
     check browser.html 'You said: "Hello browser"' -- browser

@@ -1,9 +1,9 @@
 """A real MCP server for tests: fastmcp over streamable HTTP, behind a bearer token, with counters.
 
-    python server.py PORT_FILE [--name NAME] [--token TOKEN] [--page-size N] [--json]
+    python server.py PORT_FILE [--port N] [--name NAME] [--token TOKEN] [--page-size N] [--json]
 
-listens on a free loopback port, writes it to PORT_FILE, and serves `/mcp` until it is stopped. `GET /counters` needs no
-token. Two of them have the same tools, whatever their names: that makes a clash.
+listens on a free loopback port or the given one, writes it to PORT_FILE, and serves `/mcp` until it is stopped.
+`GET /counters` needs no token. Two of them have the same tools, whatever their names: that makes a clash.
 """
 
 import argparse
@@ -176,6 +176,7 @@ async def answer(send, status, body, *headers):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("port_file")
+    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--name", default="notebook")
     parser.add_argument("--token", default="", help="without one everybody is let in")
     parser.add_argument("--page-size", type=int, help="tools on one page of tools/list")
@@ -185,7 +186,7 @@ def main():
     server = FastMCP(given.name, list_page_size=given.page_size)
     tools(server, count)
     app = Gate(server.http_app(path="/mcp", json_response=given.json), count, given.token)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", given.port))
     with open(given.port_file + ".part", "w") as file:
         file.write(str(listener.getsockname()[1]))
     os.rename(given.port_file + ".part", given.port_file)

@@ -38,6 +38,8 @@ fi
 
 # shellcheck source=/dev/null
 source "$here/install.sh"
+# shellcheck source=/dev/null
+source "$repo/tests/mcp/install.sh"
 
 start_upstream() {
     python3 "$here/upstream/upstream.py" "$work/port" 2>"$work/upstream.err" &
@@ -46,7 +48,16 @@ start_upstream() {
     export UPSTREAM_KEY=upstream-key SERVER_KEY=client-key
 }
 
-# Starts a server with the given names of reasoning events; its address is in $url.
+start_notebook() {
+    install_mcp_python
+    export MCP_TOKEN=s3cret
+    "$mcp_python" "$repo/tests/mcp/server.py" "$work/notebook" --token "$MCP_TOKEN" 2>"$work/notebook.err" &
+    pids+=($!)
+    notebook=127.0.0.1:$(await "$work/notebook" '^[0-9]+$')
+    export MCP_URL=http://$notebook/mcp
+}
+
+# Starts a server with the given names of reasoning events and offer of an MCP server; its address is in $url.
 start_server() {
     local dir=$work/$1
     mkdir "$dir"
@@ -59,6 +70,9 @@ start_server() {
         provider anthropic "$upstream/anthropic/v1"
         provider gemini "$upstream/gemini/v1beta"
         provider ollama "$upstream/ollama"
+        printf '[security]\nallow_private_hosts = ["%s"]\n' "$notebook"
+        printf '[mcp.own]\nurl = "%s"\nheaders = { authorization = "Bearer %s" }\n' "$MCP_URL" "$MCP_TOKEN"
+        printf 'allowed_tools = ["add"]\nrequire_approval = "never"\noffer = "%s"\n' "$2"
         printf '[tools.tide_table]\nkind = "command"\ndescription = "Tides of a harbour"\n'
         printf 'env = ["TOOL_RUNS"]\n'
         printf 'command = ["/bin/sh", "-c", "cat >/dev/null; echo $OPENRESPONSES_RESPONSE_ID >>$TOOL_RUNS; echo high at noon"]\n'
@@ -100,9 +114,10 @@ export PYTHONDONTWRITEBYTECODE=1
 export TOOL_RUNS=$work/runs
 touch "$TOOL_RUNS"
 start_upstream
-start_server spec
+start_notebook
+start_server spec requested
 export SERVER_URL=$url
-start_server openai
+start_server openai always
 export SERVER_URL_OPENAI_EVENTS=$url
 suites=("$@")
 [ ${#suites[@]} -eq 0 ] && suites=(python node)

@@ -94,14 +94,18 @@ impl McpFunction {
         }
     }
 
-    /// As the client is shown it.
+    /// As the client is shown it. What the server does not say is left out: there are clients that refuse null.
     fn listing(&self) -> Value {
-        json!({
-            "annotations": self.annotations,
-            "description": self.description,
-            "input_schema": self.input_schema,
-            "name": self.name,
-        })
+        let mut listing = Map::new();
+        if let Some(annotations) = &self.annotations {
+            listing.insert("annotations".into(), annotations.clone().into());
+        }
+        if let Some(description) = &self.description {
+            listing.insert("description".into(), description.as_str().into());
+        }
+        listing.insert("input_schema".into(), self.input_schema.clone().into());
+        listing.insert("name".into(), self.name.as_str().into());
+        listing.into()
     }
 }
 

@@ -3,7 +3,8 @@
     python3 upstream.py PORT_FILE
 
 listens on a free loopback port, writes it to PORT_FILE, and serves `/<kind>/…` until it is stopped. The key it takes
-is `upstream-key`; another one gets the wire's 401. What it answers is in `model.py`, how in `wires`.
+is `upstream-key`; another one gets the wire's 401. What it answers is in `model.py`, how in `wires`. `GET /asked` has
+the last requests for an answer.
 """
 
 import json
@@ -11,6 +12,7 @@ import os
 import sys
 import time
 import traceback
+from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from model import Refused, answer
@@ -25,6 +27,8 @@ class Server(ThreadingHTTPServer):
 
 
 KEY = "upstream-key"
+# The last requests for an answer, the newest last.
+ASKED = deque(maxlen=32)
 # Before each frame of a slow answer, in seconds; `demo-slow` is as slow.
 PAUSE = 0.1
 # The counters, by the end of their paths, and the member of their answers.
@@ -47,6 +51,8 @@ class Upstream(BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.path.partition("?")[0]
+        if path == "/asked":
+            return self.reply(200, list(ASKED))
         wire = next((wire for wire in WIRES if path.split("/")[1] == wire.path.split("/")[1]), None)
         if wire is None or path not in LISTS:
             return self.reply(404, {"error": f"no such path: {self.path}"})
@@ -64,6 +70,7 @@ class Upstream(BaseHTTPRequestHandler):
             if wire.key(self.headers) != KEY:
                 raise Refused(401, "scripted: wrong key")
             body = json.loads(raw)
+            ASKED.append(body)
             if counter:
                 body = body.get("generateContentRequest", body)
                 assert not SAMPLING.keys() & body.keys(), "a counter takes no more than the prompt"

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use or_protocol::{
     FunctionCall, FunctionCallOutput, Item, ItemStatus, McpApprovalResponse, OtherItem, Output, Path,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Mcp;
 use super::items::{McpState, call_of, calls_server, state_of, text};
@@ -215,26 +215,46 @@ fn result(call: &OtherItem) -> Option<Output> {
         return None;
     }
     if let Some(error) = call.0.get("error").filter(|error| !error.is_null()) {
-        // Newer clients know errors with members of their own.
-        let text = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-        return Some(Output::Text(text));
+        return Some(error_of(error));
     }
     Some(text(call, "output").map_or_else(|| Output::Text(NO_RESULT.into()), parts))
+}
+
+/// What an item shows as its error: a text, or an object of OpenAI's with `content` or a `message`.
+fn error_of(error: &Value) -> Output {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let content = error.get("content").and_then(Value::as_array);
+    let texts = content.and_then(|blocks| blocks.iter().map(|block| text(block.get("text")?)).collect());
+    let texts = texts.map(|texts: Vec<String>| Output::Text(texts.join("\n")));
+    let as_parts = || {
+        let part = |block: &Value| match block.get("text") {
+            Some(text) => json!({"type": "input_text", "text": text}),
+            None => block.clone(),
+        };
+        decoded(content?.iter().map(part).collect())
+    };
+    texts.or_else(as_parts).unwrap_or_else(|| {
+        let said = text(error).or_else(|| text(error.get("message")?));
+        Output::Text(said.unwrap_or_else(|| error.to_string()))
+    })
 }
 
 /// The way back from the form in which items show parts.
 fn parts(shown: &str) -> Output {
     let read = || {
         let mut object: Map<String, Value> = serde_json::from_str(shown).ok()?;
-        let parts = object.remove("content_parts").filter(|_| object.is_empty())?;
-        let item = serde_json::json!({"type": "function_call_output", "call_id": "-", "output": parts});
-        match or_protocol::decode_item(item, Path::Root) {
-            Ok(Item::FunctionCallOutput(output)) => Some(output.output),
-            Ok(_) | Err(_) => None,
-        }
+        decoded(object.remove("content_parts").filter(|_| object.is_empty())?)
     };
     let read = if shown.starts_with("{\"content_parts\":") { read() } else { None };
     read.unwrap_or_else(|| Output::Text(shown.to_owned()))
+}
+
+fn decoded(parts: Value) -> Option<Output> {
+    let item = json!({"type": "function_call_output", "call_id": "-", "output": parts});
+    match or_protocol::decode_item(item, Path::Root) {
+        Ok(Item::FunctionCallOutput(output)) => Some(output.output),
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// The tools of a server as a `mcp_list_tools` item shows them.

@@ -85,18 +85,20 @@ pub(super) fn shown(output: &Output) -> String {
     }
 }
 
-/// The text of an error; parts of an error have no place of their own.
-fn error_text(output: &Output) -> String {
-    match output {
-        Output::Text(text) => text.clone(),
+/// An error in the form of OpenAI's API. Its content is MCP's, but for parts that are no text.
+fn shown_error(output: &Output) -> Value {
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let content: Vec<Value> = match output {
+        Output::Text(whole) => vec![text(whole)],
         Output::Parts(parts) => {
-            let text = |part: &ContentPart| match part {
-                ContentPart::InputText { text } => Some(text.clone()),
-                _ => None,
+            let shown = |part: &ContentPart| match part {
+                ContentPart::InputText { text: words } => text(words),
+                other => json!(other),
             };
-            parts.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+            parts.iter().map(shown).collect()
         }
-    }
+    };
+    json!({"type": "mcp_tool_execution_error", "content": content})
 }
 
 impl Assembly {
@@ -200,11 +202,11 @@ impl Assembly {
         self.waiting.retain(|at| *at != index);
         let Some(Item::Other(call)) = self.output.get_mut(index) else { return };
         let (status, key, value) = match result.failed {
-            true => ("failed", "error", error_text(&result.output)),
-            false => ("completed", "output", shown(&result.output)),
+            true => ("failed", "error", shown_error(&result.output)),
+            false => ("completed", "output", shown(&result.output).into()),
         };
         call.0.insert("status".into(), status.into());
-        call.0.insert(key.into(), value.into());
+        call.0.insert(key.into(), value);
         self.mcp_event(index, &format!("response.mcp_call.{status}"), None, w);
         // It has said how it ended.
         self.announce(index, Ending::Completed, w);

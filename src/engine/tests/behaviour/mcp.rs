@@ -95,8 +95,39 @@ fn a_call_that_failed_says_why_to_both() {
     assert_eq!(json!(output.output), json!("no"));
     feed(&mut played, [text(0, "Sorry."), stop()]);
     assert!(played.types().contains(&"mcp_call.failed".to_owned()));
-    let want = json!({"status": "failed", "error": "no", "output": null, "arguments": "{}"});
+    let error = json!({"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": "no"}]});
+    let want = json!({"status": "failed", "error": error, "output": null, "arguments": "{}"});
     check_item(&played.response()["output"][0], want);
+}
+
+/// `error` of a call in the input, and what the model is told.
+#[track_caller]
+fn check_error(error: serde_json::Value, want: serde_json::Value) {
+    let call = json!({"type": "mcp_call", "id": "mcp_1", "server_label": "s", "name": "ask",
+        "arguments": "{}", "status": "failed", "error": error});
+    let later = play(mcp_spec(json!({ "input": [call] }), known(&[])), []);
+    let Some(Item::FunctionCallOutput(output)) = later.engine.context().last() else { panic!() };
+    assert_eq!(json!(output.output), want);
+}
+
+#[test]
+fn an_error_in_any_form_is_told_to_a_later_model() {
+    check_error(json!("no"), json!("no"));
+    check_error(json!({"type": "http_error", "code": 404, "message": "gone"}), json!("gone"));
+    check_error(json!({"type": "new"}), json!(r#"{"type":"new"}"#));
+    let content = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
+    check_error(json!({"type": "mcp_tool_execution_error", "content": content}), json!("a\nb"));
+}
+
+#[test]
+fn parts_of_an_error_reach_the_model() {
+    let mut played = say(known(&[]), ask(0).into_iter().chain([stop()]));
+    let image = json!({"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "auto"});
+    let parts = json!([{"type": "input_text", "text": "no"}, image]);
+    let result = serde_json::from_value(json!({"output": parts, "failed": true})).unwrap();
+    played.feed(Input::ToolDone { index: 0, result });
+    let Some(Item::FunctionCallOutput(output)) = played.engine.context().last() else { panic!() };
+    assert_eq!(json!(output.output), parts);
 }
 
 #[test]
@@ -138,7 +169,7 @@ fn a_cancelled_response_leaves_no_call_open() {
     played.hosted_events();
     let output = &played.response()["output"];
     assert_eq!((&output[0]["status"], &output[1]["status"]), (&json!("failed"), &json!("completed")));
-    assert!(output[0]["error"].as_str().unwrap().contains("not known"));
+    assert!(output[0]["error"]["content"][0]["text"].as_str().unwrap().contains("not known"));
 }
 
 #[test]
