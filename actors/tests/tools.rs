@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Actor as _;
-use or_actors::mcp::{AddressGuard, McpPool, McpServers};
+use or_actors::mcp::{AddressGuard, McpBounds, McpPool, McpServers};
 use or_actors::metrics::Metrics;
 use or_actors::store::{SledOptions, SledStore};
 use or_actors::tools::{AnyTool, FunctionTool, Registry, ToolActor, ToolContext, ToolSpec};
@@ -49,7 +49,8 @@ fn node(folder: &std::path::Path) -> Arc<Node> {
     let store = SledStore::open(SledOptions::new(folder)).unwrap();
     let tools = Arc::new(Registry::new([AnyTool::Rust(Arc::new(tool))]).unwrap());
     let metrics = Metrics::new().unwrap();
-    let mcp = McpServers::new(McpPool::new(AddressGuard::new(&[]), metrics.clone()), BTreeMap::new());
+    let mcp = McpPool::new(AddressGuard::new(&[]), metrics.clone(), McpBounds::default());
+    let mcp = McpServers::new(mcp, BTreeMap::new(), None);
     Arc::new(Node::new(BTreeMap::new(), limits, store, tools, mcp, metrics))
 }
 

@@ -29,7 +29,7 @@ pub use cli::{Cli, Command};
 pub use env::Env;
 pub use error::{ConfigError, Origin};
 pub use load::Overrides;
-pub use mcp::{ApprovalLists, ApprovalWord, McpConfig, McpRunner, RequireApproval, ResolvedMcp};
+pub use mcp::{ApprovalLists, ApprovalWord, McpConfig, McpLimits, McpRunner, RequireApproval, ResolvedMcp};
 pub use provider::{HeaderValue, ProviderConfig, ProviderKind};
 pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved};
 pub use routes::{Pattern, Route, Target, built_in_routes};
@@ -55,6 +55,7 @@ pub struct Config {
     /// By label.
     pub mcp: BTreeMap<String, McpConfig>,
     pub tool_limits: ToolLimits,
+    pub mcp_limits: McpLimits,
     /// The user's own routes; the built-in ones are added by [`Config::pick`].
     pub routes: Vec<Route>,
 }
@@ -71,6 +72,7 @@ impl Default for Config {
             tools: BTreeMap::new(),
             mcp: BTreeMap::new(),
             tool_limits: ToolLimits::default(),
+            mcp_limits: McpLimits::default(),
             routes: Vec::new(),
         }
     }

@@ -1,9 +1,10 @@
 //! The MCP servers of the configuration.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use or_actors::mcp::{
-    AddressGuard, ConfiguredMcp, McpCommand, McpLimits, McpPlace, McpPool, McpServer, McpServers,
+    AddressGuard, ConfiguredMcp, McpBounds, McpCommand, McpLimits, McpPlace, McpPool, McpServer, McpServers,
 };
 use or_actors::metrics::Metrics;
 use or_protocol::{McpApproval, McpFilter};
@@ -14,11 +15,28 @@ use crate::config::{ApprovalWord, RequireApproval, Resolved, ResolvedMcp, Secret
 /// The MCP servers of the configuration.
 pub(crate) fn mcp(resolved: &Resolved, metrics: Metrics) -> McpServers {
     let guard = AddressGuard::new(&resolved.config.security.allow_private_hosts);
-    let configured = resolved.mcp.iter().map(|(label, mcp)| (label.clone(), configured(label, mcp)));
-    McpServers::new(McpPool::new(guard, metrics), configured.collect())
+    let config = &resolved.config.mcp_limits;
+    let bounds = McpBounds {
+        idle: Duration::from_secs(config.idle_timeout_s),
+        servers: config.max_sessions,
+        list_age: Duration::from_secs(config.list_max_age_s),
+    };
+    let limits = McpLimits {
+        connect_timeout: Duration::from_secs(config.connect_timeout_s),
+        list_timeout: Duration::from_secs(config.list_timeout_s),
+        call_timeout: Duration::from_secs(config.timeout_s),
+        max_output_bytes: config.max_output_bytes,
+        max_tools: config.max_tools,
+        max_definition_bytes: config.max_definition_bytes,
+        max_concurrent: config.max_concurrent,
+    };
+    let configured = |(label, mcp): (&String, _)| (label.clone(), configured(label, mcp, limits));
+    let configured = resolved.mcp.iter().map(configured).collect();
+    let by_url = config.request_urls.then_some(limits);
+    McpServers::new(McpPool::new(guard, metrics, bounds), configured, by_url)
 }
 
-fn configured(label: &str, mcp: &ResolvedMcp) -> ConfiguredMcp {
+fn configured(label: &str, mcp: &ResolvedMcp, limits: McpLimits) -> ConfiguredMcp {
     let config = &mcp.config;
     let exposed = |list: &[(String, Secret)]| {
         list.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
@@ -38,7 +56,7 @@ fn configured(label: &str, mcp: &ResolvedMcp) -> ConfiguredMcp {
         call_timeout: config.timeout(),
         max_output_bytes: config.max_output_bytes,
         max_concurrent: config.max_concurrent,
-        ..McpLimits::default()
+        ..limits
     };
     let headers = exposed(&mcp.headers);
     let server = McpServer { label: label.to_owned(), place, headers, trusted: true, limits };

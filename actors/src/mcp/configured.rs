@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use or_protocol::McpApproval;
 
-use super::{McpPool, McpServer};
+use super::{McpLimits, McpPool, McpServer};
 use crate::tools::Offer;
 
 /// An MCP server that the operator has named.
@@ -28,13 +28,19 @@ pub struct ConfiguredMcp {
 pub struct McpServers {
     /// Clients.
     pub pool: McpPool,
+    /// Limits of a server that a request names by URL; `None`: none may.
+    pub(super) by_url: Option<McpLimits>,
     configured: BTreeMap<String, ConfiguredMcp>,
 }
 
 impl McpServers {
-    /// `configured`: by label.
-    pub fn new(pool: McpPool, configured: BTreeMap<String, ConfiguredMcp>) -> Self {
-        Self { pool, configured }
+    /// `configured`: by label. `by_url`: limits of a server that a request names by URL; `None`: none may.
+    pub fn new(
+        pool: McpPool,
+        configured: BTreeMap<String, ConfiguredMcp>,
+        by_url: Option<McpLimits>,
+    ) -> Self {
+        Self { pool, configured, by_url }
     }
 
     /// The operator's server of that label.

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::pool::Bounds;
-use super::{AddressGuard, McpError, McpLimits, McpPlace, McpPool, McpServer, McpTool};
+use super::{AddressGuard, McpBounds, McpError, McpLimits, McpPlace, McpPool, McpServer, McpTool};
 use crate::metrics::Metrics;
 use crate::tools::{ToolContext, ToolRun};
 use crate::{CallMcpTool, ListMcpTools};
@@ -333,7 +332,7 @@ impl User {
         };
         change(&mut server);
         let metrics = Metrics::new().unwrap();
-        let pool = McpPool::new(AddressGuard::new(allowed), metrics.clone());
+        let pool = McpPool::new(AddressGuard::new(allowed), metrics.clone(), McpBounds::default());
         Self { pool: Arc::new(pool), server: Arc::new(server), metrics }
     }
 
@@ -385,8 +384,8 @@ impl User {
 
     /// The same server, in a pool with other bounds.
     pub(super) fn bounded(self, idle: Duration, servers: usize) -> Self {
-        let bounds = Bounds { idle, servers };
-        let pool = McpPool::with_bounds(AddressGuard::default(), self.metrics.clone(), bounds);
+        let bounds = McpBounds { idle, servers, ..McpBounds::default() };
+        let pool = McpPool::new(AddressGuard::default(), self.metrics.clone(), bounds);
         Self { pool: Arc::new(pool), ..self }
     }
 }

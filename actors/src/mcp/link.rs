@@ -18,10 +18,6 @@ use super::{McpError, McpServer, McpTool};
 use crate::summary::millis;
 use crate::tools::{Failure, ToolContext, ToolError};
 
-/// A list of tools is asked for again after so long, whether or not the server would say that it changed: its word
-/// can get lost, and servers without sessions cannot give it.
-const MAX_AGE: Duration = Duration::from_secs(5 * 60);
-
 /// One server with one credential.
 pub(super) struct Link {
     pub(super) server: Arc<McpServer>,
@@ -53,10 +49,10 @@ struct Known {
 }
 
 impl Known {
-    fn fits(&self, session: &Arc<Session>) -> bool {
+    fn fits(&self, session: &Arc<Session>, max_age: Duration) -> bool {
         self.session.ptr_eq(&Arc::downgrade(session))
             && self.changes == session.changes()
-            && self.at.elapsed() < MAX_AGE
+            && self.at.elapsed() < max_age
     }
 }
 
@@ -135,7 +131,7 @@ impl Link {
         let mut listing = self.listing.lock().await;
         let mut session = self.session().await?;
         if let Some(known) = &listing.known
-            && known.fits(&session)
+            && known.fits(&session, self.common.bounds.list_age)
         {
             return Ok(Arc::clone(&known.tools));
         }

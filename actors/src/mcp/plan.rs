@@ -7,12 +7,13 @@ use futures_util::future::join_all;
 use or_adapters::Note;
 use or_engine::{Context, Mcp, McpFunction, listed_tools};
 use or_protocol::{
-    ApiError, ErrorKind, FunctionTool, Item, McpApproval, McpFilter, McpTool as RequestTool, Tool, ToolChoice,
+    ApiError, FunctionTool, Item, McpApproval, McpFilter, McpTool as RequestTool, Tool, ToolChoice,
 };
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use super::{ConfiguredMcp, McpError, McpLimits, McpPlace, McpServer, McpServers, McpTool};
+use super::resolve::{refused, resolve};
+use super::{ConfiguredMcp, McpError, McpPlace, McpServer, McpServers, McpTool};
 use crate::{ListMcpTools, ProviderSpec};
 
 /// What a request says that decides about its servers.
@@ -133,13 +134,7 @@ fn requested<'a>(
             continue;
         }
         let label = &tool.server_label;
-        let (server, configured) = match &tool.server_url {
-            Some(url) => (given(tool, url), None),
-            None => {
-                let configured = servers.configured(label).ok_or_else(|| unknown(index, label))?;
-                (as_configured(configured, tool, index)?, Some(configured))
-            }
-        };
+        let (server, configured) = resolve(servers, tool, index)?;
         let listed = listed(tool, asked);
         let listed_before = listed.is_some();
         requested.push(Candidate {
@@ -188,43 +183,6 @@ fn always<'a>(servers: &'a McpServers, tools: &[Tool]) -> Vec<Candidate<'a>> {
         listed_before: false,
     };
     servers.always().filter(|(label, _)| !named(label)).map(candidate).collect()
-}
-
-/// A server as a request describes it.
-fn given(tool: &RequestTool, url: &str) -> Arc<McpServer> {
-    Arc::new(McpServer {
-        label: tool.server_label.clone(),
-        place: McpPlace::Url(url.to_owned()),
-        headers: headers(tool),
-        trusted: false,
-        limits: McpLimits::default(),
-    })
-}
-
-fn headers(tool: &RequestTool) -> Vec<(String, String)> {
-    let bearer =
-        tool.authorization.as_ref().map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
-    tool.headers.clone().into_iter().chain(bearer).collect()
-}
-
-/// An operator's server; a request may bring credentials of its own, which take the place of the operator's.
-fn as_configured(
-    configured: &ConfiguredMcp,
-    tool: &RequestTool,
-    index: usize,
-) -> Result<Arc<McpServer>, ApiError> {
-    let own = headers(tool);
-    if own.is_empty() {
-        return Ok(Arc::clone(&configured.server));
-    }
-    if matches!(configured.server.place, McpPlace::Command(_)) {
-        let text = format!("The MCP server '{}' takes no headers.", tool.server_label);
-        return Err(ApiError::invalid("invalid_value", format!("tools[{index}].headers"), text));
-    }
-    let mut server = McpServer::clone(&configured.server);
-    server.headers.retain(|(name, _)| !own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
-    server.headers.extend(own);
-    Ok(Arc::new(server))
 }
 
 async fn list(servers: &McpServers, candidate: &Candidate<'_>) -> Result<Arc<Vec<McpTool>>, McpError> {
@@ -369,31 +327,4 @@ fn check_choice(mcp: &Mcp, choice: &ToolChoice) -> Result<(), ApiError> {
         }
     }
     Ok(())
-}
-
-fn unknown(index: usize, label: &str) -> ApiError {
-    let text = format!("No MCP server '{label}' is configured on this server; give its 'server_url'.");
-    ApiError::invalid("mcp_server_not_found", format!("tools[{index}].server_label"), text)
-}
-
-/// A server that does not list its tools, as the client is told.
-fn refused(error: &McpError, index: usize, tool: &RequestTool) -> ApiError {
-    let label = &tool.server_label;
-    tracing::warn!(label, reason = error.reason(), %error, "an MCP server gives no tools");
-    let text = format!("Error retrieving tool list from MCP server: '{label}'. Reason: {error}.");
-    // The client's own credentials; otherwise it could do nothing about it.
-    let own = tool.server_url.is_some() || tool.authorization.is_some() || !tool.headers.is_empty();
-    let (kind, code, param) = match error {
-        McpError::Unauthorized { .. } if own => (ErrorKind::Unauthorized, "mcp_unauthorized", ""),
-        McpError::Unauthorized { .. } => (ErrorKind::McpServer, "mcp_unauthorized", ""),
-        McpError::Refused(_) => (ErrorKind::InvalidRequest, "mcp_server_not_allowed", ".server_url"),
-        McpError::TimedOut(_) => (ErrorKind::McpServer, "mcp_server_timeout", ""),
-        McpError::Unreachable(_)
-        | McpError::Http { .. }
-        | McpError::Protocol(_)
-        | McpError::TooLarge(_)
-        | McpError::Broken => (ErrorKind::McpServer, "mcp_server_error", ""),
-        McpError::Gone | McpError::Internal => return ApiError::internal(),
-    };
-    ApiError::new(kind, text).with_code(code).with_param(format!("tools[{index}]{param}"))
 }

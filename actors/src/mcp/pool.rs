@@ -13,20 +13,28 @@ use crate::tools::Group;
 
 /// How much the pool keeps.
 #[derive(Clone, Copy)]
-pub(super) struct Bounds {
-    /// A session that nobody uses for so long is closed.
-    pub(super) idle: Duration,
-    /// Servers; above, those that were not used for longest are forgotten, unless they are in use.
-    pub(super) servers: usize,
+pub struct McpBounds {
+    /// A session that nobody uses for so long is closed. Default: 5 minutes.
+    pub idle: Duration,
+    /// Servers; above, those that were not used for longest are forgotten, unless they are in use. Default: 256.
+    pub servers: usize,
+    /// A list of tools is asked for again after so long, whether or not the server would say that it changed: its
+    /// word can get lost, and servers without sessions cannot give it. Default: 5 minutes.
+    pub list_age: Duration,
 }
 
-const BOUNDS: Bounds = Bounds { idle: Duration::from_secs(5 * 60), servers: 256 };
+impl Default for McpBounds {
+    fn default() -> Self {
+        let minutes = Duration::from_secs(5 * 60);
+        Self { idle: minutes, servers: 256, list_age: minutes }
+    }
+}
 
 /// What all servers share.
 pub(super) struct Common {
     pub(super) guard: Arc<AddressGuard>,
     pub(super) metrics: Metrics,
-    pub(super) bounds: Bounds,
+    pub(super) bounds: McpBounds,
     /// The programs that run.
     programs: Mutex<Vec<Weak<Group>>>,
 }
@@ -73,11 +81,7 @@ struct Entry {
 
 impl McpPool {
     /// An empty pool.
-    pub fn new(guard: AddressGuard, metrics: Metrics) -> Self {
-        Self::with_bounds(guard, metrics, BOUNDS)
-    }
-
-    pub(super) fn with_bounds(guard: AddressGuard, metrics: Metrics, bounds: Bounds) -> Self {
+    pub fn new(guard: AddressGuard, metrics: Metrics, bounds: McpBounds) -> Self {
         let common = Common { guard: Arc::new(guard), metrics, bounds, programs: Mutex::default() };
         Self { common: Arc::new(common), servers: Mutex::default() }
     }

@@ -1,0 +1,95 @@
+//! From a tool of a request to the server that it means, and from that server's refusal to an error.
+
+use std::sync::Arc;
+
+use or_protocol::{ApiError, ErrorKind, McpTool as RequestTool};
+
+use super::{ConfiguredMcp, McpError, McpLimits, McpPlace, McpServer, McpServers};
+
+/// The server that a tool of the request means, and the operator's word on it.
+///
+/// # Errors
+/// 400 if there is no such server, or the tool may not name it.
+pub(super) fn resolve<'a>(
+    servers: &'a McpServers,
+    tool: &RequestTool,
+    index: usize,
+) -> Result<(Arc<McpServer>, Option<&'a ConfiguredMcp>), ApiError> {
+    let label = &tool.server_label;
+    match (&tool.server_url, servers.by_url) {
+        (Some(url), Some(limits)) => Ok((given(tool, url, limits), None)),
+        (Some(_), None) => {
+            let text = "This server calls no MCP servers by URL; name a configured one by its label alone.";
+            let param = format!("tools[{index}].server_url");
+            Err(ApiError::invalid("mcp_server_not_allowed", param, text))
+        }
+        (None, _) => {
+            let configured = servers.configured(label).ok_or_else(|| unknown(index, label))?;
+            Ok((as_configured(configured, tool, index)?, Some(configured)))
+        }
+    }
+}
+
+/// A server as a request describes it.
+fn given(tool: &RequestTool, url: &str, limits: McpLimits) -> Arc<McpServer> {
+    Arc::new(McpServer {
+        label: tool.server_label.clone(),
+        place: McpPlace::Url(url.to_owned()),
+        headers: headers(tool),
+        trusted: false,
+        limits,
+    })
+}
+
+fn headers(tool: &RequestTool) -> Vec<(String, String)> {
+    let bearer =
+        tool.authorization.as_ref().map(|token| ("authorization".to_owned(), format!("Bearer {token}")));
+    tool.headers.clone().into_iter().chain(bearer).collect()
+}
+
+/// An operator's server; a request may bring credentials of its own, which take the place of the operator's.
+fn as_configured(
+    configured: &ConfiguredMcp,
+    tool: &RequestTool,
+    index: usize,
+) -> Result<Arc<McpServer>, ApiError> {
+    let own = headers(tool);
+    if own.is_empty() {
+        return Ok(Arc::clone(&configured.server));
+    }
+    if matches!(configured.server.place, McpPlace::Command(_)) {
+        let text = format!("The MCP server '{}' takes no headers.", tool.server_label);
+        return Err(ApiError::invalid("invalid_value", format!("tools[{index}].headers"), text));
+    }
+    let mut server = McpServer::clone(&configured.server);
+    server.headers.retain(|(name, _)| !own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
+    server.headers.extend(own);
+    Ok(Arc::new(server))
+}
+
+fn unknown(index: usize, label: &str) -> ApiError {
+    let text = format!("No MCP server '{label}' is configured on this server; give its 'server_url'.");
+    ApiError::invalid("mcp_server_not_found", format!("tools[{index}].server_label"), text)
+}
+
+/// A server that does not list its tools, as the client is told.
+pub(super) fn refused(error: &McpError, index: usize, tool: &RequestTool) -> ApiError {
+    let label = &tool.server_label;
+    tracing::warn!(label, reason = error.reason(), %error, "an MCP server gives no tools");
+    let text = format!("Error retrieving tool list from MCP server: '{label}'. Reason: {error}.");
+    // The client's own credentials; otherwise it could do nothing about it.
+    let own = tool.server_url.is_some() || tool.authorization.is_some() || !tool.headers.is_empty();
+    let (kind, code, param) = match error {
+        McpError::Unauthorized { .. } if own => (ErrorKind::Unauthorized, "mcp_unauthorized", ""),
+        McpError::Unauthorized { .. } => (ErrorKind::McpServer, "mcp_unauthorized", ""),
+        McpError::Refused(_) => (ErrorKind::InvalidRequest, "mcp_server_not_allowed", ".server_url"),
+        McpError::TimedOut(_) => (ErrorKind::McpServer, "mcp_server_timeout", ""),
+        McpError::Unreachable(_)
+        | McpError::Http { .. }
+        | McpError::Protocol(_)
+        | McpError::TooLarge(_)
+        | McpError::Broken => (ErrorKind::McpServer, "mcp_server_error", ""),
+        McpError::Gone | McpError::Internal => return ApiError::internal(),
+    };
+    ApiError::new(kind, text).with_code(code).with_param(format!("tools[{index}]{param}"))
+}
