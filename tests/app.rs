@@ -10,6 +10,10 @@ mod binary;
 mod client;
 #[path = "support/fake.rs"]
 mod fake;
+#[path = "support/mcp_bench.rs"]
+mod mcp_bench;
+#[path = "support/mcp_server.rs"]
+mod mcp_server;
 #[path = "support/memory.rs"]
 mod memory;
 #[path = "support/slow_store.rs"]
@@ -40,6 +44,24 @@ mod input_tokens;
 mod keys;
 #[path = "app/limits.rs"]
 mod limits;
+#[path = "app/mcp.rs"]
+mod mcp;
+#[path = "app/mcp_addresses.rs"]
+mod mcp_addresses;
+#[path = "app/mcp_approvals.rs"]
+mod mcp_approvals;
+#[path = "app/mcp_configured.rs"]
+mod mcp_configured;
+#[path = "app/mcp_errors.rs"]
+mod mcp_errors;
+#[path = "app/mcp_loops.rs"]
+mod mcp_loops;
+#[path = "app/mcp_provider.rs"]
+mod mcp_provider;
+#[path = "app/mcp_restart.rs"]
+mod mcp_restart;
+#[path = "app/mcp_secrets.rs"]
+mod mcp_secrets;
 #[path = "app/metrics.rs"]
 mod metrics;
 #[path = "app/model_discovery.rs"]

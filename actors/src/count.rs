@@ -134,7 +134,7 @@ async fn counted(
     let choice = settings.tool_choice.clone();
     let (provider_spec, owner) = (Arc::clone(&job.provider), job.owner.clone());
     let asked =
-        Asked { provider: &provider_spec, owner: &owner, choice: &choice, context: &context.items, own: &[] };
+        Asked { provider: &provider_spec, owner: &owner, choice: &choice, context: &context, own: &[] };
     let plan = plan(&node.mcp, &mut settings.tools, &asked).await?;
     context.items = plan.mcp.for_model(context.items);
     context.notes.extend(plan.notes);

@@ -200,8 +200,8 @@ impl Drive {
         let previous = self.request.previous.as_deref();
         let (store, input, keep) = (&self.links.store, std::mem::take(&mut job.body.input), job.body.store);
         let load = references::load(store, &self.request.id, previous, &self.request.owner, input, keep);
-        let (context, input_json) = load.await?;
-        self.notes = context.notes;
+        let (mut context, input_json) = load.await?;
+        self.notes = std::mem::take(&mut context.notes);
         self.input_json = input_json;
         if let Some(body) = new {
             self.resume = Some(ResumeData::new(&job, body, &self.request));
@@ -210,7 +210,7 @@ impl Drive {
         }
         let mut body = job.body;
         let mut approved = false;
-        let ready = self.ready(&mut body.settings, &context.items, context.input_from, &[]).await;
+        let ready = self.ready(&mut body.settings, &context, &[]).await;
         let (server_tools, mcp, instead) = match ready {
             Ok((server_tools, mcp)) => {
                 approved = !mcp.approved.is_empty();

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use or_engine::{Mcp, find_answers};
+use or_engine::{Context, Mcp, find_answers};
 use or_protocol::{ApiError, ErrorKind, Item, Settings, Tool};
 use tokio::time::sleep;
 
@@ -30,13 +30,12 @@ impl Drive {
     pub(crate) async fn ready(
         &mut self,
         settings: &mut Settings,
-        context: &[Item],
-        input_from: usize,
+        context: &Context,
         own: &[Item],
     ) -> Result<(BTreeSet<String>, Mcp), Unready> {
         let mut names = self.links.node.tools.plan(&mut settings.tools, &settings.tool_choice);
         // Boxed: every loop would carry the room for it to its end.
-        let plan = Box::pin(self.ready_mcp(settings, context, input_from, own)).await?;
+        let plan = Box::pin(self.ready_mcp(settings, context, own)).await?;
         names.extend(plan.functions);
         self.notes.extend(plan.notes);
         self.runners = plan.runners;
@@ -48,12 +47,11 @@ impl Drive {
     async fn ready_mcp(
         &mut self,
         settings: &mut Settings,
-        context: &[Item],
-        input_from: usize,
+        context: &Context,
         own: &[Item],
     ) -> Result<Plan, Unready> {
         let node = Arc::clone(&self.links.node);
-        if !uses_mcp(&node.mcp, &settings.tools, context) {
+        if !uses_mcp(&node.mcp, &settings.tools, &context.items) {
             return Ok(Plan::default());
         }
         let (provider, owner) = (Arc::clone(&self.request.provider), self.request.owner.clone());
@@ -61,8 +59,9 @@ impl Drive {
         let asked = Asked { provider: &provider, owner: &owner, choice: &choice, context, own };
         let mut plan = self.while_waiting(plan(&node.mcp, &mut settings.tools, &asked)).await?;
         plan.mcp.key = node.store.approval_key();
-        let answers =
-            find_answers(context, input_from..context.len(), |label| !plan.mcp.is_of_provider(label));
+        let answers = find_answers(&context.items, context.input_from..context.items.len(), |label| {
+            !plan.mcp.is_of_provider(label)
+        });
         let answers = answers.map_err(Unready::Failed)?;
         if !answers.is_empty() {
             let calls = approvals::approved(&node, &self.links.store, self.id(), &plan.mcp, answers).await;

@@ -138,7 +138,7 @@ impl Drive {
         let mut body = job.body;
         let (mut server_tools, mut mcp) = (Default::default(), no_servers());
         if instead.is_none() && goes_on {
-            match self.ready(&mut body.settings, &context.items, context.input_from, &turn.output).await {
+            match self.ready(&mut body.settings, &context, &turn.output).await {
                 Ok(ready) => (server_tools, mcp) = ready,
                 Err(Unready::Failed(error)) => instead = Some(Input::Failed(error)),
                 Err(Unready::Cancelled) => instead = Some(Input::Cancel),

@@ -19,10 +19,10 @@ use crate::memory::Memory;
 use crate::wire::{self, text};
 
 /// Speaks Chat Completions and panics where a marker tells it to.
-struct Crashy(Arc<dyn Adapter>);
+pub(crate) struct Crashy(Arc<dyn Adapter>);
 
 impl Crashy {
-    fn make(options: &ProviderOptions) -> Result<Arc<dyn Adapter>, String> {
+    pub(crate) fn make(options: &ProviderOptions) -> Result<Arc<dyn Adapter>, String> {
         let inner = builtin("openai-chat", options).ok_or("no openai-chat")??;
         Ok(Arc::new(Self(inner)))
     }

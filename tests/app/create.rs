@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::app::{App, setup};
 use crate::client::check_response;
 use crate::fake::{Fake, Script};
+use crate::support::Options;
 use crate::wire::{self, CALL, KINDS, Turn, text};
 
 /// A server with one provider of each kind, all played by one fake.
@@ -33,7 +34,7 @@ fn both(fake: &Fake, app: &App, kind: &'static str, turn: Turn, body: &Value) ->
     body["stream"] = json!(true);
     fake.push(wire::answer(kind, turn));
     let streamed = app.post(&body).last_response();
-    check_response(&streamed);
+    check_response(&streamed, Options::STRICT);
     assert_eq!(without_ids(&unary), without_ids(&streamed), "{kind}");
     unary
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::Options;
-use crate::support::order::{check_events, parse_sse};
+use crate::support::order::{check_events_with, parse_sse};
 use crate::support::schema::schemas;
 
 /// Longer than anything takes here: who waits so long waits for ever.
@@ -43,25 +43,35 @@ impl Answer {
     /// The response object of a 200, checked against the published schema.
     #[track_caller]
     pub(crate) fn response(&self) -> Value {
+        self.response_with(Options::STRICT)
+    }
+
+    #[track_caller]
+    pub(crate) fn response_with(&self, options: Options) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/json"));
         let response = self.json();
-        check_response(&response);
+        check_response(&response, options);
         response
     }
 
     /// The events of a 200 stream, checked for order, `[DONE]` and schema.
     #[track_caller]
     pub(crate) fn events(&self) -> Vec<Event> {
+        self.events_with(Options::STRICT)
+    }
+
+    #[track_caller]
+    pub(crate) fn events_with(&self, options: Options) -> Vec<Event> {
         assert_eq!(self.status, 200, "{}", self.text());
         assert!(self.header("content-type").is_some_and(|t| t.starts_with("text/event-stream")), "{self:?}");
         assert!(!self.cut, "the stream was cut: {}", self.text());
         let events = parse_sse(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()));
-        if let Err(findings) = check_events(&events) {
+        if let Err(findings) = check_events_with(&events, options) {
             panic!("{findings:#?} in {}", self.text());
         }
         for (_, event) in &events {
-            if let Some(Err(findings)) = schemas().map(|s| s.check_event(event, Options::STRICT)) {
+            if let Some(Err(findings)) = schemas().map(|s| s.check_event(event, options)) {
                 panic!("{findings:#?} in {event}");
             }
         }
@@ -71,7 +81,12 @@ impl Answer {
     /// The snapshot of the terminal event.
     #[track_caller]
     pub(crate) fn last_response(&self) -> Value {
-        let events = self.events();
+        self.last_response_with(Options::STRICT)
+    }
+
+    #[track_caller]
+    pub(crate) fn last_response_with(&self, options: Options) -> Value {
+        let events = self.events_with(options);
         events.last().map(|(_, event)| event["response"].clone()).unwrap_or_default()
     }
 
@@ -94,8 +109,8 @@ impl Answer {
 }
 
 #[track_caller]
-pub(crate) fn check_response(response: &Value) {
-    if let Some(Err(findings)) = schemas().map(|s| s.check_response(response, Options::STRICT)) {
+pub(crate) fn check_response(response: &Value, options: Options) {
+    if let Some(Err(findings)) = schemas().map(|s| s.check_response(response, options)) {
         panic!("{findings:#?} in {response:#}");
     }
 }

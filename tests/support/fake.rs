@@ -21,6 +21,10 @@ impl Gate {
     pub(crate) fn open(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 #[derive(Clone)]
@@ -215,7 +219,7 @@ impl Drop for Fake {
     }
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+pub(crate) fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split(' ').map(str::to_owned);
@@ -280,7 +284,7 @@ impl Play<'_> {
                     let end = Instant::now() + *time;
                     self.watch(|| Instant::now() >= end)
                 }
-                Step::Wait(gate) => self.watch(|| gate.0.load(Ordering::SeqCst)),
+                Step::Wait(gate) => self.watch(|| gate.is_open()),
                 Step::Hold => self.watch(|| false),
                 Step::Flood(bytes) => {
                     self.stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::{Options, shared};
 
-/// The types of items, tools and annotations in the official, closed unions.
+/// The types of items, tools, choices of tools and annotations in the official, closed unions.
 const ITEMS: [&str; 5] = ["message", "function_call", "function_call_output", "reasoning", "compaction"];
 const TOOLS: [&str; 1] = ["function"];
+const CHOICES: [&str; 2] = ["function", "allowed_tools"];
 const ANNOTATIONS: [&str; 1] = ["url_citation"];
 
 /// The compiled schemas.
@@ -133,6 +134,9 @@ fn normal_response(response: &Value, options: Options) -> Value {
     if options.allow_hosted {
         keep_known(&mut response, "output", &ITEMS);
         keep_known(&mut response, "tools", &TOOLS);
+        if response["tool_choice"]["type"].as_str().is_some_and(|kind| !CHOICES.contains(&kind)) {
+            response["tool_choice"] = "auto".into();
+        }
         response["output"].as_array_mut().into_iter().flatten().for_each(keep_known_annotations);
     }
     response

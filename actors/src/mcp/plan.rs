@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use or_adapters::Note;
-use or_engine::{Mcp, McpFunction, listed_tools};
+use or_engine::{Context, Mcp, McpFunction, listed_tools};
 use or_protocol::{
     ApiError, ErrorKind, FunctionTool, Item, McpApproval, McpFilter, McpTool as RequestTool, Tool, ToolChoice,
 };
@@ -22,7 +22,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) owner: &'a str,
     pub(crate) choice: &'a ToolChoice,
     /// Where lists of tools may be that need not be asked for again.
-    pub(crate) context: &'a [Item],
+    pub(crate) context: &'a Context,
     /// The response's own items, if it goes on after a restart.
     pub(crate) own: &'a [Item],
 }
@@ -140,14 +140,7 @@ fn requested<'a>(
                 (as_configured(configured, tool, index)?, Some(configured))
             }
         };
-        let seen = listed_tools(asked.context, label).or_else(|| listed_tools(asked.own, label));
-        let listed = seen.map(|list| list.iter().filter_map(read_tool).collect::<Vec<_>>());
-        let named = tool.allowed_tools.iter().filter_map(|filter| filter.tool_names.as_ref()).flatten();
-        // A list is as short as the tools that were allowed then.
-        let listed = listed.filter(|list| {
-            let mut named = named;
-            named.all(|name| list.iter().any(|tool| tool.name == *name))
-        });
+        let listed = listed(tool, asked);
         let listed_before = listed.is_some();
         requested.push(Candidate {
             label: label.clone(),
@@ -159,6 +152,27 @@ fn requested<'a>(
         });
     }
     Ok(requested)
+}
+
+/// The tools of a server as the context has them, if no others are allowed now.
+fn listed(tool: &RequestTool, asked: &Asked<'_>) -> Option<Vec<McpTool>> {
+    let label = &tool.server_label;
+    let read = |list: &[Value]| list.iter().filter_map(read_tool).collect::<Vec<_>>();
+    if let Some(own) = listed_tools(asked.own, label) {
+        return Some(read(own.tools));
+    }
+    let seen = listed_tools(&asked.context.items, label)?;
+    let tools = read(seen.tools);
+    // A list is as short as the tools that were allowed then.
+    let allowed_then = asked.context.listed_for.get(seen.id);
+    if allowed_then.is_some() && allowed_then == tool.raw.get("allowed_tools") {
+        return Some(tools);
+    }
+    let is_enough = match tool.allowed_tools.as_ref().and_then(|filter| filter.tool_names.as_ref()) {
+        Some(names) => names.iter().all(|name| tools.iter().any(|tool| tool.name == *name)),
+        None => allowed_then.is_none(),
+    };
+    is_enough.then_some(tools)
 }
 
 /// Servers that every request gets, unless it has named them.

@@ -79,6 +79,17 @@ struct StoredLink<'a> {
 #[derive(Deserialize)]
 struct OutputOnly {
     output: Vec<StoredItem>,
+    #[serde(default)]
+    tools: Vec<ToolFilter>,
+}
+
+/// What a tool of the response says of its MCP server.
+#[derive(Deserialize)]
+struct ToolFilter {
+    #[serde(default)]
+    server_label: Value,
+    #[serde(default)]
+    allowed_tools: Value,
 }
 
 impl Link {
@@ -109,7 +120,9 @@ fn turn(
             item.encrypted_content = Some(blob.clone());
         }
     }
-    HistoryTurn { status, input, output }
+    let filters = response.tools.into_iter().filter(|tool| !tool.allowed_tools.is_null());
+    let filter = |tool: ToolFilter| Some((tool.server_label.as_str()?.to_owned(), tool.allowed_tools));
+    HistoryTurn { status, input, output, allowed_tools: filters.filter_map(filter).collect() }
 }
 
 /// The JSON behind the format byte.

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, Item, ResponseStatus};
+use serde_json::Value;
+
+use crate::mcp::listed_tools;
 
 /// One earlier response of the chain: what it was given and what it made.
 #[derive(Clone, Debug)]
@@ -15,6 +18,8 @@ pub struct HistoryTurn {
     pub input: Vec<Item>,
     /// Its output, sealed state included.
     pub output: Vec<Item>,
+    /// What its request allowed of MCP servers, by label; not those of which it allowed all.
+    pub allowed_tools: Vec<(String, Value)>,
 }
 
 /// What the model will see, and what had to be left out of it.
@@ -26,6 +31,8 @@ pub struct Context {
     pub input_from: usize,
     /// One note for each kind of omission.
     pub notes: Vec<Note>,
+    /// What was allowed of an MCP server when its tools were listed, by the id of the list.
+    pub listed_for: HashMap<String, Value>,
 }
 
 /// Joins the chain, oldest first, and the new input.
@@ -35,7 +42,13 @@ pub struct Context {
 pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Context, ApiError> {
     let mut items = Vec::new();
     let mut unfinished = Vec::new();
+    let mut listed_for = HashMap::new();
     for turn in history {
+        for (label, allowed) in turn.allowed_tools {
+            if let Some(list) = listed_tools(&turn.output, &label) {
+                listed_for.insert(list.id.to_owned(), allowed);
+            }
+        }
         items.extend(turn.input);
         let start = items.len();
         items.extend(turn.output);
@@ -61,7 +74,7 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
         notes.push(Note::emulated("previous_response_id", why));
     }
     // What was left out is of the history.
-    Ok(Context { input_from: items.len().saturating_sub(input_len), items, notes })
+    Ok(Context { input_from: items.len().saturating_sub(input_len), items, notes, listed_for })
 }
 
 pub(crate) fn call_id(item: &Item) -> Option<&str> {

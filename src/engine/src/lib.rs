@@ -25,8 +25,8 @@ pub use events::ReasoningEvents;
 pub use io::{Action, Input, LoopSpec, Outcome, Output, Progress, Record};
 pub use log::{EndedLog, ResumeError};
 pub use mcp::{
-    ApprovalAnswer, ApprovalRequest, ApprovedCall, Mcp, McpFunction, McpServer, find_answers, function_names,
-    listed_tools,
+    ApprovalAnswer, ApprovalRequest, ApprovedCall, ListedTools, Mcp, McpFunction, McpServer, find_answers,
+    function_names, listed_tools,
 };
 pub use response_loop::{ResponseLoop, Saved};
 pub use rounds::{LoopLimits, McpCall, ToolCall, ToolResult, ToolRound};

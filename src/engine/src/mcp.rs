@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub use approval::{ApprovalAnswer, ApprovalRequest, find_answers};
 use history::for_model;
-pub use history::listed_tools;
+pub use history::{ListedTools, listed_tools};
 pub use names::function_names;
 
 pub(crate) use approval::approval_id;

@@ -91,6 +91,11 @@ impl McpTool {
         self.authorization.is_some() || !self.headers.is_empty() || self.url_has_query()
     }
 
+    /// Whether its label names a server of the configuration.
+    fn is_configured(&self) -> bool {
+        self.server_url.is_none() && self.connector_id.is_none()
+    }
+
     fn url_has_query(&self) -> bool {
         self.server_url.as_ref().is_some_and(|url| url.contains('?'))
     }
@@ -130,6 +135,8 @@ impl Serialize for McpTool {
         let approval = self.raw.get("require_approval").filter(|value| !value.is_null());
         match approval {
             Some(approval) => map.serialize_entry("require_approval", approval)?,
+            // Then the configuration says.
+            None if self.is_configured() => map.serialize_entry("require_approval", &())?,
             None => map.serialize_entry("require_approval", "always")?,
         }
         for (key, value) in self.raw.iter().filter(|(key, _)| !SHOWN.contains(&key.as_str())) {
@@ -175,8 +182,13 @@ mod tests {
     fn the_echo_has_no_credentials_and_the_defaults() {
         let tool =
             decode(json!({"server_label": "a", "authorization": "hush", "headers": {"X-Key": "hush"}}));
-        let want = json!({"type": "mcp", "server_label": "a", "server_url": null, "headers": null,
-            "allowed_tools": null, "require_approval": "always", "server_description": null});
+        // What the configuration says of approval is not the request's.
+        let mut want = json!({"type": "mcp", "server_label": "a", "server_url": null, "headers": null,
+            "allowed_tools": null, "require_approval": null, "server_description": null});
+        assert_eq!(serde_json::to_value(tool.unwrap()).unwrap(), want);
+        let tool = decode(json!({"server_label": "a", "server_url": "https://a.example/mcp"}));
+        want["server_url"] = "https://a.example/mcp".into();
+        want["require_approval"] = "always".into();
         assert_eq!(serde_json::to_value(tool.unwrap()).unwrap(), want);
         let members = json!({"server_label": "a", "allowed_tools": ["x"], "require_approval": {"never": {}},
             "server_description": "d", "defer_loading": true});

@@ -257,15 +257,24 @@ fn decoded(parts: Value) -> Option<Output> {
     }
 }
 
-/// The tools of a server as an earlier response of the context, or the client, listed them: name, description,
-/// schema, hints. The last list counts.
-pub fn listed_tools<'a>(items: &'a [Item], label: &str) -> Option<&'a Vec<Value>> {
+/// The tools of a server as a `mcp_list_tools` item shows them.
+#[derive(Clone, Copy, Debug)]
+pub struct ListedTools<'a> {
+    /// Id of the item.
+    pub id: &'a str,
+    /// Name, description, schema and hints of each.
+    pub tools: &'a [Value],
+}
+
+/// The tools of a server as an earlier response of the context, or the client, listed them. The last list counts.
+pub fn listed_tools<'a>(items: &'a [Item], label: &str) -> Option<ListedTools<'a>> {
     items.iter().rev().find_map(|item| match item {
         Item::Other(other)
             if other.kind() == "mcp_list_tools" && text(other, "server_label") == Some(label) =>
         {
             let failed = other.0.get("error").is_some_and(|error| !error.is_null());
-            other.0.get("tools").and_then(Value::as_array).filter(|_| !failed)
+            let tools = other.0.get("tools").and_then(Value::as_array).filter(|_| !failed)?;
+            Some(ListedTools { id: text(other, "id").unwrap_or_default(), tools })
         }
         _ => None,
     })

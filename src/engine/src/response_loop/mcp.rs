@@ -7,8 +7,8 @@ use crate::io::Output;
 use crate::mcp::{McpServer, call_of};
 use crate::rounds::{CallState, RoundCall, ToolResult, ToolRound};
 
-/// What the model is told of an approved call that a crash cut off.
-const UNKNOWN: &str = "This call was approved and begun, and the server was restarted before it ended. \
+/// What the model is told of an approved call that was cut off: by a crash, or by a client that left.
+const UNKNOWN: &str = "This call was approved and begun before, and was cut off. \
 Whether it took effect is unknown; it was not run again.";
 
 impl ResponseLoop {
