@@ -74,7 +74,7 @@ def answer(method, params):
     raise RpcError(-32601, f"no such method: {method}")
 
 
-# Ends when the server closes its input. What is said on standard error is in the server's log.
+# Ends when the server closes its input. What is said on standard error is in the server's log, if RUST_LOG is debug.
 for line in sys.stdin:
     message = json.loads(line)
     if "method" not in message or "id" not in message:

@@ -169,11 +169,7 @@ fn a_listed_name_is_a_name() {
 fn an_operator_may_allow_no_urls_at_all() {
     let target = McpFake::start();
     let fake = Fake::start();
-    let config = format!(
-        "{}\n{}\n[mcp_limits]\nrequest_urls = false\n",
-        target.allowed(),
-        providers(&fake)
-    );
+    let config = format!("{}\n{}\n[mcp_limits]\nrequest_urls = false\n", target.allowed(), providers(&fake));
     let app = setup(config).start();
     refused(&app, &target.url());
     assert_eq!(target.seen().len(), 0);

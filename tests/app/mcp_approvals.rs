@@ -311,7 +311,7 @@ fn a_client_that_left_in_the_middle_may_ask_again_and_the_call_is_not_made_again
         gate.open();
         bench.push_text("openai-chat");
         let again = bench.ask(&next);
-        let error = item(&again, "mcp_call")["error"].as_str().unwrap();
+        let error = item(&again, "mcp_call")["error"]["content"][0]["text"].as_str().unwrap();
         assert!(error.contains("unknown; it was not run again"), "{error}");
         assert!(!error.contains("restart"), "nobody restarted anything: {error}");
         assert_eq!(bench.server.count("tools/call"), before + 1);

@@ -110,7 +110,10 @@ fn a_tool_that_fails_is_told_to_the_model_on_every_kind() {
         );
         let call = item(&response, "mcp_call");
         assert_eq!((&call["status"], &call["output"]), (&json!("failed"), &Value::Null));
-        assert!(call["error"].as_str().unwrap().contains("the station is closed"), "{call}");
+        assert!(
+            call["error"]["content"][0]["text"].as_str().unwrap().contains("the station is closed"),
+            "{call}"
+        );
         assert!(bench.told_last().contains("the station is closed"), "{kind}");
     }
 }
@@ -131,7 +134,7 @@ fn a_call_that_comes_to_nothing_is_told_to_the_model() {
         assert!(begun.elapsed() < Duration::from_secs(8));
         let call = item(&response, "mcp_call");
         assert_eq!((&call["status"], &response["status"]), (&json!("failed"), &json!("completed")));
-        assert!(call["error"].as_str().unwrap().contains(want), "{call}");
+        assert!(call["error"]["content"][0]["text"].as_str().unwrap().contains(want), "{call}");
         assert!(bench.told_last().contains(want), "{call}");
     }
     gate.open();
@@ -199,7 +202,7 @@ fn arguments_that_are_no_json_are_told_to_the_model() {
     let response = bench.ask(&body("openai-chat", &[bench.server.tool("weather")]));
     let call = item(&response, "mcp_call");
     assert_eq!((&call["status"], bench.server.count("tools/call")), (&json!("failed"), 0));
-    assert!(call["error"].as_str().unwrap().contains("JSON"), "{call}");
+    assert!(call["error"]["content"][0]["text"].as_str().unwrap().contains("JSON"), "{call}");
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn an_approved_call_that_a_crash_cut_off_is_not_made_again() {
             let again = good(&node.post(&next));
             let call = item(&again, "mcp_call");
             assert_eq!((types(&again), &call["status"]), (vec!["mcp_call", "message"], &json!("failed")));
-            assert!(call["error"].as_str().unwrap().contains("unknown"), "{call}");
+            assert!(call["error"]["content"][0]["text"].as_str().unwrap().contains("unknown"), "{call}");
             let told = node.fake.request(node.fake.count() - 1).body.to_string();
             assert!(told.contains("unknown; it was not run again"), "{told}");
         }
@@ -161,7 +161,7 @@ fn a_background_response_goes_on_without_the_call_that_was_cut_off() {
         assert_eq!(done["status"], "completed", "{done:#}");
         let call = item(&done, "mcp_call");
         assert_eq!(call["status"], "failed");
-        assert!(call["error"].as_str().unwrap().contains("unknown"), "{call}");
+        assert!(call["error"]["content"][0]["text"].as_str().unwrap().contains("unknown"), "{call}");
         assert_eq!(node.server.count("tools/call"), 1);
         if stream {
             let path = format!("/v1/responses/{}?stream=true", id.as_str().unwrap());

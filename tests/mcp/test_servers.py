@@ -54,6 +54,12 @@ def test_a_program_gets_no_more_of_the_environment_than_it_is_given(gateway):
     assert "PATH" in call["output"] and "upstream-key" not in call["output"] and TOKEN not in call["output"]
 
 
+def test_a_program_takes_no_credentials(gateway):
+    for member, value in [("authorization", "x"), ("headers", {"x-key": "x"})]:
+        status, body = gateway.post("echo", server("program", **{member: value}))
+        assert (status, body["error"]["param"]) == (400, f"tools[0].{member}")
+
+
 def test_all_pages_are_listed_and_a_call_is_made(gateway, notebook, notebook_tool):
     before = notebook.counters()["calls"].get("add", 0)
     call, response = gateway.call("add 4", notebook_tool)

@@ -58,8 +58,9 @@ fn as_configured(
         return Ok(Arc::clone(&configured.server));
     }
     if matches!(configured.server.place, McpPlace::Command(_)) {
-        let text = format!("The MCP server '{}' takes no headers.", tool.server_label);
-        return Err(ApiError::invalid("invalid_value", format!("tools[{index}].headers"), text));
+        let member = if tool.authorization.is_some() { "authorization" } else { "headers" };
+        let text = format!("The MCP server '{}' is a program: it takes no '{member}'.", tool.server_label);
+        return Err(ApiError::invalid("invalid_value", format!("tools[{index}].{member}"), text));
     }
     let mut server = McpServer::clone(&configured.server);
     server.headers.retain(|(name, _)| !own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
