@@ -379,3 +379,25 @@ fn a_function_of_the_client_is_answered_beside_an_approval() {
     }
     assert_eq!(bench.server.count("tools/call"), 2);
 }
+
+#[test]
+fn a_stream_shows_the_approved_call_while_it_runs() {
+    let bench = bench("");
+    let gate = Gate::default();
+    bench.server.does("get_weather", Does::Waits(gate.clone(), "seven".into()));
+    let (mut request, first, asked) = asking(&bench, "openai-chat");
+    request["stream"] = json!(true);
+    let mut connection = bench.app.open(&going_on(&first, &request, &[yes(&asked)]));
+    let call = connection.until("response.mcp_call.in_progress");
+    bench.server.until("tools/call", 1);
+    assert_eq!((bench.fake.count(), &call["output_index"]), (1, &json!(0)));
+    // What goes wrong behind it is told in the stream.
+    bench.fake.script(crate::fake::Script::json(500, &wire::error("openai-chat", 500, "no")));
+    gate.open();
+    let failed = good(&connection.finish());
+    assert_eq!(
+        (&failed["status"], &item(&failed, "mcp_call")["output"]),
+        (&json!("failed"), &json!("seven"))
+    );
+    assert_eq!(good(&bench.app.stored(&failed["id"])), failed);
+}
