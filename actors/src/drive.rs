@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::Addr;
 use or_adapters::Note;
-use or_engine::{Action, Context, Input, LoopSpec, Mcp, Outcome, Output, ResponseLoop};
-use or_protocol::{ApiError, CreateResponseBody, Item, ResponseId, ResponseStatus, Settings};
+use or_engine::{Action, Input, LoopSpec, Outcome, Output, ResponseLoop};
+use or_protocol::{ApiError, CreateResponseBody, Item, ResponseId, ResponseStatus};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -234,22 +234,6 @@ impl Drive {
             self.translated = Some(translated).filter(|_| !approved);
         }
         Ok(Input::Start)
-    }
-
-    /// Makes ready what this server runs itself: the names of its functions, and MCP servers.
-    pub(crate) async fn ready(
-        &mut self,
-        settings: &mut Settings,
-        context: &Context,
-        own: &[Item],
-    ) -> Result<(BTreeSet<String>, Mcp), Unready> {
-        let mut names = self.links.node.tools.plan(&mut settings.tools, &settings.tool_choice);
-        // Boxed: every loop would carry the room for it to its end.
-        let plan = Box::pin(self.ready_mcp(settings, context, own)).await?;
-        names.extend(plan.functions);
-        self.notes.extend(plan.notes);
-        self.runners = plan.runners;
-        Ok((names, plan.mcp))
     }
 
     /// What the engine is made of, but for the tools that this server runs.

@@ -1,5 +1,6 @@
 //! What a response asks of MCP servers: their tools before its first turn, and calls.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,9 +26,25 @@ pub(crate) enum Unready {
 }
 
 impl Drive {
+    /// Makes ready what this server runs itself: the names of its functions, and MCP servers.
+    pub(crate) async fn ready(
+        &mut self,
+        settings: &mut Settings,
+        context: &Context,
+        own: &[Item],
+    ) -> Result<(BTreeSet<String>, Mcp), Unready> {
+        let mut names = self.links.node.tools.plan(&mut settings.tools, &settings.tool_choice);
+        // Boxed: every loop would carry the room for it to its end.
+        let plan = Box::pin(self.ready_mcp(settings, context, own)).await?;
+        names.extend(plan.functions);
+        self.notes.extend(plan.notes);
+        self.runners = plan.runners;
+        Ok((names, plan.mcp))
+    }
+
     /// Makes the MCP servers of the request ready, and the calls that it approves. `own`: items of the response, if
     /// it goes on after a restart.
-    pub(crate) async fn ready_mcp(
+    async fn ready_mcp(
         &mut self,
         settings: &mut Settings,
         context: &Context,

@@ -43,6 +43,8 @@ pub(super) struct Rules {
     pub(super) listens: bool,
     /// Before the answer to `tools/list`.
     pub(super) list_pause: Duration,
+    /// Only the protocol without sessions (2026-07-28).
+    pub(super) modern: bool,
 }
 
 #[derive(Clone)]
@@ -68,6 +70,7 @@ impl Fake {
             redirect: None,
             listens: false,
             list_pause: Duration::ZERO,
+            modern: false,
         };
         let fake = Self {
             address: listener.local_addr().unwrap(),
@@ -189,6 +192,17 @@ impl Fake {
         }
         let params = &seen.body["params"];
         match seen.body["method"].as_str().unwrap_or_default() {
+            "initialize" if rules.modern => {
+                let error =
+                    json!({"code": -32022, "message": "unsupported", "data": {"supported": ["2026-07-28"]}});
+                let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "error": error});
+                Answer::Head(400, "content-type: application/json\r\n".into(), body.to_string())
+            }
+            "server/discover" if rules.modern => {
+                let result = json!({"resultType": "complete", "supportedVersions": ["2026-07-28"],
+                    "capabilities": {"tools": {}}, "ttlMs": 0, "cacheScope": "private"});
+                reply(seen, &result, "")
+            }
             "initialize" => {
                 let capabilities = json!({"tools": {"listChanged": true}});
                 let result = json!({"protocolVersion": params["protocolVersion"], "capabilities": capabilities,

@@ -8,13 +8,16 @@ use std::time::Duration;
 use rmcp::model::{
     CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ClientRequest, Implementation,
     JsonObject, ListToolsRequest, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ProgressToken, Request, RequestOptionalParam, ServerResult,
+    ProgressToken, ProtocolVersion, Request, RequestOptionalParam, ServerResult,
 };
-use rmcp::service::{NotificationContext, PeerRequestOptions, RequestHandle, RunningService};
+use rmcp::service::{
+    ClientLifecycleMode, ClientServiceExt as _, NotificationContext, PeerRequestOptions, RequestHandle,
+    RunningService,
+};
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{StreamableHttpClientTransport, Transport};
-use rmcp::{ClientHandler, RoleClient, ServiceExt as _};
+use rmcp::{ClientHandler, RoleClient};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -47,33 +50,51 @@ impl Session {
     pub(super) async fn open(server: &McpServer, common: &Common) -> Result<Self, McpError> {
         let limit = server.limits.connect_timeout;
         let open = async {
-            match &server.place {
-                McpPlace::Url(_) => {
-                    let http = Http::new(server, Arc::clone(&common.guard)).await?;
-                    let transport = StreamableHttpClientTransport::with_client(http, http_config());
-                    Self::start(server, common, transport, Arc::default()).await
+            match Self::open_by(server, common, ClientLifecycleMode::Initialize).await {
+                // A server that knows nothing but the newest protocol, which has no `initialize`.
+                Err(error) if refuses_initialize(&error) => {
+                    let preferred_versions = vec![ProtocolVersion::NO_INITIALIZE];
+                    let modern = ClientLifecycleMode::Discover { preferred_versions };
+                    Self::open_by(server, common, modern).await.map_err(|_| error)
                 }
-                McpPlace::Command(_) if !server.trusted => {
-                    Err(McpError::Refused("a request cannot name a program".into()))
-                }
-                McpPlace::Command(command) => {
-                    let program = Program::start(&server.label, command)?;
-                    common.remember(&program.group());
-                    let over = program.over();
-                    Self::start(server, common, program, over).await
-                }
+                opened => opened,
             }
         };
         timeout(limit, Box::pin(open)).await.unwrap_or(Err(McpError::TimedOut(limit)))
+    }
+
+    async fn open_by(
+        server: &McpServer,
+        common: &Common,
+        lifecycle: ClientLifecycleMode,
+    ) -> Result<Self, McpError> {
+        match &server.place {
+            McpPlace::Url(_) => {
+                let http = Http::new(server, Arc::clone(&common.guard)).await?;
+                let transport = StreamableHttpClientTransport::with_client(http, http_config());
+                Self::start(server, common, transport, lifecycle, Arc::default()).await
+            }
+            McpPlace::Command(_) if !server.trusted => {
+                Err(McpError::Refused("a request cannot name a program".into()))
+            }
+            McpPlace::Command(command) => {
+                let program = Program::start(&server.label, command)?;
+                common.remember(&program.group());
+                let over = program.over();
+                Self::start(server, common, program, lifecycle, over).await
+            }
+        }
     }
 
     async fn start<T: Transport<RoleClient> + 'static>(
         server: &McpServer,
         common: &Common,
         transport: T,
+        lifecycle: ClientLifecycleMode,
         over: Arc<AtomicBool>,
     ) -> Result<Self, McpError> {
-        let service = Listener::default().serve(transport).await.map_err(|error| of_start(error, server))?;
+        let service = Listener::default().serve_with_lifecycle(transport, lifecycle).await;
+        let service = service.map_err(|error| of_start(error, server))?;
         Ok(Self { service, over, _counted: common.metrics.mcp_session() })
     }
 
@@ -138,6 +159,22 @@ impl Session {
             Ok(answer) => answer.map_err(|error| Fault::of(error, server)),
             Err(_) => Err(Fault::lost()),
         }
+    }
+}
+
+/// Whether a server's answer to `initialize` may mean that it does not know the word.
+fn refuses_initialize(error: &McpError) -> bool {
+    match error {
+        McpError::Protocol(_) => true,
+        McpError::Http { status } => (400..500).contains(status),
+        McpError::Unauthorized { .. }
+        | McpError::Refused(_)
+        | McpError::Unreachable(_)
+        | McpError::TimedOut(_)
+        | McpError::TooLarge(_)
+        | McpError::Broken
+        | McpError::Gone
+        | McpError::Internal => false,
     }
 }
 

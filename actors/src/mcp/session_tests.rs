@@ -20,6 +20,24 @@ async fn all_calls_share_one_session() {
 }
 
 #[actix_rt::test]
+async fn a_server_without_initialize_is_asked_what_it_knows() {
+    let fake = Fake::start().await;
+    {
+        let mut rules = fake.rules();
+        rules.modern = true;
+        rules.pages.truncate(1);
+    }
+    let user = User::of(&fake);
+    assert_eq!(user.names().await, ["a", "b"]);
+    assert_eq!(user.call("echo", "{\"x\":1}").await.output, Output::Text("{\"x\":1}".into()));
+    let call = &fake.seen("tools/call")[0];
+    assert_eq!(call.headers["mcp-protocol-version"], "2026-07-28");
+    assert_eq!(call.headers["authorization"], "Bearer hush-hush");
+    assert!(!call.headers.contains_key("mcp-session-id"));
+    assert_eq!(fake.seen("initialize").len(), 1);
+}
+
+#[actix_rt::test]
 async fn another_credential_is_another_session() {
     let fake = Fake::start().await;
     let user = User::of(&fake);

@@ -238,18 +238,25 @@ impl ResponseLoop {
         }
         let mut growing = 0;
         let mut waiting = Vec::new();
+        // Results are told in the order of the calls: behind the first one that is missing there are none, unless
+        // the response was about to end.
+        let mut in_order = true;
         for call in &mut round.calls {
+            let told = matches!(call.state, CallState::Told { .. });
             let Some(item) = assembly.output.get(call.index) else { return false };
             if call_of(item).is_some() {
-                match (assembly.logged_mcp_call(call.index), &call.state) {
-                    (Some(McpState::Running), CallState::Told { .. }) | (None, _) => return false,
-                    (Some(McpState::Running), _) => waiting.push(call.index),
-                    (Some(McpState::Done { failed }), _) => call.state = CallState::Told { failed },
+                match assembly.logged_mcp_call(call.index) {
+                    Some(McpState::Running) if !told => {
+                        waiting.push(call.index);
+                        in_order = false;
+                    }
+                    Some(McpState::Done { failed }) if in_order => call.state = CallState::Told { failed },
+                    Some(_) | None => return false,
                 }
                 continue;
             }
             let Item::FunctionCall(made) = item else { return false };
-            if matches!(call.state, CallState::Told { .. }) {
+            if told || !in_order {
                 continue;
             }
             match behind.next() {
@@ -261,13 +268,13 @@ impl ResponseLoop {
                         }
                         Some(ItemStatus::InProgress) => {
                             growing = 1;
-                            break;
+                            in_order = false;
                         }
                         Some(ItemStatus::Incomplete) | None => return false,
                     }
                 }
                 Some(_) => return false,
-                None => break,
+                None => in_order = false,
             }
         }
         if behind.next().is_some() {

@@ -76,6 +76,25 @@ fn a_call_that_was_started_and_not_done_is_interrupted() {
 }
 
 #[test]
+fn calls_of_functions_and_of_servers_are_taken_up_together() {
+    let spec = || {
+        let tools = json!([{"type": "mcp", "server_label": "s"}, {"type": "function", "name": "f"}]);
+        let request = json!({"background": true, "store": true, "tools": tools});
+        LoopSpec { server_tools: ["f".to_owned()].into(), ..mcp_spec(request, known(&[])) }
+    };
+    let events = [call(0, "a", "f"), done(0), call(1, "b", "ask"), done(1), stop()];
+    let played = play(spec(), events.map(Input::Model));
+    let mut resumed = Checkpoint::take(&played, 0).resume(spec(), &played.sse).unwrap();
+    assert_eq!(resumed.feed(Input::Resume), [Action::RunTools]);
+    assert_eq!(resumed.engine.tool_calls().iter().map(|c| c.index).collect::<Vec<_>>(), [0, 1]);
+    resumed.feed(done_with(1, "2"));
+    assert_eq!(resumed.feed(done_with(0, "1")), [Action::CallModel]);
+    feed(&mut resumed, [stop()]);
+    resumed.feed(Input::Committed(Ok(())));
+    resumed.hosted_events();
+}
+
+#[test]
 fn results_that_are_written_count() {
     for stream in [true, false] {
         let mut played = running(stream);

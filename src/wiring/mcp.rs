@@ -1,0 +1,65 @@
+//! The MCP servers of the configuration.
+
+use std::sync::Arc;
+
+use or_actors::mcp::{
+    AddressGuard, ConfiguredMcp, McpCommand, McpLimits, McpPlace, McpPool, McpServer, McpServers,
+};
+use or_actors::metrics::Metrics;
+use or_protocol::{McpApproval, McpFilter};
+
+use super::offer;
+use crate::config::{ApprovalWord, RequireApproval, Resolved, ResolvedMcp, Secret};
+
+/// The MCP servers of the configuration.
+pub(crate) fn mcp(resolved: &Resolved, metrics: Metrics) -> McpServers {
+    let guard = AddressGuard::new(&resolved.config.security.allow_private_hosts);
+    let configured = resolved.mcp.iter().map(|(label, mcp)| (label.clone(), configured(label, mcp)));
+    McpServers::new(McpPool::new(guard, metrics), configured.collect())
+}
+
+fn configured(label: &str, mcp: &ResolvedMcp) -> ConfiguredMcp {
+    let config = &mcp.config;
+    let exposed = |list: &[(String, Secret)]| {
+        list.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+    };
+    let place = if config.command.is_empty() {
+        McpPlace::Url(config.url.clone())
+    } else {
+        let folder = &config.working_directory;
+        McpPlace::Command(McpCommand {
+            command: config.command.clone(),
+            environment: exposed(&mcp.environment),
+            working_directory: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
+        })
+    };
+    let limits = McpLimits {
+        connect_timeout: config.connect_timeout(),
+        call_timeout: config.timeout(),
+        max_output_bytes: config.max_output_bytes,
+        max_concurrent: config.max_concurrent,
+        ..McpLimits::default()
+    };
+    let headers = exposed(&mcp.headers);
+    let server = McpServer { label: label.to_owned(), place, headers, trusted: true, limits };
+    ConfiguredMcp {
+        server: Arc::new(server),
+        description: config.description.clone(),
+        allowed_tools: config.allowed_tools.clone(),
+        require_approval: config.require_approval.as_ref().map(approval),
+        offer: offer(config.offer),
+    }
+}
+
+fn approval(rule: &RequireApproval) -> McpApproval {
+    let names = |names: &[String]| {
+        (!names.is_empty()).then(|| McpFilter { tool_names: Some(names.to_vec()), read_only: None })
+    };
+    match rule {
+        RequireApproval::All(ApprovalWord::Always) => McpApproval::Always,
+        RequireApproval::All(ApprovalWord::Never) => McpApproval::Never,
+        RequireApproval::ByTool(lists) => {
+            McpApproval::Filter { always: names(&lists.always), never: names(&lists.never) }
+        }
+    }
+}
