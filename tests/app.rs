@@ -48,6 +48,8 @@ mod limits;
 mod mcp;
 #[path = "app/mcp_addresses.rs"]
 mod mcp_addresses;
+#[path = "app/mcp_approval_faults.rs"]
+mod mcp_approval_faults;
 #[path = "app/mcp_approvals.rs"]
 mod mcp_approvals;
 #[path = "app/mcp_configured.rs"]

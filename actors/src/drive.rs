@@ -322,9 +322,10 @@ impl Drive {
         self.fail_with(api).await
     }
 
-    /// An HTTP error while that is possible, otherwise `error` and `response.failed`.
+    /// An HTTP error while that is possible, otherwise `error` and `response.failed`. After a call was made the
+    /// response is kept in any case: its result would be lost, and an approval is used up.
     pub(crate) async fn fail_with(&mut self, error: ApiError) -> Next {
-        if self.client.is_waiting() {
+        if self.client.is_waiting() && !self.engine.as_ref().is_some_and(ResponseLoop::has_acted) {
             return self.refuse(error);
         }
         self.summary.error(&error);

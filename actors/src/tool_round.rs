@@ -47,6 +47,10 @@ enum Waited {
 impl Drive {
     /// Runs the calls that the engine asks for, to the end of the round.
     pub(crate) async fn run_tools(&mut self) -> Next {
+        // An approved call comes before the provider's first answer, and the client shall see it run.
+        if self.request.stream && !self.request.background {
+            self.client.open(&self.notes);
+        }
         let calls = self.engine.as_ref().map(or_engine::ResponseLoop::tool_calls).unwrap_or_default();
         if self.request.background && !self.note_starts(&calls).await {
             return Next::Park;

@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 
 use crate::app::setup;
 use crate::client::Answer;
-use crate::fake::{Fake, Gate};
+use crate::fake::Fake;
 use crate::mcp_bench::{Bench, bench, body, going_on, good, item, providers, types};
-use crate::mcp_server::{Does, McpFake};
+use crate::mcp_server::McpFake;
 use crate::wire::{self, CALL, KINDS, text};
 
 fn tool(server: &McpFake) -> Value {
     json!({"type": "mcp", "server_label": "weather", "server_url": server.url()})
 }
 
-fn yes(asked: &Value) -> Value {
+pub(crate) fn yes(asked: &Value) -> Value {
     json!({"type": "mcp_approval_response", "approval_request_id": asked["id"], "approve": true})
 }
 
@@ -24,7 +24,7 @@ fn no(asked: &Value) -> Value {
 }
 
 /// A request, the response that asks for approval, and its item.
-fn asking(bench: &Bench, kind: &'static str) -> (Value, Value, Value) {
+pub(crate) fn asking(bench: &Bench, kind: &'static str) -> (Value, Value, Value) {
     let request = body(kind, &[tool(&bench.server)]);
     bench.push_call(kind);
     let first = bench.ask(&request);
@@ -33,7 +33,7 @@ fn asking(bench: &Bench, kind: &'static str) -> (Value, Value, Value) {
 }
 
 /// The whole conversation in the input, and this behind it.
-fn stateless(first: &Value, request: &Value, more: &[Value]) -> Value {
+pub(crate) fn stateless(first: &Value, request: &Value, more: &[Value]) -> Value {
     let mut next = request.clone();
     let asked = json!({"role": "user", "content": "How is it in Oslo?"});
     let input = [&[asked], first["output"].as_array().unwrap().as_slice(), more].concat();
@@ -42,7 +42,7 @@ fn stateless(first: &Value, request: &Value, more: &[Value]) -> Value {
 }
 
 #[track_caller]
-fn refused(answer: &Answer, code: &str) {
+pub(crate) fn refused(answer: &Answer, code: &str) {
     let (status, _, got, param) = answer.error();
     assert_eq!((status, got.as_deref()), (400, Some(code)), "{}", answer.text());
     assert!(param.unwrap().ends_with(".approval_request_id"), "{}", answer.text());
@@ -79,35 +79,6 @@ fn the_approved_call_is_run_once_on_every_kind() {
             assert_eq!(bench.server.count("tools/call"), before + 1);
         }
         assert_eq!(bench.fake.count(), 6 * (n + 1));
-    }
-}
-
-#[test]
-fn two_at_once_make_one_call() {
-    let bench = bench("");
-    for store in [true, false] {
-        let before = bench.server.count("tools/call");
-        let gate = Gate::default();
-        bench.server.does("get_weather", Does::Waits(gate.clone(), "seven".into()));
-        let (mut request, first, asked) = asking(&bench, "anthropic");
-        bench.fake.always(wire::answer("anthropic", text(&["Seven"])));
-        request["store"] = json!(store);
-        let next = stateless(&first, &request, &[yes(&asked)]);
-        let connections: Vec<_> = (0..8).map(|_| bench.app.open(&next)).collect();
-        bench.server.until("tools/call", before + 1);
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        gate.open();
-        let mut outputs = Vec::new();
-        for connection in connections {
-            let answer = connection.finish();
-            if answer.status == 200 {
-                outputs.push(item(&good(&answer), "mcp_call")["output"].clone());
-            } else {
-                refused(&answer, "approval_already_answered");
-            }
-        }
-        assert_eq!(outputs.iter().filter(|output| *output == "seven").count(), 1, "{outputs:?}");
-        assert_eq!(bench.server.count("tools/call"), before + 1);
     }
 }
 
@@ -290,56 +261,6 @@ fn several_requests_of_a_turn_are_answered_one_by_one_or_together() {
     let unanswered = going_on(&first, &request, &[json!({"role": "user", "content": "Never mind"})]);
     assert_eq!(types(&bench.ask(&unanswered)), ["message"]);
     assert!(bench.told_last().contains("has not answered yet"));
-}
-
-#[test]
-fn a_client_that_left_in_the_middle_may_ask_again_and_the_call_is_not_made_again() {
-    let bench = bench("");
-    for stream in [false, true] {
-        let before = bench.server.count("tools/call");
-        let gate = Gate::default();
-        bench.server.does("get_weather", Does::Waits(gate.clone(), "seven".into()));
-        let (mut request, first, asked) = asking(&bench, "openai-chat");
-        request["stream"] = json!(stream);
-        let next = going_on(&first, &request, &[yes(&asked)]);
-        let connection = bench.app.open(&next);
-        bench.server.until("tools/call", before + 1);
-        connection.leave();
-        while !bench.app.get("/metrics").text().contains("openresponses_running_responses 0") {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        gate.open();
-        bench.push_text("openai-chat");
-        let again = bench.ask(&next);
-        let error = item(&again, "mcp_call")["error"]["content"][0]["text"].as_str().unwrap();
-        assert!(error.contains("unknown; it was not run again"), "{error}");
-        assert!(!error.contains("restart"), "nobody restarted anything: {error}");
-        assert_eq!(bench.server.count("tools/call"), before + 1);
-    }
-}
-
-#[test]
-fn a_result_is_not_lost_with_the_response_that_failed_behind_it() {
-    let bench = bench("");
-    let (request, first, asked) = asking(&bench, "openai-chat");
-    let next = going_on(&first, &request, &[yes(&asked)]);
-    bench.fake.script(crate::fake::Script::json(500, &wire::error("openai-chat", 500, "no")));
-    assert_eq!(bench.app.post(&next).status, 502);
-    let answer = bench.app.post(&next);
-    refused(&answer, "approval_already_answered");
-    // The error names the response, which has the result.
-    let words = answer.message();
-    let id = words.split('\'').find(|word| word.starts_with("resp_")).unwrap();
-    let failed = good(&bench.app.stored(&json!(id)));
-    assert_eq!(
-        (&failed["status"], &item(&failed, "mcp_call")["output"]),
-        (&json!("failed"), &json!("seven"))
-    );
-    bench.push_text("openai-chat");
-    let more = going_on(&failed, &request, &[json!({"role": "user", "content": "Go on"})]);
-    assert_eq!(types(&bench.ask(&more)), ["message"]);
-    assert!(bench.told_last().contains("seven"));
-    assert_eq!(bench.server.count("tools/call"), 1);
 }
 
 #[test]

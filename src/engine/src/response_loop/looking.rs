@@ -69,6 +69,21 @@ impl ResponseLoop {
         !self.assembly.output.is_empty()
     }
 
+    /// Whether a call was made on the server. What it did has to be on record, whatever comes of the response.
+    pub fn has_acted(&self) -> bool {
+        self.assembly.output.iter().any(|item| match item {
+            Item::FunctionCallOutput(_) => true,
+            Item::Other(_) => crate::mcp::call_of(item).is_some(),
+            Item::Message(_)
+            | Item::FunctionCall(_)
+            | Item::CustomToolCall(_)
+            | Item::CustomToolCallOutput(_)
+            | Item::Reasoning(_)
+            | Item::Compaction(_)
+            | Item::ItemReference(_) => false,
+        })
+    }
+
     /// Whether the running turn made an item. Only a turn that made none can be tried again.
     pub fn turn_has_output(&self) -> bool {
         self.state != State::RunningTools && self.assembly.output.len() > self.turn.start
