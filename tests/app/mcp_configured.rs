@@ -268,3 +268,21 @@ fn whoever_wants_an_approval_is_heard() {
         }
     }
 }
+
+#[test]
+fn an_allowed_tool_that_is_not_there_is_told() {
+    let bench = bench("");
+    let mut tool = bench.server.tool("weather");
+    tool["allowed_tools"] = json!(["get_weather", "get_whether"]);
+    let request = body("openai-chat", &[tool]);
+    bench.push_text("openai-chat");
+    let answer = bench.app.post(&request);
+    let notes = answer.header("openresponses-translation").unwrap_or_default();
+    assert!(notes.contains("tools[0].allowed_tools") && notes.contains("get_whether"), "{notes}");
+    assert!(!notes.contains("get_weather"), "{notes}");
+    let (status, _, code, param) = bench.app.post_with(&[("openresponses-strict", "true")], &request).error();
+    assert_eq!(
+        (status, code.as_deref(), param.as_deref()),
+        (400, Some("unsupported_parameter"), Some("tools[0].allowed_tools"))
+    );
+}

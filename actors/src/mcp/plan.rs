@@ -92,6 +92,7 @@ pub(crate) async fn plan(
     for (candidate, list) in candidates.into_iter().zip(lists) {
         match (list, candidate.tool) {
             (Ok(list), _) => {
+                plan.notes.extend(candidate.missing(&list));
                 let list = list.iter().filter(|tool| candidate.allows(tool)).cloned().collect::<Vec<_>>();
                 offered.push((candidate, list));
             }
@@ -215,6 +216,18 @@ impl Candidate<'_> {
         };
         self.tool.and_then(|(_, tool)| tool.allowed_tools.as_ref()).is_none_or(by_request)
             && self.configured.is_none_or(by_operator)
+    }
+
+    /// A note for each tool that the request allows and the server does not have.
+    fn missing(&self, list: &[McpTool]) -> Vec<Note> {
+        let Some((index, tool)) = self.tool else { return Vec::new() };
+        let names = tool.allowed_tools.iter().filter_map(|filter| filter.tool_names.as_ref()).flatten();
+        let missing = names.filter(|name| !list.iter().any(|tool| tool.name == **name));
+        let note = |name: &String| {
+            let why = format!("the MCP server '{}' has no tool '{name}'", self.label);
+            Note::dropped(format!("tools[{index}].allowed_tools"), why)
+        };
+        missing.map(note).collect()
     }
 
     /// Whoever says that a call needs approval is heard. Who says nothing wants what the other one wants, and

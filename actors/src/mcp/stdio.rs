@@ -23,6 +23,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long the output of a program that has ended may stay open: what it left behind is killed, but may have taken
 /// itself out of our reach.
 const DRAIN: Duration = Duration::from_secs(1);
+/// A shorter value may be a word that only looks like a secret.
+const MIN_SECRET: usize = 6;
 /// How much a program may write into our log over its life.
 const MAX_LOG: usize = 64 * 1024;
 
@@ -32,6 +34,8 @@ pub(super) struct Program {
     child: Child,
     group: Arc<Group>,
     over: Arc<AtomicBool>,
+    /// It has said something in the protocol.
+    speaks: Arc<AtomicBool>,
 }
 
 impl Program {
@@ -61,11 +65,14 @@ impl Program {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(McpError::Internal);
         };
+        let speaks = Arc::<AtomicBool>::default();
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(log(label.to_owned(), stderr));
+            let values = place.environment.iter().map(|(_, value)| value.clone());
+            let secrets = values.filter(|value| value.len() >= MIN_SECRET).collect();
+            tokio::spawn(log(label.to_owned(), stderr, secrets, Arc::clone(&speaks)));
         }
         let transport = AsyncRwTransport::new(stdout, stdin).with_max_line_length(MAX_MESSAGE);
-        Ok(Self { transport, child, group, over: Arc::default() })
+        Ok(Self { transport, child, group, over: Arc::default(), speaks })
     }
 
     /// To end it from elsewhere.
@@ -95,6 +102,7 @@ impl Transport<RoleClient> for Program {
                 biased;
                 message = self.transport.receive() => {
                     self.over.store(message.is_none(), Ordering::Relaxed);
+                    self.speaks.fetch_or(message.is_some(), Ordering::Relaxed);
                     return message;
                 }
                 // What it started may hold its output open.
@@ -120,16 +128,44 @@ impl Transport<RoleClient> for Program {
     }
 }
 
-/// Brings what a program says into the log, and reads on when that was too much.
-async fn log(label: String, mut stderr: impl AsyncRead + Unpin) {
+/// Brings what a program says into the log, and reads on when that was too much. Until it speaks the protocol its
+/// words are the only thing that tells why it does not. They may hold what it was given to keep.
+async fn log(
+    label: String,
+    mut stderr: impl AsyncRead + Unpin,
+    secrets: Vec<String>,
+    speaks: Arc<AtomicBool>,
+) {
     let mut said = [0; 4096];
     let mut room = MAX_LOG;
     while let Ok(read @ 1..) = stderr.read(&mut said).await {
         let shown = read.min(room);
         room -= shown;
         if shown > 0 {
-            let text = String::from_utf8_lossy(&said[..shown]);
-            tracing::debug!(label, text = text.trim_end(), "an MCP server's program says");
+            let text = words(&said[..shown], &secrets);
+            let text = text.trim_end();
+            if speaks.load(Ordering::Relaxed) {
+                tracing::debug!(label, text, "an MCP server's program says");
+            } else {
+                tracing::info!(label, text, "an MCP server's program says");
+            }
         }
+    }
+}
+
+/// What was said, without what must not be repeated.
+fn words(said: &[u8], secrets: &[String]) -> String {
+    let text = String::from_utf8_lossy(said).into_owned();
+    secrets.iter().fold(text, |text, secret| text.replace(secret, "***"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_was_given_to_keep_is_not_repeated() {
+        let secrets = ["hush-hush".to_owned()];
+        assert_eq!(words(b"no such key: hush-hush\xff", &secrets), "no such key: ***\u{fffd}");
     }
 }
