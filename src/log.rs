@@ -1,11 +1,14 @@
 //! Sets up the log: pretty on a terminal, JSON otherwise.
 
+mod json_line;
+
 use std::io::{BufWriter, IsTerminal as _};
 
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
+use json_line::JsonLine;
 
 /// Starts logging to standard error. `RUST_LOG` chooses what is shown; the default is `info`. The MCP
 /// library is never shown: it writes down all that is said.
@@ -25,10 +28,6 @@ pub fn init_log(format: LogFormat) -> WorkerGuard {
     };
     let (writer, guard) = tracing_appender::non_blocking(BufWriter::new(std::io::stderr()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    let _ = if pretty {
-        builder.compact().try_init()
-    } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
-    };
+    let _ = if pretty { builder.compact().try_init() } else { builder.event_format(JsonLine).try_init() };
     guard
 }
