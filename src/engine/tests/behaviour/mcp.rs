@@ -31,6 +31,7 @@ fn check_item(item: &Value, want: Value) {
 fn a_list_is_shown_before_the_first_turn_and_only_once() {
     let mcp = Mcp { servers: vec![server(&[])], ..Mcp::default() };
     let played = say(mcp, [text(0, "hello"), stop()]);
+    assert!(!played.engine.has_acted(), "a list is no call");
     assert_eq!(
         played.types()[..4],
         ["output_item.added", "mcp_list_tools.in_progress", "mcp_list_tools.completed", "output_item.done"]
@@ -67,6 +68,7 @@ fn a_call_is_run_and_its_item_has_the_result() {
     assert_eq!((calls[0].name.as_str(), calls[0].arguments.as_str()), ("ask", "{\"q\":1}"));
     assert_eq!(calls[0].mcp, Some(McpCall { label: "s".into(), approval: None }));
     assert_eq!(played.feed(done_with(0, "42")), [Action::CallModel]);
+    assert!(played.engine.has_acted());
     assert_eq!(kinds(played.engine.context()), ["message", "function_call", "function_call_output"]);
     feed(&mut played, [text(0, "It is 42."), stop()]);
     let types = [
