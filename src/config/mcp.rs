@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, Origin};
-use super::resolved::{header_values, variable};
+use super::resolved::{header_values, variables};
 use super::{Env, HeaderValue, Secret, ToolOffer};
 
 /// Headers of the protocol, which the client of an MCP server sets.
@@ -120,9 +120,7 @@ impl ResolvedMcp {
     pub(super) fn new(label: &str, config: &McpConfig, env: &Env) -> Result<Self, ConfigError> {
         let headers = header_values(&format!("mcp.{label}.headers"), &config.headers, env)?;
         let passed = if config.command.is_empty() { &[] } else { config.env.as_slice() };
-        let key = format!("mcp.{label}.env");
-        let value = |name: &String| Ok((name.clone(), variable(env, &key, name)?));
-        let environment = passed.iter().map(value).collect::<Result<_, _>>()?;
+        let environment = variables(env, &format!("mcp.{label}.env"), passed)?;
         Ok(Self { config: config.clone(), headers, environment })
     }
 }

@@ -173,8 +173,17 @@ pub(super) fn header_values(
     headers.iter().map(resolve).collect()
 }
 
+/// The variables that a program gets, and their values.
+pub(super) fn variables(
+    env: &Env,
+    key: &str,
+    names: &[String],
+) -> Result<Vec<(String, Secret)>, ConfigError> {
+    names.iter().map(|name| Ok((name.clone(), variable(env, key, name)?))).collect()
+}
+
 /// Reads a variable that `key` names, as it is.
-pub(super) fn variable(env: &Env, key: &str, variable: &str) -> Result<Secret, ConfigError> {
+fn variable(env: &Env, key: &str, variable: &str) -> Result<Secret, ConfigError> {
     let unset = || ConfigError::UnsetVariable { key: key.to_owned(), variable: variable.to_owned() };
     env.get(variable).map(Secret::new).ok_or_else(unset)
 }

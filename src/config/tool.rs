@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::error::{ConfigError, Origin};
-use super::resolved::{header_values, variable};
+use super::resolved::{header_values, variables};
 use super::{Env, HeaderValue, Secret};
 
 /// One tool, as configured. Its name is the key of the table.
@@ -149,9 +149,7 @@ impl ResolvedTool {
             Some(ToolKind::Command) => config.env.as_slice(),
             Some(ToolKind::Http) | None => &[],
         };
-        let key = format!("tools.{name}.env");
-        let value = |name: &String| Ok((name.clone(), variable(env, &key, name)?));
-        let environment = passed.iter().map(value).collect::<Result<_, _>>()?;
+        let environment = variables(env, &format!("tools.{name}.env"), passed)?;
         Ok(Self { config: config.clone(), headers, environment })
     }
 }
