@@ -62,7 +62,7 @@ impl Call {
         self.reader.read_line(&mut line)?;
         match line.strip_suffix("\r\n") {
             Some(line) => Ok(line.to_owned()),
-            None => Err(Error::other("cut")),
+            None => Err(Error::other(format!("cut behind {line:?} (status {})", self.status))),
         }
     }
 
