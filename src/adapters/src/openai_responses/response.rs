@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::blocks::{BlockKind, Blocks, PartKind};
 use super::error;
-use super::wire::{Extended, OutputItem, OutputPart, Response, list, string, usage};
+use super::wire::{Extended, Loose, OutputItem, OutputPart, Response, string, usage};
 use super::{KIND, wire};
 use crate::framing::lossy;
 use crate::{AdapterError, CallKind, FinishReason, ModelEvent, Note, UpstreamError, UpstreamErrorKind};
@@ -70,11 +70,11 @@ impl Answer {
                     block.opened = true;
                     out.push(ModelEvent::MessageStart { block: at, phase: phase(&item) });
                 }
-                self.parts(at, PartKind::Text, item.content, out)?;
+                self.parts(at, PartKind::Text, &item.content, out)?;
             }
             BlockKind::Reasoning => {
-                self.parts(at, PartKind::Summary, item.summary, out)?;
-                self.parts(at, PartKind::Raw, item.content, out)?;
+                self.parts(at, PartKind::Summary, &item.summary, out)?;
+                self.parts(at, PartKind::Raw, &item.content, out)?;
                 if let Some(blob) = blob(&item) {
                     if let Some(block) = self.blocks.open(at, kind) {
                         block.opened = true;
@@ -115,7 +115,7 @@ impl Answer {
         response: &Response<'_>,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let output = response.output.and_then(list).unwrap_or_default();
+        let output = response.output.as_ref().map_or(&[][..], Loose::list);
         let whole = output.len() > self.blocks.len();
         for (at, raw) in (0..).zip(output) {
             match self.blocks.get(at) {
@@ -183,16 +183,14 @@ impl Answer {
         &mut self,
         at: u32,
         kind: PartKind,
-        raw: Option<&RawValue>,
+        parts: &Loose<'_>,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let Some(raw) = raw else { return Ok(()) };
-        if raw.get().starts_with('"') {
-            self.blocks.whole_text(at, kind, 0, &string(raw), Vec::new(), out);
+        if let Loose::Text(text) = parts {
+            self.blocks.whole_text(at, kind, 0, text, Vec::new(), out);
             self.blocks.part_done(at, kind, 0, out);
-            return Ok(());
         }
-        for (index, part) in (0..).zip(list(raw).unwrap_or_default()) {
+        for (index, part) in (0..).zip(parts.list()) {
             self.part_done(at, kind, index, part, out)?;
         }
         Ok(())
@@ -225,7 +223,7 @@ impl Answer {
         };
         let logprobs = self.logprobs(part.logprobs);
         self.blocks.whole_text(at, kind, index, text.as_ref().map_or("", |t| &t.0), logprobs, out);
-        for (number, raw) in part.annotations.and_then(list).unwrap_or_default().into_iter().enumerate() {
+        for (number, raw) in part.annotations.list().iter().enumerate() {
             if let Some(annotation) = annotation(raw) {
                 self.blocks.annotation(at, index, Some(number), annotation, out);
             }

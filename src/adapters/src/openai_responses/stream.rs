@@ -42,7 +42,7 @@ impl Translator {
             _ => return Ok(false),
         };
         let at = self.place(event.output_index);
-        let text = event.delta.0.take().unwrap_or_default();
+        let text = event.delta.into_text();
         if let Some(kind) = part {
             let (index, logprobs) = match kind {
                 PartKind::Text => (event.content_index, self.answer.logprobs(event.logprobs)),

@@ -12,61 +12,86 @@ use serde_json::value::RawValue;
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// A `delta`: its text, made once; anything but a string counts as no text (hosted events have objects).
+/// What is a text or a list on this wire. Anything else counts as nothing (hosted events have objects as `delta`).
 #[derive(Debug, Default)]
-pub(super) struct Delta(pub(super) Option<String>);
+pub(super) enum Loose<'a> {
+    Text(Cow<'a, str>),
+    List(Vec<&'a RawValue>),
+    #[default]
+    Other,
+}
 
-impl<'de> Deserialize<'de> for Delta {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DeltaVisitor)
+impl<'a> Loose<'a> {
+    /// The text, made once.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text.into_owned(),
+            Self::List(_) | Self::Other => String::new(),
+        }
+    }
+
+    pub(super) fn list(&self) -> &[&'a RawValue] {
+        match self {
+            Self::List(list) => list,
+            Self::Text(_) | Self::Other => &[],
+        }
     }
 }
 
-struct DeltaVisitor;
+impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LooseVisitor)
+    }
+}
 
-impl<'de> Visitor<'de> for DeltaVisitor {
-    type Value = Delta;
+struct LooseVisitor;
+
+impl<'de> Visitor<'de> for LooseVisitor {
+    type Value = Loose<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a delta")
+        f.write_str("any value")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Delta, E> {
-        Ok(Delta(Some(text.to_owned())))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Loose<'de>, E> {
+        Ok(Loose::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Delta, E> {
-        Ok(Delta(Some(text)))
+    fn visit_str<E>(self, text: &str) -> Result<Loose<'de>, E> {
+        Ok(Loose::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Delta, E> {
-        Ok(Delta(None))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Loose<'de>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = seq.next_element()? {
+            list.push(value);
+        }
+        Ok(Loose::List(list))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Delta, E> {
-        Ok(Delta(None))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Delta, E> {
-        Ok(Delta(None))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Delta, E> {
-        Ok(Delta(None))
-    }
-
-    fn visit_unit<E>(self) -> Result<Delta, E> {
-        Ok(Delta(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Delta, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Loose<'de>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Delta(None))
+        Ok(Loose::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Delta, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Delta(None))
+    fn visit_bool<E>(self, _: bool) -> Result<Loose<'de>, E> {
+        Ok(Loose::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Loose<'de>, E> {
+        Ok(Loose::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Loose<'de>, E> {
+        Ok(Loose::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Loose<'de>, E> {
+        Ok(Loose::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Loose<'de>, E> {
+        Ok(Loose::Other)
     }
 }
 
@@ -82,8 +107,8 @@ pub(super) struct DeltaEvent<'a> {
     pub(super) content_index: Option<u32>,
     #[serde(default)]
     pub(super) summary_index: Option<u32>,
-    #[serde(default)]
-    pub(super) delta: Delta,
+    #[serde(borrow, default)]
+    pub(super) delta: Loose<'a>,
     #[serde(borrow, default)]
     pub(super) logprobs: Option<&'a RawValue>,
 }
@@ -139,9 +164,9 @@ pub(super) struct OutputItem<'a> {
     #[serde(borrow, default)]
     pub(super) input: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) content: Option<&'a RawValue>,
+    pub(super) content: Loose<'a>,
     #[serde(borrow, default)]
-    pub(super) summary: Option<&'a RawValue>,
+    pub(super) summary: Loose<'a>,
     #[serde(borrow, default)]
     pub(super) encrypted_content: Option<&'a RawValue>,
     /// Who made the call; OpenAI's programmatic tool calling.
@@ -165,7 +190,7 @@ pub(super) struct OutputPart<'a> {
     #[serde(borrow, default)]
     pub(super) refusal: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub(super) annotations: Option<&'a RawValue>,
+    pub(super) annotations: Loose<'a>,
     #[serde(borrow, default)]
     pub(super) logprobs: Option<&'a RawValue>,
 }
@@ -176,7 +201,8 @@ pub(super) struct Response<'a> {
     #[serde(borrow, default)]
     pub(super) status: Option<Text<'a>>,
     #[serde(borrow, default)]
-    pub(super) output: Option<&'a RawValue>,
+    /// Nothing else than absent if it is no list.
+    pub(super) output: Option<Loose<'a>>,
     #[serde(borrow, default)]
     pub(super) usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -236,11 +262,6 @@ pub(super) fn string(raw: &RawValue) -> Cow<'_, str> {
         Ok(text) => text.0,
         Err(_) => Cow::Borrowed(raw.get()),
     }
-}
-
-/// A list of raw values; `None` for anything else.
-pub(super) fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(raw.get()).ok()
 }
 
 /// Encrypted reasoning that only goes back together with further members (OpenRouter's `format`,
