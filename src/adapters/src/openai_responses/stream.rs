@@ -4,9 +4,27 @@ use serde_json::{Map, Value};
 
 use super::blocks::{BlockKind, PartKind};
 use super::response::{Answer, annotation, finish_reason, parse, server_error};
-use super::wire::{DeltaEvent, Event, Response, string};
+use super::wire::{DeltaEvent, Ended, Event, string};
 use super::{KIND, error};
 use crate::{AdapterError, CallKind, FinishReason, Frame, ModelEvent, ResponseTranslator};
+
+/// Snapshots of a response that has only begun, and empty parts: they say nothing new.
+const NOTHING_NEW: [&str; 6] = [
+    "response.created",
+    "response.queued",
+    "response.in_progress",
+    "response.content_part.added",
+    "response.reasoning_part.added",
+    "response.reasoning_summary_part.added",
+];
+
+const TERMINAL: [&str; 5] =
+    ["response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"];
+
+/// The type of an event where it is the first member, as OpenAI writes it. Whole responses need not be read to learn it.
+fn leading_type(data: &str) -> &str {
+    data.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()).unwrap_or_default()
+}
 
 /// One answer, streamed or unary.
 #[derive(Debug)]
@@ -119,12 +137,9 @@ impl Translator {
         Ok(())
     }
 
-    fn end(&mut self, kind: &str, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+    fn end(&mut self, kind: &str, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         self.ended = true;
-        let response: Response<'_> = match event.response {
-            Some(raw) => parse(raw.get())?,
-            None => Response::default(),
-        };
+        let response = parse::<Ended<'_>>(data)?.response.unwrap_or_default();
         let status = response.status.as_ref().map_or("", |t| &t.0);
         let reason = match (kind, status) {
             ("response.failed", _) | (_, "failed") => {
@@ -157,6 +172,11 @@ impl ResponseTranslator for Translator {
     fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         if self.ended || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
+        }
+        match leading_type(frame.data) {
+            kind if NOTHING_NEW.contains(&kind) => return Ok(()),
+            kind if TERMINAL.contains(&kind) => return self.end(kind, frame.data, out),
+            _ => {}
         }
         // The data says what it is; the `event:` line, where there is one, says how to read it at first.
         let likely = frame.event.is_empty() || frame.event.ends_with(".delta");
@@ -218,18 +238,8 @@ impl ResponseTranslator for Translator {
             "response.reasoning_summary_part.done" => {
                 self.part_done(PartKind::Summary, summary, &event, out)?;
             }
-            // Empty parts and snapshots of a response that has only begun say nothing new.
-            "response.created"
-            | "response.queued"
-            | "response.in_progress"
-            | "response.content_part.added"
-            | "response.reasoning_part.added"
-            | "response.reasoning_summary_part.added" => {}
-            "response.completed"
-            | "response.incomplete"
-            | "response.failed"
-            | "response.cancelled"
-            | "response.done" => self.end(kind, &event, out)?,
+            kind if NOTHING_NEW.contains(&kind) => {}
+            kind if TERMINAL.contains(&kind) => self.end(kind, frame.data, out)?,
             "error" | "response.error" => return Err(self.fail(frame.data)),
             "" => {
                 if error::is_error(&parse::<Value>(frame.data)?) {
@@ -287,5 +297,27 @@ mod tests {
         assert_eq!(run("response.output_text.delta"), want);
         assert_eq!(run("response.output_text.done"), want);
         assert_eq!(run("message"), want);
+    }
+
+    #[test]
+    fn the_type_of_an_event_may_stand_anywhere() {
+        let run = |created: &str, completed: &str| {
+            let mut translator = Translator::new("m", false);
+            let mut out = Vec::new();
+            for data in [created, completed] {
+                translator.push(Frame { event: "", data }, &mut out).unwrap();
+            }
+            out
+        };
+        let want = run(
+            r#"{"type":"response.created","response":{"status":"in_progress"}}"#,
+            r#"{"type":"response.incomplete","response":{"status":"incomplete","usage":{"input_tokens":3}}}"#,
+        );
+        assert_eq!(want.len(), 3, "{want:?}");
+        let elsewhere = run(
+            r#"{ "response":{"status":"in_progress"}, "type" : "response.created"}"#,
+            r#"{"response":{"status":"incomplete","usage":{"input_tokens":3}},"type":"response.incomplete"}"#,
+        );
+        assert_eq!(elsewhere, want);
     }
 }

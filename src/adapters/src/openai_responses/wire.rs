@@ -140,8 +140,13 @@ pub(super) struct Event<'a> {
     pub(super) part: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) annotation: Option<&'a RawValue>,
+}
+
+/// A terminal event.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ended<'a> {
     #[serde(borrow, default)]
-    pub(super) response: Option<&'a RawValue>,
+    pub(super) response: Option<Response<'a>>,
 }
 
 /// An output item of the four types that we model; others only show their type.
