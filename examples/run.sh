@@ -11,24 +11,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/.." && pwd)
 target=${CARGO_TARGET_DIR:-$repo/target}
-work=$(mktemp -d)
-pids=()
-
-stop() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap stop EXIT
-
-await() {
-    for _ in $(seq 300); do
-        if grep -oE "$2" "$1" 2>/dev/null | head -n 1 | grep .; then return; fi
-        sleep 0.1
-    done
-    echo "error: no '$2' in $1" >&2
-    return 1
-}
+# shellcheck source=/dev/null
+source "$repo/tests/processes.sh"
 
 passed=0 failed=0
 # Runs a command; every further argument up to `--` must be in its output.
@@ -66,7 +50,7 @@ page=http://127.0.0.1:$(await "$work/pages.out" 'port [0-9]+' | cut -d' ' -f2)
 cd "$work"
 OR__SERVER__CORS_ALLOWED_ORIGINS=$page "$server" --bind 127.0.0.1:0 --data "$work/server-data" >"$work/server.out" 2>"$work/server.err" &
 pids+=($!)
-url=$(await "$work/server.out" 'http://127\.0\.0\.1:[0-9]+')
+url=$(await "$work/server.out" 'http://127\.0\.0\.1:[0-9]+' "$work/server.err")
 
 check curl.sh 'You said: "Hello!"' 'response.completed' 'began with: "My name is Ada."' '"{\"city\":\"Oslo\"}"' \
     '18 degrees and sunny' '"age":36' '"status":"completed"' '"param":"temperature"' -- "$here/curl.sh" "$url"

@@ -10,26 +10,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repo=$(cd "$here/../.." && pwd)
 target=${CARGO_TARGET_DIR:-$repo/target}
-work=$(mktemp -d)
-pids=()
-
-stop() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap stop EXIT
-
-# Waits up to 30 s for a file with a pattern in it, and prints what the pattern matched.
-await() {
-    for _ in $(seq 300); do
-        if grep -oE "$2" "$1" 2>/dev/null | head -n 1 | grep .; then return; fi
-        sleep 0.1
-    done
-    echo "error: no '$2' in $1:" >&2
-    cat "$1" "$work/server.err" >&2 || true
-    return 1
-}
+# shellcheck source=/dev/null
+source "$repo/tests/processes.sh"
 
 if [ -z "${OPEN_RESPONSES_BIN:-}" ]; then
     (cd "$repo" && cargo build --locked --bin open-responses)
@@ -80,7 +62,7 @@ start_server() {
     } >"$dir/config.toml"
     (cd "$dir" && exec "$OPEN_RESPONSES_BIN" >"$dir/out" 2>>"$work/server.err") &
     pids+=($!)
-    url=$(await "$dir/out" 'http://127\.0\.0\.1:[0-9]+')
+    url=$(await "$dir/out" 'http://127\.0\.0\.1:[0-9]+' "$work/server.err")
 }
 
 provider() {
