@@ -12,7 +12,7 @@ use or_protocol::{
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use super::resolve::{refused, resolve};
+use super::resolve::{members, refused, resolve};
 use super::{ConfiguredMcp, McpError, McpPlace, McpServer, McpServers, McpTool};
 use crate::{ListMcpTools, ProviderSpec};
 
@@ -129,12 +129,13 @@ fn requested<'a>(
     let mut requested = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
         let Tool::Mcp(tool) = tool else { continue };
-        let left = tool.connector_id.is_some() || (tool.server_url.is_some() && asked.provider.runs_mcp);
+        let left = tool.is_openais() || (tool.server_url.is_some() && asked.provider.runs_mcp);
         if left {
             plan.mcp.of_provider.push(tool.server_label.clone());
             continue;
         }
         let label = &tool.server_label;
+        plan.notes.extend(members(tool, index)?);
         let (server, configured) = resolve(servers, tool, index)?;
         let listed = listed(tool, asked);
         let listed_before = listed.is_some();

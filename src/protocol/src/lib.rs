@@ -36,7 +36,7 @@ pub use item::{
 };
 pub use item_decode::{decode_item, decode_stored_items};
 pub use mcp::{McpApproval, McpFilter, McpTool};
-pub use mcp_decode::McpApprovalResponse;
+pub use mcp_decode::{MCP_HEADERS, McpApprovalResponse};
 pub use request::CreateResponseBody;
 pub use response::{
     IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,
