@@ -159,9 +159,14 @@ fn listed(tool: &RequestTool, asked: &Asked<'_>) -> Option<Vec<McpTool>> {
         return Some(read(own.tools));
     }
     let seen = listed_tools(&asked.context.items, label)?;
+    let then = asked.context.listed_for.get(seen.id);
+    // Another server that was given the same label: its tools are others, and so is its word on them.
+    if then.is_some_and(|then| then.url != tool.shown_url()) {
+        return None;
+    }
     let tools = read(seen.tools);
     // A list is as short as the tools that were allowed then.
-    let allowed_then = asked.context.listed_for.get(seen.id);
+    let allowed_then = then.map(|then| &then.allowed_tools).filter(|allowed| !allowed.is_null());
     if allowed_then.is_some() && allowed_then == tool.raw.get("allowed_tools") {
         return Some(tools);
     }
