@@ -1,7 +1,7 @@
 //! Tools of MCP servers: how they are listed, called and told, and what the model sees of them.
 
 use or_adapters::{FinishReason, ModelEvent};
-use or_engine::{Action, Input, LoopLimits, LoopSpec, Mcp, McpCall, Outcome, listed_tools};
+use or_engine::{Action, Input, LoopLimits, LoopSpec, Mcp, McpCall, McpFunction, Outcome, listed_tools};
 use or_protocol::{Item, Tool, ToolChoice};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -250,4 +250,19 @@ fn what_the_provider_calls_itself_stays_as_it_is() {
         play(mcp_spec(json!({ "input": [call] }), one), [Input::Model(hosted(0, call.clone(), true))]);
     assert_eq!(kinds(played.engine.context()), ["mcp_call"]);
     assert_eq!(played.current()["output"][0]["type"], "mcp_call");
+}
+
+#[test]
+fn a_schema_is_an_object_for_every_provider() {
+    let check = |schema: Value, want: Value| {
+        let Value::Object(input_schema) = schema else { panic!("{schema}") };
+        let function = McpFunction { input_schema, ..McpFunction::default() }.function();
+        assert_eq!(Value::Object(function.parameters.unwrap()), want);
+    };
+    let empty = json!({"type": "object", "properties": {}});
+    check(json!({}), empty.clone());
+    check(json!({"type": "string"}), empty.clone());
+    check(json!({"type": ["object", "null"], "properties": null, "required": null}), empty);
+    let good = json!({"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"]});
+    check(good.clone(), good);
 }
