@@ -99,7 +99,12 @@ pub(crate) async fn plan(
             (Err(error), Some((index, tool))) => return Err(refused(&error, index, tool)),
             (Err(error), None) => {
                 let label = &candidate.label;
-                tracing::warn!(label, reason = error.reason(), %error, "an MCP server gives no tools");
+                tracing::warn!(
+                    label,
+                    reason = error.reason(),
+                    error = error.own_words(),
+                    "an MCP server gives no tools"
+                );
                 let why =
                     format!("the MCP server '{label}' could not be asked for its tools, so they are missing");
                 plan.notes.push(Note::dropped("tools", why));

@@ -102,7 +102,7 @@ fn unknown(index: usize, label: &str) -> ApiError {
 /// A server that does not list its tools, as the client is told.
 pub(super) fn refused(error: &McpError, index: usize, tool: &RequestTool) -> ApiError {
     let label = &tool.server_label;
-    tracing::warn!(label, reason = error.reason(), %error, "an MCP server gives no tools");
+    tracing::warn!(label, reason = error.reason(), error = error.own_words(), "an MCP server gives no tools");
     let text = format!("Error retrieving tool list from MCP server: '{label}'. Reason: {error}.");
     // The client's own credentials; otherwise it could do nothing about it.
     let own = tool.server_url.is_some() || tool.authorization.is_some() || !tool.headers.is_empty();
