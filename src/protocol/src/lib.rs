@@ -35,7 +35,7 @@ pub use item::{
     SummaryPart, TopLogProb,
 };
 pub use item_decode::{decode_item, decode_stored_items};
-pub use mcp::{McpApproval, McpFilter, McpTool};
+pub use mcp::{McpApproval, McpFilter, McpTool, shown_mcp_url};
 pub use mcp_decode::{MCP_HEADERS, McpApprovalResponse};
 pub use request::CreateResponseBody;
 pub use response::{

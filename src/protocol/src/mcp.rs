@@ -114,15 +114,19 @@ impl McpTool {
 
     /// The URL as others may see it.
     pub fn shown_url(&self) -> Option<String> {
-        let url = self.server_url.as_deref()?;
-        let (scheme, rest) = url.split_once("://")?;
-        let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (host, path) = rest.split_at(at);
-        // What is before an `@` is a credential.
-        let host = host.rsplit('@').next().unwrap_or_default();
-        let path = if USUAL_PATHS.contains(&path) { path } else { "/<redacted>" };
-        Some(format!("{scheme}://{host}{path}"))
+        shown_mcp_url(self.server_url.as_deref()?)
     }
+}
+
+/// The URL of an MCP server as others may see it; whoever keeps one keeps it only if that is all of it.
+pub fn shown_mcp_url(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(at);
+    // What is before an `@` is a credential.
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let path = if USUAL_PATHS.contains(&path) { path } else { "/<redacted>" };
+    Some(format!("{scheme}://{host}{path}"))
 }
 
 impl fmt::Debug for McpTool {
