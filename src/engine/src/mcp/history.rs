@@ -38,7 +38,7 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
     let mut out = Vec::with_capacity(items.len() + 4);
     // A client may send what the chain has as well; a call stands once.
     let mut seen = HashSet::new();
-    for item in items {
+    for (at, item) in items.into_iter().enumerate() {
         let Item::Other(other) = &item else {
             out.push(item);
             continue;
@@ -67,9 +67,14 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
             _ => match left(other, mcp) {
                 Left::Out => {}
                 Left::AsItIs => out.push(item),
-                Left::Call(call, answer) => {
-                    let answer = answer
+                Left::Call(mut call, answer) => {
+                    let mut answer = answer
                         .unwrap_or_else(|| output(call.call_id.clone(), Output::Text(NO_RESULT.into())));
+                    // Ids of the input may be missing, or agree in what is taken of them.
+                    if !seen.insert(("call", call.call_id.clone())) {
+                        call.call_id = format!("mcp_at{at}");
+                        answer.call_id.clone_from(&call.call_id);
+                    }
                     out.extend([Item::FunctionCall(*call), Item::FunctionCallOutput(answer)]);
                 }
             },

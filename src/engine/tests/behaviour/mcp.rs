@@ -212,6 +212,31 @@ fn the_same_call_again_and_again_is_stopped() {
     assert_eq!(played.engine.turn_settings().tool_choice, ToolChoice::None);
 }
 
+#[test]
+fn calls_of_the_input_have_ids_of_their_own() {
+    // As the server gives them to items of the input, and none.
+    let hex = "0190000000007000800000000000abcd";
+    for ids in
+        [[json!(format!("mcp_{hex}i0000")), json!(format!("mcp_{hex}i0001"))], [json!(""), json!(null)]]
+    {
+        let call = |id: &Value| json!({"type": "mcp_call", "id": id, "server_label": "a", "name": "ask", "arguments": "{}", "output": "x"});
+        let played = play(mcp_spec(json!({"input": ids.each_ref().map(call)}), known(&[])), []);
+        let ids: Vec<_> = played
+            .engine
+            .context()
+            .iter()
+            .map(|item| match item {
+                Item::FunctionCall(call) => call.call_id.clone(),
+                Item::FunctionCallOutput(output) => output.call_id.clone(),
+                _ => panic!("{item:?}"),
+            })
+            .collect();
+        assert!(ids.iter().all(|id| id.len() <= 40), "{ids:?}");
+        assert_eq!((&ids[0], &ids[2]), (&ids[1], &ids[3]));
+        assert_ne!(ids[0], ids[2]);
+    }
+}
+
 #[track_caller]
 fn check_choice(choice: Value, want: Value) {
     let spec = mcp_spec(json!({ "tool_choice": choice }), known(&[]));
