@@ -58,6 +58,8 @@ mod mcp_configured;
 mod mcp_errors;
 #[path = "app/mcp_loops.rs"]
 mod mcp_loops;
+#[path = "app/mcp_members.rs"]
+mod mcp_members;
 #[path = "app/mcp_provider.rs"]
 mod mcp_provider;
 #[path = "app/mcp_restart.rs"]

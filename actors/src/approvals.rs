@@ -26,6 +26,10 @@ pub(crate) async fn approved(
         let ApprovalAnswer { request, approve, param } = answer;
         let refuse = |code: &str, text: String| Err(ApiError::invalid(code, param.as_str(), text));
         let id = &request.id;
+        let used = |by: &ResponseId| {
+            let text = format!("The approval request '{id}' was answered before, for the response '{by}'.");
+            refuse("approval_already_answered", text)
+        };
         let Some(server) = mcp.servers.iter().find(|server| server.label == request.label) else {
             let label = &request.label;
             return refuse(
@@ -45,8 +49,10 @@ pub(crate) async fn approved(
             );
         };
         if !approve {
-            deny(store, response, place).await?;
-            continue;
+            match deny(store, response, place).await? {
+                Some(by) => return used(&by),
+                None => continue,
+            }
         }
         if !server.tools.iter().any(|tool| tool.name == request.name) {
             let text = format!("The tool '{}' is not offered or not allowed any more.", request.name);
@@ -58,26 +64,30 @@ pub(crate) async fn approved(
             // Of this response before a restart; its progress says more.
             Some(mark) if mark.by == *response => false,
             Some(ApprovalMark { state: ApprovalState::Started, by }) if !node.is_running(&by) => true,
-            Some(mark) => {
-                let text = format!(
-                    "The approval request '{id}' was answered before, for the response '{}'.",
-                    mark.by
-                );
-                return refuse("approval_already_answered", text);
-            }
+            Some(mark) => return used(&mark.by),
         };
         calls.push(ApprovedCall { request, unknown });
     }
     Ok(calls)
 }
 
-/// A no is for good, too. One that comes too late changes nothing.
-async fn deny(store: &Addr<StoreActor>, response: &ResponseId, id: ApprovalId) -> Result<(), ApiError> {
-    let mark = ApprovalMark { state: ApprovalState::Done, by: response.clone() };
-    match store.send(MarkApproval { id, mark }).await.unwrap_or(Err(StoreError::Unavailable)) {
-        Ok(()) | Err(StoreError::ApprovalUsed(_) | StoreError::ApprovalExpired) => Ok(()),
-        Err(error) => Err(failed(&error)),
+/// A no is for good, too, and may be said again. The response that used the approval, if a yes came first: the model
+/// must not be told that the call was not made.
+async fn deny(
+    store: &Addr<StoreActor>,
+    response: &ResponseId,
+    id: ApprovalId,
+) -> Result<Option<ResponseId>, ApiError> {
+    let mark = ApprovalMark { state: ApprovalState::Denied, by: response.clone() };
+    let marked = store.send(MarkApproval { id: id.clone(), mark }).await;
+    match marked.unwrap_or(Err(StoreError::Unavailable)) {
+        Ok(()) | Err(StoreError::ApprovalExpired) => return Ok(None),
+        Err(StoreError::ApprovalUsed(_)) => {}
+        Err(error) => return Err(failed(&error)),
     }
+    let mark = store.send(LoadApproval(id)).await.unwrap_or(Err(StoreError::Unavailable));
+    let earlier = mark.map_err(|error| failed(&error))?;
+    Ok(earlier.filter(|mark| mark.state != ApprovalState::Denied).map(|mark| mark.by))
 }
 
 fn failed(error: &StoreError) -> ApiError {

@@ -32,6 +32,7 @@ mod strict;
 mod summary;
 mod supervisor;
 mod tokenizer;
+mod tool_media;
 mod tool_round;
 pub mod tools;
 mod turn;

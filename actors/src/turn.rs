@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::task::spawn_blocking;
-use or_adapters::{ModelEvent, ModelRequest, ResponseTranslator, UpstreamCall};
+use or_adapters::{AdapterError, ModelEvent, ModelRequest, ResponseTranslator, UpstreamCall};
 use or_engine::{Input, Output, ResponseLoop};
 use or_protocol::ApiError;
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use crate::client::{Interrupt, interrupted};
 use crate::drive::{Drive, Next, unix_now};
-use crate::{Batch, ProviderKey, Sample, SampleError, Sampled, strict};
+use crate::{Batch, ProviderKey, Sample, SampleError, Sampled, strict, tool_media};
 
 /// How often a unary client is looked after while its answer is collected from a stream.
 const LEFT_CHECK: Duration = Duration::from_millis(500);
@@ -36,7 +36,24 @@ impl Drive {
             let settings = engine.turn_settings();
             let request =
                 ModelRequest { model: &model, context: engine.context(), settings: &settings, stream };
-            adapter.request(&request).map(|call| (call, adapter.translator(&request)))
+            let mut translated = adapter.request(&request);
+            let context = match &translated {
+                Err(AdapterError::Unsupported { .. }) => {
+                    tool_media::in_words(&*adapter, &request, engine.id())
+                }
+                Ok(_) | Err(_) => None,
+            };
+            let request = match &context {
+                Some(context) => ModelRequest { context, ..request },
+                None => request,
+            };
+            if context.is_some() {
+                translated = adapter.request(&request);
+                if let Ok(call) = &mut translated {
+                    call.notes.push(tool_media::note());
+                }
+            }
+            translated.map(|call| (call, adapter.translator(&request)))
         };
         let Some(engine) = self.engine.take() else { return Err(ApiError::internal()) };
         let (engine, result) = if self.request.heavy {

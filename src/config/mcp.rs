@@ -1,17 +1,15 @@
 //! `[mcp.<label>]`: MCP servers that requests may name by their label, or that every request gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use or_protocol::MCP_HEADERS;
 use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, Origin};
 use super::resolved::{header_values, variables};
 use super::{Env, HeaderValue, Secret, ToolOffer};
-
-/// Headers of the protocol, which the client of an MCP server sets.
-const OURS: [&str; 4] = ["accept", "last-event-id", "mcp-protocol-version", "mcp-session-id"];
 
 /// One MCP server, as configured. Its label is the key of the table.
 ///
@@ -153,9 +151,15 @@ pub(super) fn check(
         (true, false) if !mcp.headers.is_empty() => return bad("headers", "is for servers with a `url`"),
         (false, true) | (true, false) => {}
     }
-    let ours = |name: &&String| OURS.contains(&name.to_ascii_lowercase().as_str());
-    if let Some(name) = mcp.headers.keys().find(ours) {
-        return bad(&format!("headers.{name}"), "is a header that the server sets itself");
+    let mut taken = BTreeSet::new();
+    for name in mcp.headers.keys() {
+        let lower = name.to_ascii_lowercase();
+        if MCP_HEADERS.contains(&lower.as_str()) {
+            return bad(&format!("headers.{name}"), "is a header that the server sets itself");
+        }
+        if !taken.insert(lower) {
+            return bad(&format!("headers.{name}"), "is given twice, in other letters");
+        }
     }
     if let Some(RequireApproval::ByTool(lists)) = &mcp.require_approval {
         if let Some(name) = lists.always.iter().find(|name| lists.never.contains(name)) {
@@ -270,12 +274,20 @@ mod tests {
 
     #[test]
     fn headers_of_the_protocol_are_not_for_users() {
-        for name in ["Mcp-Session-Id", "accept"] {
+        for name in ["Mcp-Session-Id", "accept", "mcp-method"] {
             check_error(
                 &format!("{HTTP}headers.{name} = 'x'"),
                 &format!("`mcp.docs.headers.{name}` is a header that the server sets itself"),
             );
         }
+    }
+
+    #[test]
+    fn a_header_stands_once() {
+        check_error(
+            &format!("{HTTP}headers = {{ X-A = 'x', x-a = 'y' }}"),
+            "`mcp.docs.headers.x-a` is given twice, in other letters",
+        );
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
-use crate::mcp_bench::{Bench, bench, body, going_on, good, item, offered, output, types};
-use crate::mcp_server::Does;
+use crate::app::setup;
+use crate::fake::Fake;
+use crate::mcp_bench::{Bench, bench, body, going_on, good, item, offered, output, providers, types};
+use crate::mcp_server::{Does, McpFake, listed};
 use crate::support::Options;
 use crate::wire::{self, KINDS};
 
@@ -231,4 +233,20 @@ fn a_conversation_goes_on_without_its_server_on_every_kind() {
         }
     }
     assert_eq!(bench.server.count("tools/call"), 5);
+}
+
+#[test]
+fn a_label_that_means_another_server_now_is_listed_again() {
+    let (one, two) = (McpFake::start(), McpFake::with(vec![vec![listed("other")]]));
+    let table = one.allowed().replace(']', &format!(", '{}']", two.address));
+    let fake = Fake::start();
+    let app = setup(table + &providers(&fake)).start();
+    let bench = Bench { fake, server: one, app };
+    bench.push_text("openai-chat");
+    let first = bench.ask(&body("openai-chat", &[bench.server.tool("weather")]));
+    bench.push_text("openai-chat");
+    let next = body("openai-chat", &[two.tool("weather")]);
+    let second = bench.ask(&going_on(&first, &next, &[json!({"role": "user", "content": "And?"})]));
+    assert_eq!(types(&second), ["mcp_list_tools", "message"]);
+    assert_eq!(offered(&bench.fake.request(1).body), ["other"]);
 }

@@ -174,8 +174,22 @@ fn a_no_is_told_to_the_model_and_is_for_good() {
         let told = bench.told_last();
         assert!(told.contains("did not approve") && told.contains("not on Sundays"), "{kind}: {told}");
         refused(&bench.app.post(&going_on(&first, &request, &[yes(&asked)])), "approval_already_answered");
+        // It may be said again, as after a provider that failed.
+        bench.push_text(kind);
+        assert_eq!(types(&bench.ask(&going_on(&first, &request, &[no(&asked)]))), ["message"], "{kind}");
         assert_eq!(bench.server.count("tools/call"), 0);
     }
+}
+
+#[test]
+fn a_no_after_a_yes_is_too_late() {
+    let bench = bench("");
+    let (request, first, asked) = asking(&bench, "openai-chat");
+    bench.push_text("openai-chat");
+    bench.ask(&going_on(&first, &request, &[yes(&asked)]));
+    // The model would be told that a call was not made which was.
+    refused(&bench.app.post(&going_on(&first, &request, &[no(&asked)])), "approval_already_answered");
+    assert_eq!((bench.server.count("tools/call"), bench.fake.count()), (1, 2));
 }
 
 #[test]

@@ -7,10 +7,14 @@ use serde_json::{Value, json};
 
 use crate::client::Answer;
 use crate::fake::Gate;
-use crate::mcp_bench::{Bench, bench_with, body, configured, good, item, types};
+use crate::mcp_bench::{Bench, bench_with, body, configured, going_on, good, item, types};
 use crate::mcp_server::{Does, McpFake};
 use crate::support::Options;
 use crate::wire::KINDS;
+
+/// One pixel.
+const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 #[track_caller]
 fn failed(answer: &Answer, status: u16, code: &str) {
@@ -255,4 +259,47 @@ fn a_cancelled_background_response_cancels_the_call() {
         assert_ne!(call["status"], "in_progress", "{cancelled:#}");
         assert_eq!(good(&bench.app.stored(&id)), cancelled);
     }
+}
+
+#[test]
+fn what_a_provider_cannot_be_shown_is_named_in_words() {
+    let bench = both("");
+    let resource = |name: &str, kind: &str| json!({"type": "resource", "resource": {"uri": format!("file:///{name}"), "blob": "aGk=", "mimeType": kind}});
+    let content = json!([
+        {"type": "text", "text": "seven"},
+        {"type": "image", "data": PNG, "mimeType": "image/png"},
+        {"type": "image", "data": "aGk=", "mimeType": "image/svg+xml"},
+        {"type": "audio", "data": "aGk=", "mimeType": "audio/wav"},
+        resource("a.zip", "application/zip"),
+    ]);
+    bench.server.does("get_weather", Does::Shows(content));
+    for (kind, words) in [
+        ("anthropic", &["image/svg+xml", "the format wav", "'a.zip' of the type application/zip"][..]),
+        ("gemini", &["image/svg+xml", "'a.zip' of the type application/zip"]),
+        ("ollama", &["the format wav", "'a.zip' of the type application/zip"]),
+    ] {
+        bench.push_round(kind);
+        let request = body(kind, &[bench.server.tool("weather")]);
+        let answer = bench.app.post(&request);
+        let first = good(&answer);
+        assert_eq!(types(&first), ["mcp_list_tools", "mcp_call", "message"], "{kind}");
+        // The client gets it all.
+        assert!(item(&first, "mcp_call")["output"].as_str().unwrap().contains("application/zip;base64"));
+        let notes = answer.header("openresponses-translation").unwrap_or_default();
+        assert!(notes.contains("named in words"), "{kind}: {notes}");
+        let told = bench.told_last();
+        assert!(told.contains("seven") && told.contains(PNG), "{kind}: {told}");
+        for word in words {
+            assert!(told.contains(word), "{kind}: {told}");
+        }
+        // It is in the way of no later turn either.
+        bench.push_text(kind);
+        let next = going_on(&first, &request, &[json!({"role": "user", "content": "And?"})]);
+        assert_eq!(types(&bench.ask(&next)), ["message"], "{kind}");
+        assert!(bench.told_last().contains("'a.zip' of the type application/zip"), "{kind}");
+    }
+    // What the client sends itself is its own affair.
+    let mine = json!([{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/svg+xml;base64,aGk="}]}]);
+    let answer = bench.app.post(&json!({"model": "anthropic/m", "input": mine}));
+    assert_eq!((answer.error().0, answer.error().2.as_deref()), (400, Some("unsupported_value")));
 }

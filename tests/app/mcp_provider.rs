@@ -145,10 +145,17 @@ fn the_providers_own_request_for_approval_is_answered_to_it() {
 }
 
 #[test]
-fn a_connector_goes_up_and_a_label_is_ours() {
+fn a_connector_or_tunnel_goes_up_and_a_label_is_ours() {
+    for (member, id) in [("connector_id", "connector_gmail"), ("tunnel_id", "tunnel_1")] {
+        check_of_openai(member, id);
+    }
+}
+
+#[track_caller]
+fn check_of_openai(member: &str, id: &str) {
     let left = left();
-    let connector = json!({"type": "mcp", "server_label": "mail", "connector_id": "connector_gmail",
-                           "authorization": "hush-hush-hush", "require_approval": "never"});
+    let connector = json!({"type": "mcp", "server_label": "mail", member: id, "authorization": "hush-hush-hush",
+                           "require_approval": "never"});
     left.fake.script(Script::json(200, &whole(&json!([message()]))));
     let ours = json!({"type": "mcp", "server_label": "docs"});
     let response = good(&left.app.post(&body("up", &[connector.clone(), ours])));

@@ -12,8 +12,9 @@ use crate::wire::{self, CALL, KINDS, text};
 const TOKEN: &str = "mcp-canary-token-0123456789";
 const HEADER: &str = "mcp-canary-header-0123456789";
 const QUERY: &str = "mcp-canary-query-0123456789";
+const PATH: &str = "mcp-canary-path-0123456789";
 const OPERATOR: &str = "mcp-canary-operator-0123456789";
-const CANARIES: [&str; 4] = [TOKEN, HEADER, QUERY, OPERATOR];
+const CANARIES: [&str; 5] = [TOKEN, HEADER, QUERY, PATH, OPERATOR];
 
 #[track_caller]
 fn check_clean(what: &str, bytes: &[u8]) {
@@ -43,10 +44,12 @@ fn tools(server: &McpFake) -> Vec<Value> {
     by_header["headers"] = json!({"X-Key": HEADER});
     let mut by_query = server.tool("weather");
     by_query["server_url"] = json!(format!("{}?key={QUERY}", server.url()));
+    let mut by_path = server.tool("weather");
+    by_path["server_url"] = json!(format!("{}/s/{PATH}", server.url()));
     let configured = json!({"type": "mcp", "server_label": "docs", "require_approval": "never"});
     let mut own = configured.clone();
     own["authorization"] = json!(TOKEN);
-    vec![by_token, by_header, by_query, configured, own]
+    vec![by_token, by_header, by_query, by_path, configured, own]
 }
 
 fn pages(binary: &Binary, id: &str) -> Vec<Answer> {
@@ -102,12 +105,13 @@ fn no_credential_of_an_mcp_server_is_kept_logged_or_shown() {
         }
     }
     // In the middle of a background response.
-    let before = fake.count();
-    fake.script(Script::silent());
-    let body =
-        json!({"model": "openai-chat/m", "input": "How?", "tools": [tools(&server)[2]], "background": true});
-    answers.push(send(&binary, "POST", "/v1/responses", Some(&body)));
-    fake.request(before);
+    for tool in &tools(&server)[2..4] {
+        let before = fake.count();
+        fake.script(Script::silent());
+        let body = json!({"model": "openai-chat/m", "input": "How?", "tools": [tool], "background": true});
+        answers.push(send(&binary, "POST", "/v1/responses", Some(&body)));
+        fake.request(before);
+    }
     server.rules().status = Some(403);
     for mut tool in tools(&server) {
         // A session of its own: the list of the others is known.

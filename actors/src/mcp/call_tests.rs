@@ -7,6 +7,7 @@ use or_protocol::Output;
 use pretty_assertions::assert_eq;
 use tokio::sync::oneshot;
 
+use super::McpPlace;
 use super::fake::{Fake, User};
 use crate::tools::ToolRun;
 
@@ -98,7 +99,8 @@ async fn a_call_whose_connection_breaks_is_not_sent_again() {
 
 #[actix_rt::test]
 async fn a_call_that_takes_too_long_is_cancelled() {
-    let want = "Error: 'never' was stopped after 0.3 s without a result.";
+    let want = "Error: 'never' was stopped after 0.3 s without a result. \
+                It is not known whether the call took effect.";
     let (fake, _user) = check("never", "{}", want, "timeout").await;
     fake.until("notifications/cancelled", 1).await;
     let cancelled = &fake.seen("notifications/cancelled")[0].body["params"];
@@ -119,17 +121,39 @@ async fn a_client_that_leaves_cancels_its_call() {
     fake.until("notifications/cancelled", 1).await;
 }
 
-async fn check_endless(tool: &str, why: &str) {
-    let fake = Fake::start().await;
-    let run = User::of(&fake).call(tool, "{}").await;
-    let want = format!("Error: '{tool}' failed: {why}. It is not known whether the call took effect.");
-    assert_eq!((text(&run), run.result), (want.as_str(), "error"));
+#[actix_rt::test]
+async fn an_answer_without_end_is_given_up() {
+    for tool in ["endless_event", "endless_json"] {
+        let fake = Fake::start().await;
+        let run = User::of(&fake).call(tool, "{}").await;
+        let why = "a message of the MCP server has more than 16777216 bytes";
+        let want = format!("Error: '{tool}' failed: {why}. It is not known whether the call took effect.");
+        assert_eq!((text(&run), run.result), (want.as_str(), "error"));
+    }
 }
 
 #[actix_rt::test]
-async fn an_answer_without_end_is_given_up() {
-    check_endless("endless_event", "the connection to the MCP server broke").await;
-    check_endless("endless_json", "a message of the MCP server has more than 16777216 bytes").await;
+async fn after_an_answer_that_makes_no_sense_nobody_knows_what_happened() {
+    for (tool, why) in [
+        ("no_json", "it is neither JSON nor an event stream"),
+        ("no_message", "it is no JSON-RPC message"),
+        ("no_result", "the result has no known form"),
+    ] {
+        let want = format!(
+            "Error: '{tool}' failed: the MCP server gave no result: {why}. It is not known whether the call took effect."
+        );
+        check(tool, "{}", &want, "error").await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_servers_words_hold_no_secret_of_the_url() {
+    let fake = Fake::start().await;
+    let url = format!("{}/s/hush-hush/mcp?key=also%20hush&k=v", fake.url());
+    let user = User::at(McpPlace::Url(url), &[], |_| {});
+    let want = "Error: 'where' failed: the MCP server gave no result: \
+                no such place /mcp/s/***/mcp?key=***&k=v or *** (code -32602)";
+    assert_eq!(text(&user.call("where", "{}").await), want);
 }
 
 #[actix_rt::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 use http::{HeaderName, HeaderValue};
+use or_protocol::MCP_HEADERS;
 use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
@@ -17,22 +18,6 @@ use crate::tools::head;
 
 /// Each call that runs has a connection of its own.
 const MAX_IDLE_CONNECTIONS: usize = 16;
-/// Headers that are the protocol's, and those of the connection.
-const RESERVED: &[&str] = &[
-    "accept",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "last-event-id",
-    "mcp-protocol-version",
-    "mcp-session-id",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// A client that follows no redirects and uses no proxy.
 pub(super) fn builder(connect_timeout: Duration) -> Result<reqwest::ClientBuilder, McpError> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
@@ -78,7 +63,7 @@ pub(super) fn headers(server: &McpServer) -> Result<HeaderMap, McpError> {
         let wrong =
             |why: &str| McpError::Refused(format!("the header '{}' {why}", head(name, 64).escape_debug()));
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("has no valid name"))?;
-        if RESERVED.contains(&key.as_str()) {
+        if MCP_HEADERS.contains(&key.as_str()) {
             return Err(wrong("cannot be set"));
         }
         let mut value = HeaderValue::from_str(value).map_err(|_| wrong("has no valid value"))?;

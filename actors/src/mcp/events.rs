@@ -1,5 +1,8 @@
 //! Server-sent events of a server that may be hostile.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, future};
@@ -10,10 +13,11 @@ use sse_stream::{Sse, SseStream};
 const MIN_RETRY_MS: u64 = 1000;
 
 /// The events of a body. A broken body and an event over the limit end the stream, as if the server had closed it:
-/// rmcp makes a new connection without a pause after an error, and with one after an end.
+/// rmcp makes a new connection without a pause after an error, and with one after an end. `too_large` tells which.
 pub(super) fn events<E>(
     body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     limit: usize,
+    too_large: Arc<AtomicBool>,
 ) -> BoxStream<'static, Result<Sse, SseError>>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -22,12 +26,13 @@ where
     let bounded = body
         .take_while(move |read| {
             let fits = match read {
-                Ok(bytes) => size.add(bytes) <= limit,
+                Ok(bytes) if size.add(bytes) > limit => {
+                    too_large.store(true, Ordering::Relaxed);
+                    false
+                }
+                Ok(_) => true,
                 Err(_) => false,
             };
-            if !fits {
-                tracing::debug!("the event stream of an MCP server broke or has an event that is too large");
-            }
             future::ready(fits)
         })
         .boxed();
@@ -87,8 +92,12 @@ mod tests {
                 .map(|read| Ok::<_, io::Error>(Bytes::from_static(read.as_bytes())))
                 .collect::<Vec<_>>(),
         );
-        let got: Vec<_> = events(body, limit).map(|event| event.unwrap().data.unwrap()).collect().await;
+        let too_large = Arc::new(AtomicBool::new(false));
+        let events = events(body, limit, Arc::clone(&too_large));
+        let got: Vec<_> = events.map(|event| event.unwrap().data.unwrap()).collect().await;
         assert_eq!(got, want);
+        // A body that fits is read to its end.
+        assert_eq!(too_large.load(Ordering::Relaxed), want.len() < 2);
     }
 
     #[actix_rt::test]
@@ -107,14 +116,15 @@ mod tests {
     #[actix_rt::test]
     async fn a_broken_body_ends_the_stream() {
         let body = stream::iter([Ok(Bytes::from_static(b"data: a\n\n")), Err(io::Error::other("reset"))]);
-        let got: Vec<_> = events(body, 100).map(|event| event.unwrap().data.unwrap()).collect().await;
+        let got: Vec<_> =
+            events(body, 100, Arc::default()).map(|event| event.unwrap().data.unwrap()).collect().await;
         assert_eq!(got, ["a"]);
     }
 
     #[actix_rt::test]
     async fn a_server_cannot_ask_for_connections_without_a_pause() {
         let body = stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"retry: 0\ndata: a\n\n"))]);
-        let got: Vec<_> = events(body, 100).map(|event| event.unwrap().retry).collect().await;
+        let got: Vec<_> = events(body, 100, Arc::default()).map(|event| event.unwrap().retry).collect().await;
         assert_eq!(got, [Some(1000)]);
     }
 }

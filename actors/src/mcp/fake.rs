@@ -264,6 +264,15 @@ fn call(seen: &Seen, params: &Value) -> Answer {
             let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "error": error});
             Answer::Head(200, "content-type: application/json\r\n".into(), body.to_string())
         }
+        "no_json" => Answer::Head(200, "content-type: text/html\r\n".into(), "<p>".into()),
+        "no_message" => Answer::Head(200, "content-type: application/json\r\n".into(), "[]x".into()),
+        "no_result" => reply(seen, &json!({"content": 5}), ""),
+        "where" => {
+            let message = format!("no such place {} or also hush", seen.path);
+            let error = json!({"code": -32602, "message": message});
+            let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "error": error});
+            Answer::Head(200, "content-type: application/json\r\n".into(), body.to_string())
+        }
         "progress" => {
             let token = &params["_meta"]["progressToken"];
             let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress",

@@ -1,5 +1,6 @@
 //! From rmcp's errors to ours: what happened, whether the server may have acted, whether the session is gone.
 
+use std::cmp::Reverse;
 use std::error::Error;
 use std::io;
 
@@ -7,9 +8,10 @@ use rmcp::model::ErrorData;
 use rmcp::service::{ClientInitializeError, ServiceError};
 use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
+use url::{Position, Url};
 
 use super::http::Failure;
-use super::{McpError, McpServer};
+use super::{McpError, McpPlace, McpServer};
 use crate::tools::head;
 
 /// Longest text of a server's error, in bytes.
@@ -28,7 +30,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// The server is there and its answer makes no sense.
+    /// The server is there, and its answer makes no sense.
     pub(super) fn odd(what: &str) -> Self {
         Self { error: McpError::Protocol(what.into()), sent: true, lost: false }
     }
@@ -45,7 +47,8 @@ impl Fault {
 
     pub(super) fn of(error: ServiceError, server: &McpServer) -> Self {
         match error {
-            ServiceError::McpError(said) => Self::odd(&words(&said, server)),
+            // It has answered, so it knows what it did.
+            ServiceError::McpError(said) => Self { sent: false, ..Self::odd(&words(&said, server)) },
             ServiceError::TransportSend(error) => of_transport(&error),
             ServiceError::TransportClosed => Self::lost(),
             _ => Self::odd("it breaks the protocol"),
@@ -54,7 +57,7 @@ impl Fault {
 
     /// Whether the call may have had an effect that nobody was told of.
     pub(super) fn outcome_unknown(&self) -> bool {
-        self.sent && !matches!(self.error, McpError::Protocol(_))
+        self.sent
     }
 }
 
@@ -94,11 +97,24 @@ fn closed() -> McpError {
 /// A server's own words, without the secrets that were sent to it.
 fn words(said: &ErrorData, server: &McpServer) -> String {
     let mut text = said.message.to_string();
-    for (_, value) in &server.headers {
-        let secret = value.rsplit(' ').next().unwrap_or_default();
-        if secret.len() >= MIN_SECRET {
-            text = text.replace(secret, "***");
-        }
+    for secret in secrets(server) {
+        text = text.replace(&secret, "***");
     }
     format!("{} (code {})", head(text.trim(), MAX_SAID), said.code.0)
+}
+
+/// What may be a secret of the headers, and of the URL behind its host; the longest first, as one may hold another.
+fn secrets(server: &McpServer) -> Vec<String> {
+    let mut secrets: Vec<String> =
+        server.headers.iter().filter_map(|(_, value)| value.rsplit(' ').next()).map(str::to_owned).collect();
+    if let McpPlace::Url(url) = &server.place
+        && let Ok(url) = Url::parse(url)
+    {
+        let words = url[Position::BeforePath..].split(['/', '?', '&', '=', '#']);
+        secrets.extend(words.map(str::to_owned));
+        secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    }
+    secrets.retain(|secret| secret.len() >= MIN_SECRET);
+    secrets.sort_by_key(|secret| Reverse(secret.len()));
+    secrets
 }

@@ -1,6 +1,7 @@
 //! Streamable HTTP, below rmcp's transport: where a connection goes, redirects, limits, and errors without secrets.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ struct Inner {
     /// Clients without headers for where redirects led, by origin.
     elsewhere: Mutex<HashMap<String, Client>>,
     connect_timeout: Duration,
+    /// An event of the server was over the limit.
+    too_large: Arc<AtomicBool>,
 }
 
 impl Http {
@@ -75,7 +78,13 @@ impl Http {
             pinned(&guard, &home, connect_timeout).await?
         };
         let client = client.default_headers(headers(server)?).build().map_err(|_| McpError::Internal)?;
-        Ok(Self(Arc::new(Inner { guard, home, client, elsewhere: Mutex::default(), connect_timeout })))
+        let (elsewhere, too_large) = Default::default();
+        Ok(Self(Arc::new(Inner { guard, home, client, elsewhere, connect_timeout, too_large })))
+    }
+
+    /// Is set when a stream of events ended because one was too large.
+    pub(super) fn too_large(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0.too_large)
     }
 
     /// One exchange, to the head of the answer. A redirect that keeps method and body is followed.
@@ -255,7 +264,10 @@ impl StreamableHttpClient for Http {
         let session = answer.headers().get(HEADER_SESSION_ID).and_then(|id| id.to_str().ok());
         let session = session.map(str::to_owned);
         if has_type(&answer, EVENT_STREAM_MIME_TYPE) {
-            return Ok(StreamableHttpPostResponse::Sse(events(answer.bytes_stream(), MAX_MESSAGE), session));
+            return Ok(StreamableHttpPostResponse::Sse(
+                events(answer.bytes_stream(), MAX_MESSAGE, self.too_large()),
+                session,
+            ));
         }
         let odd = |why: &str| Failure { error: McpError::Protocol(why.into()), sent: true };
         if !has_type(&answer, JSON_MIME_TYPE) {
@@ -288,7 +300,7 @@ impl StreamableHttpClient for Http {
             _ if !has_type(&answer, EVENT_STREAM_MIME_TYPE) => {
                 Err(StreamableHttpError::ServerDoesNotSupportSse)
             }
-            _ => Ok(events(answer.bytes_stream(), MAX_MESSAGE)),
+            _ => Ok(events(answer.bytes_stream(), MAX_MESSAGE, self.too_large())),
         }
     }
 

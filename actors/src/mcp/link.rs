@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::backoff::Backoff;
 use super::fault::Fault;
 use super::list::list;
+use super::output::UNKNOWN;
 use super::pool::Common;
 use super::session::Session;
 use super::{McpError, McpServer, McpTool};
@@ -109,7 +110,7 @@ impl Link {
             }
             Err(error) => {
                 connection.backoff.failed(error.clone(), Instant::now());
-                let (reason, why) = (error.reason(), own_words(&error));
+                let (reason, why) = (error.reason(), error.own_words());
                 self.common.metrics.mcp_connect_error(reason);
                 tracing::warn!(label, reason, error = why, duration_ms, "no MCP session");
                 Err(error)
@@ -162,7 +163,7 @@ impl Link {
             }
             Err(Fault { error, .. }) => {
                 listing.backoff.failed(error.clone(), Instant::now());
-                let (reason, why) = (error.reason(), own_words(&error));
+                let (reason, why) = (error.reason(), error.own_words());
                 tracing::warn!(label, reason, error = why, duration_ms, "no list of MCP tools");
                 Err(error)
             }
@@ -217,18 +218,9 @@ impl Link {
     }
 }
 
-/// An error for the log, which holds nothing that a server said.
-fn own_words(error: &McpError) -> Option<String> {
-    (!matches!(error, McpError::Protocol(_))).then(|| error.to_string())
-}
-
 fn text(fault: &Fault) -> ToolError {
     let error = &fault.error;
-    ToolError::new(if fault.outcome_unknown() {
-        format!("{error}. It is not known whether the call took effect.")
-    } else {
-        error.to_string()
-    })
+    ToolError::new(if fault.outcome_unknown() { format!("{error}.{UNKNOWN}") } else { error.to_string() })
 }
 
 /// The arguments as MCP wants them.

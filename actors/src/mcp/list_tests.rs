@@ -91,3 +91,31 @@ async fn a_list_that_does_not_come_is_an_error() {
     assert_eq!(user.list().await, late);
     assert_eq!(fake.seen("tools/list").len(), 1, "the second answer is the first error");
 }
+
+#[actix_rt::test]
+async fn a_tool_that_is_wrong_takes_none_of_the_others() {
+    let fake = Fake::start().await;
+    let with = |name: &str, member: &str, value: serde_json::Value| {
+        let mut tool = tool(name);
+        tool[member] = value;
+        tool
+    };
+    let mut bare = tool("bare");
+    bare.as_object_mut().unwrap().remove("inputSchema");
+    let wrong = [with("b", "inputSchema", json!(true)), json!("c"), json!({"inputSchema": {}})];
+    let usable = [
+        bare,
+        with("null", "inputSchema", json!(null)),
+        with("hints", "annotations", json!({"readOnlyHint": "yes"})),
+        with("icons", "icons", json!("x")),
+        with("title", "title", json!(5)),
+        with("words", "description", json!(5)),
+    ];
+    fake.rules().pages = vec![vec![tool("a")], [&wrong[..], &usable[..]].concat(), vec![tool("z")]];
+    let tools = User::of(&fake).list().await.unwrap();
+    let names: Vec<_> = tools.iter().map(|tool| tool.name.as_str()).collect();
+    assert_eq!(names, ["a", "bare", "null", "hints", "icons", "title", "words", "z"]);
+    assert_eq!(tools[1].input_schema, *json!({"type": "object"}).as_object().unwrap());
+    // What it says in no known form it has not said.
+    assert_eq!((tools[3].read_only(), tools[4].read_only()), (None, Some(true)));
+}

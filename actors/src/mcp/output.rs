@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use or_protocol::{ContentPart, Detail, InputAudio};
+use or_protocol::{ContentPart, Detail, InputAudio, Output};
 use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
 
 use crate::tools::{Failure, ToolError, ToolOutput, ToolRun, finished, limited};
+
+/// Of a call that may have been carried out.
+pub(super) const UNKNOWN: &str = " It is not known whether the call took effect.";
 
 /// What a call amounts to.
 pub(super) fn run(
@@ -25,7 +28,14 @@ pub(super) fn run(
         // The server's own words for what went wrong.
         Ok(((output, _), true)) => ToolRun { output, failed: true, took, result: "error" },
         Ok((done, false)) => finished(tool, Ok(done), took),
-        Err(failure) => finished(tool, Err(failure), took),
+        Err(failure) => {
+            let late = matches!(failure, Failure::TimedOut(_));
+            let mut run = finished(tool, Err(failure), took);
+            if let (true, Output::Text(text)) = (late, &mut run.output) {
+                text.push_str(UNKNOWN);
+            }
+            run
+        }
     }
 }
 
@@ -123,7 +133,6 @@ fn file_name(uri: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use or_protocol::Output;
     use pretty_assertions::assert_eq;
     use serde_json::{Value, json};
 

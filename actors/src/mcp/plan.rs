@@ -12,7 +12,7 @@ use or_protocol::{
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use super::resolve::{refused, resolve};
+use super::resolve::{members, refused, resolve};
 use super::{ConfiguredMcp, McpError, McpPlace, McpServer, McpServers, McpTool};
 use crate::{ListMcpTools, ProviderSpec};
 
@@ -99,7 +99,12 @@ pub(crate) async fn plan(
             (Err(error), Some((index, tool))) => return Err(refused(&error, index, tool)),
             (Err(error), None) => {
                 let label = &candidate.label;
-                tracing::warn!(label, reason = error.reason(), %error, "an MCP server gives no tools");
+                tracing::warn!(
+                    label,
+                    reason = error.reason(),
+                    error = error.own_words(),
+                    "an MCP server gives no tools"
+                );
                 let why =
                     format!("the MCP server '{label}' could not be asked for its tools, so they are missing");
                 plan.notes.push(Note::dropped("tools", why));
@@ -129,12 +134,13 @@ fn requested<'a>(
     let mut requested = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
         let Tool::Mcp(tool) = tool else { continue };
-        let left = tool.connector_id.is_some() || (tool.server_url.is_some() && asked.provider.runs_mcp);
+        let left = tool.is_openais() || (tool.server_url.is_some() && asked.provider.runs_mcp);
         if left {
             plan.mcp.of_provider.push(tool.server_label.clone());
             continue;
         }
         let label = &tool.server_label;
+        plan.notes.extend(members(tool, index)?);
         let (server, configured) = resolve(servers, tool, index)?;
         let listed = listed(tool, asked);
         let listed_before = listed.is_some();
@@ -158,9 +164,14 @@ fn listed(tool: &RequestTool, asked: &Asked<'_>) -> Option<Vec<McpTool>> {
         return Some(read(own.tools));
     }
     let seen = listed_tools(&asked.context.items, label)?;
+    let then = asked.context.listed_for.get(seen.id);
+    // Another server that was given the same label: its tools are others, and so is its word on them.
+    if then.is_some_and(|then| then.url != tool.shown_url()) {
+        return None;
+    }
     let tools = read(seen.tools);
     // A list is as short as the tools that were allowed then.
-    let allowed_then = asked.context.listed_for.get(seen.id);
+    let allowed_then = then.map(|then| &then.allowed_tools).filter(|allowed| !allowed.is_null());
     if allowed_then.is_some() && allowed_then == tool.raw.get("allowed_tools") {
         return Some(tools);
     }

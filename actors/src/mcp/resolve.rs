@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, McpTool as RequestTool};
+use serde_json::Value;
 
 use super::{ConfiguredMcp, McpError, McpLimits, McpPlace, McpServer, McpServers};
 
@@ -28,6 +30,30 @@ pub(super) fn resolve<'a>(
             Ok((as_configured(configured, tool, index)?, Some(configured)))
         }
     }
+}
+
+/// Looks at the members that this server knows no use for. A limit must not be ignored.
+///
+/// # Errors
+/// 400 for one that nobody knows, and for one that forbids what the model would do.
+pub(super) fn members(tool: &RequestTool, index: usize) -> Result<Option<Note>, ApiError> {
+    if let Some(member) = tool.unknown_member() {
+        let param = format!("tools[{index}].{member}");
+        let text = format!("Unknown parameter: '{param}'.");
+        return Err(ApiError::invalid("unknown_parameter", param, text));
+    }
+    let may_call = match tool.raw.get("allowed_callers") {
+        None | Some(Value::Null) => true,
+        Some(callers) => callers.as_array().is_some_and(|list| list.iter().any(|one| one == "direct")),
+    };
+    if !may_call {
+        let text =
+            "This server lets the model call tools 'direct' only, which is not among 'allowed_callers'.";
+        return Err(ApiError::invalid("unsupported_value", format!("tools[{index}].allowed_callers"), text));
+    }
+    let deferred = tool.raw.get("defer_loading") == Some(&Value::Bool(true));
+    let why = "the model gets all tools at once";
+    Ok(deferred.then(|| Note::dropped(format!("tools[{index}].defer_loading"), why)))
 }
 
 /// A server as a request describes it.
@@ -76,7 +102,7 @@ fn unknown(index: usize, label: &str) -> ApiError {
 /// A server that does not list its tools, as the client is told.
 pub(super) fn refused(error: &McpError, index: usize, tool: &RequestTool) -> ApiError {
     let label = &tool.server_label;
-    tracing::warn!(label, reason = error.reason(), %error, "an MCP server gives no tools");
+    tracing::warn!(label, reason = error.reason(), error = error.own_words(), "an MCP server gives no tools");
     let text = format!("Error retrieving tool list from MCP server: '{label}'. Reason: {error}.");
     // The client's own credentials; otherwise it could do nothing about it.
     let own = tool.server_url.is_some() || tool.authorization.is_some() || !tool.headers.is_empty();

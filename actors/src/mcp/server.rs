@@ -169,6 +169,11 @@ pub enum McpError {
 }
 
 impl McpError {
+    /// The text for a log, which holds nothing that a server said.
+    pub fn own_words(&self) -> Option<String> {
+        (!matches!(self, Self::Protocol(_))).then(|| self.to_string())
+    }
+
     /// A closed word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ClientRequest, Implementation,
-    JsonObject, ListToolsRequest, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ClientRequest, CustomResult,
+    Implementation, JsonObject, ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam,
     ProgressToken, ProtocolVersion, Request, RequestOptionalParam, ServerResult,
 };
 use rmcp::service::{
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use super::fault::{Fault, of_start};
 use super::http::{Http, MAX_MESSAGE};
+use super::list::Page;
 use super::pool::Common;
 use super::stdio::Program;
 use super::{McpError, McpPlace, McpServer};
@@ -43,6 +44,8 @@ pub(super) struct Session {
     service: RunningService<RoleClient, Listener>,
     /// Of a program: it has ended or closed its output.
     over: Arc<AtomicBool>,
+    /// Of a URL: it sent an event over the limit.
+    too_large: Arc<AtomicBool>,
     _counted: Counted,
 }
 
@@ -71,8 +74,9 @@ impl Session {
         match &server.place {
             McpPlace::Url(_) => {
                 let http = Http::new(server, Arc::clone(&common.guard)).await?;
+                let too_large = http.too_large();
                 let transport = StreamableHttpClientTransport::with_client(http, http_config());
-                Self::start(server, common, transport, lifecycle, Arc::default()).await
+                Self::start(server, common, transport, lifecycle, (Arc::default(), too_large)).await
             }
             McpPlace::Command(_) if !server.trusted => {
                 Err(McpError::Refused("a request cannot name a program".into()))
@@ -81,7 +85,7 @@ impl Session {
                 let program = Program::start(&server.label, command)?;
                 common.remember(&program.group());
                 let over = program.over();
-                Self::start(server, common, program, lifecycle, over).await
+                Self::start(server, common, program, lifecycle, (over, Arc::default())).await
             }
         }
     }
@@ -91,11 +95,14 @@ impl Session {
         common: &Common,
         transport: T,
         lifecycle: ClientLifecycleMode,
-        over: Arc<AtomicBool>,
+        (over, too_large): (Arc<AtomicBool>, Arc<AtomicBool>),
     ) -> Result<Self, McpError> {
         let service = Listener::default().serve_with_lifecycle(transport, lifecycle).await;
-        let service = service.map_err(|error| of_start(error, server))?;
-        Ok(Self { service, over, _counted: common.metrics.mcp_session() })
+        let service = service.map_err(|error| match too_large.load(Ordering::Relaxed) {
+            true => McpError::TooLarge(MAX_MESSAGE),
+            false => of_start(error, server),
+        })?;
+        Ok(Self { service, over, too_large, _counted: common.metrics.mcp_session() })
     }
 
     /// Whether nothing can be sent any more.
@@ -109,15 +116,13 @@ impl Session {
     }
 
     /// One page of the server's tools. Not by rmcp's own function: that has a cache of its own.
-    pub(super) async fn page(
-        &self,
-        cursor: Option<String>,
-        server: &McpServer,
-    ) -> Result<ListToolsResult, Fault> {
+    pub(super) async fn page(&self, cursor: Option<String>, server: &McpServer) -> Result<Page, Fault> {
         let params = PaginatedRequestParams::default().with_cursor(cursor);
         let request: ListToolsRequest = RequestOptionalParam::with_param(params);
         match self.ask(ClientRequest::ListToolsRequest(request), None, server).await? {
-            ServerResult::ListToolsResult(page) => Ok(page),
+            ServerResult::ListToolsResult(page) => Ok(Page::of(page)),
+            // It does not read as a whole: one of its tools is not what it should be.
+            ServerResult::CustomResult(CustomResult(page)) => Page::read(page),
             _ => Err(Fault::odd("its list of tools has no known form")),
         }
     }
@@ -155,10 +160,16 @@ impl Session {
         let Some(handle) = &mut flight.handle else { return Err(Fault::lost()) };
         let answer = (&mut handle.rx).await;
         flight.handle = None;
-        match answer {
+        let answer = match answer {
             Ok(answer) => answer.map_err(|error| Fault::of(error, server)),
             Err(_) => Err(Fault::lost()),
-        }
+        };
+        answer.map_err(|fault| match fault.error {
+            McpError::Broken if self.too_large.load(Ordering::Relaxed) => {
+                Fault { error: McpError::TooLarge(MAX_MESSAGE), ..fault }
+            }
+            _ => fault,
+        })
     }
 }
 

@@ -65,8 +65,10 @@ pub struct ApprovalMark {
 pub enum ApprovalState {
     /// It was about to be made. Without a later mark nobody knows whether it was.
     Started,
-    /// It was made, or was refused by whoever was asked.
+    /// It was made.
     Done,
+    /// It was refused by whoever was asked.
+    Denied,
 }
 
 impl ApprovalMark {
@@ -84,6 +86,7 @@ impl ApprovalMark {
         let state = match self.state {
             ApprovalState::Started => 0,
             ApprovalState::Done => 1,
+            ApprovalState::Denied => 2,
         };
         [&[FORMAT, state], self.by.as_str().as_bytes()].concat()
     }
@@ -93,6 +96,7 @@ impl ApprovalMark {
         let (state, by) = match bytes {
             [FORMAT, 0, by @ ..] => (ApprovalState::Started, by),
             [FORMAT, 1, by @ ..] => (ApprovalState::Done, by),
+            [FORMAT, 2, by @ ..] => (ApprovalState::Denied, by),
             [FORMAT, ..] | [] => return Err(damaged()),
             [other, ..] => return Err(StoreError::Format(*other)),
         };

@@ -125,13 +125,15 @@ fn a_mark_that_does_not_read_is_no_missing_mark() {
     let (db, _folder) = database();
     let [response, by] = [0, 1].map(|_| ResponseId::new());
     let id = asked(&response);
+    let denied = mark(ApprovalState::Denied, &by);
+    assert_eq!(ApprovalMark::decode(&id, &denied.encode()).unwrap(), denied);
     let good = mark(ApprovalState::Done, &by).encode();
     let damaged = format!("the record of {id} is damaged");
     let newer = "the record has format 2, which this version does not know".to_owned();
     for (bytes, want) in [
         (Vec::new(), &damaged),
         (vec![FORMAT], &damaged),
-        ([&[FORMAT, 2], &good[2..]].concat(), &damaged),
+        ([&[FORMAT, 3], &good[2..]].concat(), &damaged),
         (good[..good.len() - 1].to_vec(), &damaged),
         ([&[FORMAT + 1], &good[1..]].concat(), &newer),
     ] {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use or_engine::HistoryTurn;
+use or_engine::{HistoryTurn, ServerThen};
 use or_protocol::{ApiError, Item, ResponseStatus, StoredItem};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -80,14 +80,16 @@ struct StoredLink<'a> {
 struct OutputOnly {
     output: Vec<StoredItem>,
     #[serde(default)]
-    tools: Vec<ToolFilter>,
+    tools: Vec<ShownTool>,
 }
 
 /// What a tool of the response says of its MCP server.
 #[derive(Deserialize)]
-struct ToolFilter {
+struct ShownTool {
     #[serde(default)]
     server_label: Value,
+    #[serde(default)]
+    server_url: Value,
     #[serde(default)]
     allowed_tools: Value,
 }
@@ -120,9 +122,12 @@ fn turn(
             item.encrypted_content = Some(blob.clone());
         }
     }
-    let filters = response.tools.into_iter().filter(|tool| !tool.allowed_tools.is_null());
-    let filter = |tool: ToolFilter| Some((tool.server_label.as_str()?.to_owned(), tool.allowed_tools));
-    HistoryTurn { status, input, output, allowed_tools: filters.filter_map(filter).collect() }
+    let server = |tool: ShownTool| {
+        let url = tool.server_url.as_str().map(str::to_owned);
+        let server = ServerThen { url, allowed_tools: tool.allowed_tools };
+        Some((tool.server_label.as_str()?.to_owned(), server))
+    };
+    HistoryTurn { status, input, output, servers: response.tools.into_iter().filter_map(server).collect() }
 }
 
 /// The JSON behind the format byte.

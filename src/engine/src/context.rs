@@ -18,8 +18,17 @@ pub struct HistoryTurn {
     pub input: Vec<Item>,
     /// Its output, sealed state included.
     pub output: Vec<Item>,
-    /// What its request allowed of MCP servers, by label; not those of which it allowed all.
-    pub allowed_tools: Vec<(String, Value)>,
+    /// The MCP servers of its request, by label.
+    pub servers: Vec<(String, ServerThen)>,
+}
+
+/// An MCP server of an earlier request, as its response shows it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerThen {
+    /// Where it was; `None` for one of the configuration.
+    pub url: Option<String>,
+    /// What was allowed of it; null: all.
+    pub allowed_tools: Value,
 }
 
 /// What the model will see, and what had to be left out of it.
@@ -31,8 +40,8 @@ pub struct Context {
     pub input_from: usize,
     /// One note for each kind of omission.
     pub notes: Vec<Note>,
-    /// What was allowed of an MCP server when its tools were listed, by the id of the list.
-    pub listed_for: HashMap<String, Value>,
+    /// The MCP server whose tools were listed, by the id of the list.
+    pub listed_for: HashMap<String, ServerThen>,
 }
 
 /// Joins the chain, oldest first, and the new input.
@@ -44,9 +53,9 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
     let mut unfinished = Vec::new();
     let mut listed_for = HashMap::new();
     for turn in history {
-        for (label, allowed) in turn.allowed_tools {
+        for (label, server) in turn.servers {
             if let Some(list) = listed_tools(&turn.output, &label) {
-                listed_for.insert(list.id.to_owned(), allowed);
+                listed_for.insert(list.id.to_owned(), server);
             }
         }
         items.extend(turn.input);

@@ -20,7 +20,7 @@ mod rounds;
 mod snapshot;
 mod tools;
 
-pub use context::{Context, HistoryTurn, build_context};
+pub use context::{Context, HistoryTurn, ServerThen, build_context};
 pub use events::ReasoningEvents;
 pub use io::{Action, Input, LoopSpec, Outcome, Output, Progress, Record};
 pub use log::{EndedLog, ResumeError};

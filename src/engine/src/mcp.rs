@@ -83,9 +83,14 @@ impl McpFunction {
     /// As the model is shown it.
     pub fn function(&self) -> FunctionTool {
         let mut parameters = self.input_schema.clone();
-        // Providers want both; servers leave out what is empty.
-        parameters.entry("type").or_insert_with(|| "object".into());
-        parameters.entry("properties").or_insert_with(|| json!({}));
+        // Providers want both, and refuse the whole request for one that is wrong; servers leave out what is empty.
+        parameters.retain(|_, value| !value.is_null());
+        if parameters.get("type").is_none_or(|kind| kind != "object") {
+            parameters.insert("type".into(), "object".into());
+        }
+        if !parameters.get("properties").is_some_and(Value::is_object) {
+            parameters.insert("properties".into(), json!({}));
+        }
         FunctionTool {
             name: self.exposed.clone(),
             description: self.model_description.clone(),

@@ -6,7 +6,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use or_actors::{BackgroundJob, Job, ProviderKey, Reply, StartResponse};
-use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId};
+use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId, shown_mcp_url};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
@@ -104,13 +104,15 @@ async fn background(body: &CreateResponseBody, bytes: bytes::Bytes) -> Result<Ba
     stripped.map(BackgroundJob::New).map_err(|_| ApiError::internal())
 }
 
-/// Takes the keys for an MCP server out of its tool. A query may be one, so an address with a query goes as a whole.
+/// Takes the keys for an MCP server out of its tool. What the response hides of an address may be one, so such an
+/// address goes as a whole.
 fn strip_tool(tool: &mut Value) {
     let Value::Object(tool) = tool else { return };
     if tool.get("type").and_then(Value::as_str) == Some("mcp") {
-        let has_query = tool.get("server_url").and_then(Value::as_str).is_some_and(|url| url.contains('?'));
+        let url = tool.get("server_url").and_then(Value::as_str);
+        let hides = url.is_some_and(|url| shown_mcp_url(url).as_deref() != Some(url));
         tool.retain(|name, _| {
-            name != "authorization" && name != "headers" && !(name == "server_url" && has_query)
+            name != "authorization" && name != "headers" && !(name == "server_url" && hides)
         });
     }
 }

@@ -35,8 +35,8 @@ pub use item::{
     SummaryPart, TopLogProb,
 };
 pub use item_decode::{decode_item, decode_stored_items};
-pub use mcp::{McpApproval, McpFilter, McpTool};
-pub use mcp_decode::McpApprovalResponse;
+pub use mcp::{McpApproval, McpFilter, McpTool, shown_mcp_url};
+pub use mcp_decode::{MCP_HEADERS, McpApprovalResponse};
 pub use request::CreateResponseBody;
 pub use response::{
     IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,

@@ -12,6 +12,9 @@ const USUAL_PATHS: &[&str] = &["", "/", "/mcp", "/mcp/", "/sse", "/sse/"];
 /// Members with a form of their own in the echo.
 const SHOWN: &[&str] =
     &["type", "server_label", "server_url", "headers", "authorization", "require_approval", "allowed_tools"];
+/// The others.
+const KNOWN: &[&str] =
+    &["connector_id", "tunnel_id", "server_description", "defer_loading", "allowed_callers"];
 
 /// An MCP server that the model may use.
 ///
@@ -26,6 +29,8 @@ pub struct McpTool {
     pub server_url: Option<String>,
     /// One of OpenAI's own connectors, which nobody else can call.
     pub connector_id: Option<String>,
+    /// One of OpenAI's own tunnels, which nobody else can use.
+    pub tunnel_id: Option<String>,
     /// For the model.
     pub server_description: Option<String>,
     /// Sent to the server as `authorization: Bearer …`.
@@ -86,31 +91,42 @@ impl McpApproval {
 }
 
 impl McpTool {
-    /// Whether it holds something that must not be kept.
+    /// Whether it holds something that must not be kept: credentials, or what of the URL others may not see.
     pub fn has_secrets(&self) -> bool {
-        self.authorization.is_some() || !self.headers.is_empty() || self.url_has_query()
+        self.authorization.is_some() || !self.headers.is_empty() || self.shown_url() != self.server_url
+    }
+
+    /// Whether nobody but OpenAI can reach it.
+    pub fn is_openais(&self) -> bool {
+        self.connector_id.is_some() || self.tunnel_id.is_some()
+    }
+
+    /// A member that says something and that nobody here knows. It might be a limit, or misspelt.
+    pub fn unknown_member(&self) -> Option<&str> {
+        let known = |key: &str| SHOWN.contains(&key) || KNOWN.contains(&key);
+        self.raw.iter().find(|(key, value)| !known(key) && !value.is_null()).map(|(key, _)| key.as_str())
     }
 
     /// Whether its label names a server of the configuration.
     fn is_configured(&self) -> bool {
-        self.server_url.is_none() && self.connector_id.is_none()
-    }
-
-    fn url_has_query(&self) -> bool {
-        self.server_url.as_ref().is_some_and(|url| url.contains('?'))
+        self.server_url.is_none() && !self.is_openais()
     }
 
     /// The URL as others may see it.
-    fn shown_url(&self) -> Option<String> {
-        let url = self.server_url.as_deref()?;
-        let (scheme, rest) = url.split_once("://")?;
-        let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (host, path) = rest.split_at(at);
-        // What is before an `@` is a credential.
-        let host = host.rsplit('@').next().unwrap_or_default();
-        let path = if USUAL_PATHS.contains(&path) { path } else { "/<redacted>" };
-        Some(format!("{scheme}://{host}{path}"))
+    pub fn shown_url(&self) -> Option<String> {
+        shown_mcp_url(self.server_url.as_deref()?)
     }
+}
+
+/// The URL of an MCP server as others may see it; whoever keeps one keeps it only if that is all of it.
+pub fn shown_mcp_url(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(at);
+    // What is before an `@` is a credential.
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let path = if USUAL_PATHS.contains(&path) { path } else { "/<redacted>" };
+    Some(format!("{scheme}://{host}{path}"))
 }
 
 impl fmt::Debug for McpTool {
@@ -199,6 +215,33 @@ mod tests {
     }
 
     #[track_caller]
+    fn check_secret(url: &str, want: bool) {
+        let Ok(Tool::Mcp(tool)) = decode(json!({"server_label": "a", "server_url": url})) else { panic!() };
+        assert_eq!(tool.has_secrets(), want, "{url}");
+    }
+
+    #[test]
+    fn what_the_echo_hides_is_a_secret() {
+        check_secret("https://a.example/mcp", false);
+        check_secret("https://a.example", false);
+        for hidden in ["/s/hush/mcp", "/mcp?key=hush", "/mcp#hush"] {
+            check_secret(&format!("https://a.example{hidden}"), true);
+        }
+        check_secret("https://me:hush@a.example/mcp", true);
+    }
+
+    #[test]
+    fn a_member_that_nobody_knows_is_found() {
+        let Ok(Tool::Mcp(tool)) = decode(json!({"server_label": "a", "allowed_tool": ["x"]})) else {
+            panic!()
+        };
+        assert_eq!(tool.unknown_member(), Some("allowed_tool"));
+        let known = json!({"server_label": "a", "defer_loading": true, "allowed_callers": null, "odd": null});
+        let Ok(Tool::Mcp(tool)) = decode(known) else { panic!() };
+        assert_eq!(tool.unknown_member(), None);
+    }
+
+    #[track_caller]
     fn check_approval(require: serde_json::Value, name: &str, read_only: bool, want: bool) {
         let tool = decode(json!({"server_label": "a", "require_approval": require})).unwrap();
         let Tool::Mcp(tool) = tool else { panic!("{tool:?}") };
@@ -236,6 +279,20 @@ mod tests {
         check_refused(json!({"server_label": "a", "server_url": "https://"}), "server_url");
         let both = json!({"server_label": "a", "server_url": "https://x", "connector_id": "c"});
         check_refused(both, "connector_id");
+        check_refused(json!({"server_label": "a", "server_url": "https://x", "tunnel_id": "t"}), "tunnel_id");
+        // The host must be the one that it looks like.
+        check_refused(
+            json!({"server_label": "a", "server_url": r"http://b.example\@a.example/"}),
+            "server_url",
+        );
+        check_refused(json!({"server_label": "a", "server_url": "http:///a.example/"}), "server_url");
+        check_refused(json!({"server_label": "a", "headers": {"X": "1", "x": "hush"}}), "headers.x");
+        for name in ["Host", "Mcp-Session-Id", "mcp-method"] {
+            check_refused(
+                json!({"server_label": "a", "headers": {name: "hush"}}),
+                &format!("headers.{name}"),
+            );
+        }
         check_refused(json!({"server_label": "a", "headers": {"x": 1}}), "headers.x");
         check_refused(json!({"server_label": "a", "headers": {"x y": "hush"}}), "headers.x y");
         check_refused(json!({"server_label": "a", "headers": {"x": "hush\r\ny: z"}}), "headers.x");

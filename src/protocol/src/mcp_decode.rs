@@ -13,6 +13,23 @@ use crate::{ApiError, Fields, Path};
 const MAX_VALUE: usize = 16 * 1024;
 /// Most headers of one server.
 const MAX_HEADERS: usize = 64;
+/// Headers that nobody sets for an MCP server: the protocol's, and those of the connection.
+pub const MCP_HEADERS: &[&str] = &[
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 pub(crate) fn mcp_tool(raw: Map<String, Value>, path: Path<'_>) -> Result<McpTool, ApiError> {
     let mut fields = Fields::new(Value::Object(raw.clone()), path)?;
@@ -25,6 +42,11 @@ pub(crate) fn mcp_tool(raw: Map<String, Value>, path: Path<'_>) -> Result<McpToo
     if server_url.is_some() && connector_id.is_some() {
         let text = "it and 'server_url' exclude each other.";
         return Err(refuse("invalid_value", fields.at("connector_id"), text));
+    }
+    let tunnel_id = fields.string("tunnel_id", MAX_VALUE)?;
+    if tunnel_id.is_some() && (server_url.is_some() || connector_id.is_some()) {
+        let text = "it excludes 'server_url' and 'connector_id'.";
+        return Err(refuse("invalid_value", fields.at("tunnel_id"), text));
     }
     let headers = match fields.object("headers")? {
         Some(map) => headers(map, fields.at("headers"))?,
@@ -42,6 +64,7 @@ pub(crate) fn mcp_tool(raw: Map<String, Value>, path: Path<'_>) -> Result<McpToo
         server_label,
         server_url,
         connector_id,
+        tunnel_id,
         server_description: fields.string("server_description", MAX_TEXT)?,
         authorization,
         headers,
@@ -71,7 +94,13 @@ fn label(fields: &mut Fields<'_>) -> Result<String, ApiError> {
 fn check_url(url: &str, path: Path<'_>) -> Result<(), ApiError> {
     let rest = ["https://", "http://"].iter().find_map(|scheme| url.strip_prefix(scheme));
     match rest {
-        Some(rest) if !rest.is_empty() && url.bytes().all(|b| (0x21..=0x7e).contains(&b)) => Ok(()),
+        // A backslash or a third slash would let the host be another than it looks.
+        Some(rest)
+            if rest.starts_with(|c: char| !matches!(c, '/' | '?' | '#'))
+                && url.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'\\') =>
+        {
+            Ok(())
+        }
         // The value may hold a token, so it is not repeated.
         _ => Err(refuse("invalid_value", path, "expected a URL that begins with http:// or https://.")),
     }
@@ -90,7 +119,13 @@ fn headers(map: Map<String, Value>, path: Path<'_>) -> Result<BTreeMap<String, S
             return Err(refuse("invalid_value", path, "it is no name of a header."));
         }
         check_value(&value, path)?;
-        headers.insert(name.to_ascii_lowercase(), value);
+        let lower = name.to_ascii_lowercase();
+        if MCP_HEADERS.contains(&lower.as_str()) {
+            return Err(refuse("invalid_value", path, "it is a header that the server sets itself."));
+        }
+        if headers.insert(lower, value).is_some() {
+            return Err(refuse("invalid_value", path, "the header is given twice."));
+        }
     }
     Ok(headers)
 }

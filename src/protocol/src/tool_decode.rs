@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::decode::{bad_value, missing, refuse, wrong_type};
-use crate::item_decode::{MAX_TEXT, function_name};
+use crate::item_decode::{MAX_NAME, MAX_TEXT, function_name};
 use crate::mcp_decode::mcp_tool;
 use crate::tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice};
 use crate::{ApiError, Fields, Path};
@@ -174,9 +174,10 @@ fn check_server(choice: &Map<String, Value>, tools: &[Tool], path: Path<'_>) -> 
     if choice.get("type").and_then(Value::as_str) != Some("mcp") {
         return Ok(());
     }
-    let Some(label) = choice.get("server_label").and_then(Value::as_str) else {
-        return Err(missing(Path::Key(&path, "server_label")));
-    };
+    let mut fields = Fields::new(Value::Object(choice.clone()), path)?;
+    let label = fields.required_string("server_label", MAX_NAME)?;
+    // As the server calls it, which may be long.
+    fields.string("name", MAX_TEXT)?;
     if tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.server_label == label)) {
         return Ok(());
     }

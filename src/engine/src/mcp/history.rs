@@ -36,7 +36,9 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
     }
     let ours = Ours::of(&items, mcp);
     let mut out = Vec::with_capacity(items.len() + 4);
-    for item in items {
+    // A client may send what the chain has as well; a call stands once.
+    let mut seen = HashSet::new();
+    for (at, item) in items.into_iter().enumerate() {
         let Item::Other(other) = &item else {
             out.push(item);
             continue;
@@ -44,6 +46,9 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
         match other.kind() {
             "mcp_approval_request" if ours.is_ours(text(other, "id")) => {
                 let id = text(other, "id").unwrap_or_default();
+                if !seen.insert(("request", id.to_owned())) {
+                    continue;
+                }
                 out.push(Item::FunctionCall(asked(mcp, other, id)));
                 if !ours.answered.contains(id) {
                     out.push(Item::FunctionCallOutput(output(call_id(id), Output::Text(UNANSWERED.into()))));
@@ -51,6 +56,9 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
             }
             "mcp_approval_response" if ours.is_ours(text(other, "approval_request_id")) => {
                 let id = text(other, "approval_request_id").unwrap_or_default();
+                if !seen.insert(("answer", id.to_owned())) {
+                    continue;
+                }
                 let result = ours.results.get(id).cloned().unwrap_or_else(|| without_result(other));
                 out.push(Item::FunctionCallOutput(output(call_id(id), result)));
             }
@@ -59,9 +67,14 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
             _ => match left(other, mcp) {
                 Left::Out => {}
                 Left::AsItIs => out.push(item),
-                Left::Call(call, answer) => {
-                    let answer = answer
+                Left::Call(mut call, answer) => {
+                    let mut answer = answer
                         .unwrap_or_else(|| output(call.call_id.clone(), Output::Text(NO_RESULT.into())));
+                    // Ids of the input may be missing, or agree in what is taken of them.
+                    if !seen.insert(("call", call.call_id.clone())) {
+                        call.call_id = format!("mcp_at{at}");
+                        answer.call_id.clone_from(&call.call_id);
+                    }
                     out.extend([Item::FunctionCall(*call), Item::FunctionCallOutput(answer)]);
                 }
             },

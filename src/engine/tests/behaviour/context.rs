@@ -1,6 +1,6 @@
 //! The effective context: order, pairs of calls and outputs, unfinished responses.
 
-use or_engine::{HistoryTurn, build_context};
+use or_engine::{HistoryTurn, ServerThen, build_context};
 use or_protocol::{Item, Path, ResponseStatus, decode_item};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ fn build(history: &[(ResponseStatus, &str, &str)], input: &str) -> Result<(Strin
         status: *status,
         input: items(input),
         output: items(output),
-        allowed_tools: Vec::new(),
+        servers: Vec::new(),
     };
     match build_context(history.iter().map(turn).collect(), items(input)) {
         Ok(context) => Ok((words(&context.items), context.notes.len())),
@@ -179,36 +179,37 @@ fn a_call_in_the_input_of_an_unfinished_response_needs_its_output() {
 }
 
 #[test]
-fn a_list_of_an_mcp_server_is_known_with_what_was_allowed_of_it() {
-    let turn = |id: &str, label: &str, allowed: &[(&str, Value)]| {
+fn a_list_of_an_mcp_server_is_known_with_its_address_and_what_was_allowed_of_it() {
+    let turn = |id: &str, label: &str, servers: &[(&str, ServerThen)]| {
         let list = json!({"type": "mcp_list_tools", "id": id, "server_label": label, "tools": []});
         let Value::Object(map) = list else { panic!() };
         HistoryTurn {
             status: Completed,
             input: items("u:1"),
             output: vec![Item::Other(or_protocol::OtherItem(map))],
-            allowed_tools: allowed.iter().map(|(label, only)| ((*label).to_owned(), only.clone())).collect(),
+            servers: servers.iter().map(|(label, then)| ((*label).to_owned(), then.clone())).collect(),
         }
     };
-    let (one, two) = (("a", json!(["x"])), ("b", json!({"read_only": true})));
+    let then = |url: Option<&str>, allowed_tools| ServerThen { url: url.map(str::to_owned), allowed_tools };
+    let one = ("a", then(Some("https://a.example/mcp"), json!(["x"])));
+    let two = ("b", then(None, json!({"read_only": true})));
     // Only the turn that listed a server says what its list is for.
-    let history =
-        vec![turn("1", "a", std::slice::from_ref(&one)), turn("2", "b", &[one, two]), turn("3", "c", &[])];
+    let history = vec![
+        turn("1", "a", std::slice::from_ref(&one)),
+        turn("2", "b", &[one.clone(), two.clone()]),
+        turn("3", "c", &[]),
+    ];
     let context = build_context(history, items("u:2")).unwrap();
-    let want = [("1", json!(["x"])), ("2", json!({"read_only": true}))];
-    assert_eq!(context.listed_for, want.map(|(id, only)| (id.to_owned(), only)).into());
+    let want = [("1", one.1), ("2", two.1)];
+    assert_eq!(context.listed_for, want.map(|(id, then)| (id.to_owned(), then)).into());
 }
 
 #[test]
 fn a_kept_output_of_the_upstream_answers_its_call() {
     let output = json!({"type": "function_call_output", "call_id": "A", "output": "1"});
     let Value::Object(map) = output else { panic!() };
-    let mut turn = HistoryTurn {
-        status: Completed,
-        input: items("u:1"),
-        output: items("c:A"),
-        allowed_tools: Vec::new(),
-    };
+    let mut turn =
+        HistoryTurn { status: Completed, input: items("u:1"), output: items("c:A"), servers: Vec::new() };
     turn.output.push(Item::Other(or_protocol::OtherItem(map)));
     assert!(build_context(vec![turn], items("u:2")).is_ok());
 }

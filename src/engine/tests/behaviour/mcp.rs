@@ -1,7 +1,7 @@
 //! Tools of MCP servers: how they are listed, called and told, and what the model sees of them.
 
 use or_adapters::{FinishReason, ModelEvent};
-use or_engine::{Action, Input, LoopLimits, LoopSpec, Mcp, McpCall, Outcome, listed_tools};
+use or_engine::{Action, Input, LoopLimits, LoopSpec, Mcp, McpCall, McpFunction, Outcome, listed_tools};
 use or_protocol::{Item, Tool, ToolChoice};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -212,6 +212,31 @@ fn the_same_call_again_and_again_is_stopped() {
     assert_eq!(played.engine.turn_settings().tool_choice, ToolChoice::None);
 }
 
+#[test]
+fn calls_of_the_input_have_ids_of_their_own() {
+    // As the server gives them to items of the input, and none.
+    let hex = "0190000000007000800000000000abcd";
+    for ids in
+        [[json!(format!("mcp_{hex}i0000")), json!(format!("mcp_{hex}i0001"))], [json!(""), json!(null)]]
+    {
+        let call = |id: &Value| json!({"type": "mcp_call", "id": id, "server_label": "a", "name": "ask", "arguments": "{}", "output": "x"});
+        let played = play(mcp_spec(json!({"input": ids.each_ref().map(call)}), known(&[])), []);
+        let ids: Vec<_> = played
+            .engine
+            .context()
+            .iter()
+            .map(|item| match item {
+                Item::FunctionCall(call) => call.call_id.clone(),
+                Item::FunctionCallOutput(output) => output.call_id.clone(),
+                _ => panic!("{item:?}"),
+            })
+            .collect();
+        assert!(ids.iter().all(|id| id.len() <= 40), "{ids:?}");
+        assert_eq!((&ids[0], &ids[2]), (&ids[1], &ids[3]));
+        assert_ne!(ids[0], ids[2]);
+    }
+}
+
 #[track_caller]
 fn check_choice(choice: Value, want: Value) {
     let spec = mcp_spec(json!({ "tool_choice": choice }), known(&[]));
@@ -250,4 +275,19 @@ fn what_the_provider_calls_itself_stays_as_it_is() {
         play(mcp_spec(json!({ "input": [call] }), one), [Input::Model(hosted(0, call.clone(), true))]);
     assert_eq!(kinds(played.engine.context()), ["mcp_call"]);
     assert_eq!(played.current()["output"][0]["type"], "mcp_call");
+}
+
+#[test]
+fn a_schema_is_an_object_for_every_provider() {
+    let check = |schema: Value, want: Value| {
+        let Value::Object(input_schema) = schema else { panic!("{schema}") };
+        let function = McpFunction { input_schema, ..McpFunction::default() }.function();
+        assert_eq!(Value::Object(function.parameters.unwrap()), want);
+    };
+    let empty = json!({"type": "object", "properties": {}});
+    check(json!({}), empty.clone());
+    check(json!({"type": "string"}), empty.clone());
+    check(json!({"type": ["object", "null"], "properties": null, "required": null}), empty);
+    let good = json!({"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a"]});
+    check(good.clone(), good);
 }

@@ -107,6 +107,10 @@ fn an_approved_call_is_run_before_the_model_is_asked() {
     assert_eq!(kinds(next.engine.context()), ["function_call", "function_call_output"]);
     let Item::FunctionCallOutput(output) = &next.engine.context()[1] else { panic!() };
     assert_eq!(json!(output.output), json!("42"));
+    // A client that sends what the chain has as well means the same call.
+    let twice = [&history[..2], &history[..]].concat();
+    let next = play(mcp_spec(json!({ "input": twice }), known(&["ask"])), []);
+    assert_eq!(kinds(next.engine.context()), ["function_call", "function_call_output"]);
 }
 
 #[test]
