@@ -12,6 +12,7 @@ mod count;
 mod discovery;
 mod drive;
 mod event_log;
+mod fitting;
 mod interrupts;
 mod job;
 mod keeping;

@@ -147,6 +147,7 @@ impl Drive {
     }
 
     async fn tool_done(&mut self, index: usize, result: ToolResult) -> Next {
+        let result = self.fitted(result).await;
         let mut out = EngineOutput::default();
         let Some(engine) = &mut self.engine else { return Next::End(None) };
         engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
