@@ -93,5 +93,7 @@ mod survival;
 mod tool_faults;
 #[path = "app/tool_restart.rs"]
 mod tool_restart;
+#[path = "app/tool_results.rs"]
+mod tool_results;
 #[path = "app/tools.rs"]
 mod tools;

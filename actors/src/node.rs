@@ -90,11 +90,11 @@ pub struct Limits {
 /// Limits of the tool loop of one response; 0: none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ToolLimits {
-    /// Calls of the model.
+    /// Turns whose calls are run; the model is then asked once more, without tools.
     pub max_turns: u32,
     /// Runs of tools.
     pub max_tool_calls: u32,
-    /// The same call with the same arguments.
+    /// Repetitions of a call that succeeded, in turns that follow each other.
     pub max_repeats: u32,
     /// Tokens of all turns, input and output.
     pub max_total_tokens: u64,

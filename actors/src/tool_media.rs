@@ -2,20 +2,27 @@
 //!
 //! The client is not to blame for what a tool gave, so it must not cost the response: the model is told in words.
 
-use or_adapters::{Adapter, AdapterError, ModelRequest, Note};
-use or_protocol::{ContentPart, FunctionCall, FunctionCallOutput, Item, ItemId, Output, Path, ResponseId};
-use serde_json::json;
+use or_adapters::{Adapter, AdapterError, ModelRequest, Note, UpstreamCall};
+use or_protocol::{
+    ContentPart, FunctionCall, FunctionCallOutput, Item, ItemId, Message, Output, ResponseId, Role,
+};
+
+use crate::strict;
 
 /// What ids of the calls of MCP servers begin with, as the model knows them.
 const OF_MCP: &str = "mcp_";
 
 /// The request's context with words in place of the media that this provider refuses; `None` if that is not what it
-/// refuses. `response`: whose own outputs are of tools of this server.
+/// refused, or it refused nothing. `response`: whose own outputs are of tools of this server. `strict`: whether what would
+/// be dropped is refused as well.
 pub(crate) fn in_words(
     adapter: &dyn Adapter,
     request: &ModelRequest<'_>,
+    translated: &Result<UpstreamCall, AdapterError>,
     response: &ResponseId,
+    strict: bool,
 ) -> Option<Vec<Item>> {
+    refusal(translated, strict)?;
     let mut context = request.context.to_vec();
     let mut changed = false;
     for item in &mut context {
@@ -25,15 +32,26 @@ pub(crate) fn in_words(
         }
         let Output::Parts(parts) = &mut output.output else { continue };
         for part in parts {
-            if let Some(words) = words(part)
-                && !takes(adapter, request, part)
+            if let Some(what) = name(part)
+                && let Some(why) = refusal(&alone(adapter, request, part), strict)
             {
-                *part = ContentPart::InputText { text: words };
+                let text = format!("[{what} is part of this result. It cannot be shown to you: {why}]");
+                *part = ContentPart::InputText { text };
                 changed = true;
             }
         }
     }
     changed.then_some(context)
+}
+
+/// Why something cannot be expressed.
+fn refusal(translated: &Result<UpstreamCall, AdapterError>, strict: bool) -> Option<String> {
+    match translated {
+        Err(AdapterError::Unsupported { message, .. }) => Some(message.clone()),
+        Ok(call) if strict => strict::check(&call.notes).err().map(|error| error.message),
+        // What else may be wrong is not the media's fault.
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// What is told of it.
@@ -47,11 +65,15 @@ fn is_of_tool(output: &FunctionCallOutput, response: &ResponseId) -> bool {
     output.call_id.starts_with(OF_MCP) || own()
 }
 
-/// Whether the provider takes a part as the result of a tool, by itself.
-fn takes(adapter: &dyn Adapter, request: &ModelRequest<'_>, part: &ContentPart) -> bool {
+/// The translation of a part as the only result of a tool.
+fn alone(
+    adapter: &dyn Adapter,
+    request: &ModelRequest<'_>,
+    part: &ContentPart,
+) -> Result<UpstreamCall, AdapterError> {
     let call_id = OF_MCP.to_owned();
-    let question = json!({"type": "message", "role": "user", "content": "?"});
-    let Ok(question) = or_protocol::decode_item(question, Path::Root) else { return true };
+    let question = ContentPart::InputText { text: "?".into() };
+    let question = Message { id: None, status: None, role: Role::User, content: vec![question], phase: None };
     let call = FunctionCall {
         id: None,
         call_id: call_id.clone(),
@@ -62,18 +84,17 @@ fn takes(adapter: &dyn Adapter, request: &ModelRequest<'_>, part: &ContentPart) 
     };
     let output = Output::Parts(vec![part.clone()]);
     let output = FunctionCallOutput { id: None, call_id, output, status: None };
-    let context = [question, Item::FunctionCall(call), Item::FunctionCallOutput(output)];
-    let alone = ModelRequest { context: &context, ..*request };
-    !matches!(adapter.request(&alone), Err(AdapterError::Unsupported { .. }))
+    let context = [Item::Message(question), Item::FunctionCall(call), Item::FunctionCallOutput(output)];
+    adapter.request(&ModelRequest { context: &context, ..*request })
 }
 
-/// What the model is told of a part that is no text.
-fn words(part: &ContentPart) -> Option<String> {
+/// What a part is, if it is no text.
+fn name(part: &ContentPart) -> Option<String> {
     let type_of = |url: &Option<String>| {
         let kind = url.as_deref().and_then(|url| url.strip_prefix("data:")?.split([';', ',']).next());
         kind.filter(|kind| !kind.is_empty()).map(|kind| format!(" of the type {kind}")).unwrap_or_default()
     };
-    let what = match part {
+    Some(match part {
         ContentPart::InputText { .. } | ContentPart::OutputText { .. } | ContentPart::Refusal { .. } => {
             return None;
         }
@@ -84,6 +105,5 @@ fn words(part: &ContentPart) -> Option<String> {
         }
         ContentPart::InputVideo { .. } => "A video".into(),
         ContentPart::InputAudio { input_audio } => format!("Audio of the format {}", input_audio.format),
-    };
-    Some(format!("[{what} is part of this result. It cannot be shown to you.]"))
+    })
 }

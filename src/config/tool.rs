@@ -109,11 +109,11 @@ pub enum Parameters {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ToolLimits {
-    /// Calls of the model.
+    /// Turns whose calls are run; the model is then asked once more, without tools.
     pub max_turns: u32,
     /// Runs of tools.
     pub max_tool_calls: u32,
-    /// The same call with the same arguments.
+    /// Repetitions of a call that succeeded, in turns that follow each other.
     pub max_repeats: u32,
     /// Input and output of all turns.
     pub max_total_tokens: u64,

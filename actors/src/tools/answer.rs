@@ -1,6 +1,8 @@
 //! From what a tool gave to what the model gets.
 
-use or_protocol::{Item, Output, Path, decode_item};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use or_protocol::{ContentPart, Item, Output, Path, decode_item};
 use serde_json::{Value, json};
 
 use super::{ToolError, ToolOutput};
@@ -56,6 +58,9 @@ pub(crate) fn limited(output: ToolOutput, limit: usize) -> Result<(Output, bool)
         ToolOutput::Text(text) => text,
         ToolOutput::Json(value) => value.to_string(),
         ToolOutput::Parts(parts) => {
+            if parts.iter().any(|part| !is_readable(part)) {
+                return Err(ToolError::new("the data of an image or a file is empty or no base64"));
+            }
             let size = serde_json::to_vec(&parts).map_or(usize::MAX, |json| json.len());
             if size > limit {
                 // Half an image is of no use.
@@ -71,6 +76,27 @@ pub(crate) fn limited(output: ToolOutput, limit: usize) -> Result<(Output, bool)
     Ok((Output::Text(format!("{}{note}", head(&text, limit))), true))
 }
 
+/// Whether a provider can read the data of a part: it refuses the whole conversation over data that it cannot.
+fn is_readable(part: &ContentPart) -> bool {
+    let data = match part {
+        ContentPart::InputImage { image_url: Some(url), .. } => match url.strip_prefix("data:") {
+            Some(rest) => rest.split_once(";base64,").map_or("", |(_, data)| data),
+            None => return true,
+        },
+        ContentPart::InputFile { file_data: Some(data), .. } => {
+            data.split_once(";base64,").map_or(data.as_str(), |(_, data)| data)
+        }
+        ContentPart::InputAudio { input_audio } => &input_audio.data,
+        ContentPart::InputText { .. }
+        | ContentPart::InputImage { .. }
+        | ContentPart::InputFile { .. }
+        | ContentPart::InputVideo { .. }
+        | ContentPart::OutputText { .. }
+        | ContentPart::Refusal { .. } => return true,
+    };
+    BASE64_STANDARD.decode(data).is_ok_and(|bytes| !bytes.is_empty())
+}
+
 /// The beginning of a text, in whole characters.
 pub(crate) fn head(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
@@ -82,7 +108,6 @@ pub(crate) fn head(text: &str, limit: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use or_protocol::ContentPart;
     use pretty_assertions::assert_eq;
 
     use super::*;
@@ -128,6 +153,28 @@ mod tests {
         let want = Output::Text("a\n[Cut off here: the result is longer than 2 bytes.]".into());
         assert_eq!(limited("aäb".into(), 2), Ok((want, true)));
         assert_eq!(limited("ab".into(), 2), Ok((Output::Text("ab".into()), false)));
+    }
+
+    #[test]
+    fn media_that_nobody_can_read_are_an_error() {
+        let file = |data: &str| {
+            let file_data = Some(data.to_owned());
+            ToolOutput::Parts(vec![ContentPart::InputFile {
+                filename: None,
+                file_data,
+                file_url: None,
+                file_id: None,
+            }])
+        };
+        for good in
+            [file("JVBERg=="), file("data:application/pdf;base64,JVBERg=="), ToolOutput::Parts(vec![])]
+        {
+            assert!(limited(good.clone(), 1000).is_ok(), "{good:?}");
+        }
+        let image = ToolOutput::image("image/png", b"");
+        for bad in [file("@@@"), file("data:application/pdf;base64,"), file("data:text/plain,plain"), image] {
+            assert!(limited(bad.clone(), 1000).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

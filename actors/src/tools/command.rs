@@ -93,7 +93,7 @@ impl CommandTool {
             return read(out.bytes, out.more);
         }
         let said = String::from_utf8_lossy(&err.bytes);
-        Err(ToolError::new(format!("{}: {}", how(status), said.trim())))
+        Err(ToolError::of(how(status), &said))
     }
 
     fn start(&self, context: &ToolContext) -> Result<Child, ToolError> {

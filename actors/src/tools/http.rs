@@ -169,7 +169,7 @@ fn unreachable(error: &SendRequestError) -> ToolError {
 
 fn refused(status: StatusCode, body: &[u8]) -> ToolError {
     let said = String::from_utf8_lossy(body);
-    ToolError::new(format!("it answered with HTTP status {status}: {}", said.trim()))
+    ToolError::of(format!("it answered with HTTP status {status}"), &said)
 }
 
 /// Whether nothing but the end of the connection tells the end of a body. awc reads an HTTP/1.0 body to that end

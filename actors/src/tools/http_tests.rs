@@ -145,6 +145,7 @@ fn an_image_is_a_content_part() {
 fn an_error_status_is_an_error_with_the_body() {
     let error = |text: &str| format!("Error: 'endpoint' failed: it answered with HTTP status {text}");
     check("404 Not Found", b"no such city", "error", &error("404 Not Found: no such city"));
+    check("500 Internal Server Error", b" \n", "error", &error("500 Internal Server Error"));
     let redirect = "302 Found\r\nlocation: http://127.0.0.1:1/";
     check(redirect, b"", "error", &error("302 Found, and redirects are not followed"));
     let what = "Error: 'endpoint' failed: the result has the type 'audio/wav', which no model reads";

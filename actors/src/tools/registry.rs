@@ -62,6 +62,8 @@ pub(super) struct Entry {
     pub(super) tool: AnyTool,
     pub(super) spec: ToolSpec,
     parameters: Map<String, Value>,
+    /// Whether a provider can enforce them.
+    closed: bool,
     pub(super) schema: Validator,
     /// `None`: as many as come.
     pub(super) places: Option<Arc<Semaphore>>,
@@ -100,7 +102,7 @@ impl Registry {
     ///
     /// The name decides: a function with the name of a registered tool is run by the server, and the model is
     /// shown the registered parameters, because they are what the arguments are checked by. A description of
-    /// the request's own stays. Tools that are offered to every request are added, unless the request has taken
+    /// the request's own stays, and `strict` does if the registered parameters allow it. Tools that are offered to every request are added, unless the request has taken
     /// their name for something else or its `tool_choice` rules them out.
     pub fn plan(&self, tools: &mut Vec<RequestTool>, choice: &ToolChoice) -> BTreeSet<String> {
         let mut ours = BTreeSet::new();
@@ -108,6 +110,7 @@ impl Registry {
             let RequestTool::Function(function) = tool else { continue };
             let Some(entry) = self.tools.get(&function.name) else { continue };
             function.parameters = Some(entry.parameters.clone());
+            function.strict = function.strict.map(|strict| strict && entry.closed);
             let own = function.description.take().filter(|own| !own.is_empty());
             function.description = Some(own.unwrap_or_else(|| entry.spec.description.clone()));
             ours.insert(function.name.clone());
@@ -168,8 +171,27 @@ fn entry(tool: AnyTool) -> Result<Entry, RegistryError> {
         Value::Object(map) if map.get("type").and_then(Value::as_str) == Some("object") => map.clone(),
         _ => return Err(bad("its `type` must be `object`".into())),
     };
+    let closed = is_closed(&spec.parameters);
     let places = (spec.max_concurrent > 0).then(|| Arc::new(Semaphore::new(spec.max_concurrent)));
-    Ok(Entry { tool, spec, parameters, schema, places })
+    Ok(Entry { tool, spec, parameters, closed, schema, places })
+}
+
+/// Whether every object in a schema has just the properties that it requires, as providers demand of strict tools: they
+/// refuse the request otherwise.
+fn is_closed(schema: &Value) -> bool {
+    let Value::Object(map) = schema else {
+        return schema.as_array().is_none_or(|list| list.iter().all(is_closed));
+    };
+    let required = map.get("required").and_then(Value::as_array);
+    let requires = |name: &String| required.is_some_and(|list| list.iter().any(|r| r == name.as_str()));
+    let is_object = map.get("type").is_some_and(|kind| {
+        kind == "object" || kind.as_array().is_some_and(|kinds| kinds.contains(&"object".into()))
+    });
+    let properties = map.get("properties").and_then(Value::as_object);
+    let closed = !is_object
+        || map.get("additionalProperties") == Some(&Value::Bool(false))
+            && properties.into_iter().flat_map(Map::keys).all(requires);
+    closed && map.values().all(is_closed)
 }
 
 /// Threads for tools alone, so that one that blocks holds up neither requests nor streams.
@@ -244,6 +266,39 @@ mod tests {
         let own = function("weather", Some("Mine."), Some(json!({"type": "object"})));
         let want = vec![function("weather", Some("Mine."), schema()), clock()];
         check(vec![own], &ToolChoice::Auto, want, &["clock", "weather"]);
+    }
+
+    #[test]
+    fn strict_stays_if_the_registered_parameters_allow_it() {
+        let inner = |closed: bool| json!({"type": "object", "additionalProperties": !closed});
+        let spec = |name: &str, parameters: Value| ToolSpec { parameters, ..ToolSpec::new(name, "") };
+        let object = |required: Value, at: Value| json!({"type": "object", "properties": {"at": at}, "required": required, "additionalProperties": false});
+        let cases = [
+            (object(json!(["at"]), inner(true)), true),
+            (object(json!([]), inner(true)), false),
+            (object(json!(["at"]), inner(false)), false),
+            (object(json!(["at"]), json!({"anyOf": [{"type": "null"}, inner(false)]})), false),
+            (object(json!(["at"]), json!({"type": ["object", "null"]})), false),
+            (json!({"type": "object"}), false),
+        ];
+        for (parameters, want) in cases {
+            let http = HttpTool {
+                spec: spec("f", parameters.clone()),
+                url: String::new(),
+                method: crate::tools::HttpMethod::Post,
+                headers: Vec::new(),
+            };
+            let registry = Registry::new([AnyTool::Http(Arc::new(http))]).unwrap();
+            for (asked, want) in [(Some(true), Some(want)), (Some(false), Some(false)), (None, None)] {
+                let mut tools = vec![function("f", None, None)];
+                if let RequestTool::Function(function) = &mut tools[0] {
+                    function.strict = asked;
+                }
+                registry.plan(&mut tools, &ToolChoice::Auto);
+                let RequestTool::Function(shown) = &tools[0] else { panic!("{tools:?}") };
+                assert_eq!(shown.strict, want, "{parameters}");
+            }
+        }
     }
 
     #[test]

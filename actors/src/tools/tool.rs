@@ -209,6 +209,14 @@ impl ToolError {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    /// What happened, and what the tool itself said of it, if anything.
+    pub(super) fn of(happened: String, said: &str) -> Self {
+        match said.trim() {
+            "" => Self(happened),
+            said => Self(format!("{happened}: {said}")),
+        }
+    }
 }
 
 impl From<String> for ToolError {

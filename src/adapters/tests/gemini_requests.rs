@@ -301,7 +301,7 @@ fn foreign_calls_are_sent_without_ids_and_with_a_placeholder() {
             { "role": "user", "parts": [
                 { "functionResponse": { "name": "a", "response": { "output": "X" } } },
                 { "functionResponse": { "name": "a", "response": { "output": "Y" } } },
-                image, { "text": "Well?" }] }] }),
+                { "text": "Attached to the result of call 1 (a):" }, image, { "text": "Well?" }] }] }),
         &["~input.arguments", "~input.output"],
     );
 }

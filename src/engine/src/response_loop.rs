@@ -1,5 +1,6 @@
 //! The life of one response: turns, limits, and its one end.
 
+mod call_ids;
 mod ending;
 mod looking;
 mod mcp;
@@ -83,6 +84,8 @@ struct Turn {
     usage: Option<Usage>,
     service_tier: Option<String>,
     notes: Vec<Note>,
+    /// Call ids of the provider that another call had already, with those given in their place.
+    renamed: Vec<(String, String)>,
 }
 
 impl ResponseLoop {
@@ -270,6 +273,7 @@ impl ResponseLoop {
             Some(note) => self.suppress(block, note),
             None => {
                 self.turn.calls += 1;
+                call.call_id = self.unique_call_id(call.call_id);
                 self.assembly.call(block, call, &mut self.writer);
             }
         }
@@ -277,7 +281,10 @@ impl ResponseLoop {
 
     fn hosted(&mut self, block: u32, item: Map<String, Value>, done: bool) {
         match self.tools.whole_item(item) {
-            Ok(item) => self.assembly.hosted(block, item, done, &mut self.writer),
+            Ok(mut item) => {
+                self.follow_renamed(&mut item);
+                self.assembly.hosted(block, item, done, &mut self.writer);
+            }
             Err(note) => self.suppress(block, note),
         }
     }

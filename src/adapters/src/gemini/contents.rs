@@ -276,7 +276,7 @@ impl<'a> Builder<'a, '_> {
     fn flush(&mut self) -> Result<(), AdapterError> {
         self.ids = false;
         let mut extra = Vec::new();
-        for call in std::mem::take(&mut self.pending) {
+        for (number, call) in (1_usize..).zip(std::mem::take(&mut self.pending)) {
             let Some(output) = self.outputs.get_mut(call.call_id).and_then(VecDeque::pop_front) else {
                 let message = format!("No tool output found for function call {}.", call.call_id);
                 return Err(AdapterError::unsupported("input", message));
@@ -284,7 +284,12 @@ impl<'a> Builder<'a, '_> {
             let (output, parts) = self.output(&output.output)?;
             let inside = self.setting.traits.signed_calls;
             let (inside, outside) = if inside { (parts, Vec::new()) } else { (Vec::new(), parts) };
-            extra.extend(outside);
+            if !outside.is_empty() {
+                // Calls need not have ids here, and several can be of one tool.
+                let label = format!("Attached to the result of call {number} ({}):", call.name);
+                extra.push(Part::text(label));
+                extra.extend(outside);
+            }
             let response = ResponseObject { output };
             let function_response =
                 Some(FunctionResponse { name: call.name, response, id: call.id, parts: inside });

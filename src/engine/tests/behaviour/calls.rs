@@ -90,6 +90,38 @@ fn a_call_that_starts_twice_is_one_call() {
 }
 
 #[test]
+fn a_call_id_that_another_call_has_is_replaced() {
+    let history = json!([
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "1"},
+    ]);
+    let long = "l".repeat(64);
+    let own = json!({"type": "function_call_output", "call_id": "c", "output": "2"});
+    let mut played = say(
+        spec(json!({"input": history})),
+        [
+            call(0, "c", "f"),
+            done(0),
+            hosted(1, own, true),
+            call(2, &long, "f"),
+            done(2),
+            call(3, &long, "f"),
+            done(3),
+            call(4, "d", "f"),
+            stop(),
+        ],
+    );
+    played.events();
+    let response = played.response();
+    let ids: Vec<&Value> =
+        response["output"].as_array().unwrap().iter().map(|item| &item["call_id"]).collect();
+    let shortened = format!("{}_2", "l".repeat(56));
+    assert_eq!(json!(ids), json!(["c_2", "c_2", long, shortened, "d"]));
+    let fields: Vec<String> = played.engine.take_notes().into_iter().map(|note| note.field).collect();
+    assert_eq!(fields, ["function_call.call_id"]);
+}
+
+#[test]
 fn a_call_without_arguments_gets_an_empty_object() {
     let played = say(spec(json!({})), [call(0, "c", "f"), done(0), stop()]);
     let types = ["output_item.added", "function_call_arguments.delta", "function_call_arguments.done"];

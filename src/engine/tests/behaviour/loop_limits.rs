@@ -19,8 +19,9 @@ fn round(
     arguments: &[&str],
     result: fn(usize, &str) -> or_engine::Input,
 ) -> Vec<Action> {
-    for (block, arguments) in (0..).zip(arguments) {
-        let id = format!("c{block}");
+    let first = played.engine.context().len();
+    for ((block, id), arguments) in (0..).zip(first..).zip(arguments) {
+        let id = format!("c{id}");
         feed(played, [call(block, &id, "f"), args(block, arguments), done(block)]);
     }
     feed(played, [stop()]);
@@ -110,7 +111,7 @@ fn a_model_that_says_nothing_in_its_last_turn_ends_all_the_same() {
     feed(&mut played, [call(0, "late", "f"), done(0), stop()]);
     assert_eq!(played.actions.last(), Some(&Action::End(Outcome::Completed)));
     played.events();
-    assert_eq!(outline(&played), ["f(c0)", "c0=7"]);
+    assert_eq!(outline(&played), ["f(c1)", "c1=7"]);
 }
 
 /// Turns of calls, with at most two repetitions; whether the model then keeps its tools.
@@ -184,7 +185,7 @@ fn the_limit_to_allowed_tools_holds_in_every_turn() {
     round(&mut played, &["{}"], done_with);
     feed(&mut played, [call(0, "x", "g"), done(0), text(1, "a"), stop()]);
     played.events();
-    assert_eq!(outline(&played), ["f(c0)", "c0=7", "a"]);
+    assert_eq!(outline(&played), ["f(c1)", "c1=7", "a"]);
 }
 
 #[test]
@@ -194,7 +195,7 @@ fn each_turn_may_make_its_one_call_of_the_server() {
     round(&mut played, &["3", "4"], done_with);
     feed(&mut played, [stop()]);
     played.events();
-    assert_eq!(outline(&played), ["f(c0)", "c0=7", "f(c0)", "c0=7"]);
+    assert_eq!(outline(&played), ["f(c1)", "c1=7", "f(c3)", "c3=7"]);
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn later_turns_get_the_output_tokens_that_are_left() {
     check_out_of_tokens(&played);
     assert_eq!(played.response()["max_output_tokens"], 100);
     // The results are there for whoever goes on.
-    assert_eq!(outline(&played).last().map(String::as_str), Some("c0=7"));
+    assert_eq!(outline(&played).last().map(String::as_str), Some("c5=7"));
 }
 
 #[track_caller]
