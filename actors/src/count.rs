@@ -1,7 +1,6 @@
 //! Counts the input of a request that is not carried out: by the provider's own counter, or by an estimate.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix::Addr;
 use actix_rt::task::spawn_blocking;
@@ -14,31 +13,15 @@ use tokio::time::timeout;
 use crate::mcp::{Asked, plan};
 use crate::provider::ProviderActor;
 use crate::store::StoreActor;
-use crate::{CountTokens, Node, ProviderKey, ProviderSpec, SampleError, references, strict, tokenizer};
+use crate::{
+    CountTokens, Node, ProviderKey, ProviderSpec, Routed, SampleError, references, strict, tokenizer,
+};
 
 /// A request whose input shall be counted.
 #[derive(Debug)]
 pub struct CountJob {
-    /// For logs and the `x-request-id` header.
-    pub request_id: String,
-    /// The decoded request.
-    pub body: CreateResponseBody,
-    /// Model name as the client wrote it.
-    pub model: String,
-    /// Name the provider knows.
-    pub upstream_model: String,
-    /// Who would serve it.
-    pub provider: Arc<ProviderSpec>,
-    /// Whose key.
-    pub key: ProviderKey,
-    /// Whose history it may continue.
-    pub owner: String,
-    /// Whether a dropped field is an error (design D13).
-    pub strict: bool,
-    /// Whether the body is so large that it is translated off the arbiter.
-    pub heavy: bool,
-    /// When the request came.
-    pub received: Instant,
+    /// What would be asked of whom.
+    pub request: Routed,
     /// Resolves when the client left.
     pub gone: oneshot::Receiver<()>,
 }
@@ -91,8 +74,8 @@ pub(crate) async fn count(
 ) -> Result<InputCount, ApiError> {
     node.admit()?;
     let _place = Admitted(Arc::clone(&node));
-    let (name, model, id, received) =
-        (job.provider.name.clone(), job.model.clone(), job.request_id.clone(), job.received);
+    let Routed { provider: spec, model, request_id, received, .. } = &job.request;
+    let (name, model, id, received) = (spec.name.clone(), model.clone(), request_id.clone(), *received);
     let (_, never) = oneshot::channel();
     let gone = std::mem::replace(&mut job.gone, never);
     let work = timeout(node.limits.max_response, counted(job, &node, &provider, &store));
@@ -124,15 +107,15 @@ async fn counted(
     provider: &Addr<ProviderActor>,
     store: &Addr<StoreActor>,
 ) -> Result<InputCount, ApiError> {
-    let job = *job;
-    let CreateResponseBody { input, previous_response_id, mut settings, .. } = job.body;
+    let request = job.request;
+    let CreateResponseBody { input, previous_response_id, mut settings, .. } = request.body;
     node.tools.plan(&mut settings.tools, &settings.tool_choice);
     // An id for items that have none; nothing is kept under it.
     let id = ResponseId::new();
     let previous = previous_response_id.as_deref();
-    let (mut context, _) = references::load(store, &id, previous, &job.owner, input, false).await?;
+    let (mut context, _) = references::load(store, &id, previous, &request.owner, input, false).await?;
     let choice = settings.tool_choice.clone();
-    let (provider_spec, owner) = (Arc::clone(&job.provider), job.owner.clone());
+    let (provider_spec, owner) = (Arc::clone(&request.provider), request.owner.clone());
     let asked =
         Asked { provider: &provider_spec, owner: &owner, choice: &choice, context: &context, own: &[] };
     let plan = plan(&node.mcp, &mut settings.tools, &asked).await?;
@@ -140,24 +123,24 @@ async fn counted(
     context.notes.extend(plan.notes);
     settings.tools = plan.mcp.model_tools(&settings.tools);
     settings.tool_choice = plan.mcp.choice(&choice);
-    let client_key = matches!(job.key, ProviderKey::Client(_));
-    let spec = Arc::clone(&job.provider);
-    let heavy = job.heavy;
-    let work = move || Translated::new(&spec, &job.upstream_model, &context, &settings, client_key);
+    let client_key = matches!(request.key, ProviderKey::Client(_));
+    let spec = Arc::clone(&request.provider);
+    let heavy = request.heavy;
+    let work = move || Translated::new(&spec, &request.upstream_model, &context, &settings, client_key);
     let translated =
         if heavy { spawn_blocking(work).await.map_err(|_| ApiError::internal())? } else { work() };
     let Translated { call, counter, notes } = translated?;
-    if job.strict {
+    if request.strict {
         strict::check(&notes)?;
     }
     if let Some(call) = counter {
         // Held while we wait; dropping it closes the upstream connection.
         let (_here, gone) = oneshot::channel();
-        let asked = provider.send(CountTokens { call, key: job.key, gone }).await;
+        let asked = provider.send(CountTokens { call, key: request.key, gone }).await;
         match asked.unwrap_or(Err(SampleError::Panicked)) {
             Ok(Some(tokens)) => return Ok(InputCount { tokens, method: CountMethod::Provider, notes }),
             Ok(None) => {}
-            Err(error) => return Err(failed(&error, &job.provider.name, client_key, node)),
+            Err(error) => return Err(failed(&error, &request.provider.name, client_key, node)),
         }
     }
     let work = move || estimate_tokens(&call.body, &tokenizer::count);

@@ -123,15 +123,15 @@ impl Drive {
     pub(crate) fn new(mut job: Box<Job>, links: Links) -> Self {
         let request = Request {
             id: job.id.clone(),
-            upstream_model: std::mem::take(&mut job.upstream_model),
-            provider: Arc::clone(&job.provider),
-            key: job.key.clone(),
-            owner: std::mem::take(&mut job.owner),
-            strict: job.strict,
-            stream: job.body.stream,
+            upstream_model: std::mem::take(&mut job.request.upstream_model),
+            provider: Arc::clone(&job.request.provider),
+            key: job.request.key.clone(),
+            owner: std::mem::take(&mut job.request.owner),
+            strict: job.request.strict,
+            stream: job.request.body.stream,
             background: job.background.is_some(),
-            previous: job.body.previous_response_id.take(),
-            heavy: job.heavy,
+            previous: job.request.body.previous_response_id.take(),
+            heavy: job.request.heavy,
         };
         let (reply, _) = oneshot::channel();
         let client = Client::new(std::mem::replace(&mut job.reply, reply));
@@ -198,7 +198,8 @@ impl Drive {
             None => None,
         };
         let previous = self.request.previous.as_deref();
-        let (store, input, keep) = (&self.links.store, std::mem::take(&mut job.body.input), job.body.store);
+        let (store, input, keep) =
+            (&self.links.store, std::mem::take(&mut job.request.body.input), job.request.body.store);
         let load = references::load(store, &self.request.id, previous, &self.request.owner, input, keep);
         let (mut context, input_json) = load.await?;
         self.notes = std::mem::take(&mut context.notes);
@@ -208,7 +209,7 @@ impl Drive {
         } else if keep {
             self.begun_at = Some(Instant::now() + BEGUN_AFTER);
         }
-        let mut body = job.body;
+        let mut body = job.request.body;
         let mut approved = false;
         let ready = self.ready(&mut body.settings, &context, &[]).await;
         let (server_tools, mcp, instead) = match ready {
@@ -222,7 +223,8 @@ impl Drive {
                 (Default::default(), no_servers(), Some(Input::Cancel))
             }
         };
-        let spec = LoopSpec { server_tools, mcp, ..self.spec(body, job.model, unix_now(), context.items) };
+        let spec =
+            LoopSpec { server_tools, mcp, ..self.spec(body, job.request.model, unix_now(), context.items) };
         self.engine = Some(ResponseLoop::new(spec));
         if let Some(instead) = instead {
             return Ok(instead);

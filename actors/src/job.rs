@@ -30,11 +30,9 @@ impl std::fmt::Debug for ProviderKey {
     }
 }
 
-/// Everything a loop needs to know about its request.
+/// A request of a client, and who shall serve it.
 #[derive(Debug)]
-pub struct Job {
-    /// Id of the response to make.
-    pub id: ResponseId,
+pub struct Routed {
     /// For logs and the `x-request-id` header.
     pub request_id: String,
     /// The decoded request.
@@ -47,7 +45,7 @@ pub struct Job {
     pub provider: Arc<ProviderSpec>,
     /// Whose key.
     pub key: ProviderKey,
-    /// Name of the client key that made the request; owner of the record.
+    /// Name of the client key that made the request; owner of the record, and of the history it may continue.
     pub owner: String,
     /// Whether a dropped field is an error (design D13).
     pub strict: bool,
@@ -55,6 +53,15 @@ pub struct Job {
     pub heavy: bool,
     /// When the request came.
     pub received: Instant,
+}
+
+/// Everything a loop needs to know about its request.
+#[derive(Debug)]
+pub struct Job {
+    /// Id of the response to make.
+    pub id: ResponseId,
+    /// What is asked of whom.
+    pub request: Routed,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Reply>,
     /// Of a background response.

@@ -40,7 +40,7 @@ mod upstream;
 
 pub use count::{CountJob, CountMethod, InputCount};
 pub use discovery::{Discovery, Found};
-pub use job::{BackgroundJob, Job, ProviderKey, Reply};
+pub use job::{BackgroundJob, Job, ProviderKey, Reply, Routed};
 pub use messages::{
     AskEnd, Batch, CallMcpTool, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, EndAsked,
     GoOn, ListMcpTools, ListModels, LoopEnded, Peek, Peeked, RunTool, Sample, SampleError, Sampled,

@@ -38,8 +38,8 @@ pub(crate) struct LoopActor {
 impl LoopActor {
     pub(crate) fn new(job: Box<Job>, links: Links, supervisor: Recipient<LoopEnded>) -> Self {
         let control = Rc::clone(&links.control);
-        let (id, owner) = (job.id.clone(), job.owner.clone());
-        let (stored, background) = (job.body.store, job.background.is_some());
+        let (id, owner) = (job.id.clone(), job.request.owner.clone());
+        let (stored, background) = (job.request.body.store, job.background.is_some());
         Self { id, work: Some((job, links)), control, owner, stored, background, supervisor, outcome: None }
     }
 }

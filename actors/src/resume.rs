@@ -16,7 +16,7 @@ use crate::drive::{Drive, Request};
 use crate::mcp_round::{Unready, no_servers};
 use crate::references;
 use crate::store::{Change, Frames, ReadLog, StoreError, StoredResponse};
-use crate::{BackgroundJob, Job, Node, ProviderKey};
+use crate::{BackgroundJob, Job, Node, ProviderKey, Routed};
 
 /// Input from this size on is translated off the arbiter, in bytes.
 const HEAVY: usize = 256 * 1024;
@@ -43,9 +43,9 @@ impl ResumeData {
     pub(crate) fn new(job: &Job, body: Box<RawValue>, request: &Request) -> Self {
         Self {
             body,
-            model: job.model.clone(),
+            model: job.request.model.clone(),
             upstream_model: request.upstream_model.clone(),
-            request_id: job.request_id.clone(),
+            request_id: job.request.request_id.clone(),
             strict: request.strict,
             client_key: matches!(request.key, ProviderKey::Client(_)) || has_secrets(job),
             progress: Progress::default(),
@@ -60,7 +60,7 @@ impl ResumeData {
 }
 
 fn has_secrets(job: &Job) -> bool {
-    job.body.settings.tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.has_secrets()))
+    job.request.body.settings.tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.has_secrets()))
 }
 
 /// The job of a response that was left unfinished; `None` if there is nothing to go on with.
@@ -95,18 +95,21 @@ pub(crate) async fn job(node: &Arc<Node>, id: ResponseId, owner: String) -> Opti
     node.metrics.resumed(goes_on);
     body.previous_response_id.clone_from(&record.previous_response_id);
     let (reply, _) = oneshot::channel();
+    let heavy = record.input.get().len() >= HEAVY;
     Some(Box::new(Job {
         id,
-        request_id: data.request_id.clone(),
-        body,
-        model: data.model.clone(),
-        upstream_model: data.upstream_model.clone(),
-        provider,
-        key: ProviderKey::Server,
-        owner,
-        strict: data.strict,
-        heavy: record.input.get().len() >= HEAVY,
-        received: Instant::now(),
+        request: Routed {
+            request_id: data.request_id.clone(),
+            body,
+            model: data.model.clone(),
+            upstream_model: data.upstream_model.clone(),
+            provider,
+            key: ProviderKey::Server,
+            owner,
+            strict: data.strict,
+            heavy,
+            received: Instant::now(),
+        },
         reply,
         background: Some(BackgroundJob::Resumed { record: Box::new(record), data: Box::new(data), goes_on }),
     }))
@@ -135,7 +138,7 @@ impl Drive {
         self.resume = Some(data);
         // Nobody waits for it.
         self.client = Client::Detached;
-        let mut body = job.body;
+        let mut body = job.request.body;
         let (mut server_tools, mut mcp) = (Default::default(), no_servers());
         if instead.is_none() && goes_on {
             match self.ready(&mut body.settings, &context, &turn.output).await {
@@ -146,7 +149,7 @@ impl Drive {
                 Err(Unready::Left) => return Err(ApiError::interrupted()),
             }
         }
-        let spec = self.spec(body, job.model, record.created_at, context.items);
+        let spec = self.spec(body, job.request.model, record.created_at, context.items);
         let spec = LoopSpec { server_tools, mcp, ..spec };
         let saved = Saved { status: record.status, output: turn.output, progress, log: &log.bytes };
         match ResponseLoop::resume(spec, saved) {

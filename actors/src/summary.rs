@@ -26,11 +26,11 @@ impl Summary {
     pub(crate) fn new(job: &Job) -> Self {
         Self {
             response_id: job.id.to_string(),
-            request_id: job.request_id.clone(),
-            model: job.model.clone(),
-            provider: job.provider.name.clone(),
-            stream: job.body.stream,
-            received: job.received,
+            request_id: job.request.request_id.clone(),
+            model: job.request.model.clone(),
+            provider: job.request.provider.name.clone(),
+            stream: job.request.body.stream,
+            received: job.request.received,
             first_token: None,
             error: None,
         }

@@ -52,10 +52,10 @@ impl LoopSupervisor {
 
     fn spawn(&mut self, job: Box<Job>, ctx: &Context<Self>) {
         let id = job.id.clone();
-        let log = (job.background.is_some() && job.body.stream).then(|| Arc::new(EventLog::new()));
+        let log = (job.background.is_some() && job.request.body.stream).then(|| Arc::new(EventLog::new()));
         let links = Links {
             node: Arc::clone(&self.node),
-            provider: self.provider(&job.provider),
+            provider: self.provider(&job.request.provider),
             store: self.store(),
             tools: self.tools(),
             control: Rc::default(),
@@ -139,7 +139,7 @@ impl Handler<CountInput> for LoopSupervisor {
     /// The work has its own panic guard: this actor is everybody's.
     fn handle(&mut self, message: CountInput, _: &mut Self::Context) -> Self::Result {
         let node = Arc::clone(&self.node);
-        let provider = self.provider(&message.job.provider);
+        let provider = self.provider(&message.job.request.provider);
         let work = count(message.job, Arc::clone(&node), provider, self.store());
         Box::pin(AssertUnwindSafe(work).catch_unwind().map(move |result| {
             result.unwrap_or_else(|_| {

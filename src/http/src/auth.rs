@@ -4,7 +4,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, web};
+use actix_web::{Error, HttpMessage as _, HttpRequest, web};
 use or_protocol::{ApiError, ErrorKind};
 use subtle::ConstantTimeEq as _;
 
@@ -36,6 +36,11 @@ const LOCAL_OWNER: &str = "local";
 /// Name of the key that made the request, in its extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner(pub(crate) String);
+
+/// Name of the client key that made the request.
+pub(crate) fn owner(request: &HttpRequest) -> Result<String, ApiError> {
+    request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)
+}
 
 impl Gate {
     /// `listed_origin`: no web page makes the request, or one that the configuration lets in.

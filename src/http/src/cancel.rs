@@ -8,8 +8,9 @@ use or_actors::EndAsked;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::AppState;
+use crate::auth::owner;
 use crate::envelope::error_response;
-use crate::retrieve::{find, missing, owner};
+use crate::retrieve::{find, missing};
 
 /// A response that is not over and has no loop is on its way to one: the server has just started.
 pub(crate) const TRIES: u32 = 50;

@@ -5,13 +5,13 @@ use std::time::Instant;
 use actix_web::http::header::HeaderName;
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use or_actors::{BackgroundJob, Job, ProviderKey, Reply, StartResponse};
+use or_actors::{BackgroundJob, Job, ProviderKey, Reply, Routed, StartResponse};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId, shown_mcp_url};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use crate::auth::Owner;
+use crate::auth::owner;
 use crate::envelope::{Counted, RequestId, error_response, notes_header};
 use crate::server::Worker;
 use crate::{AppState, Picked, body, sse};
@@ -52,28 +52,11 @@ async fn begin(
 ) -> Result<Reply, ApiError> {
     let bytes = body::read(request, payload, &state.options).await?;
     let heavy = bytes.len() >= HEAVY;
-    let mut body = parse(bytes.clone()).await?;
+    let body = parse(bytes.clone()).await?;
     let background = if body.background { Some(background(&body, bytes).await?) } else { None };
-    let Target { model, picked, key } = target(request, &mut body, state)?;
-    let Picked { provider, model: upstream_model, .. } = picked;
-    let owner = owner(request)?;
-    let request_id = request_id(request);
+    let request = routed(request, body, heavy, received, state)?;
     let (reply, answer) = oneshot::channel();
-    let job = Job {
-        id: ResponseId::new(),
-        request_id,
-        body,
-        model,
-        upstream_model,
-        provider,
-        key,
-        owner,
-        strict: strict(request, state),
-        heavy,
-        received,
-        reply,
-        background,
-    };
+    let job = Job { id: ResponseId::new(), request, reply, background };
     let start = StartResponse { job: Box::new(job) };
     worker.supervisor.send(start).await.unwrap_or_else(|_| Err(ApiError::internal()))?;
     // A loop that died without a word: the client still gets an answer.
@@ -117,7 +100,7 @@ fn strip_tool(tool: &mut Value) {
     }
 }
 
-pub(crate) fn strict(request: &HttpRequest, state: &AppState) -> bool {
+fn strict(request: &HttpRequest, state: &AppState) -> bool {
     match request.headers().get("openresponses-strict").and_then(|v| v.to_str().ok()) {
         Some(word) => word.eq_ignore_ascii_case("true"),
         None => state.options.strict_translation,
@@ -166,39 +149,39 @@ fn answer(request: &HttpRequest, reply: Reply, received: Instant) -> HttpRespons
     }
 }
 
-/// Who shall serve a request, and under whose key.
-pub(crate) struct Target {
-    /// As the client wrote it.
-    pub(crate) model: String,
-    pub(crate) picked: Picked,
-    pub(crate) key: ProviderKey,
-}
-
 /// Routes a request by its model.
-pub(crate) fn target(
+pub(crate) fn routed(
     request: &HttpRequest,
-    body: &mut CreateResponseBody,
+    mut body: CreateResponseBody,
+    heavy: bool,
+    received: Instant,
     state: &AppState,
-) -> Result<Target, ApiError> {
+) -> Result<Routed, ApiError> {
     let Some(model) = body.model.take() else {
         let text = "Missing required parameter: 'model'.";
         return Err(ApiError::invalid("missing_required_parameter", "model", text));
     };
-    let picked = (state.pick)(&model)?;
-    let key = provider_key(request, body, state)?;
-    if !picked.has_key && matches!(key, ProviderKey::Server) {
+    let Picked { provider, model: upstream_model, has_key } = (state.pick)(&model)?;
+    let key = provider_key(request, &mut body, state)?;
+    if !has_key && matches!(key, ProviderKey::Server) {
         let text = format!(
             "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
-            picked.provider.name
+            provider.name
         );
         return Err(ApiError::invalid("model_not_found", "model", text));
     }
-    Ok(Target { model, picked, key })
-}
-
-/// Name of the client key that made the request.
-pub(crate) fn owner(request: &HttpRequest) -> Result<String, ApiError> {
-    request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)
+    Ok(Routed {
+        request_id: request_id(request),
+        body,
+        model,
+        upstream_model,
+        provider,
+        key,
+        owner: owner(request)?,
+        strict: strict(request, state),
+        heavy,
+        received,
+    })
 }
 
 pub(crate) fn request_id(request: &HttpRequest) -> String {

@@ -1,15 +1,17 @@
 //! `DELETE /v1/responses/{id}`.
 
 use actix_web::rt::time::sleep;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use or_actors::EndAsked;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use serde_json::json;
 
 use crate::AppState;
+use crate::auth::owner;
 use crate::cancel::{BETWEEN_TRIES, TRIES, slow};
-use crate::envelope::{RequestId, error_response};
-use crate::retrieve::{missing, owner};
+use crate::create::request_id;
+use crate::envelope::error_response;
+use crate::retrieve::missing;
 
 /// Removes a stored response of whoever asks; one that is in progress is cancelled first.
 pub(crate) async fn delete(
@@ -49,7 +51,6 @@ async fn remove(request: &HttpRequest, id: &str, state: &AppState) -> Result<(),
     if !removed {
         return Err(missing(id));
     }
-    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    tracing::info!(request_id, response_id = id, owner, status = "deleted", "request");
+    tracing::info!(request_id = request_id(request), response_id = id, owner, status = "deleted", "request");
     Ok(())
 }

@@ -9,7 +9,7 @@ use or_protocol::ApiError;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::create::{HEAVY, PROCESSING, TRANSLATION, Target, owner, parse, request_id, strict, target};
+use crate::create::{HEAVY, PROCESSING, TRANSLATION, parse, routed};
 use crate::envelope::{Counted, error_response, notes_header};
 use crate::server::Worker;
 use crate::{AppState, body};
@@ -45,21 +45,8 @@ async fn begin(
 ) -> Result<CountJob, ApiError> {
     let bytes = body::read(request, payload, &state.options).await?;
     let heavy = bytes.len() >= HEAVY;
-    let mut body = parse(bytes).await?;
-    let Target { model, picked, key } = target(request, &mut body, state)?;
-    Ok(CountJob {
-        request_id: request_id(request),
-        body,
-        model,
-        upstream_model: picked.model,
-        provider: picked.provider,
-        key,
-        owner: owner(request)?,
-        strict: strict(request, state),
-        heavy,
-        received,
-        gone,
-    })
+    let body = parse(bytes).await?;
+    Ok(CountJob { request: routed(request, body, heavy, received, state)?, gone })
 }
 
 fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpResponse {

@@ -1,6 +1,6 @@
 //! `GET /v1/responses/{id}`, and what every route of a stored response needs.
 
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use or_actors::store::StoredResponse;
 use or_actors::{Peeked, read_along};
@@ -8,7 +8,7 @@ use or_protocol::{ApiError, ErrorKind, Include, ResponseId};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::auth::Owner;
+use crate::auth::owner;
 use crate::cancel::slow;
 use crate::envelope::error_response;
 use crate::{AppState, sse};
@@ -139,10 +139,6 @@ pub(crate) async fn find(
         unreadable()
     })?;
     loaded.ok_or_else(|| missing(id))
-}
-
-pub(crate) fn owner(request: &HttpRequest) -> Result<String, ApiError> {
-    request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)
 }
 
 /// The error for an id that leads to nothing, or to another owner's response.
