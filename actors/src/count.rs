@@ -14,7 +14,9 @@ use tokio::time::timeout;
 use crate::mcp::{Asked, plan};
 use crate::provider::ProviderActor;
 use crate::store::StoreActor;
-use crate::{CountTokens, Node, ProviderKey, ProviderSpec, SampleError, references, strict, tokenizer};
+use crate::{
+    CountTokens, Node, ProviderKey, ProviderSpec, SampleError, references, strict, tokenizer, tool_media,
+};
 
 /// A request whose input shall be counted.
 #[derive(Debug)]
@@ -181,7 +183,9 @@ impl Translated {
         client_key: bool,
     ) -> Result<Self, ApiError> {
         let request = ModelRequest { model, context: &context.items, settings, stream: false };
-        let mut call = spec.adapter.request(&request).map_err(|e| e.to_api(client_key))?;
+        // Of the running response there is nothing yet.
+        let (call, _) = tool_media::translate(&*spec.adapter, &request, &ResponseId::new());
+        let mut call = call.map_err(|e| e.to_api(client_key))?;
         let mut notes = context.notes.clone();
         notes.append(&mut call.notes);
         Ok(Self { counter: spec.adapter.count(model, &call), call, notes })

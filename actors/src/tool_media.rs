@@ -2,20 +2,35 @@
 //!
 //! The client is not to blame for what a tool gave, so it must not cost the response: the model is told in words.
 
-use or_adapters::{Adapter, AdapterError, ModelRequest, Note};
+use or_adapters::{Adapter, AdapterError, ModelRequest, Note, UpstreamCall};
 use or_protocol::{ContentPart, FunctionCall, FunctionCallOutput, Item, ItemId, Output, Path, ResponseId};
 use serde_json::json;
 
 /// What ids of the calls of MCP servers begin with, as the model knows them.
 const OF_MCP: &str = "mcp_";
 
-/// The request's context with words in place of the media that this provider refuses; `None` if that is not what it
-/// refuses. `response`: whose own outputs are of tools of this server.
-pub(crate) fn in_words(
+/// The call for a turn. If the adapter refuses it for media in results of tools of this server, it is made from a
+/// context with words in their place, which is given back. `response`: whose own outputs are such results.
+pub(crate) fn translate(
     adapter: &dyn Adapter,
     request: &ModelRequest<'_>,
     response: &ResponseId,
-) -> Option<Vec<Item>> {
+) -> (Result<UpstreamCall, AdapterError>, Option<Vec<Item>>) {
+    let translated = adapter.request(request);
+    if !matches!(translated, Err(AdapterError::Unsupported { .. })) {
+        return (translated, None);
+    }
+    let Some(context) = in_words(adapter, request, response) else { return (translated, None) };
+    let mut translated = adapter.request(&ModelRequest { context: &context, ..*request });
+    if let Ok(call) = &mut translated {
+        let why = "media of a tool's result that the provider does not take were named in words";
+        call.notes.push(Note::emulated("input.function_call_output", why));
+    }
+    (translated, Some(context))
+}
+
+/// The request's context with words in place of the media that this provider refuses; `None` if there are none.
+fn in_words(adapter: &dyn Adapter, request: &ModelRequest<'_>, response: &ResponseId) -> Option<Vec<Item>> {
     let mut context = request.context.to_vec();
     let mut changed = false;
     for item in &mut context {
@@ -34,12 +49,6 @@ pub(crate) fn in_words(
         }
     }
     changed.then_some(context)
-}
-
-/// What is told of it.
-pub(crate) fn note() -> Note {
-    let why = "media of a tool's result that the provider does not take were named in words";
-    Note::emulated("input.function_call_output", why)
 }
 
 fn is_of_tool(output: &FunctionCallOutput, response: &ResponseId) -> bool {

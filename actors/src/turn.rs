@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::task::spawn_blocking;
-use or_adapters::{AdapterError, ModelEvent, ModelRequest, ResponseTranslator, UpstreamCall};
+use or_adapters::{ModelEvent, ModelRequest, ResponseTranslator, UpstreamCall};
 use or_engine::{Input, Output, ResponseLoop};
 use or_protocol::ApiError;
 use tokio::sync::{mpsc, oneshot};
@@ -36,23 +36,11 @@ impl Drive {
             let settings = engine.turn_settings();
             let request =
                 ModelRequest { model: &model, context: engine.context(), settings: &settings, stream };
-            let mut translated = adapter.request(&request);
-            let context = match &translated {
-                Err(AdapterError::Unsupported { .. }) => {
-                    tool_media::in_words(&*adapter, &request, engine.id())
-                }
-                Ok(_) | Err(_) => None,
-            };
+            let (translated, context) = tool_media::translate(&*adapter, &request, engine.id());
             let request = match &context {
                 Some(context) => ModelRequest { context, ..request },
                 None => request,
             };
-            if context.is_some() {
-                translated = adapter.request(&request);
-                if let Ok(call) = &mut translated {
-                    call.notes.push(tool_media::note());
-                }
-            }
             translated.map(|call| (call, adapter.translator(&request)))
         };
         let Some(engine) = self.engine.take() else { return Err(ApiError::internal()) };
