@@ -134,7 +134,7 @@ fn requested<'a>(
     let mut requested = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
         let Tool::Mcp(tool) = tool else { continue };
-        let left = tool.is_openais() || (tool.server_url.is_some() && asked.provider.runs_mcp);
+        let left = tool.is_of_provider_only() || (tool.server_url.is_some() && asked.provider.runs_mcp);
         if left {
             plan.mcp.of_provider.push(tool.server_label.clone());
             continue;

@@ -96,8 +96,8 @@ impl McpTool {
         self.authorization.is_some() || !self.headers.is_empty() || self.shown_url() != self.server_url
     }
 
-    /// Whether nobody but OpenAI can reach it.
-    pub fn is_openais(&self) -> bool {
+    /// Whether nobody but the provider can reach it.
+    pub fn is_of_provider_only(&self) -> bool {
         self.connector_id.is_some() || self.tunnel_id.is_some()
     }
 
@@ -109,7 +109,7 @@ impl McpTool {
 
     /// Whether its label names a server of the configuration.
     fn is_configured(&self) -> bool {
-        self.server_url.is_none() && !self.is_openais()
+        self.server_url.is_none() && !self.is_of_provider_only()
     }
 
     /// The URL as others may see it.
