@@ -22,14 +22,11 @@ pub(crate) async fn approved(
     answers: Vec<ApprovalAnswer>,
 ) -> Result<Vec<ApprovedCall>, ApiError> {
     let mut calls = Vec::new();
+    let mut denied = Vec::new();
     for answer in answers {
         let ApprovalAnswer { request, approve, param } = answer;
         let refuse = |code: &str, text: String| Err(ApiError::invalid(code, param.as_str(), text));
         let id = &request.id;
-        let used = |by: &ResponseId| {
-            let text = format!("The approval request '{id}' was answered before, for the response '{by}'.");
-            refuse("approval_already_answered", text)
-        };
         let Some(server) = mcp.servers.iter().find(|server| server.label == request.label) else {
             let label = &request.label;
             return refuse(
@@ -49,10 +46,8 @@ pub(crate) async fn approved(
             );
         };
         if !approve {
-            match deny(store, response, place).await? {
-                Some(by) => return used(&by),
-                None => continue,
-            }
+            denied.push((place, request.id, param));
+            continue;
         }
         if !server.tools.iter().any(|tool| tool.name == request.name) {
             let text = format!("The tool '{}' is not offered or not allowed any more.", request.name);
@@ -64,11 +59,22 @@ pub(crate) async fn approved(
             // Of this response before a restart; its progress says more.
             Some(mark) if mark.by == *response => false,
             Some(ApprovalMark { state: ApprovalState::Started, by }) if !node.is_running(&by) => true,
-            Some(mark) => return used(&mark.by),
+            Some(mark) => return Err(used(id, &param, &mark.by)),
         };
         calls.push(ApprovedCall { request, unknown });
     }
+    // A request that is refused for another answer decides nothing.
+    for (place, id, param) in denied {
+        if let Some(by) = deny(store, response, place).await? {
+            return Err(used(&id, &param, &by));
+        }
+    }
     Ok(calls)
+}
+
+fn used(id: &str, param: &str, by: &ResponseId) -> ApiError {
+    let text = format!("The approval request '{id}' was answered before, for the response '{by}'.");
+    ApiError::invalid("approval_already_answered", param, text)
 }
 
 /// A no is for good, too, and may be said again. The response that used the approval, if a yes came first: the model

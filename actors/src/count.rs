@@ -15,6 +15,7 @@ use crate::provider::ProviderActor;
 use crate::store::StoreActor;
 use crate::{
     CountTokens, Node, ProviderKey, ProviderSpec, Routed, SampleError, references, strict, tokenizer,
+    tool_media,
 };
 
 /// A request whose input shall be counted.
@@ -164,7 +165,8 @@ impl Translated {
         client_key: bool,
     ) -> Result<Self, ApiError> {
         let request = ModelRequest { model, context: &context.items, settings, stream: false };
-        let mut call = spec.adapter.request(&request).map_err(|e| e.to_api(client_key))?;
+        let (call, _) = tool_media::translate(&*spec.adapter, &request);
+        let mut call = call.map_err(|e| e.to_api(client_key))?;
         let mut notes = context.notes.clone();
         notes.append(&mut call.notes);
         Ok(Self { counter: spec.adapter.count(model, &call), call, notes })

@@ -3,37 +3,43 @@
 //! The client is not to blame for what a tool gave, so it must not cost the response: the model is told in words.
 
 use or_adapters::{Adapter, AdapterError, ModelRequest, Note, UpstreamCall};
-use or_protocol::{
-    ContentPart, FunctionCall, FunctionCallOutput, Item, ItemId, Message, Output, ResponseId, Role,
-};
-
-use crate::strict;
+use or_protocol::{ContentPart, FunctionCall, FunctionCallOutput, Item, ItemId, Message, Output, Role};
 
 /// What ids of the calls of MCP servers begin with, as the model knows them.
 const OF_MCP: &str = "mcp_";
 
-/// The request's context with words in place of the media that this provider refuses; `None` if that is not what it
-/// refused, or it refused nothing. `response`: whose own outputs are of tools of this server. `strict`: whether what would
-/// be dropped is refused as well.
-pub(crate) fn in_words(
+/// The call for a turn. If the adapter refuses it for media in results of tools of this server, it is made from a
+/// context with words in their place, which is given back.
+pub(crate) fn translate(
     adapter: &dyn Adapter,
     request: &ModelRequest<'_>,
-    translated: &Result<UpstreamCall, AdapterError>,
-    response: &ResponseId,
-    strict: bool,
-) -> Option<Vec<Item>> {
-    refusal(translated, strict)?;
+) -> (Result<UpstreamCall, AdapterError>, Option<Vec<Item>>) {
+    let translated = adapter.request(request);
+    if refusal(&translated).is_none() {
+        return (translated, None);
+    }
+    let Some(context) = in_words(adapter, request) else { return (translated, None) };
+    let mut translated = adapter.request(&ModelRequest { context: &context, ..*request });
+    if let Ok(call) = &mut translated {
+        let why = "media of a tool's result that the provider does not take were named in words";
+        call.notes.push(Note::emulated("input.function_call_output", why));
+    }
+    (translated, Some(context))
+}
+
+/// The request's context with words in place of the media that this provider refuses; `None` if there are none.
+fn in_words(adapter: &dyn Adapter, request: &ModelRequest<'_>) -> Option<Vec<Item>> {
     let mut context = request.context.to_vec();
     let mut changed = false;
     for item in &mut context {
         let Item::FunctionCallOutput(output) = item else { continue };
-        if !is_of_tool(output, response) {
+        if !is_of_tool(output) {
             continue;
         }
         let Output::Parts(parts) = &mut output.output else { continue };
         for part in parts {
             if let Some(what) = name(part)
-                && let Some(why) = refusal(&alone(adapter, request, part), strict)
+                && let Some(why) = refusal(&alone(adapter, request, part))
             {
                 let text = format!("[{what} is part of this result. It cannot be shown to you: {why}]");
                 *part = ContentPart::InputText { text };
@@ -44,25 +50,17 @@ pub(crate) fn in_words(
     changed.then_some(context)
 }
 
-/// Why something cannot be expressed.
-fn refusal(translated: &Result<UpstreamCall, AdapterError>, strict: bool) -> Option<String> {
+/// Whether a tool of this server made it, in this response or an earlier one.
+fn is_of_tool(output: &FunctionCallOutput) -> bool {
+    output.call_id.starts_with(OF_MCP) || output.id.as_deref().is_some_and(ItemId::is_output)
+}
+
+/// Why something cannot be expressed. What else may be wrong is not the media's fault.
+fn refusal(translated: &Result<UpstreamCall, AdapterError>) -> Option<&str> {
     match translated {
-        Err(AdapterError::Unsupported { message, .. }) => Some(message.clone()),
-        Ok(call) if strict => strict::check(&call.notes).err().map(|error| error.message),
-        // What else may be wrong is not the media's fault.
+        Err(AdapterError::Unsupported { message, .. }) => Some(message),
         Ok(_) | Err(_) => None,
     }
-}
-
-/// What is told of it.
-pub(crate) fn note() -> Note {
-    let why = "media of a tool's result that the provider does not take were named in words";
-    Note::emulated("input.function_call_output", why)
-}
-
-fn is_of_tool(output: &FunctionCallOutput, response: &ResponseId) -> bool {
-    let own = || output.id.as_deref().and_then(ItemId::response_of).as_ref() == Some(response);
-    output.call_id.starts_with(OF_MCP) || own()
 }
 
 /// The translation of a part as the only result of a tool.

@@ -32,20 +32,16 @@ impl Drive {
         // What a background response has made so far is kept when it is cancelled, so it comes piece by piece.
         let stream = self.request.stream || self.request.background;
         let model = self.request.upstream_model.clone();
-        let strict = self.request.strict;
         let work = move |engine: &ResponseLoop| {
             let settings = engine.turn_settings();
             let request =
                 ModelRequest { model: &model, context: engine.context(), settings: &settings, stream };
-            let translated = adapter.request(&request);
-            let Some(context) = tool_media::in_words(&*adapter, &request, &translated, engine.id(), strict)
-            else {
-                return translated.map(|call| (call, adapter.translator(&request)));
+            let (translated, context) = tool_media::translate(&*adapter, &request);
+            let request = match &context {
+                Some(context) => ModelRequest { context, ..request },
+                None => request,
             };
-            let request = ModelRequest { context: &context, ..request };
-            let mut call = adapter.request(&request)?;
-            call.notes.push(tool_media::note());
-            Ok((call, adapter.translator(&request)))
+            translated.map(|call| (call, adapter.translator(&request)))
         };
         let Some(engine) = self.engine.take() else { return Err(ApiError::internal()) };
         let (engine, result) = if self.request.heavy {

@@ -278,6 +278,21 @@ fn several_requests_of_a_turn_are_answered_one_by_one_or_together() {
 }
 
 #[test]
+fn a_request_that_is_refused_decides_nothing() {
+    let bench = bench("");
+    let request = body("openai-chat", &[tool(&bench.server)]);
+    bench.push_calls(&[("c1", "get_weather", "{}"), ("c2", "write", r#"{"a":1}"#)]);
+    let first = bench.ask(&request);
+    let (one, two) = (&first["output"][1], &first["output"][2]);
+    bench.push_text("openai-chat");
+    bench.ask(&going_on(&first, &request, &[yes(one)]));
+    let again = bench.app.post(&going_on(&first, &request, &[no(two), yes(one)]));
+    assert_eq!(again.error().2.as_deref(), Some("approval_already_answered"));
+    bench.push_text("openai-chat");
+    assert_eq!(types(&bench.ask(&going_on(&first, &request, &[yes(two)]))), ["mcp_call", "message"]);
+}
+
+#[test]
 fn a_function_of_the_client_is_answered_beside_an_approval() {
     let bench = bench("");
     let mine =

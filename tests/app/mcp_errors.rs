@@ -297,6 +297,11 @@ fn what_a_provider_cannot_be_shown_is_named_in_words() {
         let next = going_on(&first, &request, &[json!({"role": "user", "content": "And?"})]);
         assert_eq!(types(&bench.ask(&next)), ["message"], "{kind}");
         assert!(bench.told_last().contains("'a.zip' of the type application/zip"), "{kind}");
+        if kind == "ollama" {
+            let (path, json) = ("/v1/responses/input_tokens", [("content-type", "application/json")]);
+            let count = bench.app.request("POST", path, &json, Some(next.to_string().as_bytes())).finish();
+            assert_eq!(count.status, 200, "{}", count.text());
+        }
     }
     // What the client sends itself is its own affair.
     let mine = json!([{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/svg+xml;base64,aGk="}]}]);

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _, future};
 use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::{Sse, SseStream};
+use tokio::time::sleep;
 
 /// Milliseconds to a new connection that a server may ask for at least.
 const MIN_RETRY_MS: u64 = 1000;
+
+/// Events of one stream in a second; more wait. All servers share a thread.
+const MAX_EVENTS: u32 = 1000;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The events of a body. A broken body and an event over the limit end the stream, as if the server had closed it:
 /// rmcp makes a new connection without a pause after an error, and with one after an end. `too_large` tells which.
@@ -36,12 +42,42 @@ where
             future::ready(fits)
         })
         .boxed();
+    let mut pace = Pace::default();
     SseStream::from_bytes_stream(bounded)
         .take_while(|event| future::ready(event.is_ok()))
+        .then(move |event| {
+            let pause = pace.next(Instant::now());
+            async move {
+                if !pause.is_zero() {
+                    sleep(pause).await;
+                }
+                event
+            }
+        })
         .map(|event| {
             event.map(|event| Sse { retry: event.retry.map(|pause| pause.max(MIN_RETRY_MS)), ..event })
         })
         .boxed()
+}
+
+/// Counts the events of a second.
+#[derive(Default)]
+struct Pace {
+    since: Option<Instant>,
+    events: u32,
+}
+
+impl Pace {
+    /// How long the next event has to wait.
+    fn next(&mut self, now: Instant) -> Duration {
+        let since = self.since.filter(|since| now.saturating_duration_since(*since) < SECOND);
+        self.events = if since.is_some() { self.events.saturating_add(1) } else { 1 };
+        let since = *self.since.insert(since.unwrap_or(now));
+        match self.events > MAX_EVENTS {
+            true => (since + SECOND).saturating_duration_since(now),
+            false => Duration::ZERO,
+        }
+    }
 }
 
 /// Counts the bytes since the last empty line.
@@ -111,6 +147,18 @@ mod tests {
         check(&["data: a\n\n", "data: 0123", "456789"], 12, &["a"]).await;
         check(&["data: a\n\n", "data: 0\r\n", "data: 1\r\n", "data: 2\r\n"], 20, &["a"]).await;
         check(&["data: a\n\n", ": 0\n", ": 1\n", ": 2\n", ": 3\n"], 12, &["a"]).await;
+    }
+
+    #[test]
+    fn a_flood_of_events_waits() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let half = start + SECOND / 2;
+        let waits = (0..MAX_EVENTS).map(|_| pace.next(start)).filter(|pause| !pause.is_zero());
+        assert_eq!(waits.count(), 0);
+        assert_eq!(pace.next(half), SECOND / 2);
+        // The next second is another one.
+        assert_eq!(pace.next(start + SECOND), Duration::ZERO);
+        assert_eq!(pace.next(half + SECOND), Duration::ZERO);
     }
 
     #[actix_rt::test]

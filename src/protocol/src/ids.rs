@@ -60,6 +60,12 @@ impl ItemId {
         format!("{prefix}_{}i{index:04x}", response.hex())
     }
 
+    /// Whether it is the id of an output item of one of our responses.
+    pub fn is_output(id: &str) -> bool {
+        let is_input = |rest: &str| rest.get(32..).is_some_and(|tail| tail.starts_with('i'));
+        Self::response_of(id).is_some() && !id.rsplit('_').next().is_some_and(is_input)
+    }
+
     /// The response whose record holds the item, if the id has our form.
     pub fn response_of(id: &str) -> Option<ResponseId> {
         let (_, rest) = id.rsplit_once('_')?;
@@ -77,7 +83,9 @@ mod tests {
     fn an_item_id_leads_back_to_its_response() {
         let response = ResponseId::new();
         assert_eq!(ItemId::response_of(&ItemId::output("msg", &response, 3)), Some(response.clone()));
-        assert_eq!(ItemId::response_of(&ItemId::input("rs", &response, 70_000)), Some(response));
+        assert_eq!(ItemId::response_of(&ItemId::input("rs", &response, 70_000)), Some(response.clone()));
+        assert!(ItemId::is_output(&ItemId::output("msg", &response, 3)));
+        assert!(!ItemId::is_output(&ItemId::input("msg", &response, 3)) && !ItemId::is_output("msg_1"));
     }
 
     #[test]
