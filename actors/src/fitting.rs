@@ -11,7 +11,6 @@ use or_engine::ToolResult;
 use or_protocol::{ContentPart, FunctionCall, FunctionCallOutput, Item, Message, Output, Role, Settings};
 
 use crate::drive::Drive;
-use crate::strict;
 
 /// What the model is told if the adapter panicked.
 const BROKEN: &str = "Error: the result could not be read because of a fault of the server.";
@@ -25,7 +24,6 @@ impl Drive {
             adapter: Arc::clone(&self.request.provider.adapter),
             model: self.request.upstream_model.clone(),
             settings: engine.turn_settings().into_owned(),
-            strict: self.request.strict,
         };
         // Media can be large: not on an arbiter.
         let parts = spawn_blocking(move || parts.into_iter().map(|part| trial.fitted(part)).collect()).await;
@@ -41,8 +39,6 @@ struct Trial {
     adapter: Arc<dyn Adapter>,
     model: String,
     settings: Settings,
-    /// Whether what would be dropped is refused.
-    strict: bool,
 }
 
 impl Trial {
@@ -67,7 +63,6 @@ impl Trial {
             stream: true,
         };
         match self.adapter.request(&request) {
-            Ok(call) if self.strict => strict::check(&call.notes).err().map(|error| error.message),
             Err(AdapterError::Unsupported { message, .. }) => Some(message),
             // What else may be wrong is not the part's fault.
             Ok(_) | Err(_) => None,

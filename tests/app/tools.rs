@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, setup};
 use crate::fake::{Fake, Request, Script};
-use crate::wire::{self, CALL, KINDS, text};
+use crate::wire::{self, CALL, KINDS, Turn, text};
 
 /// What the weather tool does when it is called.
 #[derive(Clone, Copy)]
@@ -120,6 +120,21 @@ fn a_round_of_tools_is_part_of_one_response_on_every_kind() {
         }
     }
     assert_eq!(bench.runs.load(Ordering::SeqCst), 10);
+}
+
+#[test]
+fn strict_translation_is_for_the_request_and_not_for_what_the_loop_makes() {
+    let bench = bench(Behaviour::Answer, "");
+    for kind in KINDS {
+        for stream in [false, true] {
+            // On openai-chat there is no way back for reasoning.
+            bench.fake.push(wire::answer(kind, Turn { thinking: "Hm", ..CALL }));
+            bench.fake.push(wire::answer(kind, text(&["Seven degrees"])));
+            let answer = bench.app.post_with(&[("openresponses-strict", "true")], &body(kind, stream));
+            let response = if stream { answer.last_response() } else { answer.response() };
+            assert_eq!(response["status"], "completed", "{kind}: {response}");
+        }
+    }
 }
 
 #[test]
