@@ -201,6 +201,31 @@ fn a_client_that_leaves_ends_its_tools() {
 }
 
 #[test]
+fn an_error_after_a_tool_was_run_names_the_response_that_is_kept() {
+    let bench = bench(Behaviour::Answer, "");
+    let fail = |body: &Value| {
+        bench.fake.push(wire::answer("openai-chat", CALL));
+        bench.fake.script(Script::json(500, &json!({"error": {"message": "Out of order."}})));
+        let answer = bench.app.post(body);
+        assert_eq!(answer.error().0, 502);
+        answer.header("openresponses-response-id").map(str::to_owned)
+    };
+    let mut request = body("openai-chat", false);
+    let id = json!(fail(&request));
+    let kept = bench.app.stored(&id).response();
+    assert_eq!((&kept["status"], types(&kept).len()), (&json!("failed"), 2));
+    bench.fake.push(wire::answer("openai-chat", text(&["Seven"])));
+    let next = json!({"model": "openai-chat/m", "input": "So?", "previous_response_id": id});
+    assert_eq!(bench.app.post(&next).response()["status"], "completed");
+    assert!(told(&bench.fake.request(2)).contains("owner"));
+
+    request["store"] = json!(false);
+    assert_eq!(fail(&request), None);
+    bench.fake.script(Script::json(500, &json!({"error": {"message": "Out of order."}})));
+    assert_eq!(bench.app.post(&body("openai-chat", false)).header("openresponses-response-id"), None);
+}
+
+#[test]
 fn a_used_up_budget_gives_the_model_a_last_word() {
     let bench = bench(Behaviour::Answer, "");
     for kind in KINDS {
