@@ -142,7 +142,6 @@ fn ranges_lengths_and_words_are_kept() {
         (json!({"metadata": many}), "object_above_max_properties", "metadata"),
         (json!({"metadata": {"a": text(513)}}), long, "metadata.a"),
         (json!({"metadata": {text(65): "a"}}), long, "metadata"),
-        (call(text(65)), long, "input[0].call_id"),
         (call(String::new()), "empty_string", "input[0].call_id"),
         (json!({"include": ["nonsense"]}), word, "include[0]"),
         (json!({"truncation": "some"}), word, "truncation"),

@@ -179,6 +179,28 @@ fn tools_that_are_not_ours_go_to_the_client() {
 }
 
 #[test]
+fn a_long_call_id_is_taken_back() {
+    const LONG: &str = "call_0123456789_0123456789_0123456789_0123456789_0123456789_0123456789";
+    let bench = bench(Behaviour::Answer, "");
+    for kind in KINDS {
+        bench.fake.push(wire::answer(kind, Turn { call: Some((LONG, "mine", "{}")), ..CALL }));
+        let mut request = body(kind, false);
+        request["tools"].as_array_mut().unwrap().push(json!({"type": "function", "name": "mine"}));
+        let first = bench.app.post(&request).response();
+        let call = output(&first)[0];
+        let result = json!({"type": "function_call_output", "call_id": call["call_id"], "output": "7"});
+        let chained = json!({"previous_response_id": first["id"], "input": [result]});
+        let replayed = json!({"input": [{"role": "user", "content": "How is it?"}, call, result]});
+        for rest in [chained, replayed] {
+            bench.fake.push(wire::answer(kind, text(&["Done"])));
+            let mut next = request.clone();
+            next.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            assert_eq!(types(&bench.app.post(&next).response()), ["message"], "{kind}");
+        }
+    }
+}
+
+#[test]
 fn a_client_that_leaves_ends_its_tools() {
     let bench = bench(Behaviour::Hang, "");
     for (n, stream) in [true, false].into_iter().enumerate() {

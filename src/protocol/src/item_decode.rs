@@ -144,8 +144,9 @@ pub(crate) fn function_name(fields: &mut Fields<'_>, key: &str) -> Result<String
 fn function_call(fields: &mut Fields<'_>) -> Result<FunctionCall, ApiError> {
     Ok(FunctionCall {
         id: fields.string("id", MAX_TEXT)?,
-        call_id: fields.identifier("call_id", MAX_NAME)?,
-        // Models make names up, and what was emitted must be accepted back (rules 3.6).
+        // Models make names up, gateways write signatures into ids, and what was emitted must be accepted back
+        // (rules 3.6).
+        call_id: fields.identifier("call_id", MAX_TEXT)?,
         name: fields.identifier("name", MAX_TEXT)?,
         namespace: fields.string("namespace", MAX_TEXT)?,
         arguments: fields.required_string("arguments", MAX_TEXT)?,
@@ -156,7 +157,7 @@ fn function_call(fields: &mut Fields<'_>) -> Result<FunctionCall, ApiError> {
 fn custom_call(fields: &mut Fields<'_>) -> Result<CustomToolCall, ApiError> {
     Ok(CustomToolCall {
         id: fields.string("id", MAX_TEXT)?,
-        call_id: fields.identifier("call_id", MAX_NAME)?,
+        call_id: fields.identifier("call_id", MAX_TEXT)?,
         name: fields.identifier("name", MAX_TEXT)?,
         input: fields.required_string("input", MAX_TEXT)?,
         status: status(fields)?,
@@ -178,7 +179,7 @@ fn call_output(fields: &mut Fields<'_>) -> Result<FunctionCallOutput, ApiError> 
     };
     Ok(FunctionCallOutput {
         id: fields.string("id", MAX_TEXT)?,
-        call_id: fields.identifier("call_id", MAX_NAME)?,
+        call_id: fields.identifier("call_id", MAX_TEXT)?,
         output,
         status: status(fields)?,
     })
