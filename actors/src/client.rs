@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use or_adapters::Note;
-use or_protocol::ApiError;
+use or_protocol::{ApiError, ResponseId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -76,9 +76,14 @@ impl Client {
 
     /// Answers with an error, if nothing was sent yet.
     pub(crate) fn refuse(&mut self, error: ApiError) {
+        self.fail(error, None);
+    }
+
+    /// The same for a response that may be kept.
+    pub(crate) fn fail(&mut self, error: ApiError, kept: Option<ResponseId>) {
         if let Some((reply, _)) = self.take_waiting() {
             // The client may have left; then nobody needs the answer.
-            let _ = reply.send(Reply::Error(error));
+            let _ = reply.send(Reply::Error { error, kept });
         }
     }
 

@@ -343,7 +343,10 @@ impl Drive {
             }
             if self.client.is_waiting() {
                 match engine.error() {
-                    Some(error) => self.client.refuse(error.clone()),
+                    Some(error) => {
+                        let kept = engine.is_kept().then(|| self.request.id.clone());
+                        self.client.fail(error.clone(), kept);
+                    }
                     None => self.client.answer(engine.take_response_json(), self.notes.clone()),
                 }
             }

@@ -103,5 +103,10 @@ pub enum Reply {
         notes: Vec<Note>,
     },
     /// Nothing was sent yet, and this went wrong.
-    Error(ApiError),
+    Error {
+        /// What went wrong.
+        error: ApiError,
+        /// The response that is kept all the same, because tools were run for it.
+        kept: Option<ResponseId>,
+    },
 }

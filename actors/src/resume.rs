@@ -136,6 +136,8 @@ impl Drive {
             Err(error) => (Context::default(), Some(Input::Failed(error))),
         };
         self.resume = Some(data);
+        // What could not be carried out was refused when the response was made.
+        self.request.strict = false;
         // Nobody waits for it.
         self.client = Client::Detached;
         let mut body = job.request.body;

@@ -57,10 +57,11 @@ impl Drive {
         self.engine = Some(engine);
         let client_key = matches!(self.request.key, ProviderKey::Client(_));
         let (mut call, translator) = result.map_err(|e| e.to_api(client_key))?;
-        if self.request.strict {
+        // What the request itself could not keep. Later turns have only what was made meanwhile beside it: that an answer
+        // cannot go back as it came is no reason to refuse what was begun.
+        if self.request.strict && self.turns <= 1 {
             strict::check(&call.notes)?;
-            // What the request itself could not keep; notes of an answer are no reason to refuse its next turn.
-            strict::check(if self.turns <= 1 { &self.notes } else { &[] })?;
+            strict::check(&self.notes)?;
         }
         for note in std::mem::take(&mut call.notes) {
             if !self.notes.contains(&note) {

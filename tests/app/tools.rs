@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::app::{App, setup};
 use crate::fake::{Fake, Request, Script};
-use crate::wire::{self, CALL, KINDS, text};
+use crate::wire::{self, CALL, KINDS, Turn, text};
 
 /// What the weather tool does when it is called.
 #[derive(Clone, Copy)]
@@ -123,6 +123,21 @@ fn a_round_of_tools_is_part_of_one_response_on_every_kind() {
 }
 
 #[test]
+fn strict_translation_is_for_the_request_and_not_for_what_the_loop_makes() {
+    let bench = bench(Behaviour::Answer, "");
+    for kind in KINDS {
+        for stream in [false, true] {
+            // On openai-chat there is no way back for reasoning.
+            bench.fake.push(wire::answer(kind, Turn { thinking: "Hm", ..CALL }));
+            bench.fake.push(wire::answer(kind, text(&["Seven degrees"])));
+            let answer = bench.app.post_with(&[("openresponses-strict", "true")], &body(kind, stream));
+            let response = if stream { answer.last_response() } else { answer.response() };
+            assert_eq!(response["status"], "completed", "{kind}: {response}");
+        }
+    }
+}
+
+#[test]
 fn what_goes_wrong_in_a_tool_is_told_to_the_model() {
     for (behaviour, want) in [(Behaviour::Fail, "the station is closed"), (Behaviour::Panic, "panic")] {
         let bench = bench(behaviour, "");
@@ -164,6 +179,32 @@ fn tools_that_are_not_ours_go_to_the_client() {
 }
 
 #[test]
+fn a_call_whose_id_is_too_long_can_be_answered() {
+    const LONG: &str = "call_0123456789_0123456789_0123456789_0123456789_0123456789_0123456789";
+    let bench = bench(Behaviour::Answer, "");
+    for kind in KINDS {
+        bench.fake.push(wire::answer(kind, Turn { call: Some((LONG, "mine", "{}")), ..CALL }));
+        let mut request = body(kind, false);
+        request["tools"].as_array_mut().unwrap().push(json!({"type": "function", "name": "mine"}));
+        let first = bench.app.post(&request).response();
+        let call = output(&first)[0];
+        assert!(
+            call["call_id"].as_str().is_some_and(|id| !id.is_empty() && id.len() <= 64),
+            "{kind}: {call}"
+        );
+        let result = json!({"type": "function_call_output", "call_id": call["call_id"], "output": "7"});
+        let chained = json!({"previous_response_id": first["id"], "input": [result]});
+        let replayed = json!({"input": [{"role": "user", "content": "How is it?"}, call, result]});
+        for rest in [chained, replayed] {
+            bench.fake.push(wire::answer(kind, text(&["Done"])));
+            let mut next = request.clone();
+            next.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            assert_eq!(types(&bench.app.post(&next).response()), ["message"], "{kind}");
+        }
+    }
+}
+
+#[test]
 fn a_client_that_leaves_ends_its_tools() {
     let bench = bench(Behaviour::Hang, "");
     for (n, stream) in [true, false].into_iter().enumerate() {
@@ -183,6 +224,31 @@ fn a_client_that_leaves_ends_its_tools() {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+#[test]
+fn an_error_after_a_tool_was_run_names_the_response_that_is_kept() {
+    let bench = bench(Behaviour::Answer, "");
+    let fail = |body: &Value| {
+        bench.fake.push(wire::answer("openai-chat", CALL));
+        bench.fake.script(Script::json(500, &json!({"error": {"message": "Out of order."}})));
+        let answer = bench.app.post(body);
+        assert_eq!(answer.error().0, 502);
+        answer.header("openresponses-response-id").map(str::to_owned)
+    };
+    let mut request = body("openai-chat", false);
+    let id = json!(fail(&request));
+    let kept = bench.app.stored(&id).response();
+    assert_eq!((&kept["status"], types(&kept).len()), (&json!("failed"), 2));
+    bench.fake.push(wire::answer("openai-chat", text(&["Seven"])));
+    let next = json!({"model": "openai-chat/m", "input": "So?", "previous_response_id": id});
+    assert_eq!(bench.app.post(&next).response()["status"], "completed");
+    assert!(told(&bench.fake.request(2)).contains("owner"));
+
+    request["store"] = json!(false);
+    assert_eq!(fail(&request), None);
+    bench.fake.script(Script::json(500, &json!({"error": {"message": "Out of order."}})));
+    assert_eq!(bench.app.post(&body("openai-chat", false)).header("openresponses-response-id"), None);
 }
 
 #[test]

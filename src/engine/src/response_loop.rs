@@ -273,7 +273,7 @@ impl ResponseLoop {
             Some(note) => self.suppress(block, note),
             None => {
                 self.turn.calls += 1;
-                call.call_id = self.unique_call_id(call.call_id);
+                call.call_id = self.usable_call_id(call.call_id);
                 self.assembly.call(block, call, &mut self.writer);
             }
         }

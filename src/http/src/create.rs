@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use actix_web::http::header::HeaderName;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::rt::task::spawn_blocking;
-use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use or_actors::{BackgroundJob, Job, ProviderKey, Reply, Routed, StartResponse};
+use or_adapters::Note;
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId, shown_mcp_url};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
@@ -19,6 +20,8 @@ use crate::{AppState, Picked, body, sse};
 /// JSON from this size on is parsed and translated off the arbiter.
 pub(crate) const HEAVY: usize = 256 * 1024;
 pub(crate) const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
+/// Names a response that has failed and is kept, beside the error.
+const KEPT: HeaderName = HeaderName::from_static("openresponses-response-id");
 pub(crate) const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
 
 /// Creates a response, as JSON or as a stream.
@@ -60,7 +63,7 @@ async fn begin(
     let start = StartResponse { job: Box::new(job) };
     worker.supervisor.send(start).await.unwrap_or_else(|_| Err(ApiError::internal()))?;
     // A loop that died without a word: the client still gets an answer.
-    Ok(answer.await.unwrap_or_else(|_| Reply::Error(ApiError::internal())))
+    Ok(answer.await.unwrap_or_else(|_| Reply::Error { error: ApiError::internal(), kept: None }))
 }
 
 /// What a background response needs to go on after a restart.
@@ -129,24 +132,27 @@ fn provider_key(
 }
 
 fn answer(request: &HttpRequest, reply: Reply, received: Instant) -> HttpResponse {
-    let notes = match &reply {
-        Reply::Json { notes, .. } | Reply::Stream { notes, .. } => notes_header(notes),
-        Reply::Error(error) => {
-            let mut response = error_response(error);
+    match reply {
+        Reply::Json { body, notes } => good(&notes, received).content_type("application/json").body(body),
+        Reply::Stream { frames, notes } => sse::stream(request, &mut good(&notes, received), frames),
+        Reply::Error { error, kept } => {
+            let mut response = error_response(&error);
+            if let Some(id) = kept.and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
+                response.headers_mut().insert(KEPT, id);
+            }
             response.extensions_mut().insert(Counted);
-            return response;
+            response
         }
-    };
+    }
+}
+
+fn good(notes: &[Note], received: Instant) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
-    if let Some(notes) = notes {
+    if let Some(notes) = notes_header(notes) {
         response.insert_header((TRANSLATION, notes));
     }
     response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
-    match reply {
-        Reply::Json { body, .. } => response.content_type("application/json").body(body),
-        Reply::Stream { frames, .. } => sse::stream(request, &mut response, frames),
-        Reply::Error(error) => error_response(&error),
-    }
+    response
 }
 
 /// Routes a request by its model.

@@ -86,6 +86,7 @@ fn cors(origins: &[String]) -> Cors {
             "x-request-id",
             "openresponses-translation",
             "openresponses-token-count",
+            "openresponses-response-id",
             "retry-after",
             "openai-processing-ms",
         ])

@@ -1,5 +1,5 @@
 //! Call ids are unique in all that the model sees, whatever its provider gives: an id pairs a call with its output, and
-//! a tool tells a run from its repetition by it.
+//! a tool tells a run from its repetition by it. And they are no longer than what a client may bring back.
 
 use or_adapters::Note;
 use or_protocol::Item;
@@ -7,19 +7,25 @@ use or_protocol::Item;
 use super::ResponseLoop;
 use crate::context::call_id;
 
-/// Longest beginning of an id that is kept for a new one; an id has 64 characters at most (rules 3).
+/// Most characters of an id (rules 3).
+const MAX: usize = 64;
+/// Longest beginning of an id that is kept for a new one.
 const STEM: usize = 56;
 
 impl ResponseLoop {
-    /// The provider's id for a call that begins, or another if a call has it already.
-    pub(super) fn unique_call_id(&mut self, given: String) -> String {
-        if !self.has_call(&given) {
+    /// The provider's id for a call that begins, or another if a call has it already or no client could bring it back.
+    pub(super) fn usable_call_id(&mut self, given: String) -> String {
+        let why = if given.chars().count() > MAX {
+            "the provider gave a call id of more than 64 characters"
+        } else if self.has_call(&given) {
+            "the provider gave one call id twice"
+        } else {
             return given;
-        }
+        };
         let stem: String = given.chars().take(STEM).collect();
         let free = (2_u32..).map(|n| format!("{stem}_{n}")).find(|id| !self.has_call(id));
         let Some(id) = free else { return given };
-        self.note(Note::emulated("function_call.call_id", "the provider gave one call id twice"));
+        self.note(Note::emulated("function_call.call_id", why));
         self.turn.renamed.push((given, id.clone()));
         id
     }

@@ -84,6 +84,11 @@ impl ResponseLoop {
         })
     }
 
+    /// Whether a failure leaves a record, though its client gets an HTTP error.
+    pub fn is_kept(&self) -> bool {
+        self.spec.store && self.has_acted()
+    }
+
     /// Whether the running turn made an item. Only a turn that made none can be tried again.
     pub fn turn_has_output(&self) -> bool {
         self.state != State::RunningTools && self.assembly.output.len() > self.turn.start
