@@ -244,7 +244,8 @@ fn whoever_wants_an_approval_is_heard() {
             [false, false, true],
         ),
         ("", json!({"never": {"read_only": true}}), [true, false, true]),
-        (NEVER, json!({"always": {"read_only": false}, "never": {}}), [true, false, true]),
+        (NEVER, json!({"never": {"read_only": true}}), [true, false, true]),
+        (NEVER, json!({"never": {}}), [true, true, true]),
         ("", only_look, [true, false, true]),
     ] {
         let bench = bench(config);

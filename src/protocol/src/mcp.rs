@@ -45,7 +45,7 @@ pub struct McpTool {
     pub raw: Map<String, Value>,
 }
 
-/// Some tools of a server. What is not said makes no difference; a filter that says nothing takes all.
+/// Some tools of a server. What is not said makes no difference.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct McpFilter {
     /// By name.
@@ -55,6 +55,11 @@ pub struct McpFilter {
 }
 
 impl McpFilter {
+    /// Whether it says nothing, and so takes all.
+    fn is_empty(&self) -> bool {
+        self.tool_names.is_none() && self.read_only.is_none()
+    }
+
     /// Whether it takes this tool. A server that does not say that its tool only reads has said that it may write.
     pub fn takes(&self, name: &str, read_only: bool) -> bool {
         self.tool_names.as_ref().is_none_or(|names| names.iter().any(|n| n == name))
@@ -73,7 +78,7 @@ pub enum McpApproval {
     Filter {
         /// These do.
         always: Option<McpFilter>,
-        /// These do not.
+        /// These do not; none, if the filter is empty: an approval is given up in words only.
         never: Option<McpFilter>,
     },
 }
@@ -85,7 +90,9 @@ impl McpApproval {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Filter { always, never } => takes(always) || !takes(never),
+            Self::Filter { always, never } => {
+                takes(always) || !takes(never) || never.as_ref().is_some_and(McpFilter::is_empty)
+            }
         }
     }
 }
@@ -261,7 +268,8 @@ mod tests {
         check_approval(both.clone(), "x", false, true);
         check_approval(both, "y", false, false);
         check_approval(json!({"always": {"tool_names": ["x"]}}), "y", false, true);
-        check_approval(json!({"never": {}}), "y", false, false);
+        check_approval(json!({"never": {}}), "y", false, true);
+        check_approval(json!({"always": {}, "never": {"tool_names": ["y"]}}), "y", false, true);
     }
 
     #[track_caller]
