@@ -8,7 +8,7 @@ use actix::Addr;
 use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt as _};
 use or_engine::{Input, Output as EngineOutput, ToolCall, ToolResult};
-use or_protocol::{Output, ResponseId};
+use or_protocol::ResponseId;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -126,7 +126,8 @@ impl Drive {
             .with_progress(report.clone());
             let runner = runner.clone();
             async move {
-                let result = if unknown { failed(UNKNOWN) } else { runner.run(&call, context).await };
+                let result =
+                    if unknown { ToolResult::failed(UNKNOWN) } else { runner.run(&call, context).await };
                 (call.index, result)
             }
         });
@@ -172,7 +173,7 @@ impl Runner {
         match &call.mcp {
             Some(mcp) => match self.servers.server(&mcp.label) {
                 Some(server) => self.approved(server, call, mcp.approval.as_deref(), context).await,
-                None => failed(NO_SERVER),
+                None => ToolResult::failed(NO_SERVER),
             },
             None => match self.servers.function(&call.name) {
                 Some((server, tool)) => self.ask_server(server, tool, &call.arguments, context).await,
@@ -198,7 +199,7 @@ impl Runner {
                 approvals::done(&self.store, &self.id, approval).await;
                 result
             }
-            Err(why) => failed(why),
+            Err(why) => ToolResult::failed(why),
         }
     }
 
@@ -226,11 +227,10 @@ impl Runner {
 
 /// `None`: the actor that ran the tool is gone.
 fn told(run: Option<ToolRun>) -> ToolResult {
-    run.map_or_else(|| failed(LOST), |run| ToolResult { output: run.output, failed: run.failed })
-}
-
-fn failed(text: &str) -> ToolResult {
-    ToolResult { output: Output::Text(text.to_owned()), failed: true }
+    run.map_or_else(
+        || ToolResult::failed(LOST),
+        |run| ToolResult { output: run.output, failed: run.failed, fault: run.fault },
+    )
 }
 
 fn metadata(settings: &or_protocol::Settings) -> Arc<Map<String, Value>> {

@@ -125,10 +125,12 @@ fn a_tool_that_fails_is_told_to_the_model_on_every_kind() {
 #[test]
 fn a_call_that_comes_to_nothing_is_told_to_the_model() {
     let gate = Gate::default();
-    for (does, want) in [
-        (Does::Waits(gate.clone(), "late".into()), "1 s"),
-        (Does::Status(500), "500"),
-        (Does::Status(401), "401"),
+    let late = Does::Waits(gate.clone(), "late".into());
+    for (does, kind, code, want) in [
+        (late, "mcp_tool_execution_error", Value::Null, "1 s"),
+        (Does::Status(500), "http_error", json!(500), "500"),
+        (Does::Status(401), "http_error", json!(401), "401"),
+        (Does::Refuses(-32602, "no such tool".into()), "mcp_protocol_error", json!(-32602), "no such tool"),
     ] {
         let bench = both("timeout_s = 1");
         bench.server.does("get_weather", does);
@@ -138,7 +140,16 @@ fn a_call_that_comes_to_nothing_is_told_to_the_model() {
         assert!(begun.elapsed() < Duration::from_secs(8));
         let call = item(&response, "mcp_call");
         assert_eq!((&call["status"], &response["status"]), (&json!("failed"), &json!("completed")));
-        assert!(call["error"]["content"][0]["text"].as_str().unwrap().contains(want), "{call}");
+        let error = &call["error"];
+        assert_eq!((&error["type"], &error["code"]), (&json!(kind), &code), "{call}");
+        let text = if code.is_null() { &error["content"][0]["text"] } else { &error["message"] };
+        assert!(text.as_str().unwrap().contains(want), "{call}");
+        assert!(bench.told_last().contains(want), "{call}");
+        // What the item shows is enough for later turns.
+        bench.push_text("anthropic");
+        bench.ask(
+            &json!({"model": "anthropic/m", "previous_response_id": response["id"], "input": "And now?"}),
+        );
         assert!(bench.told_last().contains(want), "{call}");
     }
     gate.open();

@@ -26,6 +26,8 @@ pub(crate) enum Does {
     Shows(Value),
     /// Waits until the gate is open, then says it.
     Waits(Gate, String),
+    /// A JSON-RPC error with this code and text.
+    Refuses(i32, String),
     /// This HTTP status.
     Status(u16),
 }
@@ -236,6 +238,11 @@ fn call(rules: &Rules, request: &Request, shared: &Shared) -> Reply {
                 std::thread::sleep(Duration::from_millis(5));
             }
             result_of(request, &text(words))
+        }
+        Does::Refuses(code, words) => {
+            let error = json!({"code": code, "message": words});
+            let answer = json!({"jsonrpc": "2.0", "id": request.body["id"], "error": error});
+            (200, "content-type: application/json\r\n".into(), answer.to_string())
         }
         Does::Status(status) => (*status, String::new(), String::new()),
     }

@@ -48,7 +48,7 @@ impl Fault {
     pub(super) fn of(error: ServiceError, server: &McpServer) -> Self {
         match error {
             // It has answered, so it knows what it did.
-            ServiceError::McpError(said) => Self { sent: false, ..Self::odd(&words(&said, server)) },
+            ServiceError::McpError(said) => Self { error: refusal(&said, server), sent: false, lost: false },
             ServiceError::TransportSend(error) => of_transport(&error),
             ServiceError::TransportClosed => Self::lost(),
             _ => Self::odd("it breaks the protocol"),
@@ -84,7 +84,7 @@ pub(super) fn of_start(error: ClientInitializeError, server: &McpServer) -> McpE
             McpError::Broken => closed(),
             error => error,
         },
-        ClientInitializeError::JsonRpcError(said) => McpError::Protocol(words(&said, server)),
+        ClientInitializeError::JsonRpcError(said) => refusal(&said, server),
         ClientInitializeError::ConnectionClosed(_) => closed(),
         _ => McpError::Protocol("it opens no session".into()),
     }
@@ -92,6 +92,10 @@ pub(super) fn of_start(error: ClientInitializeError, server: &McpServer) -> McpE
 
 fn closed() -> McpError {
     McpError::Unreachable("it closed the connection".into())
+}
+
+fn refusal(said: &ErrorData, server: &McpServer) -> McpError {
+    McpError::Said { code: said.code.0, message: words(said, server) }
 }
 
 /// A server's own words, without the secrets that were sent to it.

@@ -200,7 +200,7 @@ impl Link {
         arguments: JsonObject,
         context: &ToolContext,
     ) -> Result<CallToolResult, Failure> {
-        let failed = |error: McpError| Failure::Failed(ToolError::new(error.to_string()));
+        let failed = |error: McpError| failure(&error, error.to_string());
         let session = self.session().await.map_err(failed)?;
         let fault = match session.call(tool.to_owned(), arguments.clone(), context, &self.server).await {
             Ok(result) => return Ok(result),
@@ -210,17 +210,24 @@ impl Link {
             self.give_up(&session, fault.error.reason()).await;
         }
         if fault.sent || !fault.lost {
-            return Err(Failure::Failed(text(&fault)));
+            return Err(failure(&fault.error, text(&fault)));
         }
         let session = self.session().await.map_err(failed)?;
         let again = session.call(tool.to_owned(), arguments, context, &self.server).await;
-        again.map_err(|fault| Failure::Failed(text(&fault)))
+        again.map_err(|fault| failure(&fault.error, text(&fault)))
     }
 }
 
-fn text(fault: &Fault) -> ToolError {
+fn failure(error: &McpError, text: String) -> Failure {
+    match error.fault() {
+        Some(fault) => Failure::Refused(ToolError::new(text), fault),
+        None => Failure::Failed(ToolError::new(text)),
+    }
+}
+
+fn text(fault: &Fault) -> String {
     let error = &fault.error;
-    ToolError::new(if fault.outcome_unknown() { format!("{error}.{UNKNOWN}") } else { error.to_string() })
+    if fault.outcome_unknown() { format!("{error}.{UNKNOWN}") } else { error.to_string() }
 }
 
 /// The arguments as MCP wants them.

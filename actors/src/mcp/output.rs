@@ -26,7 +26,7 @@ pub(super) fn run(
     });
     match done {
         // The server's own words for what went wrong.
-        Ok(((output, _), true)) => ToolRun { output, failed: true, took, result: "error" },
+        Ok(((output, _), true)) => ToolRun { output, failed: true, took, result: "error", fault: None },
         Ok((done, false)) => finished(tool, Ok(done), took),
         Err(failure) => {
             let late = matches!(failure, Failure::TimedOut(_));

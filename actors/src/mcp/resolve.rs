@@ -114,6 +114,7 @@ pub(super) fn refused(error: &McpError, index: usize, tool: &RequestTool) -> Api
         McpError::Unreachable(_)
         | McpError::Http { .. }
         | McpError::Protocol(_)
+        | McpError::Said { .. }
         | McpError::TooLarge(_)
         | McpError::Broken => (ErrorKind::McpServer, "mcp_server_error", ""),
         McpError::Gone | McpError::Internal => return ApiError::internal(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use or_engine::McpFault;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -148,9 +149,17 @@ pub enum McpError {
         /// What it said.
         status: u16,
     },
-    /// It refused a request, or does not speak the protocol.
+    /// It does not speak the protocol.
     #[error("the MCP server gave no result: {0}")]
     Protocol(String),
+    /// It refused a request.
+    #[error("the MCP server gave no result: {message}")]
+    Said {
+        /// Of JSON-RPC.
+        code: i32,
+        /// Its own words.
+        message: String,
+    },
     /// Nothing came in time.
     #[error("the MCP server did not answer within {} s", .0.as_secs_f64())]
     TimedOut(Duration),
@@ -169,9 +178,25 @@ pub enum McpError {
 }
 
 impl McpError {
+    /// The code with which the server refused a call.
+    pub(super) fn fault(&self) -> Option<McpFault> {
+        match self {
+            Self::Said { code, .. } => Some(McpFault::Protocol(*code)),
+            Self::Unauthorized { status } | Self::Http { status } => Some(McpFault::Http(*status)),
+            Self::Refused(_)
+            | Self::Unreachable(_)
+            | Self::Protocol(_)
+            | Self::TimedOut(_)
+            | Self::TooLarge(_)
+            | Self::Broken
+            | Self::Gone
+            | Self::Internal => None,
+        }
+    }
+
     /// The text for a log, which holds nothing that a server said.
     pub fn own_words(&self) -> Option<String> {
-        (!matches!(self, Self::Protocol(_))).then(|| self.to_string())
+        (!matches!(self, Self::Protocol(_) | Self::Said { .. })).then(|| self.to_string())
     }
 
     /// A closed word for logs and metrics.
@@ -181,7 +206,7 @@ impl McpError {
             Self::Refused(_) => "refused",
             Self::Unreachable(_) => "unreachable",
             Self::Http { .. } => "http_error",
-            Self::Protocol(_) => "protocol",
+            Self::Protocol(_) | Self::Said { .. } => "protocol",
             Self::TimedOut(_) => "timeout",
             Self::TooLarge(_) => "too_large",
             Self::Broken => "broken",

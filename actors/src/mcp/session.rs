@@ -176,7 +176,7 @@ impl Session {
 /// Whether a server's answer to `initialize` may mean that it does not know the word.
 fn refuses_initialize(error: &McpError) -> bool {
     match error {
-        McpError::Protocol(_) => true,
+        McpError::Protocol(_) | McpError::Said { .. } => true,
         McpError::Http { status } => (400..500).contains(status),
         McpError::Unauthorized { .. }
         | McpError::Refused(_)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use awc::Client;
+use or_engine::McpFault;
 use or_protocol::Output;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -32,6 +33,8 @@ pub struct ToolRun {
     /// A closed word for logs and metrics: `ok`, `cut`, `error`, `timeout`, `panic`, `bad_arguments`,
     /// `cancelled`, `unknown`.
     pub result: &'static str,
+    /// Who failed, where that was an MCP server and not its tool.
+    pub fault: Option<McpFault>,
 }
 
 /// Why there is no result.
@@ -39,17 +42,31 @@ pub(crate) enum Failure {
     Unknown,
     BadArguments(String),
     Failed(ToolError),
+    /// An MCP server did not run it.
+    Refused(ToolError, McpFault),
     TimedOut(Duration),
     Panicked,
     Cancelled,
 }
 
 impl Failure {
+    fn fault(&self) -> Option<McpFault> {
+        match self {
+            Self::Refused(_, fault) => Some(*fault),
+            Self::Unknown
+            | Self::BadArguments(_)
+            | Self::Failed(_)
+            | Self::TimedOut(_)
+            | Self::Panicked
+            | Self::Cancelled => None,
+        }
+    }
+
     fn result(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::BadArguments(_) => "bad_arguments",
-            Self::Failed(_) => "error",
+            Self::Failed(_) | Self::Refused(..) => "error",
             Self::TimedOut(_) => "timeout",
             Self::Panicked => "panic",
             Self::Cancelled => "cancelled",
@@ -63,7 +80,7 @@ impl Failure {
             Self::BadArguments(why) => {
                 format!("Error: the arguments of the call are wrong and '{name}' was not run: {why}")
             }
-            Self::Failed(error) => {
+            Self::Failed(error) | Self::Refused(error, _) => {
                 let text = error.to_string();
                 let text = head(text.trim(), MAX_ERROR);
                 format!("Error: '{name}' failed: {text}")
@@ -99,9 +116,13 @@ pub(super) async fn run(registry: &Registry, http: &Client, message: RunTool) ->
 /// What a run amounts to.
 pub(crate) fn finished(name: &str, done: Result<(Output, bool), Failure>, took: Duration) -> ToolRun {
     match done {
-        Ok((output, cut)) => ToolRun { output, failed: false, took, result: if cut { "cut" } else { "ok" } },
+        Ok((output, cut)) => {
+            let result = if cut { "cut" } else { "ok" };
+            ToolRun { output, failed: false, took, result, fault: None }
+        }
         Err(failure) => {
-            ToolRun { output: Output::Text(failure.text(name)), failed: true, took, result: failure.result() }
+            let (text, result, fault) = (failure.text(name), failure.result(), failure.fault());
+            ToolRun { output: Output::Text(text), failed: true, took, result, fault }
         }
     }
 }

@@ -29,4 +29,4 @@ pub use mcp::{
     function_names, listed_tools,
 };
 pub use response_loop::{ResponseLoop, Saved};
-pub use rounds::{LoopLimits, McpCall, ToolCall, ToolResult, ToolRound};
+pub use rounds::{LoopLimits, McpCall, McpFault, ToolCall, ToolResult, ToolRound};

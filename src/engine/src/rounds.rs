@@ -70,6 +70,31 @@ pub struct ToolResult {
     /// Whether it did not do what was asked. The loop goes on all the same.
     #[serde(default)]
     pub failed: bool,
+    /// Who failed, where that was an MCP server and not its tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<McpFault>,
+}
+
+impl ToolResult {
+    /// What the tool gave.
+    pub fn done(output: Output) -> Self {
+        Self { output, failed: false, fault: None }
+    }
+
+    /// Why there is nothing.
+    pub fn failed(why: impl Into<String>) -> Self {
+        Self { output: Output::Text(why.into()), failed: true, fault: None }
+    }
+}
+
+/// Why an MCP server did not run a tool, with its code.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum McpFault {
+    /// The code of its JSON-RPC error.
+    Protocol(i32),
+    /// Its HTTP status.
+    Http(u16),
 }
 
 /// The calls of one turn that this server runs, and how far each of them is.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{ApprovalRequest, ApprovedCall, Callee, McpServer, approval_id};
 use crate::assembly::{Assembly, Ending, Slot};
 use crate::events::EventWriter;
-use crate::rounds::ToolResult;
+use crate::rounds::{McpFault, ToolResult};
 
 /// A call that needs approval. It is shown whole, because its id is signed over all of it.
 #[derive(Debug)]
@@ -85,10 +85,19 @@ pub(super) fn shown(output: &Output) -> String {
     }
 }
 
-/// An error in the form of OpenAI's API. Its content is MCP's, but for parts that are no text.
-fn shown_error(output: &Output) -> Value {
+/// An error in the form of OpenAI's API. The content of a tool's is MCP's, but for parts that are no text.
+fn shown_error(result: &ToolResult) -> Value {
+    let (kind, code) = match result.fault {
+        Some(McpFault::Protocol(code)) => ("mcp_protocol_error", i64::from(code)),
+        Some(McpFault::Http(status)) => ("http_error", i64::from(status)),
+        None => return json!({"type": "mcp_tool_execution_error", "content": content(&result.output)}),
+    };
+    json!({"type": kind, "code": code, "message": shown(&result.output)})
+}
+
+fn content(output: &Output) -> Vec<Value> {
     let text = |text: &str| json!({"type": "text", "text": text});
-    let content: Vec<Value> = match output {
+    match output {
         Output::Text(whole) => vec![text(whole)],
         Output::Parts(parts) => {
             let shown = |part: &ContentPart| match part {
@@ -97,8 +106,7 @@ fn shown_error(output: &Output) -> Value {
             };
             parts.iter().map(shown).collect()
         }
-    };
-    json!({"type": "mcp_tool_execution_error", "content": content})
+    }
 }
 
 impl Assembly {
@@ -202,7 +210,7 @@ impl Assembly {
         self.waiting.retain(|at| *at != index);
         let Some(Item::Other(call)) = self.output.get_mut(index) else { return };
         let (status, key, value) = match result.failed {
-            true => ("failed", "error", shown_error(&result.output)),
+            true => ("failed", "error", shown_error(result)),
             false => ("completed", "output", shown(&result.output).into()),
         };
         call.0.insert("status".into(), status.into());
@@ -215,7 +223,7 @@ impl Assembly {
     /// Ends calls that will not be run, or not to their end. They have failed: only the last item of a response
     /// may be incomplete (rules 4.3).
     pub(crate) fn give_up_waiting(&mut self, why: &str, w: &mut EventWriter) {
-        let result = ToolResult { output: Output::Text(why.to_owned()), failed: true };
+        let result = ToolResult::failed(why);
         for index in std::mem::take(&mut self.waiting) {
             self.mcp_result(index, &result, w);
         }

@@ -1,6 +1,6 @@
 //! MCP in the life of a response: lists and approved calls before the first turn, functions in place of servers.
 
-use or_protocol::{Item, Output as ToolOutput};
+use or_protocol::Item;
 
 use super::{ResponseLoop, State};
 use crate::io::Output;
@@ -32,9 +32,7 @@ impl ResponseLoop {
             }
             let index = assembly.mcp_approved(call, writer);
             let state = match call.unknown {
-                true => {
-                    CallState::Done(ToolResult { output: ToolOutput::Text(UNKNOWN.into()), failed: true })
-                }
+                true => CallState::Done(ToolResult::failed(UNKNOWN)),
                 false => CallState::Pending,
             };
             round.calls.push(RoundCall { index, state });

@@ -95,7 +95,7 @@ impl ResponseLoop {
         let text = format!(
             "The tool was not run: no more than {max} tool calls may be run for this response. Answer without it."
         );
-        ToolResult { output: ToolOutput::Text(text), failed: true }
+        ToolResult::failed(text)
     }
 
     pub(super) fn tool_started(&mut self, index: usize) {
@@ -120,24 +120,23 @@ impl ResponseLoop {
     pub(super) fn go_on_with_round(&mut self, run: bool, now: i64, out: &mut Output) {
         let Some(round) = &mut self.progress.tools else { return };
         while let Some(call) = round.untold().and_then(|at| round.calls.get_mut(at)) {
-            let CallState::Done(result) = &mut call.state else {
+            let CallState::Done(result) = &call.state else {
                 if run {
                     out.actions.push(Action::RunTools);
                 }
                 self.settle();
                 return;
             };
-            let failed = result.failed;
-            let output = std::mem::replace(&mut result.output, ToolOutput::Text(String::new()));
-            call.state = CallState::Told { failed };
+            let told = CallState::Told { failed: result.failed };
+            let CallState::Done(result) = std::mem::replace(&mut call.state, told) else { return };
             let index = call.index;
             if self.assembly.output.get(index).and_then(call_of).is_some() {
-                self.assembly.mcp_result(index, &ToolResult { output, failed }, &mut self.writer);
+                self.assembly.mcp_result(index, &result, &mut self.writer);
                 if let Some(item) = self.assembly.output.get(index) {
                     set_result(&mut self.spec.context, item);
                 }
             } else {
-                self.assembly.tool_output(index, output, Ending::Completed, &mut self.writer);
+                self.assembly.tool_output(index, result.output, Ending::Completed, &mut self.writer);
             }
         }
         self.settle();

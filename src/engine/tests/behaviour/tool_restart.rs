@@ -219,7 +219,7 @@ fn a_result_of_parts_comes_back_as_it_was() {
     };
     let output = Output::Parts(vec![ContentPart::InputText { text: "a".into() }, image]);
     let want: Value = json!(output);
-    played.feed(Input::ToolDone { index: 1, result: or_engine::ToolResult { output, failed: false } });
+    played.feed(Input::ToolDone { index: 1, result: or_engine::ToolResult::done(output) });
     let disk = Checkpoint::take(&played, 0);
     let mut played = disk.resume(background(false), b"").unwrap();
     played.feed(Input::Resume);

@@ -29,12 +29,12 @@ pub fn feed(played: &mut Played, events: impl IntoIterator<Item = ModelEvent>) {
 
 /// A call was run, to this end.
 pub fn done_with(index: usize, output: &str) -> Input {
-    Input::ToolDone { index, result: ToolResult { output: Output::Text(output.into()), failed: false } }
+    Input::ToolDone { index, result: ToolResult::done(Output::Text(output.into())) }
 }
 
 /// A call could not be run.
 pub fn failed_with(index: usize, output: &str) -> Input {
-    Input::ToolDone { index, result: ToolResult { output: Output::Text(output.into()), failed: true } }
+    Input::ToolDone { index, result: ToolResult::failed(output) }
 }
 
 /// The types of items.
