@@ -102,8 +102,9 @@ impl Registry {
     ///
     /// The name decides: a function with the name of a registered tool is run by the server, and the model is
     /// shown the registered parameters, because they are what the arguments are checked by. A description of
-    /// the request's own stays, and `strict` does if the registered parameters allow it. Tools that are offered to every request are added, unless the request has taken
-    /// their name for something else or its `tool_choice` rules them out.
+    /// the request's own stays, and `strict` does if the registered parameters allow it. Tools that are offered to
+    /// every request are added, unless the request has taken their name for something else or its `tool_choice`
+    /// rules them out.
     pub fn plan(&self, tools: &mut Vec<RequestTool>, choice: &ToolChoice) -> BTreeSet<String> {
         let mut ours = BTreeSet::new();
         for tool in tools.iter_mut() {
