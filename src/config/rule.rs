@@ -228,11 +228,15 @@ fn url(url: &str) -> Result<(), String> {
     }
     let uri: Uri = url.parse().map_err(|_| "is not a URL")?;
     let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = uri.host().unwrap_or_default();
     holds(
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty()),
+        matches!(uri.scheme_str(), Some("http" | "https")) && !host.is_empty(),
         "must begin with `http://` or `https://` and a host",
     )?;
     holds(!authority.contains('@'), "must not hold a user or password; use api_key_env or headers")?;
+    let port = authority.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+    let has_good_port = port.is_none_or(|port| port.parse().is_ok_and(|port: u16| port > 0));
+    holds(has_good_port, "must have a port from 1 to 65535, or none")?;
     holds(!url.contains('#'), "must not hold a fragment")
 }
 

@@ -49,6 +49,10 @@ fn a_base_url_is_http_without_secrets() {
     check(Rule::BaseUrl, "'localhost:8080'", "must begin with `http://` or `https://` and a host");
     check(Rule::BaseUrl, "'ftp://x/v1'", "must begin with `http://` or `https://` and a host");
     check(Rule::BaseUrl, "'http://a b'", "is not a URL");
+    for port in ["", "0", "65536", "x"] {
+        let url = format!("'http://localhost:{port}/v1'");
+        check(Rule::BaseUrl, &url, "must have a port from 1 to 65535, or none");
+    }
     check(
         Rule::BaseUrl,
         "'https://u:p@x/v1'",
