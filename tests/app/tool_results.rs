@@ -94,6 +94,33 @@ fn what_a_provider_cannot_take_is_told_in_words_and_the_loop_goes_on() {
 }
 
 #[test]
+fn a_result_of_an_earlier_response_is_told_in_words_to_another_provider() {
+    let bench = bench();
+    let pdf = json!({"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="});
+    bench.fake.push(wire::answer("openai-responses", CALL));
+    bench.fake.push(wire::answer("openai-responses", text(&["Done"])));
+    let first = bench.app.post(&json!({
+        "model": "openai-responses/m", "input": "How is it there?", "metadata": {"parts": json!([pdf]).to_string()},
+        "tools": [{"type": "function", "name": "get_weather"}],
+    }));
+    let told = || bench.fake.request(bench.fake.count() - 1).body.to_string();
+    let first = first.response();
+    assert!(told().contains("JVBERi0="));
+    bench.fake.push(wire::answer("ollama", text(&["Done"])));
+    let next = json!({"model": "ollama/m", "previous_response_id": first["id"], "input": "And now?"});
+    assert_eq!(bench.app.post(&next).response()["status"], "completed");
+    assert!(told().contains("It cannot be shown to you") && !told().contains("JVBERi0="), "{}", told());
+    // What the client itself brings is refused.
+    let mut own = first["output"].clone();
+    for item in own.as_array_mut().unwrap() {
+        item.as_object_mut().unwrap().shift_remove("id");
+    }
+    let refused = bench.app.post(&json!({"model": "ollama/m", "input": own}));
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("takes text files only"), "{}", refused.text());
+}
+
+#[test]
 fn media_that_nobody_can_read_are_no_result() {
     let bench = bench();
     let picture = json!([{"type": "input_image", "image_url": "data:image/png;base64,@@@"}]);
