@@ -9,7 +9,7 @@ use or_protocol::{ApiError, ErrorKind};
 use subtle::ConstantTimeEq as _;
 
 use crate::AppState;
-use crate::envelope::error_response;
+use crate::respond::error_response;
 
 /// One client key.
 #[derive(Clone)]

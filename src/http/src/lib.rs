@@ -3,18 +3,11 @@
 
 mod auth;
 mod body;
-mod cancel;
-mod create;
-mod delete;
-mod envelope;
-mod input_items;
-mod input_tokens;
-mod models;
-mod monitor;
-mod retrieve;
+mod respond;
+mod routes;
 mod server;
 mod sse;
 
 pub use auth::{ClientKey, Gate};
-pub use models::{Card, ListedModel, Listing, Source};
+pub use routes::models::{Card, ListedModel, Listing, Source};
 pub use server::{AppState, HttpOptions, Pick, Picked, start};

@@ -14,8 +14,9 @@ use or_actors::{Discovery, LoopSupervisor, Node, ProviderSpec};
 use or_protocol::ApiError;
 
 use crate::auth::{self, Gate};
-use crate::models::{self, Listing};
-use crate::{cancel, create, delete, envelope, input_items, input_tokens, monitor, retrieve};
+use crate::respond;
+use crate::routes::models::{self, Listing};
+use crate::routes::{cancel, create, delete, input_items, input_tokens, monitor, retrieve};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -99,7 +100,7 @@ fn cors(origins: &[String]) -> Cors {
 
 /// For a resource's other methods: every error has our shape.
 fn only(allow: &'static str) -> Route {
-    web::to(move |request: HttpRequest| async move { envelope::method_not_allowed(&request, allow) })
+    web::to(move |request: HttpRequest| async move { respond::method_not_allowed(&request, allow) })
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -141,7 +142,7 @@ fn routes(config: &mut web::ServiceConfig) {
                         .route(web::get().to(models::retrieve))
                         .default_service(only("GET")),
                 )
-                .default_service(web::to(envelope::not_found)),
+                .default_service(web::to(respond::not_found)),
         )
         .service(
             web::resource("/health")
@@ -158,7 +159,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/metrics").route(web::get().to(monitor::metrics)).default_service(only("GET")),
         )
-        .default_service(web::to(envelope::not_found));
+        .default_service(web::to(respond::not_found));
 }
 
 /// Binds and starts the workers. The returned server is a future; its addresses are those it listens on.
@@ -173,7 +174,7 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
             .app_data(web::Data::new(Worker { supervisor }))
             .wrap(CatchPanic::default())
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
-            .wrap(from_fn(envelope::finish))
+            .wrap(from_fn(respond::finish))
             .configure(routes)
     })
     .workers(options.workers)

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::AppState;
-use crate::create::HEAVY;
-use crate::envelope::error_response;
-use crate::retrieve::{find, include, unreadable};
+use crate::respond::error_response;
+use crate::routes::create::HEAVY;
+use crate::routes::retrieve::{find, include, unreadable};
 
 /// One page of the input that the response was made with: its own, without that of its predecessors.
 pub(crate) async fn list(

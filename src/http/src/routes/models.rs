@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::AppState;
-use crate::envelope::error_response;
+use crate::respond::error_response;
 use crate::server::Worker;
 
 /// A model that the server tells of. It may serve others too.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::auth::owner;
-use crate::cancel::slow;
-use crate::envelope::error_response;
+use crate::respond::error_response;
+use crate::routes::cancel::slow;
 use crate::{AppState, sse};
 
 /// A response as it is, or the stream of its events.

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::AppState;
 use crate::auth::owner;
-use crate::cancel::{BETWEEN_TRIES, TRIES, slow};
-use crate::create::request_id;
-use crate::envelope::error_response;
-use crate::retrieve::missing;
+use crate::respond::error_response;
+use crate::routes::cancel::{BETWEEN_TRIES, TRIES, slow};
+use crate::routes::create::request_id;
+use crate::routes::retrieve::missing;
 
 /// Removes a stored response of whoever asks; one that is in progress is cancelled first.
 pub(crate) async fn delete(

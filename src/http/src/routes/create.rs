@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use crate::auth::owner;
-use crate::envelope::{Counted, RequestId, error_response, notes_header};
+use crate::respond::{Counted, RequestId, error_response, notes_header};
 use crate::server::Worker;
 use crate::{AppState, Picked, body, sse};
 

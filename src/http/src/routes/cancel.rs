@@ -9,8 +9,8 @@ use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::AppState;
 use crate::auth::owner;
-use crate::envelope::error_response;
-use crate::retrieve::{find, missing};
+use crate::respond::error_response;
+use crate::routes::retrieve::{find, missing};
 
 /// A response that is not over and has no loop is on its way to one: the server has just started.
 pub(crate) const TRIES: u32 = 50;

@@ -9,8 +9,8 @@ use or_protocol::ApiError;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::create::{HEAVY, PROCESSING, TRANSLATION, parse, routed};
-use crate::envelope::{Counted, error_response, notes_header};
+use crate::respond::{Counted, error_response, notes_header};
+use crate::routes::create::{HEAVY, PROCESSING, TRANSLATION, parse, routed};
 use crate::server::Worker;
 use crate::{AppState, body};
 
