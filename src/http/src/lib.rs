@@ -3,11 +3,17 @@
 
 mod auth;
 mod body;
+mod gate;
+mod listing;
+mod request;
 mod respond;
 mod routes;
 mod server;
 mod sse;
+mod state;
+mod stored;
 
-pub use auth::{ClientKey, Gate};
-pub use routes::models::{Card, ListedModel, Listing, Source};
-pub use server::{AppState, HttpOptions, Pick, Picked, start};
+pub use gate::{ClientKey, Gate};
+pub use listing::{Card, ListedModel, Listing, Source};
+pub use server::start;
+pub use state::{AppState, HttpOptions, Pick, Picked};

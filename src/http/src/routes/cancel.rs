@@ -1,20 +1,14 @@
 //! `POST /v1/responses/{id}/cancel`.
 
-use std::time::Duration;
-
 use actix_web::rt::time::sleep;
 use actix_web::{HttpRequest, HttpResponse, web};
 use or_actors::EndAsked;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
-use crate::AppState;
 use crate::auth::owner;
 use crate::respond::error_response;
-use crate::routes::retrieve::{find, missing};
-
-/// A response that is not over and has no loop is on its way to one: the server has just started.
-pub(crate) const TRIES: u32 = 50;
-pub(crate) const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+use crate::state::AppState;
+use crate::stored::{BETWEEN_TRIES, TRIES, find, missing, slow};
 
 /// Ends a background response of whoever asks, and answers with the response. One that is over stays as it is.
 pub(crate) async fn cancel(
@@ -56,11 +50,4 @@ async fn end(request: &HttpRequest, id: &str, state: &AppState) -> Result<String
 fn foreground(id: &str) -> ApiError {
     let text = format!("Response with id '{id}' cannot be cancelled: it was not created with 'background'.");
     ApiError::new(ErrorKind::InvalidRequest, text).with_code("response_not_in_background")
-}
-
-/// What is told of a response is on disk, which can take long.
-pub(crate) fn slow() -> ApiError {
-    let text = "The response waits for the disk. Please try again later.";
-    let error = ApiError::new(ErrorKind::Unavailable, text).with_code("storage_error");
-    ApiError { retry_after_s: Some(5), ..error }
 }

@@ -6,12 +6,11 @@ use or_actors::EndAsked;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use serde_json::json;
 
-use crate::AppState;
 use crate::auth::owner;
+use crate::request::request_id;
 use crate::respond::error_response;
-use crate::routes::cancel::{BETWEEN_TRIES, TRIES, slow};
-use crate::routes::create::request_id;
-use crate::routes::retrieve::missing;
+use crate::state::AppState;
+use crate::stored::{BETWEEN_TRIES, TRIES, missing, slow};
 
 /// Removes a stored response of whoever asks; one that is in progress is cancelled first.
 pub(crate) async fn delete(

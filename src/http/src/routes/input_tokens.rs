@@ -9,10 +9,10 @@ use or_protocol::ApiError;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::respond::{Counted, error_response, notes_header};
-use crate::routes::create::{HEAVY, PROCESSING, TRANSLATION, parse, routed};
-use crate::server::Worker;
-use crate::{AppState, body};
+use crate::body;
+use crate::request::{HEAVY, parse, routed};
+use crate::respond::{Counted, error_response, good};
+use crate::state::{AppState, Worker};
 
 /// Says who counted: `provider` or `estimate`.
 const METHOD: HeaderName = HeaderName::from_static("openresponses-token-count");
@@ -58,11 +58,7 @@ fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpRespo
             return response;
         }
     };
-    let mut response = HttpResponse::Ok();
+    let mut response = good(&count.notes, received);
     response.insert_header((METHOD, count.method.as_str()));
-    if let Some(notes) = notes_header(&count.notes) {
-        response.insert_header((TRANSLATION, notes));
-    }
-    response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
     response.json(json!({"object": "response.input_tokens", "input_tokens": count.tokens}))
 }

@@ -1,0 +1,90 @@
+//! From a request to what a loop has to know: decoded, routed, with its key.
+
+use std::time::Instant;
+
+use actix_web::rt::task::spawn_blocking;
+use actix_web::{HttpMessage as _, HttpRequest};
+use or_actors::{ProviderKey, Routed};
+use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
+
+use crate::auth::owner;
+use crate::respond::RequestId;
+use crate::state::{AppState, Picked};
+
+/// JSON from this size on is parsed and translated off the arbiter.
+pub(crate) const HEAVY: usize = 256 * 1024;
+
+pub(crate) async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, ApiError> {
+    if bytes.len() < HEAVY {
+        return CreateResponseBody::from_json(&bytes);
+    }
+    let work = spawn_blocking(move || CreateResponseBody::from_json(&bytes));
+    work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+}
+
+/// Routes a request by its model.
+pub(crate) fn routed(
+    request: &HttpRequest,
+    mut body: CreateResponseBody,
+    heavy: bool,
+    received: Instant,
+    state: &AppState,
+) -> Result<Routed, ApiError> {
+    let Some(model) = body.model.take() else {
+        let text = "Missing required parameter: 'model'.";
+        return Err(ApiError::invalid("missing_required_parameter", "model", text));
+    };
+    let Picked { provider, model: upstream_model, has_key } = (state.pick)(&model)?;
+    let key = provider_key(request, &mut body, state)?;
+    if !has_key && matches!(key, ProviderKey::Server) {
+        let text = format!(
+            "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
+            provider.name
+        );
+        return Err(ApiError::invalid("model_not_found", "model", text));
+    }
+    Ok(Routed {
+        request_id: request_id(request),
+        body,
+        model,
+        upstream_model,
+        provider,
+        key,
+        owner: owner(request)?,
+        strict: strict(request, state),
+        heavy,
+        received,
+    })
+}
+
+pub(crate) fn request_id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+fn strict(request: &HttpRequest, state: &AppState) -> bool {
+    match request.headers().get("openresponses-strict").and_then(|v| v.to_str().ok()) {
+        Some(word) => word.eq_ignore_ascii_case("true"),
+        None => state.options.strict_translation,
+    }
+}
+
+/// The client's own provider key, from the header or the body; used for this call only.
+fn provider_key(
+    request: &HttpRequest,
+    body: &mut CreateResponseBody,
+    state: &AppState,
+) -> Result<ProviderKey, ApiError> {
+    let header = request.headers().get("x-provider-api-key").and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let Some(key) = header.or(body.api_key.take()).filter(|key| !key.is_empty()) else {
+        return Ok(ProviderKey::Server);
+    };
+    if !state.options.client_provider_keys {
+        let text = "This server does not take provider keys from clients.";
+        return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("provider_key_not_allowed"));
+    }
+    if key.bytes().any(|b| !(0x21..=0x7e).contains(&b)) {
+        let text = "The provider key has characters that no header can carry.";
+        return Err(ApiError::invalid("invalid_value", "api_key", text));
+    }
+    Ok(ProviderKey::Client(key.into()))
+}
