@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpMessage as _, HttpRequest};
 use or_actors::{ProviderKey, Routed};
@@ -14,6 +15,53 @@ use crate::state::{AppState, Picked};
 /// JSON from this size on is parsed and translated off the arbiter.
 pub(crate) const HEAVY: usize = 256 * 1024;
 
+/// Who asks, and what was said beside the body. Whatever carries a request, this and its bytes are all that is read.
+pub(crate) struct Caller<'a> {
+    /// For logs and the `x-request-id` header.
+    pub(crate) request_id: String,
+    /// Name of the client key.
+    pub(crate) owner: String,
+    pub(crate) headers: &'a HeaderMap,
+    /// When the request came.
+    pub(crate) received: Instant,
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn of(request: &'a HttpRequest, received: Instant) -> Result<Self, ApiError> {
+        let (request_id, owner) = (request_id(request), owner(request)?);
+        Ok(Self { request_id, owner, headers: request.headers(), received })
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether a dropped field is an error.
+    fn is_strict(&self, state: &AppState) -> bool {
+        match self.header("openresponses-strict") {
+            Some(word) => word.eq_ignore_ascii_case("true"),
+            None => state.options.strict_translation,
+        }
+    }
+
+    /// The client's own provider key, from the header or the body; used for this call only.
+    fn provider_key(&self, body: &mut CreateResponseBody, state: &AppState) -> Result<ProviderKey, ApiError> {
+        let header = self.header("x-provider-api-key").map(str::to_owned);
+        let Some(key) = header.or(body.api_key.take()).filter(|key| !key.is_empty()) else {
+            return Ok(ProviderKey::Server);
+        };
+        if !state.options.client_provider_keys {
+            let text = "This server does not take provider keys from clients.";
+            return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("provider_key_not_allowed"));
+        }
+        if key.bytes().any(|b| !(0x21..=0x7e).contains(&b)) {
+            let text = "The provider key has characters that no header can carry.";
+            return Err(ApiError::invalid("invalid_value", "api_key", text));
+        }
+        Ok(ProviderKey::Client(key.into()))
+    }
+}
+
 pub(crate) async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, ApiError> {
     if bytes.len() < HEAVY {
         return CreateResponseBody::from_json(&bytes);
@@ -24,10 +72,9 @@ pub(crate) async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, Api
 
 /// Routes a request by its model.
 pub(crate) fn routed(
-    request: &HttpRequest,
+    caller: Caller<'_>,
     mut body: CreateResponseBody,
     heavy: bool,
-    received: Instant,
     state: &AppState,
 ) -> Result<Routed, ApiError> {
     let Some(model) = body.model.take() else {
@@ -35,7 +82,7 @@ pub(crate) fn routed(
         return Err(ApiError::invalid("missing_required_parameter", "model", text));
     };
     let Picked { provider, model: upstream_model, has_key } = (state.pick)(&model)?;
-    let key = provider_key(request, &mut body, state)?;
+    let key = caller.provider_key(&mut body, state)?;
     if !has_key && matches!(key, ProviderKey::Server) {
         let text = format!(
             "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
@@ -44,47 +91,19 @@ pub(crate) fn routed(
         return Err(ApiError::invalid("model_not_found", "model", text));
     }
     Ok(Routed {
-        request_id: request_id(request),
+        strict: caller.is_strict(state),
+        request_id: caller.request_id,
         body,
         model,
         upstream_model,
         provider,
         key,
-        owner: owner(request)?,
-        strict: strict(request, state),
+        owner: caller.owner,
         heavy,
-        received,
+        received: caller.received,
     })
 }
 
 pub(crate) fn request_id(request: &HttpRequest) -> String {
     request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
-}
-
-fn strict(request: &HttpRequest, state: &AppState) -> bool {
-    match request.headers().get("openresponses-strict").and_then(|v| v.to_str().ok()) {
-        Some(word) => word.eq_ignore_ascii_case("true"),
-        None => state.options.strict_translation,
-    }
-}
-
-/// The client's own provider key, from the header or the body; used for this call only.
-fn provider_key(
-    request: &HttpRequest,
-    body: &mut CreateResponseBody,
-    state: &AppState,
-) -> Result<ProviderKey, ApiError> {
-    let header = request.headers().get("x-provider-api-key").and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let Some(key) = header.or(body.api_key.take()).filter(|key| !key.is_empty()) else {
-        return Ok(ProviderKey::Server);
-    };
-    if !state.options.client_provider_keys {
-        let text = "This server does not take provider keys from clients.";
-        return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("provider_key_not_allowed"));
-    }
-    if key.bytes().any(|b| !(0x21..=0x7e).contains(&b)) {
-        let text = "The provider key has characters that no header can carry.";
-        return Err(ApiError::invalid("invalid_value", "api_key", text));
-    }
-    Ok(ProviderKey::Client(key.into()))
 }

@@ -5,13 +5,14 @@ use std::time::Instant;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use or_actors::{BackgroundJob, Job, Reply, StartResponse};
 use or_protocol::{ApiError, CreateResponseBody, ResponseId, shown_mcp_url};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use crate::request::{HEAVY, parse, routed};
+use crate::request::{Caller, HEAVY, parse, routed};
 use crate::respond::{Counted, error_response, good};
 use crate::state::{AppState, Worker};
 use crate::{body, sse};
@@ -27,24 +28,27 @@ pub(crate) async fn create(
     worker: web::Data<Worker>,
 ) -> HttpResponse {
     let received = Instant::now();
-    match begin(&request, &mut payload, &state, &worker, received).await {
+    let begun = async {
+        let bytes = body::read(&request, &mut payload, &state.options).await?;
+        begin(Caller::of(&request, received)?, bytes, &state, &worker).await
+    };
+    match begun.await {
         Err(error) => error_response(&error),
         Ok(reply) => answer(&request, reply, received),
     }
 }
 
-async fn begin(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
+/// Hands the request to a loop and waits for the beginning of its answer, whatever carries the two.
+pub(crate) async fn begin(
+    caller: Caller<'_>,
+    bytes: Bytes,
     state: &AppState,
     worker: &Worker,
-    received: Instant,
 ) -> Result<Reply, ApiError> {
-    let bytes = body::read(request, payload, &state.options).await?;
     let heavy = bytes.len() >= HEAVY;
     let body = parse(bytes.clone()).await?;
     let background = if body.background { Some(background(&body, bytes).await?) } else { None };
-    let request = routed(request, body, heavy, received, state)?;
+    let request = routed(caller, body, heavy, state)?;
     let (reply, answer) = oneshot::channel();
     let job = Job { id: ResponseId::new(), request, reply, background };
     let start = StartResponse { job: Box::new(job) };
@@ -54,7 +58,7 @@ async fn begin(
 }
 
 /// What a background response needs to go on after a restart.
-async fn background(body: &CreateResponseBody, bytes: bytes::Bytes) -> Result<BackgroundJob, ApiError> {
+async fn background(body: &CreateResponseBody, bytes: Bytes) -> Result<BackgroundJob, ApiError> {
     if !body.store {
         let text =
             "Invalid value: 'background' needs 'store' to be true, because its answer is fetched later.";

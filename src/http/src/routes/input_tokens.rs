@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::body;
-use crate::request::{HEAVY, parse, routed};
+use crate::request::{Caller, HEAVY, parse, routed};
 use crate::respond::{Counted, error_response, good};
 use crate::state::{AppState, Worker};
 
@@ -46,7 +46,7 @@ async fn begin(
     let bytes = body::read(request, payload, &state.options).await?;
     let heavy = bytes.len() >= HEAVY;
     let body = parse(bytes).await?;
-    Ok(CountJob { request: routed(request, body, heavy, received, state)?, gone })
+    Ok(CountJob { request: routed(Caller::of(request, received)?, body, heavy, state)?, gone })
 }
 
 fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpResponse {
