@@ -11,6 +11,7 @@ mod control;
 mod count;
 mod discovery;
 mod drive;
+mod ending;
 mod event_log;
 mod interrupts;
 mod job;
@@ -40,6 +41,7 @@ mod upstream;
 
 pub use count::{CountJob, CountMethod, InputCount};
 pub use discovery::{Discovery, Found};
+pub use ending::Ending;
 pub use job::{BackgroundJob, Job, ProviderKey, Reply, Routed};
 pub use messages::{
     AskEnd, Batch, CallMcpTool, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, EndAsked,

@@ -1,17 +1,11 @@
 //! What every route of a stored response needs.
 
-use std::time::Duration;
-
 use actix_web::HttpRequest;
-use or_actors::store::StoredResponse;
+use or_actors::store::{StoreError, StoredResponse};
 use or_protocol::{ApiError, ErrorKind, Include, ResponseId};
 
 use crate::auth::owner;
 use crate::state::AppState;
-
-/// A response that is not over and has no loop is on its way to one: the server has just started.
-pub(crate) const TRIES: u32 = 50;
-pub(crate) const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// The record behind an id in a path, if it is of whoever asks.
 pub(crate) async fn find(
@@ -20,16 +14,19 @@ pub(crate) async fn find(
     state: &AppState,
 ) -> Result<StoredResponse, ApiError> {
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let loaded = state.node.store.load(key, owner(request)?).await.map_err(|error| {
-        tracing::error!(%error, "the history could not be read");
-        unreadable()
-    })?;
+    let loaded = state.node.store.load(key, owner(request)?).await.map_err(|error| not_read(&error))?;
     loaded.ok_or_else(|| missing(id))
 }
 
 /// The error for an id that leads to nothing, or to another owner's response.
 pub(crate) fn missing(id: &str) -> ApiError {
     ApiError::new(ErrorKind::NotFound, format!("Response with id '{id}' not found."))
+}
+
+/// For a record that the store could not read.
+pub(crate) fn not_read(error: &StoreError) -> ApiError {
+    tracing::error!(%error, "the history could not be read");
+    unreadable()
 }
 
 pub(crate) fn unreadable() -> ApiError {

@@ -1,14 +1,13 @@
 //! `POST /v1/responses/{id}/cancel`.
 
-use actix_web::rt::time::sleep;
 use actix_web::{HttpRequest, HttpResponse, web};
-use or_actors::EndAsked;
+use or_actors::Ending;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::auth::owner;
 use crate::respond::error_response;
 use crate::state::AppState;
-use crate::stored::{BETWEEN_TRIES, TRIES, find, missing, slow};
+use crate::stored::{missing, not_read, slow};
 
 /// Ends a background response of whoever asks, and answers with the response. One that is over stays as it is.
 pub(crate) async fn cancel(
@@ -24,27 +23,13 @@ pub(crate) async fn cancel(
 
 async fn end(request: &HttpRequest, id: &str, state: &AppState) -> Result<String, ApiError> {
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let owner = owner(request)?;
-    for _ in 0..TRIES {
-        match state.node.end(&key, &owner, true).await {
-            Some(EndAsked::NotFound) => return Err(missing(id)),
-            Some(EndAsked::Foreground) => return Err(foreground(id)),
-            Some(EndAsked::Slow) => return Err(slow()),
-            Some(EndAsked::Over) | None => {}
-        }
-        let record = find(request, id, state).await?;
-        if !record.background {
-            return Err(foreground(id));
-        }
-        if record.is_over() {
-            return Ok(record.response.get().to_owned());
-        }
-        if state.node.stopping() {
-            break;
-        }
-        sleep(BETWEEN_TRIES).await;
+    match state.node.end_and_load(&key, &owner(request)?, true).await {
+        Ending::Over(record) => Ok(record.response.get().to_owned()),
+        Ending::NotFound => Err(missing(id)),
+        Ending::Foreground => Err(foreground(id)),
+        Ending::Slow | Ending::Left => Err(slow()),
+        Ending::Unreadable(error) => Err(not_read(&error)),
     }
-    Err(slow())
 }
 
 fn foreground(id: &str) -> ApiError {
