@@ -5,19 +5,12 @@
 //! keys, and which providers can therefore be used.
 
 mod cli;
-mod env;
 mod error;
-mod load;
-mod mcp;
-mod mcp_limits;
-mod provider;
+mod read;
 mod resolved;
-mod routes;
-mod rule;
-mod schema;
 mod secret;
 mod summary;
-mod tool;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,16 +20,17 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use cli::{Cli, Command};
-pub use env::Env;
 pub use error::{ConfigError, Origin};
-pub use load::Overrides;
-pub use mcp::{ApprovalLists, ApprovalWord, McpConfig, McpRunner, RequireApproval, ResolvedMcp};
-pub use mcp_limits::McpLimits;
-pub use provider::{HeaderValue, ProviderConfig, ProviderKind};
+pub use read::env::Env;
+pub use read::load::Overrides;
 pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved};
-pub use routes::{Pattern, Route, Target, built_in_routes};
 pub use secret::Secret;
-pub use tool::{Parameters, ResolvedTool, ToolConfig, ToolKind, ToolLimits, ToolMethod, ToolOffer};
+pub use tables::mcp::{ApprovalLists, ApprovalWord, McpConfig, McpRunner, RequireApproval, ResolvedMcp};
+pub use tables::mcp_limits::McpLimits;
+use tables::provider;
+pub use tables::provider::{HeaderValue, ProviderConfig, ProviderKind};
+pub use tables::route::{Pattern, Route, Target, built_in_routes};
+pub use tables::tool::{Parameters, ResolvedTool, ToolConfig, ToolKind, ToolLimits, ToolMethod, ToolOffer};
 
 /// The whole configuration.
 ///
@@ -348,13 +342,14 @@ mod tests {
             last.starts_with('<')
                 || SHOWN.lines().any(|l| l.trim_start_matches("# ").starts_with(&format!("{last} =")))
         };
-        let missing: Vec<_> = schema::keys().filter(|key| !shown(key)).collect();
+        let missing: Vec<_> = read::schema::keys().filter(|key| !shown(key)).collect();
         assert_eq!(missing, Vec::<&str>::new());
     }
 
     #[test]
     fn the_reference_has_a_row_for_every_key_with_its_range() {
-        let missing: Vec<_> = schema::rows().into_iter().filter(|row| !REFERENCE.contains(row)).collect();
+        let missing: Vec<_> =
+            read::schema::rows().into_iter().filter(|row| !REFERENCE.contains(row)).collect();
         assert_eq!(missing, Vec::<String>::new());
     }
 

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::error::{ConfigError, Origin, nearest};
-use super::{Config, Env, McpRunner, env, mcp, parse_address, provider, routes, schema, tool};
+use super::{env, schema};
+use crate::config::error::{ConfigError, Origin, nearest};
+use crate::config::tables::{mcp, provider, route, tool};
+use crate::config::{Config, Env, McpRunner, parse_address};
 
 /// Read if no file is named and this one is in the working directory.
 const DEFAULT_FILE: &str = "config.toml";
@@ -84,7 +86,7 @@ fn layer(text: &str, origin: &Origin, env: &Env) -> Result<Config, ConfigError> 
     provider::complete(&mut table);
 
     let mut config: Config = table.try_into().map_err(|source| ConfigError::Shape { source })?;
-    config.routes = routes::without_built_in(config.routes);
+    config.routes = route::without_built_in(config.routes);
     for provider in config.providers.values_mut() {
         provider.base_url.truncate(provider.base_url.trim_end_matches('/').len());
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use or_protocol::MCP_HEADERS;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ConfigError, Origin};
-use super::resolved::{header_values, variables};
-use super::{Env, HeaderValue, Secret, ToolOffer};
+use crate::config::error::{ConfigError, Origin};
+use crate::config::resolved::{header_values, variables};
+use crate::config::{Env, HeaderValue, Secret, ToolOffer};
 
 /// One MCP server, as configured. Its label is the key of the table.
 ///
-/// In a loaded [`super::Config`] it has a `url` or a `command`, never both.
+/// In a loaded [`crate::config::Config`] it has a `url` or a `command`, never both.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct McpConfig {
@@ -115,7 +115,7 @@ pub struct ResolvedMcp {
 }
 
 impl ResolvedMcp {
-    pub(super) fn new(label: &str, config: &McpConfig, env: &Env) -> Result<Self, ConfigError> {
+    pub(crate) fn new(label: &str, config: &McpConfig, env: &Env) -> Result<Self, ConfigError> {
         let headers = header_values(&format!("mcp.{label}.headers"), &config.headers, env)?;
         let passed = if config.command.is_empty() { &[] } else { config.env.as_slice() };
         let environment = variables(env, &format!("mcp.{label}.env"), passed)?;
@@ -124,7 +124,7 @@ impl ResolvedMcp {
 }
 
 /// Checks what no key of an MCP server can tell alone. `nearest`: another one, whose label this may be a slip of.
-pub(super) fn check(
+pub(crate) fn check(
     label: &str,
     mcp: &McpConfig,
     nearest: Option<&str>,

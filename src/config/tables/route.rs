@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Config;
+use crate::config::Config;
 
 /// Models whose name matches `pattern` go to `provider`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -84,7 +84,7 @@ impl Config {
     ///
     /// Only a file that repeats all built-in routes, as the shown one does, can
     /// have some after them: what stands below the copy stays below it.
-    pub(super) fn user_routes(&self) -> (&[Route], &[Route]) {
+    pub(crate) fn user_routes(&self) -> (&[Route], &[Route]) {
         let built_in = built_in_routes();
         match self.routes.windows(built_in.len()).position(|routes| routes == built_in) {
             Some(at) => (&self.routes[..at], &self.routes[at + built_in.len()..]),
@@ -115,7 +115,7 @@ const BUILT_IN: [(&str, &str); 5] = [
 ];
 
 /// Drops a copy of the built-in routes from the end of a file's routes, where it changes nothing.
-pub(super) fn without_built_in(mut routes: Vec<Route>) -> Vec<Route> {
+pub(crate) fn without_built_in(mut routes: Vec<Route>) -> Vec<Route> {
     if routes.ends_with(built_in_routes()) {
         routes.truncate(routes.len() - built_in_routes().len());
     }
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    const SHOWN: &str = include_str!("../../config.toml");
+    const SHOWN: &str = include_str!("../../../config.toml");
 
     #[track_caller]
     fn check(toml: &str, model: &str, want: Option<(&str, &str)>) {

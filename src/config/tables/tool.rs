@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::error::{ConfigError, Origin};
-use super::resolved::{header_values, variables};
-use super::{Env, HeaderValue, Secret};
+use crate::config::error::{ConfigError, Origin};
+use crate::config::resolved::{header_values, variables};
+use crate::config::{Env, HeaderValue, Secret};
 
 /// One tool, as configured. Its name is the key of the table.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ToolConfig {
-    /// Never `None` in a loaded [`super::Config`].
+    /// Never `None` in a loaded [`crate::config::Config`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<ToolKind>,
     /// For the model.
@@ -143,7 +143,7 @@ pub struct ResolvedTool {
 }
 
 impl ResolvedTool {
-    pub(super) fn new(name: &str, config: &ToolConfig, env: &Env) -> Result<Self, ConfigError> {
+    pub(crate) fn new(name: &str, config: &ToolConfig, env: &Env) -> Result<Self, ConfigError> {
         let headers = header_values(&format!("tools.{name}.headers"), &config.headers, env)?;
         let passed = match config.kind {
             Some(ToolKind::Command) => config.env.as_slice(),
@@ -155,7 +155,7 @@ impl ResolvedTool {
 }
 
 /// Checks what no key of a tool can tell alone. `nearest`: another tool, whose name this one may be a slip of.
-pub(super) fn check(
+pub(crate) fn check(
     name: &str,
     tool: &ToolConfig,
     nearest: Option<&str>,
@@ -257,8 +257,8 @@ mod tests {
     #[test]
     fn the_configurations_of_the_examples_load() {
         for (text, name) in [
-            (include_str!("../../examples/http_tool.toml"), "get_weather"),
-            (include_str!("../../examples/command_tool.toml"), "count_words"),
+            (include_str!("../../../examples/http_tool.toml"), "get_weather"),
+            (include_str!("../../../examples/command_tool.toml"), "count_words"),
         ] {
             assert!(Config::from_toml(text).unwrap().tools.contains_key(name));
         }

@@ -1,0 +1,6 @@
+//! From file, environment and command line to one checked configuration.
+
+pub(super) mod env;
+pub(super) mod load;
+mod rule;
+pub(super) mod schema;
