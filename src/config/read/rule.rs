@@ -6,8 +6,9 @@ use actix_web::http::Uri;
 use actix_web::http::header::HeaderName;
 use toml::Value;
 
+use crate::config::Pattern;
+use crate::config::address::parse_address;
 use crate::config::error::nearest;
-use crate::config::{Pattern, parse_address};
 
 /// Type, range and form of one value.
 #[derive(Clone, Copy, Debug, PartialEq)]

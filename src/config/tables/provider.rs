@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use crate::config::McpRunner;
+use crate::config::header::HeaderValue;
 
 /// One provider, as configured. Its name is the key of the table.
 ///
@@ -96,22 +96,12 @@ impl fmt::Display for ProviderKind {
     }
 }
 
-/// The value of an extra header: as written, or from a variable.
-#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum HeaderValue {
-    Text(String),
-    Env { env: String },
-}
-
-impl fmt::Debug for HeaderValue {
-    /// Hides a literal, which people do use for keys.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(_) => f.write_str("***"),
-            Self::Env { env } => write!(f, "{{ env = {env:?} }}"),
-        }
-    }
+/// Who runs the MCP tools of the requests that go to a provider.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum McpRunner {
+    Server,
+    Provider,
 }
 
 /// Name, kind, base URL, key variable.

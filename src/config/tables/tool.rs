@@ -1,4 +1,4 @@
-//! `[tools.<tool>]`: what the server runs itself, and `[tool_limits]`.
+//! `[tools.<tool>]`: what the server runs itself.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,9 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::config::error::{ConfigError, Origin};
-use crate::config::resolved::{header_values, variables};
-use crate::config::{Env, HeaderValue, Secret};
+use crate::config::header::HeaderValue;
 
 /// One tool, as configured. Its name is the key of the table.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -105,104 +103,12 @@ pub enum Parameters {
     Text(String),
 }
 
-/// `[tool_limits]`: how long the loop of a response goes on; 0: no limit.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ToolLimits {
-    /// Turns whose calls are run; the model is then asked once more, without tools.
-    pub max_turns: u32,
-    /// Runs of tools.
-    pub max_tool_calls: u32,
-    /// Repetitions of a call that succeeded, in turns that follow each other.
-    pub max_repeats: u32,
-    /// Input and output of all turns.
-    pub max_total_tokens: u64,
-    /// Runs of tools at the same time.
-    pub max_concurrent_per_response: usize,
-}
-
-impl Default for ToolLimits {
-    fn default() -> Self {
-        Self {
-            max_turns: 25,
-            max_tool_calls: 100,
-            max_repeats: 3,
-            max_total_tokens: 0,
-            max_concurrent_per_response: 8,
-        }
-    }
-}
-
-/// One tool, and what the environment adds to it.
-#[derive(Clone, Debug)]
-pub struct ResolvedTool {
-    pub config: ToolConfig,
-    pub headers: Vec<(String, Secret)>,
-    /// What its program finds in its environment.
-    pub environment: Vec<(String, Secret)>,
-}
-
-impl ResolvedTool {
-    pub(crate) fn new(name: &str, config: &ToolConfig, env: &Env) -> Result<Self, ConfigError> {
-        let headers = header_values(&format!("tools.{name}.headers"), &config.headers, env)?;
-        let passed = match config.kind {
-            Some(ToolKind::Command) => config.env.as_slice(),
-            Some(ToolKind::Http) | None => &[],
-        };
-        let environment = variables(env, &format!("tools.{name}.env"), passed)?;
-        Ok(Self { config: config.clone(), headers, environment })
-    }
-}
-
-/// Checks what no key of a tool can tell alone. `nearest`: another tool, whose name this one may be a slip of.
-pub(crate) fn check(
-    name: &str,
-    tool: &ToolConfig,
-    nearest: Option<&str>,
-    origin_of: impl Fn(&str) -> Origin,
-) -> Result<(), ConfigError> {
-    let missing = |key: &str| {
-        let key = format!("tools.{name}.{key}");
-        Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest: None })
-    };
-    let bad = |key: &str, problem: &str| {
-        let key = format!("tools.{name}.{key}");
-        Err(ConfigError::BadValue { origin: origin_of(&key), key, problem: problem.into() })
-    };
-    let of_other = |key, other| bad(key, &format!("is for tools of the kind `{other}`"));
-    let Some(kind) = tool.kind else {
-        let key = format!("tools.{name}.kind");
-        let nearest = nearest.map(|near| format!("tools.{near}"));
-        return Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest });
-    };
-    if tool.description.is_empty() {
-        return missing("description");
-    }
-    if tool.parameters != Parameters::Table(Map::new()) && !tool.parameters_file.as_os_str().is_empty() {
-        return bad("parameters_file", "and `parameters` are both given");
-    }
-    let default = ToolConfig::default();
-    match kind {
-        ToolKind::Http if tool.url.is_empty() => missing("url"),
-        ToolKind::Http if !tool.command.is_empty() => of_other("command", "command"),
-        ToolKind::Http if tool.env != default.env => of_other("env", "command"),
-        ToolKind::Http if tool.working_directory != default.working_directory => {
-            of_other("working_directory", "command")
-        }
-        ToolKind::Command if tool.command.is_empty() => missing("command"),
-        ToolKind::Command if !tool.url.is_empty() => of_other("url", "http"),
-        ToolKind::Command if tool.method != default.method => of_other("method", "http"),
-        ToolKind::Command if !tool.headers.is_empty() => of_other("headers", "http"),
-        ToolKind::Http | ToolKind::Command => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Env, Secret};
 
     const HTTP: &str =
         "[tools.weather]\nkind = 'http'\ndescription = 'The weather.'\nurl = 'http://x/run?a=b'\n";
