@@ -63,7 +63,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let table = Table::try_from(self).map_err(|source| ConfigError::Unserialisable { source })?;
         schema::check(&table, &Origin::Given)?;
-        links::check(self, |_| Origin::Given)
+        links::check(self, &|_| Origin::Given)
     }
 }
 
@@ -91,7 +91,7 @@ fn layer(text: &str, origin: &Origin, env: &Env) -> Result<Config, ConfigError> 
     for provider in config.providers.values_mut() {
         provider.base_url.truncate(provider.base_url.trim_end_matches('/').len());
     }
-    links::check(&config, |key| origin_of(key, origin, &set_by, &in_file))?;
+    links::check(&config, &|key| origin_of(key, origin, &set_by, &in_file))?;
     Ok(config)
 }
 
