@@ -4,10 +4,12 @@
 pub mod config;
 mod log;
 mod server;
+mod start_error;
 mod wiring;
 
 pub use log::init_log;
 pub use or_actors::{metrics, store, tools};
 pub use or_adapters as adapters;
 pub use or_protocol as protocol;
-pub use server::{Running, ServerBuilder, StartError};
+pub use server::{Running, ServerBuilder};
+pub use start_error::StartError;
