@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use or_actors::tools::{AnyTool, CommandTool, HttpMethod, HttpTool, Offer, ToolSpec};
 use or_actors::{Discovery, ProviderSpec, Transport};
 use or_adapters::{Abilities, Adapter, ModelInfo, ProviderOptions, builtin};
 use or_http::{Card, ListedModel, Listing, Pick, Picked, Source};
 use or_protocol::ApiError;
+use or_tools::{AnyTool, CommandTool, HttpMethod, HttpTool, Offer, ToolSpec};
 use serde_json::Value;
 
 pub(crate) use mcp::mcp;
@@ -278,7 +278,7 @@ fn unknown(model: &str, why: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use or_actors::Found;
-    use or_actors::tools::Registry;
+    use or_tools::Registry;
     use pretty_assertions::assert_eq;
 
     use super::*;

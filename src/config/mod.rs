@@ -24,6 +24,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use or_telemetry::LogFormat;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use cli::{Cli, Command};
@@ -164,16 +165,6 @@ pub enum ReasoningEvents {
     Spec,
     /// `response.reasoning_text.delta` and `.done`.
     OpenAi,
-}
-
-/// What a log line looks like.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// `Pretty` if the log goes to a terminal, else `Json`.
-    Auto,
-    Pretty,
-    Json,
 }
 
 /// `[auth]`: who may call the server.
