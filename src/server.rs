@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
-use or_actors::metrics::Metrics;
-use or_actors::store::{OnCorruption, SledOptions, SledStore, Store};
-use or_actors::tools::{AnyTool, Registry, Tool};
 use or_actors::{Limits, Node, ToolLimits};
 use or_adapters::{Adapter, ProviderOptions};
 use or_engine::ReasoningEvents;
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
+use or_store::{OnCorruption, SledOptions, SledStore, Store};
+use or_telemetry::Metrics;
+use or_tools::{AnyTool, Registry, Tool};
 use tokio::time::Instant;
 
 use crate::StartError;

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use or_actors::store::StoreOpenError;
-use or_actors::tools::RegistryError;
+use or_store::StoreOpenError;
+use or_tools::RegistryError;
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]

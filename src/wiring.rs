@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use or_actors::tools::{AnyTool, CommandTool, HttpMethod, HttpTool, Offer, ToolSpec};
 use or_actors::{ProviderSpec, Transport};
 use or_adapters::{Adapter, ProviderOptions, builtin};
+use or_tools::{AnyTool, CommandTool, HttpMethod, HttpTool, Offer, ToolSpec};
 use serde_json::Value;
 
 pub(crate) use mcp::mcp;
@@ -157,7 +157,7 @@ fn offer(offer: ToolOffer) -> Offer {
 
 #[cfg(test)]
 mod tests {
-    use or_actors::tools::Registry;
+    use or_tools::Registry;
     use pretty_assertions::assert_eq;
 
     use super::*;

@@ -5,9 +5,8 @@ use or_engine::{ApprovalAnswer, ApprovedCall, Mcp};
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::Node;
-use crate::store::{
-    ApprovalId, ApprovalMark, ApprovalState, LoadApproval, MarkApproval, StoreActor, StoreError,
-};
+use crate::store::{LoadApproval, MarkApproval, StoreActor};
+use or_store::{ApprovalId, ApprovalMark, ApprovalState, StoreError};
 
 /// The calls that these answers allow.
 ///

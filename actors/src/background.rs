@@ -15,8 +15,8 @@ use crate::drive::{Drive, Next, unix_now};
 use crate::event_log::EventLog;
 use crate::keeping::Disk;
 use crate::reader::read_along;
-use crate::store::{Change, Frames};
 use crate::{ProviderKey, Reply, SampleError};
+use or_store::{Change, Frames};
 
 /// Before the first retry of a provider call that named no time; doubled for each further one.
 const CALL_AGAIN: Duration = Duration::from_secs(1);

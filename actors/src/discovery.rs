@@ -11,9 +11,9 @@ use or_adapters::ModelInfo;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::metrics::Metrics;
 use crate::provider::ProviderActor;
 use crate::{ListModels, ProviderSpec, SampleError};
+use or_telemetry::Metrics;
 
 /// Models by the name of their provider. One that did not answer is not in it.
 pub type Found = BTreeMap<String, Vec<ModelInfo>>;

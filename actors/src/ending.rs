@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use or_protocol::ResponseId;
+use or_store::{StoreError, StoredResponse};
 use tokio::time::sleep;
 
-use crate::store::{StoreError, StoredResponse};
 use crate::{EndAsked, Node};
 
 /// A response that is not over and has no loop is on its way to one: the server has just started.

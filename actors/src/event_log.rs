@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::BytesMut;
 use tokio::sync::watch;
 
-use crate::store::Frames;
+use or_store::Frames;
 
 /// Bytes kept for readers that are up to date; others read the disk.
 const TAIL: usize = 16 * 1024;

@@ -9,8 +9,8 @@ use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::StoredResponse;
 use crate::{ProviderSpec, ResumeData};
+use or_store::StoredResponse;
 
 /// Whose provider key a call uses.
 #[derive(Clone)]

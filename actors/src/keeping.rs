@@ -12,7 +12,8 @@ use tokio::time::{sleep, timeout};
 use crate::Node;
 use crate::control::Control;
 use crate::drive::{Drive, Next};
-use crate::store::{Begun, Change, Commit, StoreActor, StoreError, StoredResponse};
+use crate::store::{Begun, Commit, StoreActor};
+use or_store::{Change, StoreError, StoredResponse};
 
 /// A commit that takes longer counts as failed: an answer must not hang on a disk.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);

@@ -21,7 +21,6 @@ mod mask;
 pub mod mcp;
 mod mcp_round;
 mod messages;
-pub mod metrics;
 mod node;
 mod play;
 mod provider;

@@ -8,9 +8,9 @@ use or_engine::Outcome;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::mcp::{McpError, McpTool};
-use crate::tools::{ToolContext, ToolRun};
 use crate::{CountJob, Discovery, Found, InputCount, Job, ProviderKey};
+use or_tools::mcp::{McpError, McpTool};
+use or_tools::{ToolContext, ToolRequest, ToolRun};
 
 /// Starts one response. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter.
 ///
@@ -262,16 +262,10 @@ pub struct ListModels;
 /// ends the tool at any time.
 #[derive(Debug, Message)]
 #[rtype(result = "ToolRun")]
-pub struct RunTool {
-    /// Which.
-    pub name: String,
-    /// As the model wrote them; they need not be JSON.
-    pub arguments: String,
-    /// What the tool is told of the call.
-    pub context: ToolContext,
-    /// Resolves when the loop is gone.
-    pub gone: oneshot::Receiver<()>,
-}
+pub struct RunTool(
+    /// What to run; `gone` resolves when the loop is gone.
+    pub ToolRequest,
+);
 
 /// Asks for the tools of an MCP server. Sent by a `LoopActor` to the server's `McpActor`.
 ///

@@ -14,10 +14,10 @@ use or_protocol::{ApiError, ErrorKind, ResponseId};
 use crate::event_log::EventLog;
 use crate::loop_actor::LoopActor;
 use crate::mcp::McpServers;
-use crate::metrics::Metrics;
-use crate::store::Store;
-use crate::tools::Registry;
 use crate::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
+use or_store::Store;
+use or_telemetry::Metrics;
+use or_tools::Registry;
 
 /// How a provider is reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::Node;
 use crate::client::KEEPALIVE;
 use crate::event_log::Read;
-use crate::store::Frames;
+use or_store::Frames;
 
 /// Batches that may wait for a slow client.
 const QUEUE: usize = 4;

@@ -7,7 +7,8 @@ use or_engine::{Context, HistoryTurn, build_context};
 use or_protocol::{ApiError, ErrorKind, Item, ItemId, ItemStatus, ResponseId};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::store::{ChainError, LoadChain, LoadResponse, StoreActor, StoreError};
+use crate::store::{LoadChain, LoadResponse, StoreActor};
+use or_store::{ChainError, StoreError};
 
 fn storage_error(error: &StoreError) -> ApiError {
     tracing::error!(%error, "the history could not be read");

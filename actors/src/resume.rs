@@ -15,8 +15,9 @@ use crate::client::Client;
 use crate::drive::{Drive, Request};
 use crate::mcp_round::{Unready, no_servers};
 use crate::references;
-use crate::store::{Change, Frames, ReadLog, StoreError, StoredResponse};
+use crate::store::ReadLog;
 use crate::{BackgroundJob, Job, Node, ProviderKey, Routed};
+use or_store::{Change, Frames, StoreError, StoredResponse};
 
 /// Input from this size on is translated off the arbiter, in bytes.
 const HEAVY: usize = 256 * 1024;

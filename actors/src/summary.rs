@@ -8,7 +8,7 @@ use or_protocol::{ApiError, Usage};
 
 use crate::Job;
 use crate::drive::outcome_word;
-use crate::metrics::Metrics;
+use or_telemetry::{Metrics, millis};
 
 /// What is worth saying about a request once it is over. Never holds keys or content.
 pub(crate) struct Summary {
@@ -93,8 +93,4 @@ impl Summary {
             "response"
         );
     }
-}
-
-pub(crate) fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }

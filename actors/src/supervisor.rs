@@ -85,7 +85,7 @@ impl LoopSupervisor {
         match &self.tools {
             Some(address) if address.connected() => address.clone(),
             _ => {
-                let address = ToolActor::new(Arc::clone(&self.node)).start();
+                let address = ToolActor::new(Arc::clone(&self.node.tools), self.node.metrics.clone()).start();
                 self.tools = Some(address.clone());
                 address
             }

@@ -15,11 +15,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::client::{Interrupt, interrupted};
 use crate::drive::{Drive, Next, unix_now};
-use crate::mcp::{McpServer, Runners};
+use crate::mcp::Runners;
 use crate::store::StoreActor;
-use crate::tools::{ToolActor, ToolContext, ToolRun};
+use crate::tools::ToolActor;
 use crate::turn::begun;
 use crate::{CallMcpTool, CancelReason, Node, RunTool, approvals};
+use or_tools::mcp::McpServer;
+use or_tools::{ToolContext, ToolRequest, ToolRun};
 
 /// What the model is told of a call of which nobody knows whether it had its effect.
 const UNKNOWN: &str = "Error: the server was restarted while this tool was running. Whether it took effect is unknown; \
@@ -221,7 +223,7 @@ impl Runner {
         // Held while the tool runs; dropping it ends the tool.
         let (_here, gone) = oneshot::channel();
         let (name, arguments) = (call.name.clone(), call.arguments.clone());
-        told(self.tools.send(RunTool { name, arguments, context, gone }).await.ok())
+        told(self.tools.send(RunTool(ToolRequest { name, arguments, context, gone })).await.ok())
     }
 }
 

@@ -16,6 +16,8 @@ mod secret;
 mod summary;
 mod tables;
 
+pub use or_telemetry::LogFormat;
+
 pub use cli::{Cli, Command};
 pub use error::{ConfigError, Origin};
 pub use header::HeaderValue;
@@ -32,7 +34,7 @@ pub use tables::mcp_limits::McpLimits;
 pub use tables::provider::{McpRunner, ProviderConfig, ProviderKind};
 pub use tables::route::{Pattern, Route, built_in_routes};
 pub use tables::security::Security;
-pub use tables::server::{LogFormat, ReasoningEvents, Server};
+pub use tables::server::{ReasoningEvents, Server};
 pub use tables::store::{OnCorruption, Store};
 pub use tables::tool::{Parameters, ToolConfig, ToolKind, ToolMethod, ToolOffer};
 pub use tables::tool_limits::ToolLimits;

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use or_actors::mcp::{
-    AddressGuard, ConfiguredMcp, McpBounds, McpCommand, McpLimits, McpPlace, McpPool, McpServer, McpServers,
-};
-use or_actors::metrics::Metrics;
+use or_actors::mcp::{ConfiguredMcp, McpPool, McpServers};
 use or_protocol::{McpApproval, McpFilter};
+use or_telemetry::Metrics;
+use or_tools::mcp::{AddressGuard, McpBounds, McpCommand, McpLimits, McpPlace, McpServer};
 
 use super::offer;
 use crate::config::{ApprovalWord, RequireApproval, Resolved, ResolvedMcp, Secret};

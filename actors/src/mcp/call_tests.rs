@@ -7,9 +7,9 @@ use or_protocol::Output;
 use pretty_assertions::assert_eq;
 use tokio::sync::oneshot;
 
-use super::McpPlace;
 use super::fake::{Fake, User};
-use crate::tools::ToolRun;
+use or_tools::ToolRun;
+use or_tools::mcp::McpPlace;
 
 fn text(run: &ToolRun) -> &str {
     match &run.output {

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use super::{AddressGuard, McpBounds, McpError, McpLimits, McpPlace, McpPool, McpServer, McpTool};
-use crate::metrics::Metrics;
-use crate::tools::{ToolContext, ToolRun};
+use super::McpPool;
 use crate::{CallMcpTool, ListMcpTools};
+use or_telemetry::Metrics;
+use or_tools::mcp::{AddressGuard, McpBounds, McpError, McpLimits, McpPlace, McpServer, McpTool};
+use or_tools::{ToolContext, ToolRun};
 
 /// One request that the server got.
 #[derive(Clone, Debug)]

@@ -8,9 +8,9 @@ use pretty_assertions::assert_eq;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::McpError;
 use super::fake::{Fake, User, tool, until};
 use crate::ListMcpTools;
+use or_tools::mcp::McpError;
 
 #[actix_rt::test]
 async fn all_pages_are_listed_in_order() {

@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use super::resolve::{members, refused, resolve};
-use super::{ConfiguredMcp, McpError, McpPlace, McpServer, McpServers, McpTool};
+use super::{ConfiguredMcp, McpServers};
 use crate::{ListMcpTools, ProviderSpec};
+use or_tools::mcp::{McpError, McpPlace, McpServer, McpTool};
 
 /// What a request says that decides about its servers.
 pub(crate) struct Asked<'a> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use pretty_assertions::assert_eq;
 
 use super::fake::{Fake, User};
-use super::{McpError, McpPlace};
+use or_tools::mcp::{McpError, McpPlace};
 
 fn not_public() -> McpError {
     McpError::Refused("it is not a public one".into())

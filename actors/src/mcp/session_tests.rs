@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 use or_protocol::Output;
 use pretty_assertions::assert_eq;
 
+use super::McpPool;
 use super::fake::{Fake, User, until};
-use super::{McpCommand, McpError, McpPlace, McpPool};
+use or_tools::mcp::{McpCommand, McpError, McpPlace, McpServer};
 
 #[actix_rt::test]
 async fn all_calls_share_one_session() {
@@ -183,7 +184,7 @@ fn all_workers_share_the_pool() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let fake = |place| super::McpServer {
+    let fake = |place| McpServer {
         label: "docs".into(),
         place,
         headers: vec![("x".into(), "hush".into())],

@@ -10,7 +10,7 @@ use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
 use super::fake::{User, until};
-use super::{McpCommand, McpError, McpPlace};
+use or_tools::mcp::{McpCommand, McpError, McpPlace};
 
 /// Its first argument is a file for its process id and that of a child.
 const SERVER: &str = r#"

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
-use super::{ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoredResponse};
+use or_store::{ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoredResponse};
 
 /// Writes what is new of a response. Sent by a `LoopActor`; `Ok` means that it is durable.
 #[derive(Debug, Message)]

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use or_telemetry::LogFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::config::address;
@@ -91,14 +92,4 @@ pub enum ReasoningEvents {
     Spec,
     /// `response.reasoning_text.delta` and `.done`.
     OpenAi,
-}
-
-/// What a log line looks like.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// `Pretty` if the log goes to a terminal, else `Json`.
-    Auto,
-    Pretty,
-    Json,
 }

@@ -1,8 +1,8 @@
 //! What every route of a stored response needs.
 
 use actix_web::HttpRequest;
-use or_actors::store::{StoreError, StoredResponse};
 use or_protocol::{ApiError, ErrorKind, Include, ResponseId};
+use or_store::{StoreError, StoredResponse};
 
 use crate::auth::owner;
 use crate::state::AppState;

@@ -2,9 +2,9 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use or_actors::store::StoredResponse;
 use or_actors::{Peeked, read_along};
 use or_protocol::{ApiError, Include, ResponseId};
+use or_store::StoredResponse;
 use serde_json::Value;
 use tokio::sync::mpsc;
 

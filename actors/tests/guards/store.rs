@@ -1,0 +1,96 @@
+//! The store through its actor.
+
+use std::sync::Arc;
+
+use actix::Actor as _;
+use or_actors::store::{Commit, LoadApproval, LoadResponse, MarkApproval, StoreActor};
+use or_protocol::{ResponseId, ResponseStatus};
+use or_store::{
+    ApprovalId, ApprovalMark, ApprovalState, ChainError, Change, LogPart, SledOptions, SledStore, Store,
+    StoreError, StoreFuture, StoredResponse,
+};
+use pretty_assertions::assert_eq;
+use serde_json::value::RawValue;
+
+/// Panics while making the future, and within it.
+struct Broken;
+
+impl Store for Broken {
+    fn commit(&self, _: Change) -> StoreFuture<Result<(), StoreError>> {
+        panic!("in the call")
+    }
+
+    fn read_log(&self, _: ResponseId, _: u64) -> StoreFuture<Result<LogPart, StoreError>> {
+        Box::pin(async { panic!("in the future") })
+    }
+
+    fn load(&self, _: ResponseId, _: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
+        Box::pin(async { panic!("in the future") })
+    }
+
+    fn delete(&self, _: ResponseId, _: String) -> StoreFuture<Result<bool, StoreError>> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn approval_key(&self) -> [u8; 32] {
+        [0; 32]
+    }
+
+    fn approval(&self, _: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>> {
+        panic!("in the call")
+    }
+
+    fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        panic!("in the call")
+    }
+
+    fn is_alive(&self) -> bool {
+        true
+    }
+}
+
+fn record() -> StoredResponse {
+    let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+    StoredResponse {
+        owner: "alice".into(),
+        created_at: 1,
+        status: ResponseStatus::Completed,
+        provider: "demo".into(),
+        previous_response_id: None,
+        input: raw("[]"),
+        response: raw(r#"{"output":[]}"#),
+        sealed: Vec::new(),
+        notes: Vec::new(),
+        background: false,
+        resume: None,
+    }
+}
+
+#[actix::test]
+async fn a_panic_in_the_store_answers_that_request_only() {
+    let actor = StoreActor::new(Arc::new(Broken)).start();
+    for _ in 0..2 {
+        let id = ResponseId::new();
+        let got = actor.send(Commit(Change::record(id.clone(), record()))).await.unwrap();
+        assert!(matches!(got, Err(StoreError::Panicked)));
+        let got = actor.send(LoadResponse { id, owner: "alice".into() }).await.unwrap();
+        assert!(matches!(got, Err(StoreError::Panicked)));
+    }
+    assert!(actor.connected());
+}
+
+#[actix::test]
+async fn the_stores_actor_reads_and_marks_approvals() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(SledOptions::new(folder.path())).unwrap();
+    let actor = StoreActor::new(store).start();
+    let id = ApprovalId { response: ResponseId::new(), index: 0 };
+    let mark = ApprovalMark { state: ApprovalState::Started, by: ResponseId::new() };
+    assert_eq!(actor.send(LoadApproval(id.clone())).await.unwrap().unwrap(), None);
+    actor.send(MarkApproval { id: id.clone(), mark: mark.clone() }).await.unwrap().unwrap();
+    assert_eq!(actor.send(LoadApproval(id)).await.unwrap().unwrap(), Some(mark));
+}
