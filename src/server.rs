@@ -9,9 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::dev::ServerHandle;
 use or_actors::{Limits, Node, ToolLimits};
 use or_adapters::{Adapter, ProviderOptions};
-use or_engine::ReasoningEvents;
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
-use or_store::{OnCorruption, SledOptions, SledStore, Store};
+use or_store::{SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
 use or_tools::{AnyTool, Registry, Tool};
 use tokio::time::Instant;
@@ -181,10 +180,7 @@ fn raise_open_files() {
 
 fn store_options(store: &config::Store) -> SledOptions {
     SledOptions {
-        on_corruption: match store.on_corruption {
-            config::OnCorruption::Quarantine => OnCorruption::Quarantine,
-            config::OnCorruption::Fail => OnCorruption::Fail,
-        },
+        on_corruption: store.on_corruption,
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
         ..SledOptions::new(PathBuf::from(&store.path))
@@ -198,10 +194,7 @@ fn limits(config: &config::Config) -> Limits {
         keepalive: server.keepalive(),
         client_write_timeout: server.client_write_timeout(),
         max_response: server.max_response(),
-        reasoning_events: match server.reasoning_events {
-            config::ReasoningEvents::Spec => ReasoningEvents::Spec,
-            config::ReasoningEvents::OpenAi => ReasoningEvents::OpenAi,
-        },
+        reasoning_events: server.reasoning_events,
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),
         tools: ToolLimits {

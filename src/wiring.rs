@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 
 use or_actors::{ProviderSpec, Transport};
 use or_adapters::{Adapter, ProviderOptions, builtin};
-use or_tools::{AnyTool, CommandTool, HttpMethod, HttpTool, Offer, ToolSpec};
+use or_tools::{AnyTool, CommandTool, HttpTool, ToolSpec};
 use serde_json::Value;
 
 pub(crate) use mcp::mcp;
@@ -17,8 +17,7 @@ pub(crate) use models::{discovery, listing, router};
 
 use crate::StartError;
 use crate::config::{
-    McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, ToolKind, ToolMethod,
-    ToolOffer,
+    McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, ToolKind,
 };
 
 /// Makes an adapter of a user's own kind.
@@ -69,15 +68,13 @@ fn spec(
             return Err(StartError::Provider { name: name.to_owned(), reason });
         }
     };
-    let headers =
-        provider.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
     Ok(ProviderSpec {
         name: name.to_owned(),
         adapter,
         transport: if kind == "demo" { Transport::Demo } else { Transport::Http },
         base_url: config.base_url.clone(),
         key,
-        headers,
+        headers: Secret::expose_all(&provider.headers),
         connect_timeout: config.connect_timeout(),
         first_byte_timeout: config.first_byte_timeout(),
         idle_timeout: config.idle_timeout(),
@@ -114,24 +111,15 @@ fn tool(name: &str, tool: &ResolvedTool) -> Result<AnyTool, StartError> {
         timeout: config.timeout(),
         max_output_bytes: config.max_output_bytes,
         max_concurrent: config.max_concurrent,
-        offer: offer(config.offer),
+        offer: config.offer,
         ..spec
-    };
-    let exposed = |list: &[(String, Secret)]| {
-        list.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
     };
     match (config.kind, config.command.split_first()) {
         (Some(ToolKind::Http), _) => Ok(AnyTool::Http(Arc::new(HttpTool {
             spec,
             url: config.url.clone(),
-            method: match config.method {
-                ToolMethod::Get => HttpMethod::Get,
-                ToolMethod::Post => HttpMethod::Post,
-                ToolMethod::Put => HttpMethod::Put,
-                ToolMethod::Patch => HttpMethod::Patch,
-                ToolMethod::Delete => HttpMethod::Delete,
-            },
-            headers: exposed(&tool.headers),
+            method: config.method,
+            headers: Secret::expose_all(&tool.headers),
         }))),
         (Some(ToolKind::Command), Some((program, arguments))) => {
             let folder = &config.working_directory;
@@ -139,19 +127,12 @@ fn tool(name: &str, tool: &ResolvedTool) -> Result<AnyTool, StartError> {
                 spec,
                 program: program.clone(),
                 arguments: arguments.to_vec(),
-                environment: exposed(&tool.environment),
+                environment: Secret::expose_all(&tool.environment),
                 working_directory: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
             })))
         }
         (Some(ToolKind::Command), None) => Err(bad("`command` is missing".into())),
         (None, _) => Err(bad("`kind` is missing".into())),
-    }
-}
-
-fn offer(offer: ToolOffer) -> Offer {
-    match offer {
-        ToolOffer::Requested => Offer::Requested,
-        ToolOffer::Always => Offer::Always,
     }
 }
 

@@ -16,7 +16,10 @@ mod secret;
 mod summary;
 mod tables;
 
+pub use or_engine::ReasoningEvents;
+pub use or_store::OnCorruption;
 pub use or_telemetry::LogFormat;
+pub use or_tools::{HttpMethod as ToolMethod, Offer as ToolOffer};
 
 pub use cli::{Cli, Command};
 pub use error::{ConfigError, Origin};
@@ -34,9 +37,9 @@ pub use tables::mcp_limits::McpLimits;
 pub use tables::provider::{McpRunner, ProviderConfig, ProviderKind};
 pub use tables::route::{Pattern, Route, built_in_routes};
 pub use tables::security::Security;
-pub use tables::server::{ReasoningEvents, Server};
-pub use tables::store::{OnCorruption, Store};
-pub use tables::tool::{Parameters, ToolConfig, ToolKind, ToolMethod, ToolOffer};
+pub use tables::server::Server;
+pub use tables::store::Store;
+pub use tables::tool::{Parameters, ToolConfig, ToolKind};
 pub use tables::tool_limits::ToolLimits;
 
 #[cfg(test)]

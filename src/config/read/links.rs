@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use or_protocol::MCP_HEADERS;
+use or_tools::Offer;
 use serde_json::Map;
 
 use crate::config::error::{ConfigError, Origin, nearest};
 use crate::config::tables::Config;
 use crate::config::tables::mcp::{ApprovalWord, McpConfig, RequireApproval};
 use crate::config::tables::provider::{McpRunner, ProviderConfig, can_run_mcp, needs_base_url};
-use crate::config::tables::tool::{Parameters, ToolConfig, ToolKind, ToolOffer};
+use crate::config::tables::tool::{Parameters, ToolConfig, ToolKind};
 
 /// Checks the keys of a whole configuration against each other.
 pub(super) fn check(config: &Config, origin_of: &dyn Fn(&str) -> Origin) -> Result<(), ConfigError> {
@@ -159,7 +160,7 @@ fn check_mcp(named: &Named<'_>, mcp: &McpConfig) -> Result<(), ConfigError> {
         }
     }
     let never = mcp.require_approval == Some(RequireApproval::All(ApprovalWord::Never));
-    if mcp.offer == ToolOffer::Always && !never {
+    if mcp.offer == Offer::Always && !never {
         return named.bad(
             "offer",
             "can be `always` only with `require_approval = \"never\"`: \

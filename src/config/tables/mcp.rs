@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use or_tools::Offer;
 use serde::{Deserialize, Serialize};
 
-use super::tool::ToolOffer;
 use crate::config::header::HeaderValue;
 
 /// One MCP server, as configured. Its label is the key of the table.
@@ -32,7 +32,7 @@ pub struct McpConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_approval: Option<RequireApproval>,
     /// `Always` only if no call needs approval.
-    pub offer: ToolOffer,
+    pub offer: Offer,
     pub connect_timeout_s: u64,
     /// Of one call.
     pub timeout_s: u64,
@@ -52,7 +52,7 @@ impl Default for McpConfig {
             description: String::new(),
             allowed_tools: Vec::new(),
             require_approval: None,
-            offer: ToolOffer::Requested,
+            offer: Offer::Requested,
             connect_timeout_s: 10,
             timeout_s: 60,
             max_output_bytes: 256 * 1024,
@@ -223,7 +223,7 @@ mod tests {
     fn what_every_request_gets_needs_no_approval() {
         let always = format!("{HTTP}offer = 'always'\n");
         let never = Some(RequireApproval::All(ApprovalWord::Never));
-        let want = McpConfig { offer: ToolOffer::Always, require_approval: never, ..http() };
+        let want = McpConfig { offer: Offer::Always, require_approval: never, ..http() };
         check(&format!("{always}require_approval = 'never'"), "docs", want);
         for approval in ["", "require_approval = 'always'", "require_approval.never = ['a']"] {
             check_error(

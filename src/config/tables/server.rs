@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use or_engine::ReasoningEvents;
 use or_telemetry::LogFormat;
 use serde::{Deserialize, Serialize};
 
@@ -82,14 +83,4 @@ impl Default for Server {
             log_format: LogFormat::Auto,
         }
     }
-}
-
-/// Names of the events that carry a raw reasoning trace.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReasoningEvents {
-    /// `response.reasoning.delta` and `.done`.
-    Spec,
-    /// `response.reasoning_text.delta` and `.done`.
-    OpenAi,
 }

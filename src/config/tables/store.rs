@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use or_store::OnCorruption;
 use serde::{Deserialize, Serialize};
 
 /// `[store]`: where responses are kept, and for how long.
@@ -36,14 +37,4 @@ impl Default for Store {
             power_loss_safe: false,
         }
     }
-}
-
-/// What to do at start with a store that is corrupt.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnCorruption {
-    /// Move the folder aside and start with an empty one.
-    Quarantine,
-    /// Exit and leave everything as it is.
-    Fail,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use or_tools::{HttpMethod, Offer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -23,7 +24,7 @@ pub struct ToolConfig {
     pub parameters_file: PathBuf,
     /// Of the kind `http`.
     pub url: String,
-    pub method: ToolMethod,
+    pub method: HttpMethod,
     pub headers: BTreeMap<String, HeaderValue>,
     /// Of the kind `command`: the program and its arguments.
     pub command: Vec<String>,
@@ -36,7 +37,7 @@ pub struct ToolConfig {
     /// 0: no limit.
     pub max_concurrent: usize,
     pub idempotent: bool,
-    pub offer: ToolOffer,
+    pub offer: Offer,
 }
 
 impl Default for ToolConfig {
@@ -47,7 +48,7 @@ impl Default for ToolConfig {
             parameters: Parameters::Table(Map::new()),
             parameters_file: PathBuf::new(),
             url: String::new(),
-            method: ToolMethod::Post,
+            method: HttpMethod::Post,
             headers: BTreeMap::new(),
             command: Vec::new(),
             env: vec!["PATH".into()],
@@ -56,7 +57,7 @@ impl Default for ToolConfig {
             max_output_bytes: 256 * 1024,
             max_concurrent: 0,
             idempotent: false,
-            offer: ToolOffer::Requested,
+            offer: Offer::Requested,
         }
     }
 }
@@ -73,25 +74,6 @@ impl ToolConfig {
 pub enum ToolKind {
     Http,
     Command,
-}
-
-/// How an endpoint is asked.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ToolMethod {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-/// Which requests get a tool.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ToolOffer {
-    Requested,
-    Always,
 }
 
 /// JSON Schema of a tool's arguments; an empty table: it takes none.
