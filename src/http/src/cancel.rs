@@ -32,7 +32,7 @@ async fn end(request: &HttpRequest, id: &str, state: &AppState) -> Result<String
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     let owner = owner(request)?;
     for _ in 0..TRIES {
-        match state.node.end(&key, &owner, true).await {
+        match state.node.running.end(&key, &owner, true).await {
             Some(EndAsked::NotFound) => return Err(missing(id)),
             Some(EndAsked::Foreground) => return Err(foreground(id)),
             Some(EndAsked::Slow) => return Err(slow()),
@@ -45,7 +45,7 @@ async fn end(request: &HttpRequest, id: &str, state: &AppState) -> Result<String
         if record.is_over() {
             return Ok(record.response.get().to_owned());
         }
-        if state.node.stopping() {
+        if state.node.running.stopping() {
             break;
         }
         sleep(BETWEEN_TRIES).await;

@@ -33,11 +33,13 @@ async fn remove(request: &HttpRequest, id: &str, state: &AppState) -> Result<(),
     let owner = owner(request)?;
     // What is still being made ends first: its last record must not come behind the removal.
     for _ in 0..TRIES {
-        if state.node.end(&key, &owner, false).await == Some(EndAsked::Slow) {
+        if state.node.running.end(&key, &owner, false).await == Some(EndAsked::Slow) {
             return Err(slow());
         }
         match state.node.store.load(key.clone(), owner.clone()).await {
-            Ok(Some(record)) if !record.is_over() && !state.node.stopping() => sleep(BETWEEN_TRIES).await,
+            Ok(Some(record)) if !record.is_over() && !state.node.running.stopping() => {
+                sleep(BETWEEN_TRIES).await
+            }
             // Also what does not read can be removed.
             Ok(_) | Err(_) => break,
         }
