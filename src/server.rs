@@ -135,11 +135,11 @@ impl Running {
     ///
     /// The server listens until all are over, so that who asks is told that it stops.
     pub async fn stop(self) -> std::io::Result<()> {
-        self.node.begin_stop();
-        self.node.park();
+        self.node.running.begin_stop();
+        self.node.running.park();
         let over = Instant::now() + self.grace;
         if !self.is_idle_until(over).await {
-            let ended = self.node.stop_all();
+            let ended = self.node.running.stop_all();
             tracing::warn!(ended, "responses were ended because the grace time is over");
             self.is_idle_until(over + LAST_WORDS).await;
         }
@@ -155,7 +155,7 @@ impl Running {
 
     /// Waits for the end of all responses, but not longer than to `deadline`.
     async fn is_idle_until(&self, deadline: Instant) -> bool {
-        while self.node.running() > 0 {
+        while self.node.running.count() > 0 {
             if Instant::now() >= deadline {
                 return false;
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use or_protocol::McpApproval;
 
-use super::McpPool;
+use crate::mcp::McpPool;
 use or_tools::Offer;
 use or_tools::mcp::{McpLimits, McpServer};
 

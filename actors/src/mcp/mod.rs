@@ -2,24 +2,16 @@
 
 mod actor;
 mod configured;
+mod messages;
 mod plan;
 mod pool;
 mod resolve;
 
 #[cfg(test)]
-mod call_tests;
-#[cfg(test)]
-mod fake;
-#[cfg(test)]
-mod list_tests;
-#[cfg(test)]
-mod redirect_tests;
-#[cfg(test)]
-mod session_tests;
-#[cfg(test)]
-mod stdio_tests;
+mod tests;
 
 pub use actor::McpActor;
 pub use configured::{ConfiguredMcp, McpServers};
+pub use messages::{CallMcpTool, ListMcpTools};
 pub(crate) use plan::{Asked, Plan, Runners, plan};
 pub use pool::McpPool;

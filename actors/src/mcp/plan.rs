@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use super::resolve::{members, refused, resolve};
-use super::{ConfiguredMcp, McpServers};
-use crate::{ListMcpTools, ProviderSpec};
+use crate::mcp::{ConfiguredMcp, ListMcpTools, McpServers};
+use crate::provider::ProviderSpec;
 use or_tools::mcp::{McpError, McpPlace, McpServer, McpTool};
 
 /// What a request says that decides about its servers.

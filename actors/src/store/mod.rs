@@ -1,5 +1,7 @@
 //! The way to the store.
 
 mod actor;
+mod messages;
 
-pub use actor::{Begun, Commit, LoadApproval, LoadChain, LoadResponse, MarkApproval, ReadLog, StoreActor};
+pub use actor::StoreActor;
+pub use messages::{Begun, Commit, LoadApproval, LoadChain, LoadResponse, MarkApproval, ReadLog};

@@ -8,7 +8,7 @@ use actix::{Actor, Context, Handler, ResponseFuture};
 use awc::Client;
 use futures_util::FutureExt as _;
 
-use crate::RunTool;
+use crate::tools::RunTool;
 use or_telemetry::{Metrics, millis};
 use or_tools::{Failure, Registry, ToolRun, client, finished, run};
 

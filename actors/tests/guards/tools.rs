@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actix::Actor as _;
-use or_actors::RunTool;
-use or_actors::tools::ToolActor;
+use or_actors::tools::{RunTool, ToolActor};
+
 use or_protocol::{Output, ResponseId};
 use or_telemetry::Metrics;
 use or_tools::{AnyTool, FunctionTool, Registry, ToolContext, ToolRequest, ToolSpec};

@@ -23,7 +23,8 @@ pub(crate) async fn cancel(
 
 async fn end(request: &HttpRequest, id: &str, state: &AppState) -> Result<String, ApiError> {
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    match state.node.end_and_load(&key, &owner(request)?, true).await {
+    let (owner, node) = (owner(request)?, &state.node);
+    match node.running.end_and_load(&*node.store, &key, &owner, true).await {
         Ending::Over(record) => Ok(record.response.get().to_owned()),
         Ending::NotFound => Err(missing(id)),
         Ending::Foreground => Err(foreground(id)),

@@ -30,7 +30,7 @@ async fn remove(request: &HttpRequest, id: &str, state: &AppState) -> Result<(),
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     let owner = owner(request)?;
     // What is still being made ends first: its last record must not come behind the removal.
-    match state.node.end_and_load(&key, &owner, false).await {
+    match state.node.running.end_and_load(&*state.node.store, &key, &owner, false).await {
         Ending::Slow => return Err(slow()),
         // Also what does not read, or has no loop to end it, can be removed.
         Ending::Over(_) | Ending::NotFound | Ending::Foreground | Ending::Left | Ending::Unreadable(_) => {}

@@ -12,7 +12,7 @@ pub(crate) async fn health() -> HttpResponse {
 
 /// The server takes work: it is not stopping and its store can commit.
 pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
-    let stopping = state.node.stopping().then(|| "shutting down".to_owned());
+    let stopping = state.node.running.stopping().then(|| "shutting down".to_owned());
     match stopping.or_else(|| state.node.store.trouble()) {
         Some(reason) => {
             HttpResponse::ServiceUnavailable().json(json!({"status": "not_ready", "reason": reason}))
@@ -23,6 +23,6 @@ pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
 
 /// Prometheus text format.
 pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
-    let text = state.node.metrics.render(state.node.running(), state.node.store.is_alive());
+    let text = state.node.metrics.render(state.node.running.count(), state.node.store.is_alive());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }

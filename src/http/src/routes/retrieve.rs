@@ -93,7 +93,7 @@ async fn look(
         return follow(request, id, wanted.starting_after, state).await.map(Look::Stream);
     }
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    match state.node.peek(&key, &owner(request)?).await {
+    match state.node.running.peek(&key, &owner(request)?).await {
         Peeked::Response(json) => return Ok(Look::Json(json)),
         Peeked::Slow => return Err(slow()),
         Peeked::AskStore => {}

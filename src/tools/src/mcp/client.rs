@@ -86,7 +86,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let serving = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            stream.read(&mut [0; 1024]).unwrap();
+            let got = stream.read(&mut [0; 1024]).unwrap();
+            assert!(got > 0);
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
         });
         let client = builder(Duration::from_secs(1)).unwrap().dns_resolver(Pinned(vec![address]));
