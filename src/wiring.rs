@@ -74,6 +74,7 @@ fn spec(
         transport: if kind == "demo" { Transport::Demo } else { Transport::Http },
         base_url: config.base_url.clone(),
         key,
+        client_keys_only: matches!(provider.state, ProviderState::ClientKeyOnly),
         headers: Secret::expose_all(&provider.headers),
         connect_timeout: config.connect_timeout(),
         first_byte_timeout: config.first_byte_timeout(),

@@ -3,34 +3,32 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use or_actors::{Discovery, ProviderSpec};
+use or_actors::{Discovery, ProviderSpec, Route};
 use or_adapters::{Abilities, ModelInfo};
-use or_http::{Card, ListedModel, Listing, Pick, Picked, Source};
+use or_http::{Card, ListedModel, Listing, Pick, Source};
 use or_protocol::ApiError;
 
-use crate::config::{Config, ProviderState, Resolved, Target};
+use crate::config::{Config, OffReason, ProviderState, Resolved, Target};
 
 /// The router: model name to provider (design D16).
 pub(crate) fn router(resolved: &Resolved, specs: &BTreeMap<String, Arc<ProviderSpec>>) -> Box<Pick> {
     let config: Config = resolved.config.clone();
-    let states: BTreeMap<String, ProviderState> =
-        resolved.providers.iter().map(|(name, p)| (name.clone(), p.state.clone())).collect();
+    let off = resolved.providers.iter().filter_map(|(name, provider)| match &provider.state {
+        ProviderState::Off(reason) => Some((name.clone(), reason.clone())),
+        ProviderState::On { .. } | ProviderState::ClientKeyOnly => None,
+    });
+    let off: BTreeMap<String, OffReason> = off.collect();
     let specs = specs.clone();
     Box::new(move |model| {
         let Some(target) = config.pick(model) else {
             return Err(unknown(model, "no route or provider prefix matches it"));
         };
-        let has_key = match states.get(target.provider) {
-            Some(ProviderState::On { .. }) => true,
-            Some(ProviderState::ClientKeyOnly) => false,
-            Some(ProviderState::Off(reason)) => {
-                return Err(unknown(model, &format!("its provider '{}' is off: {reason}", target.provider)));
+        match (specs.get(target.provider), off.get(target.provider)) {
+            (Some(spec), _) => Ok(Route::to(Arc::clone(spec), target.model)),
+            (None, Some(reason)) => {
+                Err(unknown(model, &format!("its provider '{}' is off: {reason}", target.provider)))
             }
-            None => return Err(unknown(model, "its provider is not configured")),
-        };
-        match specs.get(target.provider) {
-            Some(spec) => Ok(Picked { provider: Arc::clone(spec), model: target.model.to_owned(), has_key }),
-            None => Err(unknown(model, "its provider is off")),
+            (None, _) => Err(unknown(model, "its provider is not configured")),
         }
     })
 }
@@ -41,11 +39,8 @@ pub(crate) fn discovery(
     specs: &BTreeMap<String, Arc<ProviderSpec>>,
 ) -> Option<Arc<Discovery>> {
     let period = resolved.config.server.model_discovery()?;
-    let on = |name: &str| {
-        resolved.providers.get(name).is_some_and(|p| matches!(p.state, ProviderState::On { .. }))
-    };
-    let asked = specs.iter().filter(|(name, spec)| on(name) && spec.adapter.list(None).is_some());
-    Some(Arc::new(Discovery::new(period, asked.map(|(_, spec)| Arc::clone(spec)).collect())))
+    let asked = specs.values().filter(|spec| !spec.client_keys_only && spec.adapter.list(None).is_some());
+    Some(Arc::new(Discovery::new(period, asked.cloned().collect())))
 }
 
 /// Makes `/v1/models`, by provider: what its adapter knows without asking, what the configuration names, what the
@@ -147,7 +142,7 @@ mod tests {
         let pick = router(&resolved, &specs);
         let all = listing(&resolved, &specs, 7)(&Found::new());
         for model in &all {
-            assert_eq!(pick(&model.id).unwrap().provider.name, model.owned_by, "{model:?}");
+            assert_eq!(pick(&model.id).unwrap().targets[0].provider.name, model.owned_by, "{model:?}");
         }
         let known = specs.get("demo").map_or(0, |demo| demo.adapter.models().len());
         let got: Vec<_> = all.iter().map(|m| (m.id.as_str(), m.owned_by.as_str())).collect();

@@ -16,4 +16,4 @@ mod stored;
 pub use gate::{ClientKey, Gate};
 pub use listing::{Card, ListedModel, Listing, Source};
 pub use server::start;
-pub use state::{AppState, HttpOptions, Pick, Picked};
+pub use state::{AppState, HttpOptions, Pick};

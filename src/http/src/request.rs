@@ -1,16 +1,17 @@
 //! From a request to what a loop has to know: decoded, routed, with its key.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::HeaderMap;
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpMessage as _, HttpRequest};
-use or_actors::{ProviderKey, Routed};
+use or_actors::{Routed, Target};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
 
 use crate::auth::owner;
 use crate::respond::RequestId;
-use crate::state::{AppState, Picked};
+use crate::state::AppState;
 
 /// JSON from this size on is parsed and translated off the arbiter.
 pub(crate) const HEAVY: usize = 256 * 1024;
@@ -45,10 +46,14 @@ impl<'a> Caller<'a> {
     }
 
     /// The client's own provider key, from the header or the body; used for this call only.
-    fn provider_key(&self, body: &mut CreateResponseBody, state: &AppState) -> Result<ProviderKey, ApiError> {
+    fn provider_key(
+        &self,
+        body: &mut CreateResponseBody,
+        state: &AppState,
+    ) -> Result<Option<Arc<str>>, ApiError> {
         let header = self.header("x-provider-api-key").map(str::to_owned);
         let Some(key) = header.or(body.api_key.take()).filter(|key| !key.is_empty()) else {
-            return Ok(ProviderKey::Server);
+            return Ok(None);
         };
         if !state.options.client_provider_keys {
             let text = "This server does not take provider keys from clients.";
@@ -58,7 +63,7 @@ impl<'a> Caller<'a> {
             let text = "The provider key has characters that no header can carry.";
             return Err(ApiError::invalid("invalid_value", "api_key", text));
         }
-        Ok(ProviderKey::Client(key.into()))
+        Ok(Some(key.into()))
     }
 }
 
@@ -81,27 +86,30 @@ pub(crate) fn routed(
         let text = "Missing required parameter: 'model'.";
         return Err(ApiError::invalid("missing_required_parameter", "model", text));
     };
-    let Picked { provider, model: upstream_model, has_key } = (state.pick)(&model)?;
-    let key = caller.provider_key(&mut body, state)?;
-    if !has_key && matches!(key, ProviderKey::Server) {
-        let text = format!(
-            "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
-            provider.name
-        );
-        return Err(ApiError::invalid("model_not_found", "model", text));
-    }
+    let route = (state.pick)(&model)?;
+    let route = match (caller.provider_key(&mut body, state)?, route.first()) {
+        (Some(key), _) => route.with_client_key(key),
+        (None, Some(target)) if target.provider.client_keys_only => return Err(no_key(&model, target)),
+        (None, _) => route,
+    };
     Ok(Routed {
         strict: caller.is_strict(state),
         request_id: caller.request_id,
         body,
         model,
-        upstream_model,
-        provider,
-        key,
+        route,
         owner: caller.owner,
         heavy,
         received: caller.received,
     })
+}
+
+fn no_key(model: &str, target: &Target) -> ApiError {
+    let text = format!(
+        "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
+        target.provider.name
+    );
+    ApiError::invalid("model_not_found", "model", text)
 }
 
 pub(crate) fn request_id(request: &HttpRequest) -> String {

@@ -5,25 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
-use or_actors::{Discovery, LoopSupervisor, Node, ProviderSpec};
+use or_actors::{Discovery, LoopSupervisor, Node, Route};
 use or_protocol::ApiError;
 
 use crate::gate::Gate;
 use crate::listing::Listing;
 
-/// Who serves a model, and under which name.
-#[derive(Clone, Debug)]
-pub struct Picked {
-    /// The provider.
-    pub provider: Arc<ProviderSpec>,
-    /// Name the provider knows.
-    pub model: String,
-    /// Whether the server has a key of its own for it, or needs none.
-    pub has_key: bool,
-}
-
-/// Routes a model name (design D16). The error says why there is no provider.
-pub type Pick = dyn Fn(&str) -> Result<Picked, ApiError> + Send + Sync;
+/// Routes a model name (design D16), with the server's keys. The error says why there is no provider.
+pub type Pick = dyn Fn(&str) -> Result<Route, ApiError> + Send + Sync;
 
 /// What the HTTP layer has to know.
 #[derive(Clone)]
