@@ -25,7 +25,7 @@ use crate::response::saved::ResumeData;
 use crate::response::sink::Sink;
 use crate::response::turn::Translated;
 use crate::running::EventLog;
-use crate::store::StoreActor;
+use crate::store::StoreHandle;
 use crate::tools::ToolActor;
 
 /// A stored response that takes longer is on disk before it is over, so that a restart finds it. Most are over
@@ -36,7 +36,7 @@ const BEGUN_AFTER: Duration = Duration::from_millis(20);
 pub(crate) struct Neighbours {
     pub(crate) node: Arc<Node>,
     pub(crate) provider: Addr<ProviderActor>,
-    pub(crate) store: Addr<StoreActor>,
+    pub(crate) store: StoreHandle,
     pub(crate) tools: Addr<ToolActor>,
     pub(crate) mailbox: Rc<Mailbox>,
     /// Of a background response that streams.

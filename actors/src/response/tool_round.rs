@@ -20,7 +20,7 @@ use crate::response::driver::{Driver, Step, unix_now};
 use crate::response::prepare::approvals;
 use crate::response::turn::begun;
 use crate::running::CancelReason;
-use crate::store::StoreActor;
+use crate::store::StoreHandle;
 use crate::tools::{RunTool, ToolActor};
 use or_tools::mcp::McpServer;
 use or_tools::{ToolContext, ToolRequest, ToolRun};
@@ -168,7 +168,7 @@ struct Runner {
     id: ResponseId,
     node: Arc<Node>,
     tools: Addr<ToolActor>,
-    store: Addr<StoreActor>,
+    store: StoreHandle,
     servers: Runners,
 }
 

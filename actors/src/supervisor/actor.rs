@@ -19,23 +19,23 @@ use crate::response::LoopEnded;
 use crate::response::Neighbours;
 use crate::response::prepare::resume;
 use crate::running::{Cancel, CancelReason, EventLog, Handle};
-use crate::store::StoreActor;
+use crate::store::StoreHandle;
 use crate::supervisor::{CountInput, DiscoverModels, Found, GoOn, InputCount, StartResponse};
 use crate::tools::ToolActor;
 
-/// One per HTTP worker's arbiter. Owns the arbiter's provider actors, store actor and tool actor, and makes them
+/// One per HTTP worker's arbiter. Owns the arbiter's provider actors and tool actor, and makes them
 /// anew if they died.
 pub struct LoopSupervisor {
     node: Arc<Node>,
     providers: HashMap<String, Addr<ProviderActor>>,
-    store: Option<Addr<StoreActor>>,
+    store: StoreHandle,
     tools: Option<Addr<ToolActor>>,
 }
 
 impl LoopSupervisor {
-    /// A supervisor for the arbiter it is started on.
-    pub fn new(node: Arc<Node>) -> Self {
-        Self { node, providers: HashMap::new(), store: None, tools: None }
+    /// A supervisor for the arbiter it is started on; `store`: the arbiter's way to the store.
+    pub fn new(node: Arc<Node>, store: StoreHandle) -> Self {
+        Self { node, providers: HashMap::new(), store, tools: None }
     }
 
     fn provider(&mut self, spec: &Arc<ProviderSpec>) -> Addr<ProviderActor> {
@@ -55,7 +55,7 @@ impl LoopSupervisor {
         let neighbours = Neighbours {
             node: Arc::clone(&self.node),
             provider: self.provider(&job.request.provider),
-            store: self.store(),
+            store: self.store.clone(),
             tools: self.tools(),
             mailbox: Rc::default(),
             log: log.clone(),
@@ -71,17 +71,6 @@ impl LoopSupervisor {
         if self.node.running.stopping() {
             // The server may have begun to stop while it was not in the registry.
             address.do_send(Cancel(CancelReason::Park));
-        }
-    }
-
-    fn store(&mut self) -> Addr<StoreActor> {
-        match &self.store {
-            Some(address) if address.connected() => address.clone(),
-            _ => {
-                let address = StoreActor::new(Arc::clone(&self.node.store)).start();
-                self.store = Some(address.clone());
-                address
-            }
         }
     }
 
@@ -103,13 +92,13 @@ impl Actor for LoopSupervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
-        let (node, supervisor) = (Arc::clone(&self.node), ctx.address());
+        let (node, store, supervisor) = (Arc::clone(&self.node), self.store.clone(), ctx.address());
         // Every supervisor takes one at a time, so that they share the work.
         let resume = async move {
             while !node.running.stopping()
                 && let Some((id, owner)) = node.running.next_unfinished()
             {
-                if let Some(job) = resume::job(&node, id, owner).await {
+                if let Some(job) = resume::job(&node, &store, id, owner).await {
                     supervisor.do_send(GoOn { job });
                 }
                 yield_now().await;
@@ -145,7 +134,7 @@ impl Handler<CountInput> for LoopSupervisor {
     fn handle(&mut self, message: CountInput, _: &mut Self::Context) -> Self::Result {
         let node = Arc::clone(&self.node);
         let provider = self.provider(&message.job.request.provider);
-        let work = count(message.job, Arc::clone(&node), provider, self.store());
+        let work = count(message.job, Arc::clone(&node), provider, self.store.clone());
         Box::pin(AssertUnwindSafe(work).catch_unwind().map(move |result| {
             result.unwrap_or_else(|_| {
                 node.metrics.panicked();
