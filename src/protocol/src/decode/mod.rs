@@ -1,5 +1,12 @@
 //! Decoding with a path: each refusal says where and in OpenAI's words (rules 11.4).
 
+pub(crate) mod item;
+pub(crate) mod mcp;
+pub(crate) mod part;
+pub(crate) mod settings;
+pub(crate) mod stored_item;
+pub(crate) mod tool;
+
 use std::fmt;
 
 use serde_json::{Map, Value};

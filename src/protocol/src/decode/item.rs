@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
+use crate::decode::part::{decode_parts, string_part};
 use crate::decode::{bad_value, missing, refuse, word, wrong_type};
 use crate::item::{
     Compaction, CustomToolCall, FunctionCall, FunctionCallOutput, Item, ItemReference, ItemStatus, Message,
     OtherItem, Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
 };
-use crate::part_decode::{decode_parts, string_part};
 use crate::{ApiError, Fields, Path};
 
 /// Longest string content and longest opaque blob, in characters (rules 2, 3).
