@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::decode::item::{MAX_TEXT, decode_item};
+use crate::decode::item::decode_item;
 use crate::decode::part::string_part;
 use crate::decode::settings::decode_settings;
-use crate::decode::{refuse, wrong_type};
+use crate::decode::{MAX_TEXT, refuse, wrong_type};
 use crate::item::{Item, Message, Role};
 use crate::{ApiError, ErrorKind, Fields, Path, Settings};
 

@@ -13,6 +13,11 @@ use serde_json::{Map, Value};
 
 use crate::ApiError;
 
+/// Longest string content and longest opaque blob, in characters (rules 2, 3).
+pub(crate) const MAX_TEXT: usize = 10_485_760;
+/// Longest call id and function name, in characters.
+pub(crate) const MAX_NAME: usize = 64;
+
 /// Where in the request we are. Lives on the stack; written out only for an error.
 #[derive(Clone, Copy, Debug)]
 pub enum Path<'a> {

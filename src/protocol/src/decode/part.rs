@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::decode::item::MAX_TEXT;
-use crate::decode::{bad_value, missing, refuse, wrong_type};
+use crate::decode::{MAX_TEXT, bad_value, missing, refuse, wrong_type};
 use crate::item::{Annotation, ContentPart, Detail, InputAudio, LogProb, Role};
 use crate::{ApiError, Fields, Path};
 

@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use crate::decode::item::MAX_TEXT;
 use crate::decode::mcp::check_labels;
 use crate::decode::tool::{check_choice, decode_choice, decode_tool};
-use crate::decode::{bad_value, missing, refuse, word, wrong_type};
+use crate::decode::{MAX_TEXT, bad_value, missing, refuse, word, wrong_type};
 use crate::settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,
