@@ -5,12 +5,11 @@
 
 use bytes::Bytes;
 use memchr::memmem;
+use or_protocol::DONE;
 
 use super::db::{PIECE, failed};
 use super::{StoreError, keys};
 
-/// The last bytes of a log that is complete.
-const DONE: &[u8] = b"data: [DONE]\n\n";
 /// What ends a frame.
 const END: &[u8] = b"\n\n";
 /// Where reading stops at the next row, in bytes.
@@ -34,7 +33,7 @@ impl Frames {
 
     /// Whether nothing comes behind them.
     pub fn is_end(&self) -> bool {
-        self.bytes.ends_with(DONE)
+        self.bytes.ends_with(DONE.as_bytes())
     }
 
     /// The frames from number `from` on, which must not be before the first one.

@@ -23,7 +23,7 @@ pub use decode::stored_item::StoredItem;
 pub use decode::tool::decode_request_tool;
 pub use decode::{Fields, Path};
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorPayload};
-pub use event::{EventBody, Part, StreamEvent, write_frame};
+pub use event::{DONE, EventBody, Part, StreamEvent, write_frame};
 pub use ids::{ItemId, ResponseId};
 pub use item::InputAudio;
 pub use item::{
