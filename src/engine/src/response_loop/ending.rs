@@ -3,10 +3,10 @@
 use or_protocol::{ApiError, ErrorKind, EventBody, IncompleteDetails, ResponseStatus};
 
 use super::{ResponseLoop, State};
-use crate::assembly::{Ending, Slot};
-use crate::io::{Action, Outcome, Output};
-use crate::log::Told;
-use crate::mcp::cut_note;
+use crate::contract::{Action, Outcome, Output};
+use crate::event_log::Told;
+use crate::items::mcp::cut_note;
+use crate::items::{Ending, Slot};
 use crate::snapshot::{response_error, snapshot_json};
 
 impl ResponseLoop {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::mcp::Mcp;
-use crate::rounds::{Repeats, ToolResult, ToolRound};
+use crate::tool_round::{Repeats, ToolResult, ToolRound};
 use crate::{LoopLimits, ReasoningEvents};
 
 /// What a response is made from.
