@@ -141,7 +141,7 @@ impl Drive {
             return Next::Park;
         }
         self.publish(row);
-        Next::of(out.actions.last().copied())
+        Next::of(out.next)
     }
 
     /// Whether the next start can go on with it: its key is at hand then, and nothing was shown that a new

@@ -275,7 +275,7 @@ impl Drive {
     }
 
     pub(crate) async fn carry_out(&mut self, out: Output) -> Next {
-        let next = Next::of(out.actions.last().copied());
+        let next = Next::of(out.next);
         if self.request.background && self.is_step(&next) {
             return if self.checkpoint(out.frames).await { next } else { Next::Park };
         }
@@ -283,7 +283,7 @@ impl Drive {
             let patience = self.links.node.limits.client_write_timeout;
             let sent = self.client.send(out.frames, patience).await;
             // After the terminal event a client that left makes no difference.
-            let over = out.actions.iter().any(|action| matches!(action, Action::End(_)));
+            let over = matches!(out.next, Some(Action::End(_)));
             if !sent && !over {
                 return self.lost();
             }

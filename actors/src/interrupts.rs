@@ -49,7 +49,7 @@ impl Drive {
         let mut out = Output::default();
         let Some(engine) = &mut self.engine else { return Next::End(None) };
         engine.handle(Input::Cancel, unix_now(), &mut out);
-        match out.actions.last() {
+        match out.next {
             Some(Action::Commit) => Next::Commit,
             _ => Next::End(Some(Outcome::Cancelled)),
         }

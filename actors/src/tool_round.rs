@@ -151,7 +151,7 @@ impl Drive {
         let mut out = EngineOutput::default();
         let Some(engine) = &mut self.engine else { return Next::End(None) };
         engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
-        if self.request.background && out.actions.is_empty() {
+        if self.request.background && out.next.is_none() {
             return if self.checkpoint(out.frames).await { Next::More } else { Next::Park };
         }
         self.carry_out(out).await

@@ -1,4 +1,4 @@
-//! The agentic loop as a pure state machine: inputs in, frames and actions out.
+//! The agentic loop as a pure state machine: inputs in, frames and the next action out.
 //!
 //! Every rule of the loop and of the event stream is here, so no caller can produce an illegal order.
 //! Time comes in as an argument; nothing here reads, waits or logs.

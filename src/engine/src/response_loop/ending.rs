@@ -49,7 +49,7 @@ impl ResponseLoop {
         self.render();
         if self.spec.store {
             self.state = State::Committing;
-            out.actions.push(Action::Commit);
+            out.next = Some(Action::Commit);
         } else {
             self.tell_end(out);
         }
@@ -90,7 +90,7 @@ impl ResponseLoop {
         if let Some(response) = &self.response_json {
             self.writer.finish(name, response);
         }
-        out.actions.push(Action::End(outcome));
+        out.next = Some(Action::End(outcome));
     }
 
     /// Writes the final response object down, once for the client, the stream and the store.

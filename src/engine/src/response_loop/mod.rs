@@ -178,7 +178,7 @@ impl ResponseLoop {
         self.begin();
         if self.spec.background {
             self.state = State::Queued;
-            out.actions.push(Action::Begin);
+            out.next = Some(Action::Begin);
         } else {
             self.first_turn(now, out);
         }
@@ -316,7 +316,7 @@ impl ResponseLoop {
         self.turn = Turn { start: self.assembly.output.len(), ..Turn::default() };
         // Suppressed calls of a turn that is tried again.
         self.assembly.open.clear();
-        out.actions.push(Action::CallModel);
+        out.next = Some(Action::CallModel);
     }
 
     /// The next turn sees what this one made, sealed state included.

@@ -123,7 +123,7 @@ impl ResponseLoop {
         while let Some(call) = round.untold().and_then(|at| round.calls.get_mut(at)) {
             let CallState::Done(result) = &call.state else {
                 if run {
-                    out.actions.push(Action::RunTools);
+                    out.next = Some(Action::RunTools);
                 }
                 self.settle();
                 return;
