@@ -275,7 +275,7 @@ impl Driver {
     }
 
     pub(crate) async fn carry_out(&mut self, out: Output) -> Step {
-        let next = Step::of(out.actions.last().copied());
+        let next = Step::of(out.next);
         if self.request.background && self.is_step(&next) {
             return if self.checkpoint(out.frames).await { next } else { Step::Park };
         }
@@ -283,7 +283,7 @@ impl Driver {
             let patience = self.neighbours.node.limits.client_write_timeout;
             let sent = self.sink.send(out.frames, patience).await;
             // After the terminal event a client that left makes no difference.
-            let over = out.actions.iter().any(|action| matches!(action, Action::End(_)));
+            let over = matches!(out.next, Some(Action::End(_)));
             if !sent && !over {
                 return self.lost();
             }

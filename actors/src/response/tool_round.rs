@@ -155,7 +155,7 @@ impl Driver {
         let mut out = EngineOutput::default();
         let Some(engine) = &mut self.engine else { return Step::End(None) };
         engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
-        if self.request.background && out.actions.is_empty() {
+        if self.request.background && out.next.is_none() {
             return if self.checkpoint(out.frames).await { Step::More } else { Step::Park };
         }
         self.carry_out(out).await
