@@ -39,5 +39,5 @@ fn the_page_has_a_row_for_every_message() {
 #[test]
 fn messages_are_found_in_the_source() {
     assert!(messages().contains(&"StartResponse"), "{:?}", messages());
-    assert!(messages().contains(&"Commit"), "{:?}", messages());
+    assert!(messages().contains(&"AskStore"), "{:?}", messages());
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix::{Actor, Context, Handler, ResponseFuture};
 use futures_util::FutureExt as _;
 
-use crate::mcp::{CallMcpTool, ListMcpTools};
+use super::messages::{CallMcpTool, ListMcpTools};
 use or_telemetry::Metrics;
 use or_telemetry::millis;
 use or_tools::mcp::{Link, run};

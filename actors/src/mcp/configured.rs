@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use or_protocol::McpApproval;
 
-use crate::mcp::McpPool;
+use super::pool::McpPool;
 use or_tools::Offer;
 use or_tools::mcp::{McpLimits, McpServer};
 

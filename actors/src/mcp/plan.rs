@@ -12,8 +12,9 @@ use or_protocol::{
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
+use super::configured::{ConfiguredMcp, McpServers};
+use super::messages::ListMcpTools;
 use super::resolve::{members, refused, resolve};
-use crate::mcp::{ConfiguredMcp, ListMcpTools, McpServers};
 use crate::provider::ProviderSpec;
 use or_tools::mcp::{McpError, McpPlace, McpServer, McpTool};
 

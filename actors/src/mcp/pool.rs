@@ -7,7 +7,7 @@ use actix::{Actor, Addr, Arbiter};
 use or_telemetry::Metrics;
 use or_tools::mcp::{AddressGuard, Link, McpBounds, McpLimits, McpPlace, McpServer, Shared};
 
-use crate::mcp::McpActor;
+use super::actor::McpActor;
 
 /// The actors of all MCP servers in use. They live on a thread of their own, which is started at the first use, so
 /// that large answers hold nobody else up.

@@ -77,7 +77,7 @@ impl Driver {
         let mut out = Output::default();
         let Some(engine) = &mut self.engine else { return Step::End(None) };
         engine.handle(Input::Cancel, unix_now(), &mut out);
-        match out.actions.last() {
+        match out.next {
             Some(Action::Commit) => Step::Commit,
             _ => Step::End(Some(Outcome::Cancelled)),
         }

@@ -105,7 +105,7 @@ impl Driver {
             return Step::Park;
         }
         self.publish(row);
-        Step::of(out.actions.last().copied())
+        Step::of(out.next)
     }
 
     /// Whether the next start can go on with it: its key is at hand then, and nothing was shown that a new

@@ -25,7 +25,7 @@ use crate::response::saved::ResumeData;
 use crate::response::sink::Sink;
 use crate::response::turn::Translated;
 use crate::running::EventLog;
-use crate::store::StoreActor;
+use crate::store::StoreHandle;
 use crate::tools::ToolActor;
 
 /// A stored response that takes longer is on disk before it is over, so that a restart finds it. Most are over
@@ -37,7 +37,7 @@ pub(crate) struct Neighbours {
     pub(crate) node: Arc<Node>,
     /// Of the one that is asked first; `None` if it is not there any more.
     pub(crate) provider: Option<Addr<ProviderActor>>,
-    pub(crate) store: Addr<StoreActor>,
+    pub(crate) store: StoreHandle,
     pub(crate) tools: Addr<ToolActor>,
     pub(crate) mailbox: Rc<Mailbox>,
     /// Of a background response that streams.
@@ -275,7 +275,7 @@ impl Driver {
     }
 
     pub(crate) async fn carry_out(&mut self, out: Output) -> Step {
-        let next = Step::of(out.actions.last().copied());
+        let next = Step::of(out.next);
         if self.request.background && self.is_step(&next) {
             return if self.checkpoint(out.frames).await { next } else { Step::Park };
         }
@@ -283,7 +283,7 @@ impl Driver {
             let patience = self.neighbours.node.limits.client_write_timeout;
             let sent = self.sink.send(out.frames, patience).await;
             // After the terminal event a client that left makes no difference.
-            let over = out.actions.iter().any(|action| matches!(action, Action::End(_)));
+            let over = matches!(out.next, Some(Action::End(_)));
             if !sent && !over {
                 return self.lost();
             }

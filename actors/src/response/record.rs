@@ -8,7 +8,6 @@ use or_engine::Input;
 
 use crate::response::driver::{Driver, Step};
 use crate::response::sink::Disk;
-use crate::store::Begun;
 use or_store::{Change, StoredResponse};
 
 impl Driver {
@@ -67,7 +66,7 @@ impl Driver {
     pub(crate) fn note_beginning(&mut self) {
         self.begun_at = None;
         if let Some(record) = self.stored() {
-            self.neighbours.store.do_send(Begun { id: self.request.id.clone(), record });
+            self.neighbours.store.begun(self.request.id.clone(), record);
         }
     }
 }

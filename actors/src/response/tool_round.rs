@@ -20,7 +20,7 @@ use crate::response::driver::{Driver, Step, unix_now};
 use crate::response::prepare::approvals;
 use crate::response::turn::begun;
 use crate::running::CancelReason;
-use crate::store::StoreActor;
+use crate::store::StoreHandle;
 use crate::tools::{RunTool, ToolActor};
 use or_tools::mcp::McpServer;
 use or_tools::{ToolContext, ToolRequest, ToolRun};
@@ -155,7 +155,7 @@ impl Driver {
         let mut out = EngineOutput::default();
         let Some(engine) = &mut self.engine else { return Step::End(None) };
         engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
-        if self.request.background && out.actions.is_empty() {
+        if self.request.background && out.next.is_none() {
             return if self.checkpoint(out.frames).await { Step::More } else { Step::Park };
         }
         self.carry_out(out).await
@@ -168,7 +168,7 @@ struct Runner {
     id: ResponseId,
     node: Arc<Node>,
     tools: Addr<ToolActor>,
-    store: Addr<StoreActor>,
+    store: StoreHandle,
     servers: Runners,
 }
 

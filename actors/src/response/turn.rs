@@ -221,7 +221,7 @@ impl Driver {
     /// Feeds the events of one read; their frames go out in one write.
     async fn batch(&mut self, events: Vec<ModelEvent>) -> Step {
         let room = if self.request.stream { events.len() * USUAL_FRAME } else { 0 };
-        let mut out = Output { frames: Vec::with_capacity(room), actions: Vec::new() };
+        let mut out = Output { frames: Vec::with_capacity(room), next: None };
         let now = unix_now();
         let Some(engine) = &mut self.engine else { return Step::End(None) };
         for event in events {

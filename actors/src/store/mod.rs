@@ -1,7 +1,8 @@
-//! The way to the store.
+//! The way to the store: an actor on each arbiter, behind a handle.
 
 mod actor;
+mod handle;
 mod messages;
 
-pub use actor::StoreActor;
-pub use messages::{Begun, Commit, LoadApproval, LoadChain, LoadResponse, MarkApproval, ReadLog};
+pub use handle::StoreHandle;
+pub use messages::{AskStore, StoreCall};

@@ -20,23 +20,23 @@ use crate::response::LoopEnded;
 use crate::response::Neighbours;
 use crate::response::prepare::resume;
 use crate::running::{Cancel, CancelReason, EventLog, Handle};
-use crate::store::StoreActor;
+use crate::store::StoreHandle;
 use crate::supervisor::{CountInput, DiscoverModels, Found, GoOn, InputCount, StartResponse};
 use crate::tools::ToolActor;
 
-/// One per HTTP worker's arbiter. Owns the arbiter's provider actors, store actor and tool actor, and makes them
+/// One per HTTP worker's arbiter. Owns the arbiter's provider actors and tool actor, and makes them
 /// anew if they died.
 pub struct LoopSupervisor {
     node: Arc<Node>,
     providers: HashMap<String, Addr<ProviderActor>>,
-    store: Option<Addr<StoreActor>>,
+    store: StoreHandle,
     tools: Option<Addr<ToolActor>>,
 }
 
 impl LoopSupervisor {
-    /// A supervisor for the arbiter it is started on.
-    pub fn new(node: Arc<Node>) -> Self {
-        Self { node, providers: HashMap::new(), store: None, tools: None }
+    /// A supervisor for the arbiter it is started on; `store`: the arbiter's way to the store.
+    pub fn new(node: Arc<Node>, store: StoreHandle) -> Self {
+        Self { node, providers: HashMap::new(), store, tools: None }
     }
 
     fn provider(&mut self, spec: &Arc<ProviderSpec>) -> Addr<ProviderActor> {
@@ -56,7 +56,7 @@ impl LoopSupervisor {
         let neighbours = Neighbours {
             node: Arc::clone(&self.node),
             provider: job.request.route.first().map(|target| self.provider(&target.provider)),
-            store: self.store(),
+            store: self.store.clone(),
             tools: self.tools(),
             mailbox: Rc::default(),
             log: log.clone(),
@@ -72,17 +72,6 @@ impl LoopSupervisor {
         if self.node.running.stopping() {
             // The server may have begun to stop while it was not in the registry.
             address.do_send(Cancel(CancelReason::Park));
-        }
-    }
-
-    fn store(&mut self) -> Addr<StoreActor> {
-        match &self.store {
-            Some(address) if address.connected() => address.clone(),
-            _ => {
-                let address = StoreActor::new(Arc::clone(&self.node.store)).start();
-                self.store = Some(address.clone());
-                address
-            }
         }
     }
 
@@ -104,13 +93,13 @@ impl Actor for LoopSupervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
-        let (node, supervisor) = (Arc::clone(&self.node), ctx.address());
+        let (node, store, supervisor) = (Arc::clone(&self.node), self.store.clone(), ctx.address());
         // Every supervisor takes one at a time, so that they share the work.
         let resume = async move {
             while !node.running.stopping()
                 && let Some((id, owner)) = node.running.next_unfinished()
             {
-                if let Some(job) = resume::job(&node, id, owner).await {
+                if let Some(job) = resume::job(&node, &store, id, owner).await {
                     supervisor.do_send(GoOn { job });
                 }
                 yield_now().await;
@@ -149,7 +138,7 @@ impl Handler<CountInput> for LoopSupervisor {
             return Box::pin(ready(Err(ApiError::internal())));
         };
         let provider = self.provider(&target.provider);
-        let work = count(message.job, Arc::clone(&node), provider, self.store());
+        let work = count(message.job, Arc::clone(&node), provider, self.store.clone());
         Box::pin(AssertUnwindSafe(work).catch_unwind().map(move |result| {
             result.unwrap_or_else(|_| {
                 node.metrics.panicked();

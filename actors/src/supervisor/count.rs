@@ -18,7 +18,7 @@ use crate::response::Routed;
 use crate::response::prepare::context as references;
 use crate::response::prepare::strict;
 use crate::response::tool_media;
-use crate::store::StoreActor;
+use crate::store::StoreHandle;
 
 /// A request whose input shall be counted.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) async fn count(
     mut job: Box<CountJob>,
     node: Arc<Node>,
     provider: Addr<ProviderActor>,
-    store: Addr<StoreActor>,
+    store: StoreHandle,
 ) -> Result<InputCount, ApiError> {
     node.running.admit()?;
     let _place = Admitted(Arc::clone(&node));
@@ -109,7 +109,7 @@ async fn counted(
     job: Box<CountJob>,
     node: &Node,
     provider: &Addr<ProviderActor>,
-    store: &Addr<StoreActor>,
+    store: &StoreHandle,
 ) -> Result<InputCount, ApiError> {
     let request = job.request;
     let CreateResponseBody { input, previous_response_id, mut settings, .. } = request.body;

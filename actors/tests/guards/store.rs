@@ -1,9 +1,8 @@
-//! The store through its actor.
+//! The store through its handle.
 
 use std::sync::Arc;
 
-use actix::Actor as _;
-use or_actors::store::{Commit, LoadApproval, LoadResponse, MarkApproval, StoreActor};
+use or_actors::store::StoreHandle;
 use or_protocol::{ResponseId, ResponseStatus};
 use or_store::{
     ApprovalId, ApprovalMark, ApprovalState, ChainError, Change, LogPart, SledOptions, SledStore, Store,
@@ -72,25 +71,24 @@ fn record() -> StoredResponse {
 
 #[actix::test]
 async fn a_panic_in_the_store_answers_that_request_only() {
-    let actor = StoreActor::new(Arc::new(Broken)).start();
+    let store = StoreHandle::new(Arc::new(Broken));
     for _ in 0..2 {
         let id = ResponseId::new();
-        let got = actor.send(Commit(Change::record(id.clone(), record()))).await.unwrap();
-        assert!(matches!(got, Err(StoreError::Panicked)));
-        let got = actor.send(LoadResponse { id, owner: "alice".into() }).await.unwrap();
-        assert!(matches!(got, Err(StoreError::Panicked)));
+        let got = store.commit(Change::record(id.clone(), record())).await;
+        assert!(matches!(got, Err(StoreError::Panicked)), "{got:?}");
+        let got = store.load(id.clone(), "alice".into()).await;
+        assert!(matches!(got, Err(StoreError::Panicked)), "{got:?}");
+        assert!(store.delete(id, "alice".into()).await.is_ok());
     }
-    assert!(actor.connected());
 }
 
 #[actix::test]
-async fn the_stores_actor_reads_and_marks_approvals() {
+async fn approvals_are_read_and_marked() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SledStore::open(SledOptions::new(folder.path())).unwrap();
-    let actor = StoreActor::new(store).start();
+    let store = StoreHandle::new(SledStore::open(SledOptions::new(folder.path())).unwrap());
     let id = ApprovalId { response: ResponseId::new(), index: 0 };
     let mark = ApprovalMark { state: ApprovalState::Started, by: ResponseId::new() };
-    assert_eq!(actor.send(LoadApproval(id.clone())).await.unwrap().unwrap(), None);
-    actor.send(MarkApproval { id: id.clone(), mark: mark.clone() }).await.unwrap().unwrap();
-    assert_eq!(actor.send(LoadApproval(id)).await.unwrap().unwrap(), Some(mark));
+    assert_eq!(store.approval(id.clone()).await.unwrap(), None);
+    store.mark_approval(id.clone(), mark.clone()).await.unwrap();
+    assert_eq!(store.approval(id).await.unwrap(), Some(mark));
 }

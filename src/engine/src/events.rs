@@ -1,6 +1,6 @@
 //! Numbers events and writes their frames.
 
-use or_protocol::{EventBody, StreamEvent, write_frame};
+use or_protocol::{DONE, EventBody, StreamEvent, write_frame};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -77,7 +77,7 @@ impl EventWriter {
     pub(crate) fn finish(&mut self, name: &str, response: &RawValue) {
         self.response(name, response);
         if self.streaming {
-            self.frames.extend_from_slice(b"data: [DONE]\n\n");
+            self.frames.extend_from_slice(DONE.as_bytes());
         }
     }
 }

@@ -10,6 +10,7 @@ use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpRequest, HttpServer, Route, web};
 use actix_web_lab::middleware::CatchPanic;
 use or_actors::LoopSupervisor;
+use or_actors::store::StoreHandle;
 
 use crate::auth;
 use crate::respond;
@@ -109,7 +110,8 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     let options = state.options.clone();
     let app_state = web::Data::from(state);
     let server = HttpServer::new(move || {
-        let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node)).start();
+        let store = StoreHandle::new(Arc::clone(&app_state.node.store));
+        let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store).start();
         let origins = &app_state.options.cors_allowed_origins;
         App::new()
             .app_data(app_state.clone())

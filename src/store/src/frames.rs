@@ -5,9 +5,8 @@
 
 use bytes::Bytes;
 use memchr::memmem;
+use or_protocol::DONE;
 
-/// The last bytes of a log that is complete.
-const DONE: &[u8] = b"data: [DONE]\n\n";
 /// What ends a frame.
 const END: &[u8] = b"\n\n";
 
@@ -29,7 +28,7 @@ impl Frames {
 
     /// Whether nothing comes behind them.
     pub fn is_end(&self) -> bool {
-        self.bytes.ends_with(DONE)
+        self.bytes.ends_with(DONE.as_bytes())
     }
 
     /// The frames from number `from` on, which must not be before the first one.

@@ -1,11 +1,10 @@
 //! Answers to requests for approval: which calls they allow, and that each is used once.
 
-use actix::Addr;
 use or_engine::{ApprovalAnswer, ApprovedCall, Mcp};
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::node::Node;
-use crate::store::{LoadApproval, MarkApproval, StoreActor};
+use crate::store::StoreHandle;
 use or_store::{ApprovalId, ApprovalMark, ApprovalState, StoreError};
 
 /// The calls that these answers allow.
@@ -15,7 +14,7 @@ use or_store::{ApprovalId, ApprovalMark, ApprovalState, StoreError};
 /// if the store does not say.
 pub(crate) async fn approved(
     node: &Node,
-    store: &Addr<StoreActor>,
+    store: &StoreHandle,
     response: &ResponseId,
     mcp: &Mcp,
     answers: Vec<ApprovalAnswer>,
@@ -52,7 +51,7 @@ pub(crate) async fn approved(
             let text = format!("The tool '{}' is not offered or not allowed any more.", request.name);
             return refuse("approval_mismatch", text);
         }
-        let mark = store.send(LoadApproval(place)).await.unwrap_or(Err(StoreError::Unavailable));
+        let mark = store.approval(place).await;
         let unknown = match mark.map_err(|error| failed(&error))? {
             None => false,
             // Of this response before a restart; its progress says more.
@@ -79,19 +78,17 @@ fn used(id: &str, param: &str, by: &ResponseId) -> ApiError {
 /// A no is for good, too, and may be said again. The response that used the approval, if a yes came first: the model
 /// must not be told that the call was not made.
 async fn deny(
-    store: &Addr<StoreActor>,
+    store: &StoreHandle,
     response: &ResponseId,
     id: ApprovalId,
 ) -> Result<Option<ResponseId>, ApiError> {
     let mark = ApprovalMark { state: ApprovalState::Denied, by: response.clone() };
-    let marked = store.send(MarkApproval { id: id.clone(), mark }).await;
-    match marked.unwrap_or(Err(StoreError::Unavailable)) {
+    match store.mark_approval(id.clone(), mark).await {
         Ok(()) | Err(StoreError::ApprovalExpired) => return Ok(None),
         Err(StoreError::ApprovalUsed(_)) => {}
         Err(error) => return Err(failed(&error)),
     }
-    let mark = store.send(LoadApproval(id)).await.unwrap_or(Err(StoreError::Unavailable));
-    let earlier = mark.map_err(|error| failed(&error))?;
+    let earlier = store.approval(id).await.map_err(|error| failed(&error))?;
     Ok(earlier.filter(|mark| mark.state != ApprovalState::Denied).map(|mark| mark.by))
 }
 
@@ -106,14 +103,13 @@ fn failed(error: &StoreError) -> ApiError {
 /// # Errors
 /// What the model is told; the call must not be made.
 pub(crate) async fn take(
-    store: &Addr<StoreActor>,
+    store: &StoreHandle,
     response: &ResponseId,
     id: &str,
 ) -> Result<ApprovalId, &'static str> {
     let place = ApprovalId::parse(id).ok_or("Error: the approval is not valid, so the call was not made.")?;
     let mark = ApprovalMark { state: ApprovalState::Started, by: response.clone() };
-    let marked = store.send(MarkApproval { id: place.clone(), mark }).await;
-    match marked.unwrap_or(Err(StoreError::Unavailable)) {
+    match store.mark_approval(place.clone(), mark).await {
         Ok(()) => Ok(place),
         Err(StoreError::ApprovalUsed(_)) => {
             Err("Error: the approval was used before, so the call was not made again.")
@@ -129,10 +125,9 @@ pub(crate) async fn take(
 }
 
 /// The approved call was made.
-pub(crate) async fn done(store: &Addr<StoreActor>, response: &ResponseId, id: ApprovalId) {
+pub(crate) async fn done(store: &StoreHandle, response: &ResponseId, id: ApprovalId) {
     let mark = ApprovalMark { state: ApprovalState::Done, by: response.clone() };
-    let marked = store.send(MarkApproval { id, mark }).await.unwrap_or(Err(StoreError::Unavailable));
-    if let Err(error) = marked {
+    if let Err(error) = store.mark_approval(id, mark).await {
         // It is used in any case; only a later answer will be told less.
         tracing::warn!(response_id = %response, %error, "the end of an approved call could not be written");
     }

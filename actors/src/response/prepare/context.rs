@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use actix::Addr;
 use or_engine::{Context, HistoryTurn, build_context};
 use or_protocol::{ApiError, ErrorKind, Item, ItemId, ItemStatus, ResponseId};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::store::{LoadChain, LoadResponse, StoreActor};
+use crate::store::StoreHandle;
 use or_store::{ChainError, StoreError};
 
 fn storage_error(error: &StoreError) -> ApiError {
@@ -16,19 +15,14 @@ fn storage_error(error: &StoreError) -> ApiError {
 }
 
 /// Reads the chain behind `previous_response_id`, oldest first.
-async fn history(
-    store: &Addr<StoreActor>,
-    previous: &str,
-    owner: &str,
-) -> Result<Vec<HistoryTurn>, ApiError> {
+async fn history(store: &StoreHandle, previous: &str, owner: &str) -> Result<Vec<HistoryTurn>, ApiError> {
     let param = "previous_response_id";
     let missing = || {
         let text = format!("Previous response with id '{previous}' not found.");
         ApiError::invalid("previous_response_not_found", param, text)
     };
     let id = ResponseId::parse(previous).ok_or_else(missing)?;
-    let loaded = store.send(LoadChain { id, owner: owner.to_owned() }).await;
-    loaded.unwrap_or(Err(ChainError::Store(StoreError::Unavailable))).map_err(|error| match error {
+    store.history(id, owner.to_owned()).await.map_err(|error| match error {
         ChainError::NotFound(_) => missing(),
         ChainError::Unfinished(id) => {
             let text = format!("Previous response with id '{id}' is not finished yet.");
@@ -43,7 +37,7 @@ async fn history(
 }
 
 /// Replaces every `item_reference` by the stored item of the same owner (rules 3.8).
-async fn resolve(store: &Addr<StoreActor>, items: &mut [Item], owner: &str) -> Result<(), ApiError> {
+async fn resolve(store: &StoreHandle, items: &mut [Item], owner: &str) -> Result<(), ApiError> {
     for (index, item) in items.iter_mut().enumerate() {
         let Item::ItemReference(reference) = item else { continue };
         let wanted = reference.id.clone();
@@ -53,11 +47,8 @@ async fn resolve(store: &Addr<StoreActor>, items: &mut [Item], owner: &str) -> R
         };
         let id = ItemId::response_of(&wanted).ok_or_else(missing)?;
         let name = id.to_string();
-        let loaded = store.send(LoadResponse { id, owner: owner.to_owned() }).await;
-        let record = loaded
-            .unwrap_or(Err(StoreError::Unavailable))
-            .map_err(|e| storage_error(&e))?
-            .ok_or_else(missing)?;
+        let loaded = store.load(id, owner.to_owned()).await;
+        let record = loaded.map_err(|e| storage_error(&e))?.ok_or_else(missing)?;
         let turn = record.history_turn(&name).map_err(|e| storage_error(&e))?;
         let mut stored = turn.output.into_iter().chain(turn.input);
         *item = stored.find(|i| i.id() == Some(&wanted)).ok_or_else(missing)?;
@@ -88,7 +79,7 @@ fn settle(items: &mut [Item], response: &ResponseId) {
 
 /// The whole context of a response whose own input is settled.
 pub(crate) async fn context(
-    store: &Addr<StoreActor>,
+    store: &StoreHandle,
     previous: Option<&str>,
     owner: &str,
     input: Vec<Item>,
@@ -102,7 +93,7 @@ pub(crate) async fn context(
 
 /// The request's whole context, and its own input as it will be stored (JSON; `None` if it will not be).
 pub(crate) async fn load(
-    store: &Addr<StoreActor>,
+    store: &StoreHandle,
     response: &ResponseId,
     previous: Option<&str>,
     owner: &str,

@@ -63,7 +63,7 @@ impl Driver {
         let choice = settings.tool_choice.clone();
         let asked = Asked { provider: &provider, owner: &owner, choice: &choice, context, own };
         let mut plan = self.while_waiting(plan(&node.mcp, &mut settings.tools, &asked)).await?;
-        plan.mcp.key = node.store.approval_key();
+        plan.mcp.key = self.neighbours.store.approval_key();
         let answers = find_answers(&context.items, context.input_from..context.items.len(), |label| {
             !plan.mcp.is_of_provider(label)
         });

@@ -17,15 +17,15 @@ use crate::response::prepare::context as references;
 use crate::response::prepare::{Unready, no_servers};
 use crate::response::saved::ResumeData;
 use crate::response::sink::Sink;
-use crate::store::ReadLog;
+use crate::store::StoreHandle;
 use or_store::{Change, Frames, StoreError, StoredResponse};
 
 /// Input from this size on is translated off the arbiter, in bytes.
 const HEAVY: usize = 256 * 1024;
 
 /// The job of a response that was left unfinished; `None` if there is nothing to go on with.
-pub(crate) async fn job(node: &Arc<Node>, id: ResponseId, owner: String) -> Option<Box<Job>> {
-    let record = match node.store.load(id.clone(), owner.clone()).await {
+pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner: String) -> Option<Box<Job>> {
+    let record = match store.load(id.clone(), owner.clone()).await {
         Ok(record) => record.filter(|record| !record.is_over())?,
         Err(error) => {
             tracing::error!(response_id = %id, %error, "a response that was left unfinished does not read");
@@ -41,7 +41,7 @@ pub(crate) async fn job(node: &Arc<Node>, id: ResponseId, owner: String) -> Opti
         tracing::error!(response_id = %id, "a response that was left unfinished is damaged");
         if let Ok(record) = record.interrupted() {
             // If this does not succeed the next start tries again.
-            let _ = node.store.commit(Change::record(id, record)).await;
+            let _ = store.commit(Change::record(id, record)).await;
         }
         return None;
     };
@@ -127,8 +127,7 @@ impl Driver {
     async fn whole_log(&self) -> Result<Frames, StoreError> {
         let (mut bytes, mut next) = (BytesMut::new(), 0);
         while self.neighbours.log.is_some() {
-            let message = ReadLog { id: self.id().clone(), from: next };
-            let part = self.neighbours.store.send(message).await.unwrap_or(Err(StoreError::Unavailable))?;
+            let part = self.neighbours.store.read_log(self.id().clone(), next).await?;
             bytes.extend_from_slice(&part.bytes);
             if part.bytes.is_empty() || part.is_end() {
                 break;

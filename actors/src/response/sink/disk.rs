@@ -4,13 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
 use or_store::{Change, StoreError};
 use tokio::time::{sleep, timeout};
 
 use crate::node::Node;
 use crate::response::mailbox::Mailbox;
-use crate::store::{Commit, StoreActor};
+use crate::store::StoreHandle;
 
 /// A commit that takes longer counts as failed: an answer must not hang on a disk.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
@@ -21,7 +20,7 @@ const WRITE_AGAIN_MAX: Duration = Duration::from_secs(2);
 /// Writes what one response has to keep.
 #[derive(Clone)]
 pub(crate) struct Disk {
-    pub(crate) store: Addr<StoreActor>,
+    pub(crate) store: StoreHandle,
     pub(crate) mailbox: Rc<Mailbox>,
     pub(crate) node: Arc<Node>,
 }
@@ -29,9 +28,8 @@ pub(crate) struct Disk {
 impl Disk {
     /// Writes once.
     pub(crate) async fn write(&self, change: Change) -> Result<(), StoreError> {
-        let result = match timeout(COMMIT_PATIENCE, self.store.send(Commit(change))).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(StoreError::Unavailable),
+        let result = match timeout(COMMIT_PATIENCE, self.store.commit(change)).await {
+            Ok(result) => result,
             Err(_) => Err(StoreError::Io("the commit took too long".into())),
         };
         self.node.metrics.store_commit(result.is_ok());

@@ -3,8 +3,8 @@
 use or_adapters::custom_input;
 use or_protocol::{CustomToolCall, EventBody, FunctionCall, Item, ItemStatus};
 
-use crate::assembly::{Assembly, Ending, OpenItem, Slot};
 use crate::events::EventWriter;
+use crate::items::{Assembly, Ending, OpenItem, Slot};
 use crate::mcp::Callee;
 
 /// A call that begins.

@@ -7,7 +7,7 @@ use or_protocol::{ApiError, Item, ResponseId, Settings, Usage};
 use serde_json::value::RawValue;
 
 use super::{ResponseLoop, State};
-use crate::io::Record;
+use crate::contract::Record;
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 
 impl ResponseLoop {
@@ -73,7 +73,7 @@ impl ResponseLoop {
     pub fn has_acted(&self) -> bool {
         self.assembly.output.iter().any(|item| match item {
             Item::FunctionCallOutput(_) => true,
-            Item::Other(_) => crate::mcp::call_of(item).is_some(),
+            Item::Other(_) => crate::items::mcp::call_of(item).is_some(),
             Item::Message(_)
             | Item::FunctionCall(_)
             | Item::CustomToolCall(_)

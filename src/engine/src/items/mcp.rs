@@ -4,10 +4,10 @@ use or_adapters::Note;
 use or_protocol::{ContentPart, EventBody, Item, OtherItem, Output};
 use serde_json::{Map, Value, json};
 
-use super::{ApprovalRequest, ApprovedCall, Callee, McpServer, approval_id};
-use crate::assembly::{Assembly, Ending, Slot};
 use crate::events::EventWriter;
-use crate::rounds::{McpFault, ToolResult};
+use crate::items::{Assembly, Ending, Slot};
+use crate::mcp::{ApprovalRequest, ApprovedCall, Callee, McpServer, approval_id};
+use crate::tool_round::{McpFault, ToolResult};
 
 /// A call that needs approval. It is shown whole, because its id is signed over all of it.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) enum McpState {
 }
 
 /// Member of an item, if it is a text.
-pub(super) fn text<'a>(item: &'a OtherItem, key: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(item: &'a OtherItem, key: &str) -> Option<&'a str> {
     item.0.get(key).and_then(Value::as_str)
 }
 

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::decode::{bad_value, missing, refuse, wrong_type};
-use crate::item_decode::{MAX_NAME, MAX_TEXT, function_name};
-use crate::mcp_decode::mcp_tool;
+use crate::decode::item::function_name;
+use crate::decode::mcp::mcp_tool;
+use crate::decode::{MAX_NAME, MAX_TEXT, bad_value, missing, refuse, wrong_type};
 use crate::tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice};
 use crate::{ApiError, Fields, Path};
 

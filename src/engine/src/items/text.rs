@@ -2,9 +2,9 @@
 
 use or_protocol::{Annotation, ContentPart, EventBody, Item, LogProb, Message, Phase};
 
-use crate::assembly::Assembly;
 use crate::events::EventWriter;
-use crate::parts::{OpenPart, empty_message, empty_reasoning};
+use crate::items::Assembly;
+use crate::items::part::{OpenPart, empty_message, empty_reasoning};
 
 impl Assembly {
     pub(crate) fn start_message(&mut self, block: u32, phase: Option<Phase>, w: &mut EventWriter) {

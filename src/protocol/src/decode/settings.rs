@@ -2,14 +2,13 @@
 
 use serde_json::Value;
 
-use crate::decode::{bad_value, missing, refuse, word, wrong_type};
-use crate::item_decode::MAX_TEXT;
-use crate::mcp_decode::check_labels;
+use crate::decode::mcp::check_labels;
+use crate::decode::tool::{check_choice, decode_choice, decode_tool};
+use crate::decode::{MAX_TEXT, bad_value, missing, refuse, word, wrong_type};
 use crate::settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,
 };
-use crate::tool_decode::{check_choice, decode_choice, decode_tool};
 use crate::{ApiError, Fields, Path};
 
 const EFFORTS: &[(&str, Effort)] = &[
@@ -114,7 +113,7 @@ fn format(mut fields: Fields<'_>) -> Result<TextFormat, ApiError> {
         "text" => Ok(TextFormat::Text),
         "json_object" => Ok(TextFormat::JsonObject),
         "json_schema" => Ok(TextFormat::JsonSchema(Box::new(JsonSchemaFormat {
-            name: crate::item_decode::function_name(&mut fields, "name")?,
+            name: crate::decode::item::function_name(&mut fields, "name")?,
             description: fields.string("description", MAX_TEXT)?,
             schema: match fields.object("schema")? {
                 Some(schema) => schema,

@@ -2,18 +2,13 @@
 
 use serde_json::Value;
 
-use crate::decode::{bad_value, missing, refuse, word, wrong_type};
+use crate::decode::part::{decode_parts, string_part};
+use crate::decode::{MAX_NAME, MAX_TEXT, bad_value, check_length, missing, refuse, word, wrong_type};
 use crate::item::{
     Compaction, CustomToolCall, FunctionCall, FunctionCallOutput, Item, ItemReference, ItemStatus, Message,
     OtherItem, Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
 };
-use crate::part_decode::{decode_parts, string_part};
 use crate::{ApiError, Fields, Path};
-
-/// Longest string content and longest opaque blob, in characters (rules 2, 3).
-pub(crate) const MAX_TEXT: usize = 10_485_760;
-/// Longest call id and function name, in characters.
-pub(crate) const MAX_NAME: usize = 64;
 
 pub(crate) const ROLES: &[(&str, Role)] = &[
     ("user", Role::User),
@@ -112,7 +107,7 @@ fn message(fields: &mut Fields<'_>) -> Result<Message, ApiError> {
     let Some(role) = fields.word("role", ROLES)? else { return Err(missing(fields.at("role"))) };
     let content = match fields.take("content") {
         Some(Value::String(text)) => {
-            crate::decode::check_length(fields.at("content"), &text, 0, MAX_TEXT)?;
+            check_length(fields.at("content"), &text, 0, MAX_TEXT)?;
             vec![string_part(role, text)]
         }
         Some(Value::Array(list)) => decode_parts(list, fields.at("content"), role)?,
@@ -166,7 +161,7 @@ fn custom_call(fields: &mut Fields<'_>) -> Result<CustomToolCall, ApiError> {
 fn call_output(fields: &mut Fields<'_>) -> Result<FunctionCallOutput, ApiError> {
     let output = match fields.take("output") {
         Some(Value::String(text)) => {
-            crate::decode::check_length(fields.at("output"), &text, 0, MAX_TEXT)?;
+            check_length(fields.at("output"), &text, 0, MAX_TEXT)?;
             Output::Text(text)
         }
         // A tool's output is input for the model, whoever ran the tool.

@@ -1,10 +1,22 @@
 //! Decoding with a path: each refusal says where and in OpenAI's words (rules 11.4).
 
+pub(crate) mod item;
+pub(crate) mod mcp;
+pub(crate) mod part;
+pub(crate) mod settings;
+pub(crate) mod stored_item;
+pub(crate) mod tool;
+
 use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::ApiError;
+
+/// Longest string content and longest opaque blob, in characters (rules 2, 3).
+pub(crate) const MAX_TEXT: usize = 10_485_760;
+/// Longest call id and function name, in characters.
+pub(crate) const MAX_NAME: usize = 64;
 
 /// Where in the request we are. Lives on the stack; written out only for an error.
 #[derive(Clone, Copy, Debug)]

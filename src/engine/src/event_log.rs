@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{ApiError, ErrorKind, ResponseId, ResponseStatus};
+use or_protocol::{ApiError, DONE, ErrorKind, ResponseId, ResponseStatus};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::assembly::Assembly;
-use crate::hosted::is_foreign;
-use crate::replay::ItemEvent;
-
-const DONE: &str = "data: [DONE]\n\n";
+use crate::items::Assembly;
+use crate::items::replay::ItemEvent;
+use crate::items::whole::is_foreign;
 
 /// Why a response cannot go on from what was saved of it.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

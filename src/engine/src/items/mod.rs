@@ -3,11 +3,18 @@
 //! Items grow in place in `output`. The last ended item is announced as done only when the next one
 //! begins or the turn ends, because only then is it known whether the token budget cut it off.
 
+pub(crate) mod call;
+pub(crate) mod mcp;
+mod part;
+pub(crate) mod replay;
+mod text;
+pub(crate) mod whole;
+
 use or_protocol::{EventBody, Item, ItemId, ItemStatus, Part, ReasoningPart, ResponseId, SummaryPart};
 
 use crate::events::EventWriter;
-use crate::mcp::{HeldCall, is_running};
-use crate::parts::{self, OpenPart, set_status};
+use mcp::{HeldCall, is_running};
+use part::{OpenPart, set_status};
 
 /// What a client reads of a call that the response ended before.
 const NOT_RUN: &str = "The response ended before this call was run.";
@@ -234,7 +241,7 @@ impl Assembly {
         match (self.output.get_mut(output_index), wanted) {
             (Some(Item::Message(message)), OpenPart::Text | OpenPart::Refusal) => {
                 let content_index = message.content.len();
-                let (part, shown) = parts::new_content_part(wanted);
+                let (part, shown) = part::new_content_part(wanted);
                 message.content.push(part);
                 let item_id = message.id.as_deref().unwrap_or_default();
                 let body = EventBody::ContentPart { item_id, output_index, content_index, part: shown };
@@ -272,9 +279,9 @@ impl Assembly {
         let Some(part) = open.part.take() else { return };
         let (output_index, told) = (open.index, std::mem::take(&mut open.told));
         match (self.output.get(output_index), part) {
-            (Some(Item::Message(message)), _) => parts::close_content(message, output_index, told, w),
-            (Some(Item::Reasoning(item)), OpenPart::Trace) => parts::close_trace(item, output_index, told, w),
-            (Some(Item::Reasoning(item)), _) => parts::close_summary(item, output_index, told, w),
+            (Some(Item::Message(message)), _) => part::close_content(message, output_index, told, w),
+            (Some(Item::Reasoning(item)), OpenPart::Trace) => part::close_trace(item, output_index, told, w),
+            (Some(Item::Reasoning(item)), _) => part::close_summary(item, output_index, told, w),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::{call_id, output_id};
-use crate::mcp::{call_of, calls_server};
+use crate::items::mcp::{call_of, calls_server};
 
 /// Items of hosted tools that the client has to answer, though they are no function calls.
 const FOR_THE_CLIENT: &[&str] =

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::mcp::Mcp;
-use crate::rounds::{Repeats, ToolResult, ToolRound};
+use crate::tool_round::{Repeats, ToolResult, ToolRound};
 use crate::{LoopLimits, ReasoningEvents};
 
 /// What a response is made from.
@@ -80,7 +80,7 @@ pub enum Input {
     Committed(Result<(), ()>),
 }
 
-/// What the caller has to do, after sending the frames, in this order.
+/// What the caller has to do, after sending the frames.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
     /// Write [`ResponseLoop::record`](crate::ResponseLoop::record), whose status is queued, and the frames
@@ -113,13 +113,14 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// What came of one input: frames to send, then actions.
+/// What came of one input, or of several: frames to send, and then one thing to do.
 #[derive(Debug, Default)]
 pub struct Output {
     /// Whole SSE frames, empty for a unary answer.
     pub frames: Vec<u8>,
-    /// In order.
-    pub actions: Vec<Action>,
+    /// One input asks for one thing at most. Where several fill one output, the last that asked counts: what was
+    /// asked for before it has no effect any more.
+    pub next: Option<Action>,
 }
 
 /// What belongs on disk: of a response that is over, or of one whose next turn can begin.

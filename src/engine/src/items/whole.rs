@@ -3,9 +3,9 @@
 use or_protocol::{EventBody, FunctionCallOutput, Item, ItemStatus, Output};
 use serde_json::{Map, Value};
 
-use crate::assembly::{Assembly, Ending, Slot};
 use crate::events::EventWriter;
-use crate::parts::set_status;
+use crate::items::part::set_status;
+use crate::items::{Assembly, Ending, Slot};
 
 /// The names in the middle of our own events: `response.<name>.…`.
 const OURS: &[&str] = &[

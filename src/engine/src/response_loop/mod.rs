@@ -2,11 +2,11 @@
 
 mod call_ids;
 mod ending;
-mod looking;
-mod mcp;
+mod first_turn;
 mod resume;
-mod round;
+mod tool_rounds;
 mod turn_settings;
+mod view;
 
 use std::ops::Range;
 
@@ -19,14 +19,14 @@ use or_protocol::{
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::assembly::{Assembly, Ending};
-use crate::calls::NewCall;
+use crate::contract::{Action, Input, LoopSpec, Output, Progress};
+use crate::event_log::Told;
 use crate::events::EventWriter;
-use crate::io::{Action, Input, LoopSpec, Output, Progress};
-use crate::log::Told;
+use crate::items::call::NewCall;
+use crate::items::{Assembly, Ending};
 use crate::mcp::{Left, remember_call};
 use crate::snapshot::{Snapshot, resource, snapshot_json};
-use crate::tools::ToolRules;
+use crate::tool_rules::ToolRules;
 
 /// How often one response may be sampled again because the provider paused.
 const MAX_PAUSES: u32 = 10;
@@ -178,7 +178,7 @@ impl ResponseLoop {
         self.begin();
         if self.spec.background {
             self.state = State::Queued;
-            out.actions.push(Action::Begin);
+            out.next = Some(Action::Begin);
         } else {
             self.first_turn(now, out);
         }
@@ -316,7 +316,7 @@ impl ResponseLoop {
         self.turn = Turn { start: self.assembly.output.len(), ..Turn::default() };
         // Suppressed calls of a turn that is tried again.
         self.assembly.open.clear();
-        out.actions.push(Action::CallModel);
+        out.next = Some(Action::CallModel);
     }
 
     /// The next turn sees what this one made, sealed state included.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::decode::{bad_value, missing, refuse, wrong_type};
-use crate::item_decode::{MAX_NAME, MAX_TEXT};
+use crate::decode::{MAX_NAME, MAX_TEXT, bad_value, missing, refuse, wrong_type};
 use crate::mcp::{McpApproval, McpFilter, McpTool};
 use crate::{ApiError, Fields, Path};
 

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use crate::decode::{bad_value, missing, refuse, wrong_type};
+use crate::decode::{MAX_TEXT, bad_value, missing, refuse, wrong_type};
 use crate::item::{Annotation, ContentPart, Detail, InputAudio, LogProb, Role};
-use crate::item_decode::MAX_TEXT;
 use crate::{ApiError, Fields, Path};
 
 const MAX_IMAGE_URL: usize = 20_971_520;

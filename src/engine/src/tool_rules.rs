@@ -6,7 +6,7 @@ use or_adapters::{Note, ToolOrigin, flatten_tools};
 use or_protocol::{Item, OtherItem, Path, Tool, ToolChoice, decode_item};
 use serde_json::{Map, Value};
 
-use crate::calls::NewCall;
+use crate::items::call::NewCall;
 use crate::mcp::{Callee, Mcp};
 
 /// The request's tools, as far as an answer must be measured by them.

@@ -3,9 +3,10 @@
 use or_protocol::Item;
 
 use super::{ResponseLoop, State};
-use crate::io::Output;
-use crate::mcp::{McpServer, call_of};
-use crate::rounds::{CallState, RoundCall, ToolResult, ToolRound};
+use crate::contract::Output;
+use crate::items::mcp::call_of;
+use crate::mcp::McpServer;
+use crate::tool_round::{CallState, RoundCall, ToolResult, ToolRound};
 
 /// What the model is told of an approved call that was cut off: by a crash, or by a client that left.
 const UNKNOWN: &str = "This call was approved and begun before, and was cut off. \

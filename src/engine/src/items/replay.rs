@@ -1,12 +1,12 @@
-//! Puts items together from the events of their growth: what `growth` and `calls` emitted, read back.
+//! Puts items together from the events of their growth: what `text` and `call` emitted, read back.
 
 use or_protocol::{Annotation, ContentPart, Item, LogProb, ReasoningPart, StoredItem, SummaryPart};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::assembly::{Assembly, OpenItem, Slot};
-use crate::mcp::{McpState, call_of, state_of};
-use crate::parts::{OpenPart, new_content_part};
+use crate::items::mcp::{McpState, call_of, state_of};
+use crate::items::part::{OpenPart, new_content_part};
+use crate::items::{Assembly, OpenItem, Slot};
 
 /// The members that item events have beside type and number.
 #[derive(Deserialize)]

@@ -5,10 +5,11 @@ use or_protocol::{Item, ItemStatus, Output as ToolOutput};
 use serde_json::Value;
 
 use super::{ResponseLoop, State, Turn};
-use crate::assembly::{Ending, Slot};
-use crate::io::{Action, Output};
-use crate::mcp::{McpState, call_of, calls_server, set_result};
-use crate::rounds::{CallState, McpCall, ToolCall, ToolResult, ToolRound, count_repeats, fingerprint};
+use crate::contract::{Action, Output};
+use crate::items::mcp::{McpState, call_of, calls_server};
+use crate::items::{Ending, Slot};
+use crate::mcp::set_result;
+use crate::tool_round::{CallState, McpCall, ToolCall, ToolResult, ToolRound, count_repeats, fingerprint};
 
 /// What a client reads, and the model of a later response, where a run broke off with the response.
 const BROKEN_OFF: &str = "The run of this tool was broken off. Whether it had an effect is not known.";
@@ -122,7 +123,7 @@ impl ResponseLoop {
         while let Some(call) = round.untold().and_then(|at| round.calls.get_mut(at)) {
             let CallState::Done(result) = &call.state else {
                 if run {
-                    out.actions.push(Action::RunTools);
+                    out.next = Some(Action::RunTools);
                 }
                 self.settle();
                 return;

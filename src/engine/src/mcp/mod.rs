@@ -6,7 +6,6 @@
 mod approval;
 mod choice;
 mod history;
-mod items;
 mod names;
 
 use std::collections::HashMap;
@@ -21,7 +20,6 @@ pub use names::function_names;
 
 pub(crate) use approval::approval_id;
 pub(crate) use history::{Left, remember_call, set_result};
-pub(crate) use items::{HeldCall, McpState, call_of, calls_server, cut_note, is_running, state_of};
 
 /// The MCP side of one response.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +98,7 @@ impl McpFunction {
     }
 
     /// As the client is shown it. What the server does not say is left out: there are clients that refuse null.
-    fn listing(&self) -> Value {
+    pub(crate) fn listing(&self) -> Value {
         let mut listing = Map::new();
         if let Some(annotations) = &self.annotations {
             listing.insert("annotations".into(), annotations.clone().into());
