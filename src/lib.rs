@@ -3,6 +3,7 @@
 
 pub mod config;
 mod server;
+mod start_error;
 mod wiring;
 
 pub use or_adapters as adapters;
@@ -10,4 +11,5 @@ pub use or_protocol as protocol;
 pub use or_store as store;
 pub use or_telemetry::{init_log, metrics};
 pub use or_tools as tools;
-pub use server::{Running, ServerBuilder, StartError};
+pub use server::{Running, ServerBuilder};
+pub use start_error::StartError;

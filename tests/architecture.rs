@@ -139,9 +139,8 @@ fn only_adapters_know_providers() {
         ["openai", "OpenAi", "OPENAI", "anthropic", "Anthropic", "gemini", "Gemini", "ollama", "Ollama"];
     let allowed = [
         // A header's name, which clients of the API know.
-        ("src/http/src/create.rs", "\"openai-processing-ms\""),
         ("src/http/src/server.rs", "\"openai-processing-ms\""),
-        ("src/http/src/envelope.rs", "\"openai-processing-ms\""),
+        ("src/http/src/respond.rs", "\"openai-processing-ms\""),
         // Names of events, by whose API has them.
         ("src/engine/src/events.rs", "OpenAi"),
     ];

@@ -17,10 +17,11 @@ pub mod tools;
 pub use limits::{Limits, ToolLimits};
 pub use node::Node;
 pub use provider::{
-    Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Sample, SampleError, Sampled, Transport,
+    Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Route, Sample, SampleError, Sampled, Target,
+    Transport,
 };
 pub use response::{BackgroundJob, Job, LoopEnded, Reply, ResumeData, Routed, read_along};
-pub use running::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked, Running};
+pub use running::{AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Running};
 pub use supervisor::{
     CountInput, CountJob, CountMethod, DiscoverModels, Discovery, Found, GoOn, InputCount, LoopSupervisor,
     StartResponse,

@@ -9,10 +9,12 @@ mod messages;
 mod permit;
 mod queries;
 mod redact;
+mod route;
 mod sample;
 mod spec;
 
 pub(crate) use actor::ProviderActor;
 pub use error::SampleError;
 pub use messages::{Batch, CountTokens, ListModels, Sample, Sampled};
+pub use route::{Route, Target};
 pub use spec::{ProviderKey, ProviderSpec, Transport};

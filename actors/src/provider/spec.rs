@@ -28,6 +28,8 @@ pub struct ProviderSpec {
     pub base_url: String,
     /// The server's key for it.
     pub key: Option<Arc<str>>,
+    /// Whether the server has no key for it: only for clients that bring their own.
+    pub client_keys_only: bool,
     /// Static headers.
     pub headers: Vec<(String, String)>,
     /// To make a connection.

@@ -10,7 +10,7 @@ use or_engine::{Input, Output};
 use or_protocol::{ApiError, ErrorKind};
 use tokio::time::{Instant, sleep_until};
 
-use crate::provider::{ProviderKey, SampleError};
+use crate::provider::SampleError;
 use crate::response::attend::interrupted;
 use crate::response::driver::{Driver, Step, unix_now};
 use crate::response::job::Reply;
@@ -112,7 +112,7 @@ impl Driver {
     /// sampling would contradict.
     pub(crate) fn can_park(&self) -> bool {
         let shown = self.request.stream && self.engine.as_ref().is_some_and(|e| e.turn_has_output());
-        self.request.background && matches!(self.request.key, ProviderKey::Server) && !shown
+        self.request.background && !self.request.route.uses_client_key() && !shown
     }
 
     /// How long to wait before the failed call is made again; `None`: it is not. Only while nothing came of it.
@@ -160,7 +160,7 @@ impl Driver {
         if !matches!(error, SampleError::Busy(_)) {
             self.retries += 1;
         }
-        let provider = &self.request.provider.name;
+        let provider = &self.request.provider;
         self.neighbours.node.metrics.retried(provider);
         tracing::warn!(
             response_id = %self.id(), provider, reason = error.reason(), %error,

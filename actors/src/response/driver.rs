@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::mcp::Runners;
 use crate::node::Node;
-use crate::provider::{ProviderActor, ProviderKey, ProviderSpec, SampleError};
+use crate::provider::{ProviderActor, Route, SampleError};
 use crate::response::job::{BackgroundJob, Job};
 use crate::response::log_line::LogLine;
 use crate::response::mailbox::Mailbox;
@@ -35,7 +35,8 @@ const BEGUN_AFTER: Duration = Duration::from_millis(20);
 /// A loop's neighbours.
 pub(crate) struct Neighbours {
     pub(crate) node: Arc<Node>,
-    pub(crate) provider: Addr<ProviderActor>,
+    /// Of the one that is asked first; `None` if it is not there any more.
+    pub(crate) provider: Option<Addr<ProviderActor>>,
     pub(crate) store: StoreHandle,
     pub(crate) tools: Addr<ToolActor>,
     pub(crate) mailbox: Rc<Mailbox>,
@@ -46,9 +47,9 @@ pub(crate) struct Neighbours {
 /// What a request says that does not change while it is served.
 pub(crate) struct Request {
     pub(crate) id: ResponseId,
-    pub(crate) upstream_model: String,
-    pub(crate) provider: Arc<ProviderSpec>,
-    pub(crate) key: ProviderKey,
+    pub(crate) route: Route,
+    /// Its name, for logs, metrics and the record.
+    pub(crate) provider: String,
     pub(crate) owner: String,
     pub(crate) strict: bool,
     /// Whether the client wants a stream.
@@ -121,11 +122,11 @@ pub(crate) fn unix_now() -> i64 {
 
 impl Driver {
     pub(crate) fn new(mut job: Box<Job>, neighbours: Neighbours) -> Self {
+        let log_line = LogLine::new(&job);
         let request = Request {
             id: job.id.clone(),
-            upstream_model: std::mem::take(&mut job.request.upstream_model),
-            provider: Arc::clone(&job.request.provider),
-            key: job.request.key.clone(),
+            provider: job.provider().to_owned(),
+            route: std::mem::take(&mut job.request.route),
             owner: std::mem::take(&mut job.request.owner),
             strict: job.request.strict,
             stream: job.request.body.stream,
@@ -135,7 +136,6 @@ impl Driver {
         };
         let (reply, _) = oneshot::channel();
         let sink = Sink::new(std::mem::replace(&mut job.reply, reply));
-        let log_line = LogLine::new(&job);
         let deadline = Instant::now() + neighbours.node.limits.max_response;
         Self {
             request,
@@ -309,9 +309,8 @@ impl Driver {
     }
 
     pub(crate) async fn fail(&mut self, error: &SampleError) -> Step {
-        let client_key = matches!(self.request.key, ProviderKey::Client(_));
-        let api = error.to_api(client_key);
-        let provider = &self.request.provider.name;
+        let api = error.to_api(self.request.route.uses_client_key());
+        let provider = &self.request.provider;
         self.neighbours.node.metrics.upstream_error(provider, error.reason());
         if matches!(error, SampleError::Panicked) {
             self.neighbours.node.metrics.panicked();
@@ -319,7 +318,7 @@ impl Driver {
         if let Some(next) = Box::pin(self.retry(error)).await {
             return next;
         }
-        let provider = &self.request.provider.name;
+        let provider = &self.request.provider;
         tracing::warn!(response_id = %self.request.id, provider, reason = error.reason(), %error, "provider call failed");
         self.fail_with(api).await
     }

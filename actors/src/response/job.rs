@@ -1,6 +1,5 @@
 //! One request on its way from the HTTP layer to a loop, and the answer's way back.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,7 +8,7 @@ use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::provider::{ProviderKey, ProviderSpec};
+use crate::provider::Route;
 use crate::response::saved::ResumeData;
 use or_store::StoredResponse;
 
@@ -22,12 +21,8 @@ pub struct Routed {
     pub body: CreateResponseBody,
     /// Model name as the client wrote it.
     pub model: String,
-    /// Name the provider knows.
-    pub upstream_model: String,
     /// Who serves it.
-    pub provider: Arc<ProviderSpec>,
-    /// Whose key.
-    pub key: ProviderKey,
+    pub route: Route,
     /// Name of the client key that made the request; owner of the record, and of the history it may continue.
     pub owner: String,
     /// Whether a dropped field is an error (design D13).
@@ -49,6 +44,17 @@ pub struct Job {
     pub reply: oneshot::Sender<Reply>,
     /// Of a background response.
     pub background: Option<BackgroundJob>,
+}
+
+impl Job {
+    /// Name of the provider, for logs, metrics and the record. One that is not there any more keeps its name.
+    pub(crate) fn provider(&self) -> &str {
+        match (self.request.route.first(), &self.background) {
+            (Some(target), _) => &target.provider.name,
+            (None, Some(BackgroundJob::Resumed { record, .. })) => &record.provider,
+            (None, Some(BackgroundJob::New(_)) | None) => "",
+        }
+    }
 }
 
 /// What is special about a background response.

@@ -28,7 +28,7 @@ impl LogLine {
             response_id: job.id.to_string(),
             request_id: job.request.request_id.clone(),
             model: job.request.model.clone(),
-            provider: job.request.provider.name.clone(),
+            provider: job.provider().to_owned(),
             stream: job.request.body.stream,
             received: job.request.received,
             first_token: None,

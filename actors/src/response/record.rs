@@ -48,7 +48,7 @@ impl Driver {
             owner: self.request.owner.clone(),
             created_at: record.created_at,
             status: record.status,
-            provider: self.request.provider.name.clone(),
+            provider: self.request.provider.clone(),
             previous_response_id: self.request.previous.clone(),
             input: input?,
             response: record.response_json.into_owned(),

@@ -5,7 +5,6 @@ use or_protocol::Tool;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::provider::ProviderKey;
 use crate::response::driver::Request;
 use crate::response::job::Job;
 
@@ -32,10 +31,10 @@ impl ResumeData {
         Self {
             body,
             model: job.request.model.clone(),
-            upstream_model: request.upstream_model.clone(),
+            upstream_model: request.route.first().map(|target| target.model.clone()).unwrap_or_default(),
             request_id: job.request.request_id.clone(),
             strict: request.strict,
-            client_key: matches!(request.key, ProviderKey::Client(_)) || has_secrets(job),
+            client_key: request.route.uses_client_key() || has_secrets(job),
             progress: Progress::default(),
         }
     }

@@ -12,7 +12,7 @@ use or_protocol::ApiError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until};
 
-use crate::provider::{Batch, ProviderKey, Sample, SampleError, Sampled};
+use crate::provider::{Batch, Sample, SampleError, Sampled};
 use crate::response::attend::{Interrupt, interrupted};
 use crate::response::driver::{Driver, Step, unix_now};
 use crate::response::prepare::strict;
@@ -30,10 +30,11 @@ pub(crate) type Translated = (UpstreamCall, Box<dyn ResponseTranslator>);
 impl Driver {
     /// Translates the turn, off the arbiter if it is large.
     pub(crate) async fn translate(&mut self) -> Result<Translated, ApiError> {
-        let adapter = Arc::clone(&self.request.provider.adapter);
+        let Some(target) = self.request.route.first() else { return Err(ApiError::interrupted()) };
+        let (adapter, model) = (Arc::clone(&target.provider.adapter), target.model.clone());
+        let client_key = target.uses_client_key();
         // What a background response has made so far is kept when it is cancelled, so it comes piece by piece.
         let stream = self.request.stream || self.request.background;
-        let model = self.request.upstream_model.clone();
         let work = move |engine: &ResponseLoop| {
             let settings = engine.turn_settings();
             let request =
@@ -57,7 +58,6 @@ impl Driver {
             (engine, result)
         };
         self.engine = Some(engine);
-        let client_key = matches!(self.request.key, ProviderKey::Client(_));
         let (mut call, translator) = result.map_err(|e| e.to_api(client_key))?;
         // What the request itself could not keep. Later turns have only what was made meanwhile beside it: that an answer
         // cannot go back as it came is no reason to refuse what was begun.
@@ -83,10 +83,13 @@ impl Driver {
             Ok(translated) => translated,
             Err(error) => return self.fail_with(error).await,
         };
+        let (Some(target), Some(provider)) = (self.request.route.first(), &self.neighbours.provider) else {
+            return self.fail_with(ApiError::interrupted()).await;
+        };
         // Held for the turn; dropping it closes the upstream connection.
         let (_here, gone) = oneshot::channel();
-        let key = self.request.key.clone();
-        let sampling = self.neighbours.provider.send(Sample { call, translator, key, gone });
+        let key = target.key.clone();
+        let sampling = provider.send(Sample { call, translator, key, gone });
         let sampled = match self.head(sampling).await {
             Ok(sampled) => sampled,
             Err(next) => return next,
@@ -225,7 +228,7 @@ impl Driver {
             engine.handle(Input::Model(event), now, &mut out);
         }
         if self.log_line.first_token() {
-            let (provider, after) = (&self.request.provider.name, self.log_line.age());
+            let (provider, after) = (&self.request.provider, self.log_line.age());
             self.neighbours.node.metrics.first_token(provider, after);
         }
         self.carry_out(out).await

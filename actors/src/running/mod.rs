@@ -1,5 +1,6 @@
 //! The responses in progress: how many there may be, and how each is reached.
 
+mod ending;
 mod messages;
 mod tail;
 
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix::Recipient;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
+pub use ending::Ending;
 pub use messages::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
 pub(crate) use tail::{EventLog, Read};
 
@@ -117,7 +119,7 @@ impl Running {
     }
 
     /// Ends a response of this owner that is in progress, and waits for that; `None` if it is not.
-    pub async fn end(&self, id: &ResponseId, owner: &str, background_only: bool) -> Option<EndAsked> {
+    async fn end(&self, id: &ResponseId, owner: &str, background_only: bool) -> Option<EndAsked> {
         let end = self.handles().get(id).map(|handle| handle.end.clone())?;
         let asked = end.send(AskEnd { owner: owner.to_owned(), background_only }).await;
         // Its mailbox is closed: it has just ended.

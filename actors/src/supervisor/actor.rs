@@ -1,6 +1,7 @@
 //! Admits requests, spawns their loops, and hears of every end.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ impl LoopSupervisor {
         let log = (job.background.is_some() && job.request.body.stream).then(|| Arc::new(EventLog::new()));
         let neighbours = Neighbours {
             node: Arc::clone(&self.node),
-            provider: self.provider(&job.request.provider),
+            provider: job.request.route.first().map(|target| self.provider(&target.provider)),
             store: self.store.clone(),
             tools: self.tools(),
             mailbox: Rc::default(),
@@ -133,7 +134,10 @@ impl Handler<CountInput> for LoopSupervisor {
     /// The work has its own panic guard: this actor is everybody's.
     fn handle(&mut self, message: CountInput, _: &mut Self::Context) -> Self::Result {
         let node = Arc::clone(&self.node);
-        let provider = self.provider(&message.job.request.provider);
+        let Some(target) = message.job.request.route.first() else {
+            return Box::pin(ready(Err(ApiError::internal())));
+        };
+        let provider = self.provider(&target.provider);
         let work = count(message.job, Arc::clone(&node), provider, self.store.clone());
         Box::pin(AssertUnwindSafe(work).catch_unwind().map(move |result| {
             result.unwrap_or_else(|_| {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::tokenizer;
 use crate::mcp::{Asked, plan};
 use crate::node::Node;
-use crate::provider::{CountTokens, ProviderActor, ProviderKey, ProviderSpec, SampleError};
+use crate::provider::{CountTokens, ProviderActor, ProviderSpec, SampleError};
 use crate::response::Routed;
 use crate::response::prepare::context as references;
 use crate::response::prepare::strict;
@@ -77,8 +77,9 @@ pub(crate) async fn count(
 ) -> Result<InputCount, ApiError> {
     node.running.admit()?;
     let _place = Admitted(Arc::clone(&node));
-    let Routed { provider: spec, model, request_id, received, .. } = &job.request;
-    let (name, model, id, received) = (spec.name.clone(), model.clone(), request_id.clone(), *received);
+    let Routed { route, model, request_id, received, .. } = &job.request;
+    let name = route.first().map(|target| target.provider.name.clone()).unwrap_or_default();
+    let (model, id, received) = (model.clone(), request_id.clone(), *received);
     let (_, never) = oneshot::channel();
     let gone = std::mem::replace(&mut job.gone, never);
     let work = timeout(node.limits.max_response, counted(job, &node, &provider, &store));
@@ -118,18 +119,17 @@ async fn counted(
     let previous = previous_response_id.as_deref();
     let (mut context, _) = references::load(store, &id, previous, &request.owner, input, false).await?;
     let choice = settings.tool_choice.clone();
-    let (provider_spec, owner) = (Arc::clone(&request.provider), request.owner.clone());
-    let asked =
-        Asked { provider: &provider_spec, owner: &owner, choice: &choice, context: &context, own: &[] };
+    let Some(target) = request.route.first().cloned() else { return Err(ApiError::internal()) };
+    let (spec, owner) = (Arc::clone(&target.provider), request.owner.clone());
+    let asked = Asked { provider: &spec, owner: &owner, choice: &choice, context: &context, own: &[] };
     let plan = plan(&node.mcp, &mut settings.tools, &asked).await?;
     context.items = plan.mcp.for_model(context.items);
     context.notes.extend(plan.notes);
     settings.tools = plan.mcp.model_tools(&settings.tools);
     settings.tool_choice = plan.mcp.choice(&choice);
-    let client_key = matches!(request.key, ProviderKey::Client(_));
-    let spec = Arc::clone(&request.provider);
+    let client_key = target.uses_client_key();
     let heavy = request.heavy;
-    let work = move || Translated::new(&spec, &request.upstream_model, &context, &settings, client_key);
+    let work = move || Translated::new(&spec, &target.model, &context, &settings, client_key);
     let translated =
         if heavy { spawn_blocking(work).await.map_err(|_| ApiError::internal())? } else { work() };
     let Translated { call, counter, notes } = translated?;
@@ -139,11 +139,11 @@ async fn counted(
     if let Some(call) = counter {
         // Held while we wait; dropping it closes the upstream connection.
         let (_here, gone) = oneshot::channel();
-        let asked = provider.send(CountTokens { call, key: request.key, gone }).await;
+        let asked = provider.send(CountTokens { call, key: target.key.clone(), gone }).await;
         match asked.unwrap_or(Err(SampleError::Panicked)) {
             Ok(Some(tokens)) => return Ok(InputCount { tokens, method: CountMethod::Provider, notes }),
             Ok(None) => {}
-            Err(error) => return Err(failed(&error, &request.provider.name, client_key, node)),
+            Err(error) => return Err(failed(&error, &target.provider.name, client_key, node)),
         }
     }
     let work = move || estimate_tokens(&call.body, &tokenizer::count);

@@ -11,6 +11,7 @@ use awc::http::{Method, StatusCode, Version};
 use awc::{Client, ClientRequest, ClientResponse, Connector};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::answer::{MAX_ERROR, SLACK, read};
@@ -47,7 +48,8 @@ impl fmt::Debug for HttpTool {
 }
 
 /// How an endpoint is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum HttpMethod {
     /// Arguments in the query.
     Get,

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use or_protocol::{ContentPart, Detail, ResponseId};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +52,8 @@ pub struct ToolSpec {
 }
 
 /// Which requests get a tool.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Offer {
     /// Those that name it in `tools`.
     Requested,

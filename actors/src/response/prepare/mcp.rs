@@ -56,7 +56,10 @@ impl Driver {
         if !uses_mcp(&node.mcp, &settings.tools, &context.items) {
             return Ok(Plan::default());
         }
-        let (provider, owner) = (Arc::clone(&self.request.provider), self.request.owner.clone());
+        let Some(target) = self.request.route.first() else {
+            return Err(Unready::Failed(ApiError::interrupted()));
+        };
+        let (provider, owner) = (Arc::clone(&target.provider), self.request.owner.clone());
         let choice = settings.tool_choice.clone();
         let asked = Asked { provider: &provider, owner: &owner, choice: &choice, context, own };
         let mut plan = self.while_waiting(plan(&node.mcp, &mut settings.tools, &asked)).await?;

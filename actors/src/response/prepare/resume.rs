@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::node::Node;
-use crate::provider::ProviderKey;
+use crate::provider::Route;
 use crate::response::driver::Driver;
 use crate::response::job::{BackgroundJob, Job, Routed};
 use crate::response::prepare::context as references;
@@ -45,13 +45,8 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
         }
         return None;
     };
-    let named = node.providers.get(&record.provider);
-    // Without its provider there is no call to make, but an end to tell.
-    let Some(provider) = named.or_else(|| node.providers.values().next()).map(Arc::clone) else {
-        tracing::error!(response_id = %id, "no provider is on, so a response stays unfinished");
-        return None;
-    };
-    let goes_on = named.is_some() && !data.client_key;
+    let provider = node.providers.get(&record.provider);
+    let goes_on = provider.is_some() && !data.client_key;
     node.metrics.resumed(goes_on);
     body.previous_response_id.clone_from(&record.previous_response_id);
     let (reply, _) = oneshot::channel();
@@ -62,9 +57,9 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             request_id: data.request_id.clone(),
             body,
             model: data.model.clone(),
-            upstream_model: data.upstream_model.clone(),
-            provider,
-            key: ProviderKey::Server,
+            route: provider
+                .map(|provider| Route::to(Arc::clone(provider), &data.upstream_model))
+                .unwrap_or_default(),
             owner,
             strict: data.strict,
             heavy,

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 use super::keys;
 use crate::StoreOpenError;
 
@@ -16,7 +18,8 @@ pub(super) const FOLDER: &str = "responses";
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What to do at start with a corrupt store.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnCorruption {
     /// Move the folder aside and start with an empty one.
     Quarantine,

@@ -5,8 +5,8 @@
 
 use toml::{Table, Value};
 
-use super::error::{ConfigError, Origin, nearest};
 use super::rule::Rule;
+use crate::config::error::{ConfigError, Origin, nearest};
 
 /// A path like `providers.<name>.kind`: `<…>` stands for any name, `[]` for each table of a list.
 const KEYS: &[(&str, Rule)] = &[
@@ -97,7 +97,7 @@ const KEYS: &[(&str, Rule)] = &[
 
 /// What stands at a path.
 #[derive(Debug, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Value(Rule),
     /// A table with these keys.
     Table(Vec<&'static str>),
@@ -109,14 +109,14 @@ pub(super) enum Node {
 
 /// A place in the configuration: as the list above has it, and as the user wrote it.
 #[derive(Clone, Default)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pattern: String,
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 impl Place {
     /// The place of `key` in here. `step` is how the list above writes it.
-    pub(super) fn key(&self, step: &str, key: &str) -> Self {
+    pub(crate) fn key(&self, step: &str, key: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
         Self { pattern: format!("{}{dot}{step}", self.pattern), path: format!("{}{dot}{key}", self.path) }
     }
@@ -126,7 +126,7 @@ impl Place {
     }
 
     /// What may stand here; an empty table if nothing may.
-    pub(super) fn node(&self) -> Node {
+    pub(crate) fn node(&self) -> Node {
         let mut keys = Vec::new();
         for (key, rule) in KEYS {
             let Some(rest) = key.strip_prefix(self.pattern.as_str()) else { continue };
@@ -151,7 +151,7 @@ impl Place {
     }
 
     /// The error for a key that does not exist here.
-    pub(super) fn unknown(&self, key: &str, origin: &Origin) -> ConfigError {
+    pub(crate) fn unknown(&self, key: &str, origin: &Origin) -> ConfigError {
         let known = match self.node() {
             Node::Table(keys) => keys,
             Node::Value(_) | Node::Named(_) | Node::List => Vec::new(),
@@ -170,12 +170,12 @@ impl Place {
 }
 
 /// Checks every key and value in a whole configuration.
-pub(super) fn check(table: &Table, origin: &Origin) -> Result<(), ConfigError> {
+pub(crate) fn check(table: &Table, origin: &Origin) -> Result<(), ConfigError> {
     check_table(table, &Place::default(), origin)
 }
 
 /// Checks a value and what is in it.
-pub(super) fn check_value(value: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
+pub(crate) fn check_value(value: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
     match (place.node(), value) {
         (Node::Value(rule), value) => rule.check(value).map_err(|problem| place.bad(origin, problem)),
         (Node::Table(_) | Node::Named(_), Value::Table(table)) => check_table(table, place, origin),
@@ -211,7 +211,7 @@ fn check_table(table: &Table, place: &Place, origin: &Origin) -> Result<(), Conf
 }
 
 /// What is wrong with a name of the user's choice.
-pub(super) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str> {
+pub(crate) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str> {
     match placeholder {
         "<name>" => Rule::name_problem(name),
         "<tool>" | "<label>" => Rule::tool_name_problem(name),
@@ -234,19 +234,19 @@ fn require_all(element: &Value, place: &Place, origin: &Origin) -> Result<(), Co
 }
 
 #[cfg(test)]
-pub(super) fn keys() -> impl Iterator<Item = &'static str> {
+pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
     KEYS.iter().map(|(key, _)| *key)
 }
 
 /// How each key's row in the reference begins: key, what is allowed, default if it is always the same.
 #[cfg(test)]
-pub(super) fn rows() -> Vec<String> {
-    let mut defaults = Table::try_from(super::Config::default()).unwrap();
-    let provider = Value::try_from(super::ProviderConfig::default()).unwrap();
+pub(crate) fn rows() -> Vec<String> {
+    let mut defaults = Table::try_from(crate::config::Config::default()).unwrap();
+    let provider = Value::try_from(crate::config::ProviderConfig::default()).unwrap();
     defaults["providers"].as_table_mut().unwrap().insert("<name>".into(), provider);
-    let tool = Value::try_from(super::ToolConfig::default()).unwrap();
+    let tool = Value::try_from(crate::config::ToolConfig::default()).unwrap();
     defaults["tools"].as_table_mut().unwrap().insert("<tool>".into(), tool);
-    let mcp = Value::try_from(super::McpConfig::default()).unwrap();
+    let mcp = Value::try_from(crate::config::McpConfig::default()).unwrap();
     defaults["mcp"].as_table_mut().unwrap().insert("<label>".into(), mcp);
     let default = |key: &str| {
         key.split('.').try_fold(&Value::Table(defaults.clone()), |at, step| at.get(step)).cloned()

@@ -1,16 +1,22 @@
 //! What every answer has in common: a request id, and errors in the spec's shape.
 
+use std::time::Instant;
+
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{
+    Error, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web,
+};
 use or_adapters::{Note, NoteKind};
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
-use crate::AppState;
+use crate::state::AppState;
 
+const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
+const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest translation header, in bytes: proxies refuse long ones.
 const MAX_NOTES: usize = 4096;
@@ -125,6 +131,16 @@ fn from_status(status: StatusCode) -> ApiError {
     ApiError::new(kind, status.canonical_reason().unwrap_or("The request could not be processed."))
 }
 
+/// An answer that succeeds, with what every one of a model call says of it.
+pub(crate) fn good(notes: &[Note], received: Instant) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    if let Some(notes) = notes_header(notes) {
+        response.insert_header((TRANSLATION, notes));
+    }
+    response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
+    response
+}
+
 /// An error as an HTTP answer.
 pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -152,7 +168,7 @@ pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> 
 }
 
 /// The translation header: `field;kind;"why"`, comma-separated; ASCII, cut at 4 KiB.
-pub(crate) fn notes_header(notes: &[Note]) -> Option<HeaderValue> {
+fn notes_header(notes: &[Note]) -> Option<HeaderValue> {
     if notes.is_empty() {
         return None;
     }

@@ -1,17 +1,15 @@
 //! `DELETE /v1/responses/{id}`.
 
-use actix_web::rt::time::sleep;
 use actix_web::{HttpRequest, HttpResponse, web};
-use or_actors::EndAsked;
+use or_actors::Ending;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 use serde_json::json;
 
-use crate::AppState;
 use crate::auth::owner;
-use crate::cancel::{BETWEEN_TRIES, TRIES, slow};
-use crate::create::request_id;
-use crate::envelope::error_response;
-use crate::retrieve::missing;
+use crate::request::request_id;
+use crate::respond::error_response;
+use crate::state::AppState;
+use crate::stored::{missing, slow};
 
 /// Removes a stored response of whoever asks; one that is in progress is cancelled first.
 pub(crate) async fn delete(
@@ -32,17 +30,10 @@ async fn remove(request: &HttpRequest, id: &str, state: &AppState) -> Result<(),
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     let owner = owner(request)?;
     // What is still being made ends first: its last record must not come behind the removal.
-    for _ in 0..TRIES {
-        if state.node.running.end(&key, &owner, false).await == Some(EndAsked::Slow) {
-            return Err(slow());
-        }
-        match state.node.store.load(key.clone(), owner.clone()).await {
-            Ok(Some(record)) if !record.is_over() && !state.node.running.stopping() => {
-                sleep(BETWEEN_TRIES).await
-            }
-            // Also what does not read can be removed.
-            Ok(_) | Err(_) => break,
-        }
+    match state.node.running.end_and_load(&*state.node.store, &key, &owner, false).await {
+        Ending::Slow => return Err(slow()),
+        // Also what does not read, or has no loop to end it, can be removed.
+        Ending::Over(_) | Ending::NotFound | Ending::Foreground | Ending::Left | Ending::Unreadable(_) => {}
     }
     let removed = state.node.store.delete(key, owner.clone()).await;
     state.node.metrics.store_deletion(removed.is_ok());

@@ -5,9 +5,9 @@ use std::fmt;
 
 use toml::{Table, Value};
 
-use super::error::{ConfigError, Origin};
 use super::rule::Rule;
 use super::schema::{self, Node, Place};
+use crate::config::error::{ConfigError, Origin};
 
 /// The variables of the process, as they were when this was made.
 #[derive(Clone, Default)]
@@ -42,7 +42,7 @@ impl fmt::Debug for Env {
 }
 
 /// Writes each `OR__…` variable over its key. Returns which variable set which path.
-pub(super) fn apply(env: &Env, table: &mut Table) -> Result<BTreeMap<String, String>, ConfigError> {
+pub(crate) fn apply(env: &Env, table: &mut Table) -> Result<BTreeMap<String, String>, ConfigError> {
     let mut set_by = BTreeMap::new();
     for (name, raw) in &env.0 {
         let Some(keys) = name.get(..4).filter(|prefix| prefix.eq_ignore_ascii_case("OR__")) else { continue };

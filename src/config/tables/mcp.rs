@@ -1,19 +1,17 @@
 //! `[mcp.<label>]`: MCP servers that requests may name by their label, or that every request gets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use or_protocol::MCP_HEADERS;
+use or_tools::Offer;
 use serde::{Deserialize, Serialize};
 
-use super::error::{ConfigError, Origin};
-use super::resolved::{header_values, variables};
-use super::{Env, HeaderValue, Secret, ToolOffer};
+use crate::config::header::HeaderValue;
 
 /// One MCP server, as configured. Its label is the key of the table.
 ///
-/// In a loaded [`super::Config`] it has a `url` or a `command`, never both.
+/// In a loaded [`crate::config::Config`] it has a `url` or a `command`, never both.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct McpConfig {
@@ -34,7 +32,7 @@ pub struct McpConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_approval: Option<RequireApproval>,
     /// `Always` only if no call needs approval.
-    pub offer: ToolOffer,
+    pub offer: Offer,
     pub connect_timeout_s: u64,
     /// Of one call.
     pub timeout_s: u64,
@@ -54,7 +52,7 @@ impl Default for McpConfig {
             description: String::new(),
             allowed_tools: Vec::new(),
             require_approval: None,
-            offer: ToolOffer::Requested,
+            offer: Offer::Requested,
             connect_timeout_s: 10,
             timeout_s: 60,
             max_output_bytes: 256 * 1024,
@@ -97,97 +95,12 @@ pub struct ApprovalLists {
     pub never: Vec<String>,
 }
 
-/// Who runs the MCP tools of the requests that go to a provider.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum McpRunner {
-    Server,
-    Provider,
-}
-
-/// One MCP server, and what the environment adds to it.
-#[derive(Clone, Debug)]
-pub struct ResolvedMcp {
-    pub config: McpConfig,
-    pub headers: Vec<(String, Secret)>,
-    /// What its program finds in its environment; empty if it has none.
-    pub environment: Vec<(String, Secret)>,
-}
-
-impl ResolvedMcp {
-    pub(super) fn new(label: &str, config: &McpConfig, env: &Env) -> Result<Self, ConfigError> {
-        let headers = header_values(&format!("mcp.{label}.headers"), &config.headers, env)?;
-        let passed = if config.command.is_empty() { &[] } else { config.env.as_slice() };
-        let environment = variables(env, &format!("mcp.{label}.env"), passed)?;
-        Ok(Self { config: config.clone(), headers, environment })
-    }
-}
-
-/// Checks what no key of an MCP server can tell alone. `nearest`: another one, whose label this may be a slip of.
-pub(super) fn check(
-    label: &str,
-    mcp: &McpConfig,
-    nearest: Option<&str>,
-    origin_of: impl Fn(&str) -> Origin,
-) -> Result<(), ConfigError> {
-    let bad = |key: &str, problem: &str| {
-        let key = format!("mcp.{label}.{key}");
-        Err(ConfigError::BadValue { origin: origin_of(&key), key, problem: problem.into() })
-    };
-    let default = McpConfig::default();
-    match (mcp.url.is_empty(), mcp.command.is_empty()) {
-        (true, true) => {
-            return Err(ConfigError::MissingKey {
-                origin: origin_of(&format!("mcp.{label}.url")),
-                key: format!("mcp.{label}.url` or `mcp.{label}.command"),
-                nearest: nearest.map(|near| format!("mcp.{near}")),
-            });
-        }
-        (false, false) => return bad("command", "and `url` are both given"),
-        (false, true) if mcp.env != default.env => return bad("env", "is for servers with a `command`"),
-        (false, true) if mcp.working_directory != default.working_directory => {
-            return bad("working_directory", "is for servers with a `command`");
-        }
-        (true, false) if !mcp.headers.is_empty() => return bad("headers", "is for servers with a `url`"),
-        (false, true) | (true, false) => {}
-    }
-    let mut taken = BTreeSet::new();
-    for name in mcp.headers.keys() {
-        let lower = name.to_ascii_lowercase();
-        if MCP_HEADERS.contains(&lower.as_str()) {
-            return bad(&format!("headers.{name}"), "is a header that the server sets itself");
-        }
-        if !taken.insert(lower) {
-            return bad(&format!("headers.{name}"), "is given twice, in other letters");
-        }
-    }
-    if let Some(RequireApproval::ByTool(lists)) = &mcp.require_approval {
-        if let Some(name) = lists.always.iter().find(|name| lists.never.contains(name)) {
-            return bad("require_approval", &format!("names the tool `{name}` in both lists"));
-        }
-        let allowed = |name: &&String| mcp.allowed_tools.is_empty() || mcp.allowed_tools.contains(name);
-        if let Some(name) = lists.always.iter().chain(&lists.never).find(|name| !allowed(name)) {
-            let problem = format!("names the tool `{name}`, which is not in `allowed_tools`");
-            return bad("require_approval", &problem);
-        }
-    }
-    let never = mcp.require_approval == Some(RequireApproval::All(ApprovalWord::Never));
-    if mcp.offer == ToolOffer::Always && !never {
-        return bad(
-            "offer",
-            "can be `always` only with `require_approval = \"never\"`: \
-             who does not name the server does not expect to be asked for an approval",
-        );
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Env, Secret};
 
     const HTTP: &str = "[mcp.docs]\nurl = 'https://x/mcp?a=b'\n";
     const COMMAND: &str = "[mcp.files]\ncommand = ['mcp-files', '/srv']\n";
@@ -310,7 +223,7 @@ mod tests {
     fn what_every_request_gets_needs_no_approval() {
         let always = format!("{HTTP}offer = 'always'\n");
         let never = Some(RequireApproval::All(ApprovalWord::Never));
-        let want = McpConfig { offer: ToolOffer::Always, require_approval: never, ..http() };
+        let want = McpConfig { offer: Offer::Always, require_approval: never, ..http() };
         check(&format!("{always}require_approval = 'never'"), "docs", want);
         for approval in ["", "require_approval = 'always'", "require_approval.never = ['a']"] {
             check_error(

@@ -9,10 +9,10 @@ use or_protocol::ApiError;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::create::{HEAVY, PROCESSING, TRANSLATION, parse, routed};
-use crate::envelope::{Counted, error_response, notes_header};
-use crate::server::Worker;
-use crate::{AppState, body};
+use crate::body;
+use crate::request::{Caller, HEAVY, parse, routed};
+use crate::respond::{Counted, error_response, good};
+use crate::state::{AppState, Worker};
 
 /// Says who counted: `provider` or `estimate`.
 const METHOD: HeaderName = HeaderName::from_static("openresponses-token-count");
@@ -46,7 +46,7 @@ async fn begin(
     let bytes = body::read(request, payload, &state.options).await?;
     let heavy = bytes.len() >= HEAVY;
     let body = parse(bytes).await?;
-    Ok(CountJob { request: routed(request, body, heavy, received, state)?, gone })
+    Ok(CountJob { request: routed(Caller::of(request, received)?, body, heavy, state)?, gone })
 }
 
 fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpResponse {
@@ -58,11 +58,7 @@ fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpRespo
             return response;
         }
     };
-    let mut response = HttpResponse::Ok();
+    let mut response = good(&count.notes, received);
     response.insert_header((METHOD, count.method.as_str()));
-    if let Some(notes) = notes_header(&count.notes) {
-        response.insert_header((TRANSLATION, notes));
-    }
-    response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
     response.json(json!({"object": "response.input_tokens", "input_tokens": count.tokens}))
 }

@@ -6,12 +6,13 @@ use actix_web::http::Uri;
 use actix_web::http::header::HeaderName;
 use toml::Value;
 
-use super::error::nearest;
-use super::{Pattern, parse_address};
+use crate::config::Pattern;
+use crate::config::address::parse_address;
+use crate::config::error::nearest;
 
 /// Type, range and form of one value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Rule {
+pub(crate) enum Rule {
     Bool,
     /// From, to, both included.
     Int(i64, i64),
@@ -43,7 +44,7 @@ impl Rule {
     /// Says what is wrong with a value, to follow the name of the key.
     ///
     /// Free text is not repeated: people paste keys into the wrong places.
-    pub(super) fn check(self, value: &Value) -> Result<(), String> {
+    pub(crate) fn check(self, value: &Value) -> Result<(), String> {
         match self {
             Self::Bool => typed(value, "true or false", Value::as_bool).map(drop),
             Self::Int(from, to) => match typed(value, "an integer", Value::as_integer)? {
@@ -95,20 +96,20 @@ impl Rule {
     }
 
     /// What is wrong with a name, of a provider, a kind or a client key.
-    pub(super) fn name_problem(name: &str) -> Option<&'static str> {
+    pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let fits = (1..=64).contains(&name.len()) && name.chars().all(good);
         (!fits).then_some("must have a name of 1 to 64 letters, digits, `-`, `_` or `.`")
     }
 
     /// What is wrong with the name of a tool, by the providers' own rule, or the label of an MCP server.
-    pub(super) fn tool_name_problem(name: &str) -> Option<&'static str> {
+    pub(crate) fn tool_name_problem(name: &str) -> Option<&'static str> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let fits = (1..=64).contains(&name.len()) && name.chars().all(good);
         (!fits).then_some("must have a name of 1 to 64 letters, digits, `_` or `-`")
     }
 
-    pub(super) fn header_name_problem(name: &str) -> Option<&'static str> {
+    pub(crate) fn header_name_problem(name: &str) -> Option<&'static str> {
         const OURS: [&str; 5] = ["host", "content-length", "content-type", "connection", "transfer-encoding"];
         match HeaderName::from_bytes(name.as_bytes()) {
             Err(_) => Some("is not a header name"),
@@ -118,13 +119,13 @@ impl Rule {
     }
 
     /// Whether the value is a list of strings, which a variable may give with commas.
-    pub(super) fn is_list(self) -> bool {
+    pub(crate) fn is_list(self) -> bool {
         use Rule::{Command, HostPorts, Models, Origins, ToolNames, Variables};
         matches!(self, Models | Origins | HostPorts | Variables | Command | ToolNames)
     }
 
     /// Whether the value is one string, which a variable may give without quotes.
-    pub(super) fn is_text(self) -> bool {
+    pub(crate) fn is_text(self) -> bool {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
             Self::OptionalVariable | Self::BaseUrl | Self::Url | Self::Pattern | Self::Header => true,

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use crate::AppState;
+use crate::state::AppState;
 
 /// The process answers.
 pub(crate) async fn health() -> HttpResponse {

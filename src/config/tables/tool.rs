@@ -1,21 +1,20 @@
-//! `[tools.<tool>]`: what the server runs itself, and `[tool_limits]`.
+//! `[tools.<tool>]`: what the server runs itself.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use or_tools::{HttpMethod, Offer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::error::{ConfigError, Origin};
-use super::resolved::{header_values, variables};
-use super::{Env, HeaderValue, Secret};
+use crate::config::header::HeaderValue;
 
 /// One tool, as configured. Its name is the key of the table.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ToolConfig {
-    /// Never `None` in a loaded [`super::Config`].
+    /// Never `None` in a loaded [`crate::config::Config`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<ToolKind>,
     /// For the model.
@@ -25,7 +24,7 @@ pub struct ToolConfig {
     pub parameters_file: PathBuf,
     /// Of the kind `http`.
     pub url: String,
-    pub method: ToolMethod,
+    pub method: HttpMethod,
     pub headers: BTreeMap<String, HeaderValue>,
     /// Of the kind `command`: the program and its arguments.
     pub command: Vec<String>,
@@ -38,7 +37,7 @@ pub struct ToolConfig {
     /// 0: no limit.
     pub max_concurrent: usize,
     pub idempotent: bool,
-    pub offer: ToolOffer,
+    pub offer: Offer,
 }
 
 impl Default for ToolConfig {
@@ -49,7 +48,7 @@ impl Default for ToolConfig {
             parameters: Parameters::Table(Map::new()),
             parameters_file: PathBuf::new(),
             url: String::new(),
-            method: ToolMethod::Post,
+            method: HttpMethod::Post,
             headers: BTreeMap::new(),
             command: Vec::new(),
             env: vec!["PATH".into()],
@@ -58,7 +57,7 @@ impl Default for ToolConfig {
             max_output_bytes: 256 * 1024,
             max_concurrent: 0,
             idempotent: false,
-            offer: ToolOffer::Requested,
+            offer: Offer::Requested,
         }
     }
 }
@@ -77,25 +76,6 @@ pub enum ToolKind {
     Command,
 }
 
-/// How an endpoint is asked.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum ToolMethod {
-    Get,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-/// Which requests get a tool.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ToolOffer {
-    Requested,
-    Always,
-}
-
 /// JSON Schema of a tool's arguments; an empty table: it takes none.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -105,104 +85,12 @@ pub enum Parameters {
     Text(String),
 }
 
-/// `[tool_limits]`: how long the loop of a response goes on; 0: no limit.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ToolLimits {
-    /// Turns whose calls are run; the model is then asked once more, without tools.
-    pub max_turns: u32,
-    /// Runs of tools.
-    pub max_tool_calls: u32,
-    /// Repetitions of a call that succeeded, in turns that follow each other.
-    pub max_repeats: u32,
-    /// Input and output of all turns.
-    pub max_total_tokens: u64,
-    /// Runs of tools at the same time.
-    pub max_concurrent_per_response: usize,
-}
-
-impl Default for ToolLimits {
-    fn default() -> Self {
-        Self {
-            max_turns: 25,
-            max_tool_calls: 100,
-            max_repeats: 3,
-            max_total_tokens: 0,
-            max_concurrent_per_response: 8,
-        }
-    }
-}
-
-/// One tool, and what the environment adds to it.
-#[derive(Clone, Debug)]
-pub struct ResolvedTool {
-    pub config: ToolConfig,
-    pub headers: Vec<(String, Secret)>,
-    /// What its program finds in its environment.
-    pub environment: Vec<(String, Secret)>,
-}
-
-impl ResolvedTool {
-    pub(super) fn new(name: &str, config: &ToolConfig, env: &Env) -> Result<Self, ConfigError> {
-        let headers = header_values(&format!("tools.{name}.headers"), &config.headers, env)?;
-        let passed = match config.kind {
-            Some(ToolKind::Command) => config.env.as_slice(),
-            Some(ToolKind::Http) | None => &[],
-        };
-        let environment = variables(env, &format!("tools.{name}.env"), passed)?;
-        Ok(Self { config: config.clone(), headers, environment })
-    }
-}
-
-/// Checks what no key of a tool can tell alone. `nearest`: another tool, whose name this one may be a slip of.
-pub(super) fn check(
-    name: &str,
-    tool: &ToolConfig,
-    nearest: Option<&str>,
-    origin_of: impl Fn(&str) -> Origin,
-) -> Result<(), ConfigError> {
-    let missing = |key: &str| {
-        let key = format!("tools.{name}.{key}");
-        Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest: None })
-    };
-    let bad = |key: &str, problem: &str| {
-        let key = format!("tools.{name}.{key}");
-        Err(ConfigError::BadValue { origin: origin_of(&key), key, problem: problem.into() })
-    };
-    let of_other = |key, other| bad(key, &format!("is for tools of the kind `{other}`"));
-    let Some(kind) = tool.kind else {
-        let key = format!("tools.{name}.kind");
-        let nearest = nearest.map(|near| format!("tools.{near}"));
-        return Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest });
-    };
-    if tool.description.is_empty() {
-        return missing("description");
-    }
-    if tool.parameters != Parameters::Table(Map::new()) && !tool.parameters_file.as_os_str().is_empty() {
-        return bad("parameters_file", "and `parameters` are both given");
-    }
-    let default = ToolConfig::default();
-    match kind {
-        ToolKind::Http if tool.url.is_empty() => missing("url"),
-        ToolKind::Http if !tool.command.is_empty() => of_other("command", "command"),
-        ToolKind::Http if tool.env != default.env => of_other("env", "command"),
-        ToolKind::Http if tool.working_directory != default.working_directory => {
-            of_other("working_directory", "command")
-        }
-        ToolKind::Command if tool.command.is_empty() => missing("command"),
-        ToolKind::Command if !tool.url.is_empty() => of_other("url", "http"),
-        ToolKind::Command if tool.method != default.method => of_other("method", "http"),
-        ToolKind::Command if !tool.headers.is_empty() => of_other("headers", "http"),
-        ToolKind::Http | ToolKind::Command => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Env, Secret};
 
     const HTTP: &str =
         "[tools.weather]\nkind = 'http'\ndescription = 'The weather.'\nurl = 'http://x/run?a=b'\n";
@@ -257,8 +145,8 @@ mod tests {
     #[test]
     fn the_configurations_of_the_examples_load() {
         for (text, name) in [
-            (include_str!("../../examples/http_tool.toml"), "get_weather"),
-            (include_str!("../../examples/command_tool.toml"), "count_words"),
+            (include_str!("../../../examples/http_tool.toml"), "get_weather"),
+            (include_str!("../../../examples/command_tool.toml"), "count_words"),
         ] {
             assert!(Config::from_toml(text).unwrap().tools.contains_key(name));
         }

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::McpRunner;
+use crate::config::header::HeaderValue;
 
 /// One provider, as configured. Its name is the key of the table.
 ///
-/// `kind` is never empty in a loaded [`super::Config`]; `base_url` is empty
+/// `kind` is never empty in a loaded [`crate::config::Config`]; `base_url` is empty
 /// only for kinds that need none.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -96,22 +96,12 @@ impl fmt::Display for ProviderKind {
     }
 }
 
-/// The value of an extra header: as written, or from a variable.
-#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum HeaderValue {
-    Text(String),
-    Env { env: String },
-}
-
-impl fmt::Debug for HeaderValue {
-    /// Hides a literal, which people do use for keys.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(_) => f.write_str("***"),
-            Self::Env { env } => write!(f, "{{ env = {env:?} }}"),
-        }
-    }
+/// Who runs the MCP tools of the requests that go to a provider.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum McpRunner {
+    Server,
+    Provider,
 }
 
 /// Name, kind, base URL, key variable.
@@ -125,7 +115,7 @@ const BUILT_IN: [BuiltIn; 5] = [
     ("demo", "demo", "", ""),
 ];
 
-pub(super) fn built_in_providers() -> BTreeMap<String, ProviderConfig> {
+pub(crate) fn built_in_providers() -> BTreeMap<String, ProviderConfig> {
     let provider = |(name, kind, base_url, api_key_env): BuiltIn| {
         let config = ProviderConfig {
             kind: ProviderKind::new(kind),
@@ -139,7 +129,7 @@ pub(super) fn built_in_providers() -> BTreeMap<String, ProviderConfig> {
 }
 
 /// Adds the built-in providers that a checked file does not name.
-pub(super) fn add_built_in(file: &mut Table) {
+pub(crate) fn add_built_in(file: &mut Table) {
     let providers = file.entry("providers").or_insert_with(|| Value::Table(Table::new()));
     let Value::Table(providers) = providers else { return };
     for (name, ..) in BUILT_IN {
@@ -152,7 +142,7 @@ pub(super) fn add_built_in(file: &mut Table) {
 /// A key variable is filled in only where the base URL is the one that the
 /// key belongs to: a table that sends a kind elsewhere must not send along a
 /// key that it does not name.
-pub(super) fn complete(file: &mut Table) {
+pub(crate) fn complete(file: &mut Table) {
     let Some(Value::Table(providers)) = file.get_mut("providers") else { return };
     for (name, provider) in providers.iter_mut() {
         let Some(table) = provider.as_table_mut() else { continue };
@@ -178,13 +168,13 @@ fn set_default(table: &mut Table, key: &str, value: &str) {
 }
 
 /// Whether the kind is one of ours that calls a host.
-pub(super) fn needs_base_url(kind: &ProviderKind) -> bool {
+pub(crate) fn needs_base_url(kind: &ProviderKind) -> bool {
     kind.as_str() == "openai-chat"
         || BUILT_IN.iter().any(|(_, known, base_url, _)| *known == kind.as_str() && !base_url.is_empty())
 }
 
 /// Whether MCP tools can be left to a provider of this kind. Of a kind that is not ours nobody knows here.
-pub(super) fn can_run_mcp(kind: &ProviderKind) -> bool {
+pub(crate) fn can_run_mcp(kind: &ProviderKind) -> bool {
     kind.as_str() == "openai-responses" || !or_adapters::KINDS.contains(&kind.as_str())
 }
 

@@ -1,17 +1,18 @@
-//! `GET /v1/responses/{id}`, and what every route of a stored response needs.
+//! `GET /v1/responses/{id}`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use or_actors::{Peeked, read_along};
-use or_protocol::{ApiError, ErrorKind, Include, ResponseId};
+use or_protocol::{ApiError, Include, ResponseId};
 use or_store::StoredResponse;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::auth::owner;
-use crate::cancel::slow;
-use crate::envelope::error_response;
-use crate::{AppState, sse};
+use crate::respond::error_response;
+use crate::sse;
+use crate::state::AppState;
+use crate::stored::{find, include, missing, slow, unreadable};
 
 /// A response as it is, or the stream of its events.
 pub(crate) async fn retrieve(
@@ -125,42 +126,6 @@ async fn follow(
     }
     let from = after.map_or(0, |after| after.saturating_add(1));
     Ok(read_along(&state.node, key, from))
-}
-
-/// The record behind an id in a path, if it is of whoever asks.
-pub(crate) async fn find(
-    request: &HttpRequest,
-    id: &str,
-    state: &AppState,
-) -> Result<StoredResponse, ApiError> {
-    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let loaded = state.node.store.load(key, owner(request)?).await.map_err(|error| {
-        tracing::error!(%error, "the history could not be read");
-        unreadable()
-    })?;
-    loaded.ok_or_else(|| missing(id))
-}
-
-/// The error for an id that leads to nothing, or to another owner's response.
-pub(crate) fn missing(id: &str) -> ApiError {
-    ApiError::new(ErrorKind::NotFound, format!("Response with id '{id}' not found."))
-}
-
-pub(crate) fn unreadable() -> ApiError {
-    ApiError::new(ErrorKind::Storage, "The stored history could not be read.").with_code("storage_error")
-}
-
-/// A word of the query's `include`.
-pub(crate) fn include(word: &str) -> Result<Include, ApiError> {
-    let found = Include::TABLE.iter().find(|(known, _)| *known == word);
-    found.map(|(_, include)| *include).ok_or_else(|| bad_include(word))
-}
-
-fn bad_include(word: &str) -> ApiError {
-    let words: Vec<_> = Include::TABLE.iter().map(|(word, _)| format!("'{word}'")).collect();
-    let word: String = word.chars().take(100).collect();
-    let text = format!("Invalid value: '{word}'. Supported values are: {}.", words.join(", "));
-    ApiError::invalid("invalid_value", "include", text)
 }
 
 /// The response with the reasoning state that its first answer did not show.

@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::error::{ConfigError, Origin, nearest};
-use super::{Config, Env, McpRunner, env, mcp, parse_address, provider, routes, schema, tool};
+use super::env::{self, Env};
+use super::{links, schema};
+use crate::config::address::parse_address;
+use crate::config::error::{ConfigError, Origin};
+use crate::config::tables::{Config, provider, route};
 
 /// Read if no file is named and this one is in the working directory.
 const DEFAULT_FILE: &str = "config.toml";
@@ -60,7 +63,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let table = Table::try_from(self).map_err(|source| ConfigError::Unserialisable { source })?;
         schema::check(&table, &Origin::Given)?;
-        check_links(self, |_| Origin::Given)
+        links::check(self, &|_| Origin::Given)
     }
 }
 
@@ -84,11 +87,11 @@ fn layer(text: &str, origin: &Origin, env: &Env) -> Result<Config, ConfigError> 
     provider::complete(&mut table);
 
     let mut config: Config = table.try_into().map_err(|source| ConfigError::Shape { source })?;
-    config.routes = routes::without_built_in(config.routes);
+    config.routes = route::without_built_in(config.routes);
     for provider in config.providers.values_mut() {
         provider.base_url.truncate(provider.base_url.trim_end_matches('/').len());
     }
-    check_links(&config, |key| origin_of(key, origin, &set_by, &in_file))?;
+    links::check(&config, &|key| origin_of(key, origin, &set_by, &in_file))?;
     Ok(config)
 }
 
@@ -120,54 +123,12 @@ fn origin_of(
     variable.map_or_else(|| file.clone(), |(_, variable)| Origin::Variable(variable.clone()))
 }
 
-/// Checks what no key can tell alone.
-fn check_links(config: &Config, origin_of: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
-    for (name, provider) in &config.providers {
-        if provider.kind.as_str().is_empty() {
-            let key = format!("providers.{name}.kind");
-            let others = config.providers.keys().filter(|other| *other != name).map(String::as_str);
-            let nearest = nearest(name, others).map(|near| format!("providers.{near}"));
-            return Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest });
-        }
-        if provider.base_url.is_empty() && provider::needs_base_url(&provider.kind) {
-            let key = format!("providers.{name}.base_url");
-            return Err(ConfigError::MissingKey { origin: origin_of(&key), key, nearest: None });
-        }
-        if provider.mcp == McpRunner::Provider && !provider::can_run_mcp(&provider.kind) {
-            let key = format!("providers.{name}.mcp");
-            let problem = format!("cannot be `provider` for the kind `{}`", provider.kind);
-            return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
-        }
-    }
-    for (name, tool) in &config.tools {
-        let others = config.tools.keys().filter(|other| *other != name).map(String::as_str);
-        tool::check(name, tool, nearest(name, others), &origin_of)?;
-    }
-    for (label, server) in &config.mcp {
-        let others = config.mcp.keys().filter(|other| *other != label).map(String::as_str);
-        mcp::check(label, server, nearest(label, others), &origin_of)?;
-    }
-    for (index, route) in config.routes.iter().enumerate() {
-        if !config.providers.contains_key(&route.provider) {
-            let key = format!("routes[{index}].provider");
-            return Err(ConfigError::UnknownProvider {
-                origin: origin_of(&key),
-                key,
-                nearest: nearest(&route.provider, config.providers.keys().map(String::as_str))
-                    .map(str::to_owned),
-                provider: route.provider.clone(),
-            });
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::{OnCorruption, ProviderKind};
+    use crate::config::{McpRunner, OnCorruption, ProviderKind};
 
     /// Loads a file with this text; `change` makes the defaults what is wanted.
     #[track_caller]

@@ -6,10 +6,10 @@ use or_protocol::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::AppState;
-use crate::create::HEAVY;
-use crate::envelope::error_response;
-use crate::retrieve::{find, include, unreadable};
+use crate::request::HEAVY;
+use crate::respond::error_response;
+use crate::state::AppState;
+use crate::stored::{find, include, unreadable};
 
 /// One page of the input that the response was made with: its own, without that of its predecessors.
 pub(crate) async fn list(
