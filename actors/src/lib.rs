@@ -21,7 +21,9 @@ pub use provider::{
     Transport,
 };
 pub use response::{BackgroundJob, Job, LoopEnded, Reply, ResumeData, Routed, read_along};
-pub use running::{AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Running};
+pub use running::{
+    AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, Running, RunningResponse,
+};
 pub use supervisor::{
     CountInput, CountJob, CountMethod, DiscoverModels, Discovery, Found, GoOn, InputCount, LoopSupervisor,
     StartResponse,

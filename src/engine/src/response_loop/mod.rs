@@ -9,6 +9,7 @@ mod turn_settings;
 mod view;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 pub use resume::Saved;
 
@@ -52,6 +53,8 @@ enum State {
 #[derive(Debug)]
 pub struct ResponseLoop {
     spec: LoopSpec,
+    /// Of the next sampling. Shared with whoever translates it elsewhere.
+    context: Arc<Vec<Item>>,
     state: State,
     writer: EventWriter,
     assembly: Assembly,
@@ -92,7 +95,7 @@ impl ResponseLoop {
     /// A loop that waits for [`Input::Start`].
     pub fn new(mut spec: LoopSpec) -> Self {
         let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
-        spec.context = spec.mcp.for_model(std::mem::take(&mut spec.context));
+        let context = Arc::new(spec.mcp.for_model(std::mem::take(&mut spec.context)));
         let mut assembly = Assembly::new(spec.id.clone(), show_sealed);
         assembly.approval_key = spec.mcp.key;
         Self {
@@ -111,6 +114,7 @@ impl ResponseLoop {
             error: None,
             completed_at: None,
             response_json: None,
+            context,
             spec,
         }
     }
@@ -327,13 +331,14 @@ impl ResponseLoop {
 
     /// Adds items of this response to the context.
     fn remember(&mut self, made: Range<usize>) {
+        let context = Arc::make_mut(&mut self.context);
         for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
             match remember_call(item, &self.spec.mcp) {
                 Left::AsItIs => {}
                 Left::Out => continue,
                 Left::Call(call, output) => {
-                    self.spec.context.push(Item::FunctionCall(*call));
-                    self.spec.context.extend(output.map(Item::FunctionCallOutput));
+                    context.push(Item::FunctionCall(*call));
+                    context.extend(output.map(Item::FunctionCallOutput));
                     continue;
                 }
             }
@@ -343,7 +348,7 @@ impl ResponseLoop {
             {
                 reasoning.encrypted_content = Some(sealed.clone());
             }
-            self.spec.context.push(item);
+            context.push(item);
         }
     }
 

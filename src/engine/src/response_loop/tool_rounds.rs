@@ -1,5 +1,7 @@
 //! Running the calls of a turn on the server, and what comes after.
 
+use std::sync::Arc;
+
 use or_adapters::Note;
 use or_protocol::{Item, ItemStatus, Output as ToolOutput};
 use serde_json::Value;
@@ -134,7 +136,7 @@ impl ResponseLoop {
             if self.assembly.output.get(index).and_then(call_of).is_some() {
                 self.assembly.mcp_result(index, &result, &mut self.writer);
                 if let Some(item) = self.assembly.output.get(index) {
-                    set_result(&mut self.spec.context, item);
+                    set_result(Arc::make_mut(&mut self.context), item);
                 }
             } else {
                 self.assembly.tool_output(index, result.output, Ending::Completed, &mut self.writer);

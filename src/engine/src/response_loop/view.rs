@@ -1,6 +1,7 @@
 //! What others see of a response while it is made.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use or_adapters::Note;
 use or_protocol::{ApiError, Item, ResponseId, Settings, Usage};
@@ -13,7 +14,12 @@ use crate::snapshot::{Snapshot, resource, snapshot_json};
 impl ResponseLoop {
     /// The context of the next sampling: what came in, then what this response made.
     pub fn context(&self) -> &[Item] {
-        &self.spec.context
+        &self.context
+    }
+
+    /// The same, for work on it that takes its time elsewhere.
+    pub fn shared_context(&self) -> Arc<Vec<Item>> {
+        Arc::clone(&self.context)
     }
 
     /// The request's settings, as they are echoed.
@@ -92,6 +98,11 @@ impl ResponseLoop {
     /// Whether the running turn made an item. Only a turn that made none can be tried again.
     pub fn turn_has_output(&self) -> bool {
         self.state != State::RunningTools && self.assembly.output.len() > self.turn.start
+    }
+
+    /// Whether calls are being run on the server.
+    pub fn is_running_tools(&self) -> bool {
+        self.state == State::RunningTools
     }
 
     /// What went wrong, if it did.
