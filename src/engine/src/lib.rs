@@ -24,4 +24,4 @@ pub use mcp::{
     function_names, listed_tools,
 };
 pub use response_loop::{ResponseLoop, Saved};
-pub use tool_round::{LoopLimits, McpCall, McpFault, ToolCall, ToolResult, ToolRound};
+pub use tool_round::{CalledServer, LoopLimits, McpFault, ToolCall, ToolResult, ToolRound};

@@ -10,10 +10,12 @@ pub(crate) mod replay;
 mod text;
 pub(crate) mod whole;
 
-use or_protocol::{EventBody, Item, ItemId, ItemStatus, Part, ReasoningPart, ResponseId, SummaryPart};
+use or_protocol::{
+    EventBody, Item, ItemId, ItemStatus, McpCallStatus, McpItem, Part, ReasoningPart, ResponseId, SummaryPart,
+};
 
 use crate::events::EventWriter;
-use mcp::{HeldCall, is_running};
+use crate::mcp::Callee;
 use part::{OpenPart, set_status};
 
 /// What a client reads of a call that the response ended before.
@@ -43,6 +45,14 @@ impl OpenItem {
     pub(crate) fn new(index: usize, emulated_custom: Option<String>) -> Self {
         Self { index, part: None, emulated_custom, told: false }
     }
+}
+
+/// A call that needs approval. It is shown whole, because its id is signed over all of it.
+#[derive(Debug)]
+pub(crate) struct HeldCall {
+    callee: Callee,
+    identity: String,
+    arguments: String,
 }
 
 /// How an item ends.
@@ -173,7 +183,9 @@ impl Assembly {
         match self.open.remove(at) {
             (_, Slot::Item(open)) => {
                 self.finish_call(&open, ending, w);
-                let runs = ending == Ending::Completed && self.output.get(open.index).is_some_and(is_running);
+                let runs = ending == Ending::Completed
+                    && matches!(self.output.get(open.index), Some(Item::Mcp(McpItem::Call(call)))
+                        if call.status == Some(McpCallStatus::InProgress));
                 if runs {
                     self.waiting.push(open.index);
                     return None;

@@ -1,15 +1,15 @@
 //! Running the calls of a turn on the server, and what comes after.
 
 use or_adapters::Note;
-use or_protocol::{Item, ItemStatus, Output as ToolOutput};
-use serde_json::Value;
+use or_protocol::{Item, ItemStatus, McpCallStatus, McpItem, Output as ToolOutput};
 
 use super::{ResponseLoop, State, Turn};
 use crate::contract::{Action, Output};
-use crate::items::mcp::{McpState, call_of, calls_server};
 use crate::items::{Ending, Slot};
 use crate::mcp::set_result;
-use crate::tool_round::{CallState, McpCall, ToolCall, ToolResult, ToolRound, count_repeats, fingerprint};
+use crate::tool_round::{
+    CallState, CalledServer, ToolCall, ToolResult, ToolRound, count_repeats, fingerprint,
+};
 
 /// What a client reads, and the model of a later response, where a run broke off with the response.
 const BROKEN_OFF: &str = "The run of this tool was broken off. Whether it had an effect is not known.";
@@ -36,19 +36,19 @@ impl ResponseLoop {
                     interrupted,
                     mcp: None,
                 }),
-                item => {
-                    let [label, name, arguments] = calls_server(call_of(item)?).map(str::to_owned);
-                    let approval = call_of(item)?.0.get("approval_request_id").and_then(Value::as_str);
-                    Some(ToolCall {
-                        index,
-                        call_id: item.id().unwrap_or_default().to_owned(),
-                        name,
-                        arguments,
-                        iteration,
-                        interrupted,
-                        mcp: Some(McpCall { label, approval: approval.map(str::to_owned) }),
-                    })
-                }
+                Item::Mcp(McpItem::Call(call)) => Some(ToolCall {
+                    index,
+                    call_id: call.id.clone().unwrap_or_default(),
+                    name: call.name.clone().unwrap_or_default(),
+                    arguments: call.arguments.clone().unwrap_or_default(),
+                    iteration,
+                    interrupted,
+                    mcp: Some(CalledServer {
+                        label: call.server_label.clone().unwrap_or_default(),
+                        approval: call.approval_request_id.clone(),
+                    }),
+                }),
+                _ => None,
             }
         };
         waiting.filter_map(call).collect()
@@ -131,10 +131,10 @@ impl ResponseLoop {
             let told = CallState::Told { failed: result.failed };
             let CallState::Done(result) = std::mem::replace(&mut call.state, told) else { return };
             let index = call.index;
-            if self.assembly.output.get(index).and_then(call_of).is_some() {
+            if matches!(self.assembly.output.get(index), Some(Item::Mcp(_))) {
                 self.assembly.mcp_result(index, &result, &mut self.writer);
-                if let Some(item) = self.assembly.output.get(index) {
-                    set_result(&mut self.spec.context, item);
+                if let Some(Item::Mcp(McpItem::Call(call))) = self.assembly.output.get(index) {
+                    set_result(&mut self.spec.context, call);
                 }
             } else {
                 self.assembly.tool_output(index, result.output, Ending::Completed, &mut self.writer);
@@ -244,13 +244,16 @@ impl ResponseLoop {
         for call in &mut round.calls {
             let told = matches!(call.state, CallState::Told { .. });
             let Some(item) = assembly.output.get(call.index) else { return false };
-            if call_of(item).is_some() {
+            if matches!(item, Item::Mcp(McpItem::Call(_))) {
                 match assembly.logged_mcp_call(call.index) {
-                    Some(McpState::Running) if !told => {
+                    Some(McpCallStatus::InProgress) if !told => {
                         waiting.push(call.index);
                         in_order = false;
                     }
-                    Some(McpState::Done { failed }) if in_order => call.state = CallState::Told { failed },
+                    Some(McpCallStatus::Completed) if in_order => {
+                        call.state = CallState::Told { failed: false };
+                    }
+                    Some(McpCallStatus::Failed) if in_order => call.state = CallState::Told { failed: true },
                     Some(_) | None => return false,
                 }
                 continue;
