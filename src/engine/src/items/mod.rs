@@ -178,6 +178,9 @@ impl Assembly {
     }
 
     /// Ends what a slot holds; the place of its item, if that ends with it.
+    ///
+    /// From the inside out, as clients count on it: the part, then the whole payload of a call, and the item itself
+    /// only by the caller, who knows whether it is the last one. A call that waits for its result is not ended.
     fn close(&mut self, at: usize, ending: Ending, w: &mut EventWriter) -> Option<usize> {
         self.close_part(at, w);
         match self.open.remove(at) {
@@ -212,6 +215,7 @@ impl Assembly {
                 self.end(index, w);
             }
         }
+        // After everything open is closed: only now is it known which item is the last.
         self.flush(last, w);
         if last == Ending::Incomplete {
             self.give_up_waiting(NOT_RUN, w);

@@ -68,6 +68,8 @@ impl ResponseLoop {
         } else {
             this.assembly.output = output;
         }
+        // The log is read, then measured by the record, and only what fits both is remembered: the next turn must
+        // not see items of a turn that broke off.
         let mut start = finished.min(this.assembly.output.len());
         if this.state == State::Restored && this.adopt(finished) {
             start = this.assembly.output.len() - this.assembly.open.len();

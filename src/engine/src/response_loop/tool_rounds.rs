@@ -60,6 +60,7 @@ impl ResponseLoop {
         if (ours.is_empty() && self.spec.mcp.servers.is_empty()) || self.turn.calls == 0 {
             return false;
         }
+        // Before the calls are looked for: closing an item is what puts a server's call among the waiting ones.
         self.assembly.close_all(Ending::Completed, &mut self.writer);
         // A name within a namespace is another name.
         let ours = |call: &or_protocol::FunctionCall| call.namespace.is_none() && ours.contains(&call.name);
@@ -74,6 +75,8 @@ impl ResponseLoop {
 
     /// Runs these calls as far as they may be run.
     pub(super) fn run_round(&mut self, mut round: ToolRound, now: i64, out: &mut Output) {
+        // The turn is over before its calls run: a record that is taken meanwhile has all its items, and a restart
+        // runs the calls in place of sampling again.
         self.settle();
         let left = self.tool_calls_left();
         for (at, call) in (0_u64..).zip(&mut round.calls) {
@@ -117,7 +120,8 @@ impl ResponseLoop {
         calls.iter_mut().find(|call| call.index == index).map(|call| &mut call.state)
     }
 
-    /// Tells the results that can be told. `run`: if others are missing, their calls are still to be run.
+    /// Tells the results that can be told: in the order of the calls, however they came, so that a stream and its
+    /// replay agree. `run`: if others are missing, their calls are still to be run.
     pub(super) fn go_on_with_round(&mut self, run: bool, now: i64, out: &mut Output) {
         let Some(round) = &mut self.progress.tools else { return };
         while let Some(call) = round.untold().and_then(|at| round.calls.get_mut(at)) {
@@ -227,6 +231,10 @@ impl ResponseLoop {
 
     /// After a restart: takes outputs that were logged behind the record as results. `finished`: items that
     /// the record has. `false` if what was logged does not fit the record.
+    ///
+    /// Calls and outputs are gone through side by side, each once: results are told in the order of the calls, so the
+    /// next output is that of the next call, or the log is not of this round. `open` is looked at last, when it is
+    /// known which of its items wait for a result and which one was growing.
     pub(super) fn adopt(&mut self, finished: usize) -> bool {
         let Self { assembly, progress, .. } = self;
         let mut behind = assembly.output.iter().skip(finished);
