@@ -10,8 +10,6 @@ mod view;
 
 use std::ops::Range;
 
-pub use resume::Saved;
-
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_protocol::{
     ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, ToolChoice, Usage,
