@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use or_adapters::{Note, ToolOrigin, flatten_tools};
-use or_protocol::{Item, OtherItem, Path, Tool, ToolChoice, decode_item};
+use or_protocol::{Item, Path, Tool, ToolChoice, decode_item};
 use serde_json::{Map, Value};
 
 use crate::items::call::NewCall;
@@ -92,7 +92,7 @@ impl ToolRules {
             "" | "message" | "reasoning" | "function_call" | "custom_tool_call" | "item_reference" => {
                 Err(unfit(&kind))
             }
-            _ if self.takes_hosted => Ok(Item::Other(OtherItem(item))),
+            _ if self.takes_hosted => Ok(Item::foreign(item)),
             _ => Err(unasked(&kind)),
         }
     }

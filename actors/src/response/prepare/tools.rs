@@ -98,8 +98,7 @@ impl Wanted<'_> {
 
 /// Whether there is anything to make ready; most requests are none of that.
 fn uses_mcp(servers: &McpServers, tools: &[Tool], context: &[Item]) -> bool {
-    let of_mcp = |item: &Item| matches!(item, Item::Other(other) if other.kind().starts_with("mcp_"));
     servers.has_always()
         || tools.iter().any(|tool| matches!(tool, Tool::Mcp(_)))
-        || context.iter().any(of_mcp)
+        || context.iter().any(|item| matches!(item, Item::Mcp(_)))
 }

@@ -111,8 +111,8 @@ impl<'a> Builder<'a, '_> {
                 ));
             }
             Item::ItemReference(_) => self.note("input", "an unresolved item reference was left out"),
-            Item::Other(other) => {
-                let kind: String = other.kind().chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+            Item::Mcp(_) | Item::Other(_) => {
+                let kind: String = item.kind().chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
                 self.note("input", &format!("items of type {kind} cannot be sent to this provider"));
             }
         }

@@ -11,8 +11,6 @@ mod view;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use resume::Saved;
-
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_protocol::{
     ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, ToolChoice, Usage,
@@ -122,9 +120,12 @@ impl ResponseLoop {
     /// Feeds one input. `now`: Unix seconds.
     pub fn handle(&mut self, input: Input, now: i64, out: &mut Output) {
         if self.writer.frames.is_empty() {
-            // What comes now goes right behind what is there.
+            // The writer only appends, so it works in the output's own buffer: frames of several inputs stand in
+            // the order of their numbers, and none is copied.
             std::mem::swap(&mut out.frames, &mut self.writer.frames);
         }
+        // The state is matched first and everything else is ignored below, so an input that comes twice, too late or
+        // out of place can neither ask for something again nor make a second end.
         match (self.state, input) {
             (State::New, Input::Start) => self.start(now, out),
             (State::Queued, Input::Begun) => self.begun(now, out),
@@ -156,8 +157,7 @@ impl ResponseLoop {
                 self.cancel(out);
             }
             (State::Committing, Input::Committed(result)) => self.committed(result.is_ok(), out),
-            // A failure while the end is being written changes nothing: the end is decided. Everything
-            // else comes too late or out of place, and must not make a second end.
+            // A failure while the end is being written changes nothing: the end is decided.
             (
                 State::New
                 | State::Queued
@@ -299,6 +299,7 @@ impl ResponseLoop {
     }
 
     fn finished(&mut self, reason: FinishReason, now: i64, out: &mut Output) {
+        // First: whatever follows, a further turn or the end, counts what this one used.
         self.end_turn();
         match reason {
             FinishReason::Stop | FinishReason::Pause if self.begin_round(now, out) => {}

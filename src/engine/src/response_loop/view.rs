@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use or_adapters::Note;
-use or_protocol::{ApiError, Item, ResponseId, Settings, Usage};
+use or_protocol::{ApiError, Item, McpItem, ResponseId, Settings, Usage};
 use serde_json::value::RawValue;
 
 use super::{ResponseLoop, State};
@@ -78,15 +78,16 @@ impl ResponseLoop {
     /// Whether a call was made on the server. What it did has to be on record, whatever comes of the response.
     pub fn has_acted(&self) -> bool {
         self.assembly.output.iter().any(|item| match item {
-            Item::FunctionCallOutput(_) => true,
-            Item::Other(_) => crate::items::mcp::call_of(item).is_some(),
+            Item::FunctionCallOutput(_) | Item::Mcp(McpItem::Call(_)) => true,
             Item::Message(_)
             | Item::FunctionCall(_)
             | Item::CustomToolCall(_)
             | Item::CustomToolCallOutput(_)
             | Item::Reasoning(_)
             | Item::Compaction(_)
-            | Item::ItemReference(_) => false,
+            | Item::ItemReference(_)
+            | Item::Mcp(_)
+            | Item::Other(_) => false,
         })
     }
 
