@@ -135,7 +135,7 @@ impl Driver {
                 (call.index, result)
             }
         });
-        match self.neighbours.node.limits.tools.max_concurrent {
+        match self.neighbours.node.limits.tools.max_concurrent_per_response {
             0 => Box::pin(runs.collect::<FuturesUnordered<_>>()),
             limit => Box::pin(stream::iter(runs).buffer_unordered(limit)),
         }
