@@ -5,6 +5,9 @@ use std::time::Duration;
 use or_engine::{LoopLimits, ReasoningEvents};
 use serde::{Deserialize, Serialize};
 
+/// JSON from this size on is read, written and translated off the arbiter, in bytes.
+pub const HEAVY: usize = 256 * 1024;
+
 /// Limits of the loops.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

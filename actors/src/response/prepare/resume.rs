@@ -9,6 +9,7 @@ use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::limits::HEAVY;
 use crate::node::Node;
 use crate::provider::Route;
 use crate::response::driver::Driver;
@@ -19,9 +20,6 @@ use crate::response::saved::ResumeData;
 use crate::response::sink::Sink;
 use crate::store::StoreHandle;
 use or_store::{Change, Frames, StoreError, StoredResponse};
-
-/// Input from this size on is translated off the arbiter, in bytes.
-const HEAVY: usize = 256 * 1024;
 
 /// The job of a response that was left unfinished; `None` if there is nothing to go on with.
 pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner: String) -> Option<Box<Job>> {
