@@ -14,7 +14,7 @@ pub mod store;
 mod supervisor;
 pub mod tools;
 
-pub use limits::{Limits, ToolLimits};
+pub use limits::{HEAVY, Limits, ToolLimits};
 pub use node::Node;
 pub use provider::{
     Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Route, Sample, SampleError, Sampled, Target,

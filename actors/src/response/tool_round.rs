@@ -102,7 +102,7 @@ impl ToolRunner {
                 (call.index, result)
             }
         });
-        let results: Results = match self.node.limits.tools.max_concurrent {
+        let results: Results = match self.node.limits.tools.max_concurrent_per_response {
             0 => Box::pin(runs.collect::<FuturesUnordered<_>>()),
             limit => Box::pin(stream::iter(runs).buffer_unordered(limit)),
         };

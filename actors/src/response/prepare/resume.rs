@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::begin::{Preparation, Prepared, Unready};
 use super::context::context;
 use super::tools::Ready;
+use crate::limits::HEAVY;
 use crate::node::Node;
 use crate::provider::Route;
 use crate::response::job::{BackgroundJob, Job, Routed};
@@ -21,9 +22,6 @@ use crate::response::request::Request;
 use crate::response::saved::ResumeData;
 use crate::response::sink::{Disk, Sink};
 use crate::store::StoreHandle;
-
-/// Input from this size on is translated off the arbiter, in bytes.
-const HEAVY: usize = 256 * 1024;
 
 /// The job of a response that was left unfinished; `None` if there is nothing to go on with.
 pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner: String) -> Option<Box<Job>> {

@@ -2,11 +2,11 @@
 
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpRequest, HttpResponse, web};
+use or_actors::HEAVY;
 use or_protocol::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::request::HEAVY;
 use crate::respond::error_response;
 use crate::state::Worker;
 use crate::stored::{find, include, unreadable};
