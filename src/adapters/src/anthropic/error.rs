@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{UpstreamError, UpstreamErrorKind as Kind};
+use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
 /// Longest foreign text that is shown to a client, in bytes.
 const MAX_TEXT: usize = 500;
@@ -32,7 +32,7 @@ const WORDS: &[(&str, Kind)] = &[
 ];
 
 /// Reads an error answer.
-pub(super) fn from_body(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
+pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
     let parsed: Option<Value> = serde_json::from_slice(body).ok();
     let error = parsed.as_ref().and_then(|v| v.get("error"));
     let mut out = from_value(error, Some(status));
@@ -44,13 +44,13 @@ pub(super) fn from_body(status: u16, retry_after_s: Option<u64>, body: &[u8]) ->
 }
 
 /// Reads the `error` object of a stream event or of an answer without an error status.
-pub(super) fn from_object(text: &str) -> UpstreamError {
+pub(super) fn inside(text: &str) -> AdapterError {
     let parsed: Option<Value> = serde_json::from_str(text).ok();
     let mut out = from_value(parsed.as_ref(), None);
     if out.message.is_empty() {
         out.message = "The model provider reported an error.".into();
     }
-    out
+    AdapterError::Upstream(out)
 }
 
 fn from_value(error: Option<&Value>, status: Option<u16>) -> UpstreamError {
@@ -121,7 +121,7 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, kind: Kind, message: &str) {
-        let got = from_body(status, None, body.as_bytes());
+        let got = read(status, None, body.as_bytes());
         assert_eq!((got.kind, got.message.as_str(), got.status), (kind, message, Some(status)));
     }
 
@@ -184,13 +184,14 @@ mod tests {
     #[test]
     fn the_providers_own_code_is_kept() {
         let body = r#"{"error":{"type":"invalid_request_error","message":"m","details":{"error_code":"image_dimensions_too_large"}}}"#;
-        let got = from_body(400, Some(3), body.as_bytes());
+        let got = read(400, Some(3), body.as_bytes());
         assert_eq!((got.code.as_deref(), got.retry_after_s), (Some("image_dimensions_too_large"), Some(3)));
     }
 
     #[test]
     fn an_error_inside_a_stream_has_no_status() {
-        let got = from_object(r#"{"type":"overloaded_error","message":"Overloaded"}"#);
+        let got = inside(r#"{"type":"overloaded_error","message":"Overloaded"}"#);
+        let AdapterError::Upstream(got) = got else { panic!("{got}") };
         assert_eq!((got.kind, got.status), (Kind::Overloaded, None));
     }
 }

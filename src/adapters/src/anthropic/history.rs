@@ -13,10 +13,10 @@ use or_protocol::{
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::media;
 use super::names::{wire_id, wire_name};
 use super::tools::note_once;
-use super::wire::{Block, Message, ResultContent, WireRole};
-use super::{KIND, media};
+use super::wire::{Block, KIND, Message, ResultContent, WireRole};
 use crate::{AdapterError, Note, custom_arguments};
 
 /// What the translation of the context depends on.

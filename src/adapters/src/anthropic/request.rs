@@ -5,11 +5,11 @@ use or_protocol::{ContentPart, Item, Role, Settings, TextFormat, Verbosity};
 use super::history::{self, History, Setting};
 use super::models::{Forcing, Rules};
 use super::names::{Names, fingerprint};
-use super::stream::Turn;
+use super::quirks::Quirks;
+use super::thinking;
 use super::tools::ToolPlan;
 use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, OutputConfig, WireRole};
-use super::{Anthropic, thinking};
-use crate::adapter::body_json;
+use crate::call::body_json;
 use crate::{AdapterError, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
@@ -40,9 +40,20 @@ impl Prefix<'_> {
     }
 }
 
-/// What the answer's translator must know.
-pub(super) fn turn(adapter: &Anthropic, request: &ModelRequest<'_>) -> Turn {
-    let rules = adapter.models.rules(request.model);
+/// What the answer's translator must know of the request.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) model: String,
+    /// Fingerprint of system prompt and tools, for models that bind thinking to them.
+    pub(super) mark: Option<String>,
+    /// Name of the forced tool whose input is the answer.
+    pub(super) answer_tool: Option<String>,
+    pub(super) names: Names,
+}
+
+/// Works out what the answer's translator must know.
+pub(super) fn asked(quirks: &Quirks, request: &ModelRequest<'_>) -> Asked {
+    let rules = quirks.models.rules(request.model);
     let settings = request.settings;
     let names = Names::new(settings, || {
         flatten_tools(&settings.tools, &mut Vec::new()).into_iter().map(|tool| tool.function.name).collect()
@@ -54,15 +65,15 @@ pub(super) fn turn(adapter: &Anthropic, request: &ModelRequest<'_>) -> Turn {
         mark = prefix.mark(rules);
         answer_tool = prefix.tools.answer_tool;
     }
-    Turn { model: request.model.to_owned(), mark, answer_tool, names }
+    Asked { model: request.model.to_owned(), mark, answer_tool, names }
 }
 
 /// Builds the call.
-pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let (model, settings) = (request.model, request.settings);
-    let rules = adapter.models.rules(model);
+    let rules = quirks.models.rules(model);
     let mut notes = Vec::new();
-    let max_tokens = thinking::max_tokens(settings, rules, adapter.quirks.default_max_tokens, &mut notes);
+    let max_tokens = thinking::max_tokens(settings, rules, quirks.default_max_tokens, &mut notes);
     let prefix = prefix(request, rules, &mut notes);
     let mark = prefix.mark(rules);
     let setting = Setting {
@@ -84,13 +95,13 @@ pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<U
     }
     let prefill = rules.prefill && !plan.on() && prefix.tools.format.is_none();
     settle_ends(&mut history, prefill, !prefix.system.is_empty(), &mut notes)?;
-    let (temperature, top_p) = sampling(adapter, settings, rules, plan.on(), &mut notes);
+    let (temperature, top_p) = sampling(quirks, settings, rules, plan.on(), &mut notes);
     note_rest(settings, &mut notes);
 
     let ToolPlan { tools, choice, format, .. } = prefix.tools;
     let user_id = settings.safety_identifier.as_deref().or(settings.user.as_deref());
     let stream = request.stream || max_tokens > MAX_UNARY_TOKENS;
-    let mut betas = adapter.quirks.beta.clone();
+    let mut betas = quirks.beta.clone();
     if history.stored_files && !betas.iter().any(|beta| beta == FILES_BETA) {
         betas.push(FILES_BETA.to_owned());
     }
@@ -102,7 +113,7 @@ pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<U
         output_config: OutputConfig { effort: plan.effort, format },
         temperature,
         top_p,
-        cache_control: adapter.quirks.caching.then_some(CacheControl::Ephemeral),
+        cache_control: quirks.caching.then_some(CacheControl::Ephemeral),
         metadata: user_id.map(|user_id| Metadata { user_id }),
         service_tier: service_tier(settings, &mut notes),
         tools,
@@ -111,7 +122,7 @@ pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<U
         messages: history.messages,
     };
     let body = body_json(&body)?;
-    let mut headers = vec![("anthropic-version", adapter.quirks.version.clone())];
+    let mut headers = vec![("anthropic-version", quirks.version.clone())];
     if !betas.is_empty() {
         headers.push(("anthropic-beta", betas.join(",")));
     }
@@ -214,13 +225,13 @@ fn settle_ends(
 }
 
 fn sampling(
-    adapter: &Anthropic,
+    quirks: &Quirks,
     settings: &Settings,
     rules: Rules,
     thinks: bool,
     notes: &mut Vec<Note>,
 ) -> (Option<f64>, Option<f64>) {
-    let why = if !rules.sampling || adapter.quirks.version.as_str() >= NO_SAMPLING_SINCE {
+    let why = if !rules.sampling || quirks.version.as_str() >= NO_SAMPLING_SINCE {
         Some("this model takes no sampling parameters")
     } else if thinks {
         Some("not taken while thinking")

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+/// The kind in the configuration, and the origin of sealed thinking.
+pub(super) const KIND: &str = "anthropic";
+
 /// Body of `POST /messages`.
 #[derive(Debug, Serialize)]
 pub(super) struct MessagesRequest<'a> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::messages::Messages;
 use super::sample::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
-use crate::adapter::body_json;
+use crate::call::body_json;
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// Builds the call.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::wire::ErrorDetail;
-use crate::{UpstreamError, UpstreamErrorKind};
+use crate::{AdapterError, UpstreamError, UpstreamErrorKind};
 
 /// Reads the body of an answer whose status is not 2xx.
 pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
@@ -14,13 +14,13 @@ pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> Upst
 }
 
 /// An error that stands in a 200 answer: the text is the chunk's `error` member.
-pub(super) fn inside(json: &str) -> UpstreamError {
-    build(None, &serde_json::from_str(json).unwrap_or_default())
+pub(super) fn inside(json: &str) -> AdapterError {
+    AdapterError::Upstream(build(None, &serde_json::from_str(json).unwrap_or_default()))
 }
 
 /// Looks for an error body in bytes outside any frame.
-pub(super) fn stray(bytes: &[u8]) -> Option<UpstreamError> {
-    find(&String::from_utf8_lossy(bytes)).map(|body| build(None, &body))
+pub(super) fn stray(bytes: &[u8]) -> Option<AdapterError> {
+    find(&String::from_utf8_lossy(bytes)).map(|body| AdapterError::Upstream(build(None, &body)))
 }
 
 /// `{"error":…}`, bare or in an array.

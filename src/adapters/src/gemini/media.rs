@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use or_protocol::{ContentPart, Detail};
 
-use super::body::{FileData, InlineData, MediaResolution, Part};
 use super::models::Traits;
-use super::notes::Notes;
+use super::wire::body::{FileData, InlineData, MediaResolution, Part};
 use crate::AdapterError;
+use crate::note::Notes;
 
 const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"];
 

@@ -6,16 +6,16 @@ use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, ToolChoice, Trunca
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
-use super::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
-use super::contents::{self, Setting};
+use super::history::{self, Setting};
 use super::models::{Thinking, Thought, Traits};
 use super::names::Names;
-use super::notes::Notes;
-use super::options::{IncludeThoughts, Options};
-use super::tool_config::{self, Choice};
-use super::{finish, schema};
-use crate::adapter::body_json;
+use super::quirks::{IncludeThoughts, Quirks};
+use super::schema;
+use super::tools::{self, Choice};
+use super::wire::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
+use crate::call::body_json;
 use crate::counting::{counting, members};
+use crate::note::{Notes, plain};
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// What the counter takes of a request.
@@ -24,9 +24,9 @@ const COUNTED: &[&str] = &["contents", "systemInstruction", "tools", "toolConfig
 const CONFIGS: &[&str] = &["toolConfig", "generationConfig"];
 
 /// Translates one turn.
-pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result<UpstreamCall, AdapterError> {
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
-    let traits = options.traits(request.model);
+    let traits = quirks.traits(request.model);
     let mut tool_notes = Vec::new();
     let flat = flatten_tools(&settings.tools, &mut tool_notes);
     let names = Names::new(&flat);
@@ -39,33 +39,33 @@ pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result
             }
             Choice::default()
         }
-        false => tool_config::choice(settings, &flat, &names, &traits, &mut tool_notes),
+        false => tools::choice(settings, &flat, &names, &traits, &mut tool_notes),
     };
     let hidden = |name: &str| choice.only.is_some_and(|only| !only.iter().any(|n| n == name));
-    let tools = tool_config::declarations(&flat, &names, hidden, &mut tool_notes);
+    let tools = tools::declarations(&flat, &names, hidden, &mut tool_notes);
 
     let mut config = GenerationConfig::default();
     sampling(settings, &traits, &mut config, &mut notes);
-    thinking(settings, &traits, options.include_thoughts, &mut config, &mut notes);
+    thinking(settings, &traits, quirks.include_thoughts, &mut config, &mut notes);
     let told = format(settings, !tools.is_empty() && !traits.signed_calls, &mut config, &mut tool_notes);
     remarks(settings, &mut notes);
 
-    let setting = Setting { traits: &traits, tools: &flat, names: &names, base_url: &options.base_url };
-    let mut context = contents::translate(request.context, &setting, &mut notes)?;
+    let setting = Setting { traits: &traits, tools: &flat, names: &names, base_url: &quirks.base_url };
+    let mut context = history::translate(request.context, &setting, &mut notes)?;
     let instructions = settings.instructions.as_deref().filter(|text| !text.is_empty());
     let mut system: Vec<_> = instructions.map(Part::text).into_iter().collect();
     system.append(&mut context.system);
     ends(&mut context.contents, &mut system, &traits, &mut notes)?;
     system.extend(told.map(Part::text));
 
-    let (service_tier, headers) = tier(settings, options.vertex, &mut notes);
+    let (service_tier, headers) = tier(settings, quirks.vertex, &mut notes);
     let body = Body {
         contents: context.contents,
         system_instruction: (!system.is_empty()).then_some(Content { role: None, parts: system }),
         tools,
         tool_config: choice.config,
         generation_config: config,
-        safety_settings: options.safety_settings.as_deref(),
+        safety_settings: quirks.safety_settings.as_deref(),
         service_tier,
     };
     let body = body_json(&body)?;
@@ -226,7 +226,7 @@ fn format(
         TextFormat::JsonObject => None,
         TextFormat::JsonSchema(format) => {
             let (mut schema, changed) = schema::clean(&format.schema);
-            tool_config::note_schema("text.format.schema", &changed, notes);
+            tools::note_schema("text.format.schema", &changed, notes);
             describe(&mut schema, format.description.as_deref());
             Some(schema)
         }
@@ -309,7 +309,7 @@ fn tier(
         Some("flex") => "flex",
         Some("priority") => "priority",
         Some(other) => {
-            let why = format!("tier {} is unknown to this provider", finish::plain(other));
+            let why = format!("tier {} is unknown to this provider", plain(other));
             notes.dropped("service_tier", &why);
             return (None, Vec::new());
         }

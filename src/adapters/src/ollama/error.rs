@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{UpstreamError, UpstreamErrorKind as Kind};
+use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
 /// Longest text of a body that is not JSON, in bytes, that is shown to the client.
 const MAX_PLAIN: usize = 500;
@@ -38,15 +38,15 @@ pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> Upst
 }
 
 /// Reads the `error` of a line that broke off an answer.
-pub(super) fn in_answer(error: &Value) -> UpstreamError {
+pub(super) fn inside(error: &Value) -> AdapterError {
     let found = Found::of(error, 0);
-    UpstreamError {
+    AdapterError::Upstream(UpstreamError {
         kind: kind(found.status.unwrap_or(0), &found.message),
         status: None,
         message: found.message,
         code: found.code,
         retry_after_s: None,
-    }
+    })
 }
 
 /// A text that is no JSON; a page of markup says nothing to the client.
@@ -194,8 +194,11 @@ mod tests {
 
     #[test]
     fn an_error_inside_an_answer_has_no_status() {
-        let error = in_answer(&json!("an error was encountered while running the model"));
-        assert_eq!((error.kind, error.status), (Kind::Server, None));
-        assert_eq!(in_answer(&json!("model 'x' not found")).kind, Kind::ModelNotFound);
+        let told = |text: &str| match inside(&json!(text)) {
+            AdapterError::Upstream(error) => (error.kind, error.status),
+            other => panic!("{other}"),
+        };
+        assert_eq!(told("an error was encountered while running the model"), (Kind::Server, None));
+        assert_eq!(told("model 'x' not found"), (Kind::ModelNotFound, None));
     }
 }

@@ -7,28 +7,23 @@ use serde_json::{Map, Value};
 
 use super::quirks::{FormatMode, Quirks, TruncateMode};
 use super::wire::{ChatMessage, ChatRequest, Format};
-use super::{models, request_items, tools};
-use crate::adapter::body_json;
+use super::{history, models, tools};
+use crate::call::body_json;
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 const PATH: &str = "/api/chat";
 
 /// Builds the call for one turn.
-pub(super) fn build(
-    quirks: &Quirks,
-    hosted: bool,
-    request: &ModelRequest<'_>,
-) -> Result<UpstreamCall, AdapterError> {
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = Vec::new();
     let plan = tools::plan(settings, &mut notes)?;
-    let hosted = hosted || models::is_hosted_model(request.model);
-    let native = native_format(quirks, hosted, plan.functions.is_empty(), settings);
+    let native = native_format(quirks, request.model, plan.functions.is_empty(), settings);
     let format_hint = format_hint(settings);
     if let Some(why) = format_note(settings, native, plan.functions.is_empty()) {
         notes.push(Note::emulated("text.format", why));
     }
-    let mut messages = request_items::messages(request.context, &namespaces(settings), &mut notes)?;
+    let mut messages = history::translate(request.context, &namespaces(settings), &mut notes)?;
     let system: Vec<&str> = [settings.instructions.as_deref(), plan.hint.as_deref(), format_hint.as_deref()]
         .into_iter()
         .flatten()
@@ -72,17 +67,17 @@ fn namespaces(settings: &Settings) -> Vec<FlatTool> {
 }
 
 /// Whether the server holds the answer to a grammar in this turn.
-pub(super) fn enforces_format(quirks: &Quirks, hosted: bool, model: &str, settings: &Settings) -> bool {
+pub(super) fn enforces_format(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
     let plan = tools::plan(settings, &mut Vec::new()).unwrap_or_default();
-    native_format(quirks, hosted || models::is_hosted_model(model), plan.functions.is_empty(), settings)
+    native_format(quirks, model, plan.functions.is_empty(), settings)
 }
 
 /// A grammar would keep the model from calling tools, so `format` goes without tools only. The hosted
 /// service does not enforce it.
-fn native_format(quirks: &Quirks, hosted: bool, no_tools: bool, settings: &Settings) -> bool {
+fn native_format(quirks: &Quirks, model: &str, no_tools: bool, settings: &Settings) -> bool {
     let wanted = !matches!(settings.text.format, TextFormat::Text);
     let able = match quirks.format {
-        FormatMode::Auto => !hosted,
+        FormatMode::Auto => !quirks.hosted && !models::is_hosted_model(model),
         FormatMode::Native => true,
         FormatMode::Prompt => false,
     };

@@ -2,8 +2,9 @@
 
 use or_protocol::{AllowedMode, Settings, ToolChoice};
 
+use super::schema;
 use super::wire::{ChatFunction, ChatTool};
-use super::{plain_word, schema};
+use crate::note::plain_word;
 use crate::{AdapterError, FlatTool, Note, ToolOrigin, flatten_tools};
 
 /// What stands in for the request's tools and its choice.

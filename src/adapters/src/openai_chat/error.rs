@@ -72,7 +72,7 @@ pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> Upst
 }
 
 /// Reads an error inside a 2xx answer.
-pub(super) fn in_answer(text: &str) -> AdapterError {
+pub(super) fn inside(text: &str) -> AdapterError {
     let parts = serde_json::from_str::<Value>(text).ok().and_then(|v| parts(&v));
     let parts = parts.unwrap_or_else(|| Parts {
         message: "The model provider reported an error inside its answer.".to_owned(),

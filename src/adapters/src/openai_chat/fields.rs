@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::messages;
 use super::quirks::Quirks;
 use crate::Note;
+use crate::note::add_once;
 
 /// Fields of the body beside model and messages.
 pub(super) struct Fields<'a, 'n> {
@@ -19,7 +19,7 @@ impl<'a, 'n> Fields<'a, 'n> {
     }
 
     pub(super) fn note(&mut self, note: Note) {
-        messages::note(self.notes, note);
+        add_once(self.notes, note);
     }
 
     /// Puts a field, if it has a value and the host takes it. `asked` is the request's name for it.

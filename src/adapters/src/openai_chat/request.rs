@@ -5,22 +5,18 @@ use std::borrow::Cow;
 use or_protocol::{AllowedMode, Effort, Item, JsonSchemaFormat, TextFormat, ToolChoice};
 use serde_json::{Value, json};
 
-use super::body::Body;
 use super::fields::Fields;
-use super::messages;
+use super::history;
 use super::models::{self, Sampling};
 use super::quirks::{
     JsonSchemaForm, MaxTokensField, ModelRules, Quirks, ReasoningParam, RequiredWord, ToolChoiceForm,
 };
-use crate::adapter::body_json;
+use super::wire::body::Body;
+use crate::call::body_json;
 use crate::{AdapterError, FlatTool, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
 
-/// Translates a turn.
-pub(super) fn translate(
-    quirks: &Quirks,
-    host: &str,
-    request: &ModelRequest<'_>,
-) -> Result<UpstreamCall, AdapterError> {
+/// Builds the call.
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let mut notes = Vec::new();
     let mut fields = Fields::new(quirks, &mut notes);
     let settings = request.settings;
@@ -85,7 +81,7 @@ pub(super) fn translate(
 
     let fields = fields.list;
     let head = head(settings.instructions.as_deref(), hints);
-    let messages = messages::translate(quirks, host, head, request.context, &mut notes)?;
+    let messages = history::translate(quirks, head, request.context, &mut notes)?;
     let body = Body { model: request.model, messages, fields };
     let body = body_json(&body)?;
     Ok(UpstreamCall {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::response::parse;
+use super::wire::parse;
 use crate::UpstreamErrorKind::{
     Auth, ContentFilter, ContextLength, InvalidRequest, ModelNotFound, Overloaded, Quota, RateLimit, Server,
     Timeout, TooLarge,
@@ -87,7 +87,7 @@ const PHRASES: &[(&[&str], UpstreamErrorKind)] = &[
 const MAX_MESSAGE: usize = 2000;
 
 /// An answer whose status is not 2xx.
-pub(super) fn from_body(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
+pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
     let value = serde_json::from_slice(body).unwrap_or_else(|_| {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
@@ -100,9 +100,25 @@ pub(super) fn from_body(status: u16, retry_after_s: Option<u64>, body: &[u8]) ->
 /// An `error` member inside an answer: an object or a string.
 pub(super) fn from_raw(raw: &RawValue) -> AdapterError {
     match parse::<Value>(raw.get()) {
-        Ok(value) => AdapterError::Upstream(from_value(None, None, &value)),
+        Ok(value) => inside(&value),
         Err(error) => error,
     }
+}
+
+/// An error in an answer, in any of the shapes.
+pub(super) fn inside(value: &Value) -> AdapterError {
+    AdapterError::Upstream(from_value(None, None, value))
+}
+
+/// An answer that the provider ended with a failure but without an error object.
+pub(super) fn ended(message: &str) -> AdapterError {
+    AdapterError::Upstream(UpstreamError {
+        kind: UpstreamErrorKind::Server,
+        status: None,
+        message: message.to_owned(),
+        code: None,
+        retry_after_s: None,
+    })
 }
 
 /// Whether an object is an error rather than anything else.
@@ -113,7 +129,7 @@ pub(super) fn is_error(value: &Value) -> bool {
 
 /// An error in any of the known shapes: nested, flat, with a string in place of the object, or as
 /// `detail`.
-pub(super) fn from_value(status: Option<u16>, retry_after_s: Option<u64>, value: &Value) -> UpstreamError {
+fn from_value(status: Option<u16>, retry_after_s: Option<u64>, value: &Value) -> UpstreamError {
     let inner = match value.get("error") {
         Some(inner) if inner.is_object() => inner,
         _ => value,
@@ -205,7 +221,7 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, kind: UpstreamErrorKind, message: &str, code: Option<&str>) {
-        let got = from_body(status, None, body.as_bytes());
+        let got = read(status, None, body.as_bytes());
         assert_eq!((got.kind, got.message.as_str(), got.code.as_deref()), (kind, message, code));
     }
 

@@ -1,104 +1,20 @@
 //! The request body (specification of the upstream: OpenAI Responses).
 
-use or_protocol::{Effort, Include, Settings, SummaryStyle, TextFormat, Truncation, Verbosity};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use or_protocol::{Effort, Include, Settings, TextFormat, Truncation, Verbosity};
 
+use super::history::History;
 use super::models::{Rule, rule};
 use super::quirks::Quirks;
-use super::request_items::{InputItem, Items};
-use super::tools::{self, SentTool};
-use crate::adapter::body_json;
+use super::tools;
+use super::wire::body::{Body, Format, Reasoning, StreamOptions, Text};
+use crate::call::body_json;
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall};
 
 /// The least that OpenAI takes.
 const MIN_OUTPUT_TOKENS: u64 = 16;
 
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<&'a str>,
-    input: Vec<InputItem<'a>>,
-    stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    store: Option<bool>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    include: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<SentTool<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parallel_tool_calls: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tool_calls: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning: Option<Reasoning>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frequency_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_output_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_logprobs: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    truncation: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    safety_identifier: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompt_cache_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_obfuscation: bool,
-}
-
-#[derive(Serialize)]
-struct Reasoning {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effort: Option<Effort>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<SummaryStyle>,
-}
-
-#[derive(Serialize)]
-struct Text<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    format: Option<Format<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verbosity: Option<Verbosity>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Format<'a> {
-    JsonObject,
-    JsonSchema {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<&'a str>,
-        schema: &'a Map<String, Value>,
-        strict: bool,
-    },
-}
-
 /// Builds the call.
-pub(super) fn translate(request: &ModelRequest<'_>, quirks: &Quirks) -> Result<UpstreamCall, AdapterError> {
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = Vec::new();
     let stream = request.stream || quirks.always_stream;
@@ -112,8 +28,8 @@ pub(super) fn translate(request: &ModelRequest<'_>, quirks: &Quirks) -> Result<U
     let text = fields.text(settings, rule);
     let sent = tools::translate(settings, quirks, fields.notes);
     let parallel = settings.parallel_tool_calls.filter(|_| !sent.tools.is_empty());
-    let mut items = Items::new(request.model, quirks, sent.flat.as_deref(), fields.notes);
-    let input = items.translate(request.context)?;
+    let mut history = History::new(request.model, quirks, sent.flat.as_deref(), fields.notes);
+    let input = history.translate(request.context)?;
     let mut fields = Fields { quirks, notes: &mut notes };
 
     let body = Body {

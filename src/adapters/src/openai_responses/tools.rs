@@ -1,60 +1,11 @@
 //! Tools and the choice among them.
 
-use or_protocol::{AllowedMode, FunctionTool, HostedTool, Settings, Tool, ToolChoice};
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use or_protocol::{AllowedMode, HostedTool, Settings, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::quirks::Quirks;
+use super::wire::body::{FunctionRef, SentTool};
 use crate::{FlatTool, Note, NoteKind, ToolOrigin, flatten_tools};
-
-/// A tool as it is sent.
-#[derive(Debug)]
-pub(super) enum SentTool<'a> {
-    /// A function; `strict` is written unless the host refuses it.
-    Function { function: FunctionRef<'a>, write_strict: bool },
-    /// Custom, namespace and hosted tools, as they came.
-    Raw(&'a Map<String, Value>),
-}
-
-/// A function of the request, or one made by flattening.
-#[derive(Debug)]
-pub(super) enum FunctionRef<'a> {
-    /// Of the request.
-    Given(&'a FunctionTool),
-    /// Made from a custom or namespace tool.
-    Made(FunctionTool),
-}
-
-impl Serialize for SentTool<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (function, write_strict) = match self {
-            Self::Raw(map) => return map.serialize(serializer),
-            Self::Function { function: FunctionRef::Given(f), write_strict } => (*f, *write_strict),
-            Self::Function { function: FunctionRef::Made(f), write_strict } => (f, *write_strict),
-        };
-        // OpenAI takes an absent `strict` as true and then rewrites the schema, so it is always said.
-        let strict = function.strict.unwrap_or(false);
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", "function")?;
-        map.serialize_entry("name", &function.name)?;
-        if let Some(description) = &function.description {
-            map.serialize_entry("description", description)?;
-        }
-        match &function.parameters {
-            Some(parameters) => map.serialize_entry("parameters", parameters)?,
-            None if strict => {
-                let closed = json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
-                map.serialize_entry("parameters", &closed)?;
-            }
-            None => map.serialize_entry("parameters", &json!({"type": "object", "properties": {}}))?,
-        }
-        if write_strict {
-            map.serialize_entry("strict", &strict)?;
-        }
-        map.end()
-    }
-}
 
 /// The request's tools for one host.
 #[derive(Debug)]
