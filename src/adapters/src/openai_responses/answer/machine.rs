@@ -154,13 +154,9 @@ impl Machine {
         out: &mut Vec<ModelEvent>,
     ) {
         let name = item.name.as_ref().map_or("", |t| &t.0);
-        let mut call_id = item.call_id.as_ref().map_or("", |t| &t.0).to_owned();
-        if last_chance && call_id.is_empty() {
-            let payload = item.arguments.or(item.input).map_or("", |r| r.get());
-            call_id = made_up_id(at, name, payload);
-        }
+        let call_id = item.call_id.as_ref().map(|t| t.0.to_string()).filter(|id| !id.is_empty());
         // What is still missing comes with the done event.
-        if name.is_empty() || call_id.is_empty() {
+        if name.is_empty() || (call_id.is_none() && !last_chance) {
             if last_chance {
                 out.push(ModelEvent::Note(Note::dropped("output", "a call without a name")));
             }
@@ -293,15 +289,6 @@ fn blob(item: &OutputItem<'_>) -> Option<String> {
         return serde_json::to_string(&state).ok();
     }
     blob.map(|raw| string(raw).into_owned())
-}
-
-/// An id for a call that has none: the same for the same answer, different for different calls.
-fn made_up_id(at: u32, name: &str, payload: &str) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in name.bytes().chain(payload.bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    format!("call_{at}_{hash:016x}")
 }
 
 /// At most 40 characters of a foreign word, fit for a note.
