@@ -17,6 +17,7 @@ use super::media;
 use super::names::{wire_id, wire_name};
 use super::tools::note_once;
 use super::wire::{Block, KIND, Message, ResultContent, WireRole};
+use crate::shared::flat_tools::Namespaces;
 use crate::{AdapterError, Note, custom_arguments};
 
 /// What the translation of the context depends on.
@@ -26,8 +27,7 @@ pub(super) struct Setting<'a> {
     /// Fingerprint of system prompt and tools, where thinking is bound to them.
     pub(super) mark: Option<&'a str>,
     pub(super) system_role: bool,
-    /// Flat names of namespace functions: namespace, function, flat name.
-    pub(super) namespaces: Vec<(String, String, String)>,
+    pub(super) namespaces: &'a Namespaces,
 }
 
 /// The messages, and whether they name stored files.
@@ -248,11 +248,8 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn flat_name(&self, call: &'a FunctionCall) -> Cow<'a, str> {
-        let known = call.namespace.as_ref().and_then(|namespace| {
-            self.setting.namespaces.iter().find(|(n, function, _)| n == namespace && *function == call.name)
-        });
-        match known {
-            Some((_, _, flat)) => Cow::Owned(wire_name(flat).into_owned()),
+        match self.setting.namespaces.get(call.namespace.as_deref(), &call.name) {
+            Some(flat) => Cow::Owned(wire_name(flat).into_owned()),
             None => wire_name(&call.name),
         }
     }

@@ -7,10 +7,10 @@ use super::models::{Forcing, Rules};
 use super::names::{Names, fingerprint};
 use super::quirks::Quirks;
 use super::thinking;
-use super::tools::ToolPlan;
+use super::tools::Tools;
 use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, OutputConfig, WireRole};
 use crate::call::body_json;
-use crate::{AdapterError, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
+use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
 const MAX_UNARY_TOKENS: u64 = 21_333;
@@ -24,7 +24,7 @@ const CONTINUE: &str = "Continue.";
 /// System prompt, tools and what follows from them: what thinking may be bound to.
 struct Prefix<'a> {
     system: Vec<Block<'a>>,
-    tools: ToolPlan,
+    tools: Tools,
     /// Items of the context that went into the system prompt.
     leading: usize,
 }
@@ -61,9 +61,11 @@ pub(super) fn asked(quirks: &Quirks, request: &ModelRequest<'_>) -> Asked {
     let emulates = !rules.structured && matches!(settings.text.format, TextFormat::JsonSchema(_));
     let (mut mark, mut answer_tool) = (None, None);
     if rules.bound || emulates {
-        let prefix = prefix(request, rules, &mut Vec::new());
-        mark = prefix.mark(rules);
-        answer_tool = prefix.tools.answer_tool;
+        // A request that cannot be translated gets no answer.
+        if let Ok(prefix) = prefix(request, rules, &mut Vec::new()) {
+            mark = prefix.mark(rules);
+            answer_tool = prefix.tools.answer_tool;
+        }
     }
     Asked { model: request.model.to_owned(), mark, answer_tool, names }
 }
@@ -74,13 +76,13 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let rules = quirks.models.rules(model);
     let mut notes = Vec::new();
     let max_tokens = thinking::max_tokens(settings, rules, quirks.default_max_tokens, &mut notes);
-    let prefix = prefix(request, rules, &mut notes);
+    let prefix = prefix(request, rules, &mut notes)?;
     let mark = prefix.mark(rules);
     let setting = Setting {
         model,
         mark: mark.as_deref(),
         system_role: rules.system_role,
-        namespaces: namespaces(settings),
+        namespaces: &prefix.tools.namespaces,
     };
     let rest = request.context.get(prefix.leading..).unwrap_or_default();
     let mut history = history::translate(rest, &setting, &mut notes)?;
@@ -98,7 +100,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let (temperature, top_p) = sampling(quirks, settings, rules, plan.on(), &mut notes);
     note_rest(settings, &mut notes);
 
-    let ToolPlan { tools, choice, format, .. } = prefix.tools;
+    let Tools { tools, choice, format, .. } = prefix.tools;
     let user_id = settings.safety_identifier.as_deref().or(settings.user.as_deref());
     let stream = request.stream || max_tokens > MAX_UNARY_TOKENS;
     let mut betas = quirks.beta.clone();
@@ -129,7 +131,11 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     Ok(UpstreamCall { path: "/messages".into(), headers, body, stream, notes })
 }
 
-fn prefix<'a>(request: &ModelRequest<'a>, rules: Rules, notes: &mut Vec<Note>) -> Prefix<'a> {
+fn prefix<'a>(
+    request: &ModelRequest<'a>,
+    rules: Rules,
+    notes: &mut Vec<Note>,
+) -> Result<Prefix<'a>, AdapterError> {
     let settings = request.settings;
     let mut system = Vec::new();
     system.extend(settings.instructions.as_deref().and_then(text));
@@ -147,30 +153,18 @@ fn prefix<'a>(request: &ModelRequest<'a>, rules: Rules, notes: &mut Vec<Note>) -
             }
         }
     }
-    let mut tools = ToolPlan::new(settings, rules, notes);
+    let mut tools = Tools::new(settings, rules, notes)?;
     system.extend(tools.hints.drain(..).map(|hint| Block::Text { text: hint.into() }));
     match settings.text.verbosity {
         Some(Verbosity::Low) => system.push(Block::Text { text: "Be concise.".into() }),
         Some(Verbosity::High) => system.push(Block::Text { text: "Be thorough.".into() }),
         Some(Verbosity::Medium) | None => {}
     }
-    Prefix { system, tools, leading }
+    Ok(Prefix { system, tools, leading })
 }
 
 fn text(words: &str) -> Option<Block<'_>> {
     (!words.trim().is_empty()).then(|| Block::Text { text: words.into() })
-}
-
-fn namespaces(settings: &Settings) -> Vec<(String, String, String)> {
-    if !settings.tools.iter().any(|tool| matches!(tool, or_protocol::Tool::Hosted(_))) {
-        return Vec::new();
-    }
-    let flat = flatten_tools(&settings.tools, &mut Vec::new());
-    let named = flat.into_iter().filter_map(|tool| match tool.origin {
-        ToolOrigin::Namespace { namespace, function } => Some((namespace, function, tool.function.name)),
-        ToolOrigin::Function | ToolOrigin::Custom => None,
-    });
-    named.collect()
 }
 
 /// Whether the tool turn at the end begins without thinking, which a thinking budget forbids.

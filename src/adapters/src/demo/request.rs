@@ -2,34 +2,36 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{AllowedMode, Settings, TextFormat, ToolChoice};
+use or_protocol::{Settings, TextFormat};
 use serde_json::{Map, Value};
 
 use super::messages::Messages;
 use super::sample::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
 use crate::call::body_json;
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::tool_plan::{self, Demand, Support};
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// Builds the call.
 pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = Vec::new();
-    let flat =
-        if settings.tools.is_empty() { Vec::new() } else { flatten_tools(&settings.tools, &mut notes) };
-    let tool_choice = choice(settings, &flat)?;
-    let mut messages = Messages::new(&flat, &mut notes);
+    let flat = flatten_tools(&settings.tools, &mut notes);
+    let namespaces = Namespaces::new(&flat);
+    let plan = tool_plan::resolve(flat, settings, Support::ALL, &mut notes)?;
+    let mut messages = Messages::new(&namespaces, &mut notes);
     for item in request.context {
         messages.add(item)?;
     }
     let messages = messages.finish();
-    note_settings(settings, &flat, &mut notes);
+    note_settings(settings, &plan.functions, &mut notes);
     let body = DemoRequest {
         model: request.model.into(),
         instructions: settings.instructions.as_deref().unwrap_or_default().into(),
         messages,
-        tools: flat.iter().map(tool).collect(),
-        tool_choice,
+        tools: plan.functions.iter().map(tool).collect(),
+        tool_choice: choice(&plan.demand),
         parallel: settings.parallel(),
         format: format(settings),
         effort: settings.effort(),
@@ -50,40 +52,16 @@ fn tool(flat: &FlatTool) -> WireTool<'_> {
     }
 }
 
-fn choice(settings: &Settings, flat: &[FlatTool]) -> Result<WireChoice, AdapterError> {
-    let forced = |name: &str| {
-        if flat.iter().any(|t| t.function.name == name) {
-            return Ok(WireChoice { mode: WireMode::Required, only: Some(vec![name.to_owned()]) });
-        }
-        let text = format!("The demo provider has no tool {name:?} to be forced.");
-        Err(AdapterError::unsupported("tool_choice", text))
+fn choice(demand: &Demand) -> WireChoice {
+    let (mode, only) = match demand {
+        Demand::Auto => (WireMode::Auto, None),
+        Demand::None => (WireMode::None, None),
+        Demand::Required => (WireMode::Required, None),
+        Demand::Function(name) => (WireMode::Required, Some(vec![name.clone()])),
+        Demand::Allowed { required: true, names } => (WireMode::Required, Some(names.clone())),
+        Demand::Allowed { required: false, names } => (WireMode::Auto, Some(names.clone())),
     };
-    match &settings.tool_choice {
-        ToolChoice::Auto => Ok(WireChoice::default()),
-        ToolChoice::None => Ok(WireChoice { mode: WireMode::None, only: None }),
-        ToolChoice::Required if flat.is_empty() => Err(AdapterError::unsupported(
-            "tool_choice",
-            "A tool call is required, but none of the tools is available on the demo provider.",
-        )),
-        ToolChoice::Required => Ok(WireChoice { mode: WireMode::Required, only: None }),
-        ToolChoice::Function(name) => forced(name),
-        ToolChoice::Allowed { mode, names, .. } => {
-            let mode = match mode {
-                AllowedMode::Auto => WireMode::Auto,
-                AllowedMode::Required => WireMode::Required,
-                AllowedMode::None => WireMode::None,
-            };
-            Ok(WireChoice { mode, only: Some(names.clone()) })
-        }
-        ToolChoice::Other(raw) => {
-            let text = |key| raw.get(key).and_then(Value::as_str).unwrap_or_default();
-            if text("type") == "custom" {
-                return forced(text("name"));
-            }
-            let text = format!("The demo provider cannot force a tool of type {:?}.", text("type"));
-            Err(AdapterError::unsupported("tool_choice", text))
-        }
-    }
+    WireChoice { mode, only }
 }
 
 fn format(settings: &Settings) -> WireFormat {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, ToolChoice, Truncation, Verbosity};
+use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, Truncation, Verbosity};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
@@ -11,11 +11,13 @@ use super::models::{Thinking, Thought, Traits};
 use super::names::Names;
 use super::quirks::{IncludeThoughts, Quirks};
 use super::schema;
-use super::tools::{self, Choice};
+use super::tools;
 use super::wire::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
 use crate::call::body_json;
 use crate::counting::{counting, members};
 use crate::note::{Notes, plain};
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::tool_plan;
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// What the counter takes of a request.
@@ -32,17 +34,11 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let names = Names::new(&flat);
     let mut notes = Notes::default();
 
-    let choice = match flat.is_empty() {
-        true => {
-            if !matches!(settings.tool_choice, ToolChoice::Auto | ToolChoice::None) {
-                tool_notes.push(Note::dropped("tool_choice", "no tool is left to choose from"));
-            }
-            Choice::default()
-        }
-        false => tools::choice(settings, &flat, &names, &traits, &mut tool_notes),
-    };
-    let hidden = |name: &str| choice.only.is_some_and(|only| !only.iter().any(|n| n == name));
-    let tools = tools::declarations(&flat, &names, hidden, &mut tool_notes);
+    let namespaces = Namespaces::new(&flat);
+    let support = tools::support(settings, &traits);
+    let plan = tool_plan::resolve(flat, settings, support, &mut tool_notes)?;
+    let tool_config = tools::config(&plan, &names, &traits, &mut tool_notes);
+    let tools = tools::declarations(&plan.functions, &names, &mut tool_notes);
 
     let mut config = GenerationConfig::default();
     sampling(settings, &traits, &mut config, &mut notes);
@@ -50,7 +46,8 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let told = format(settings, !tools.is_empty() && !traits.signed_calls, &mut config, &mut tool_notes);
     remarks(settings, &mut notes);
 
-    let setting = Setting { traits: &traits, tools: &flat, names: &names, base_url: &quirks.base_url };
+    let setting =
+        Setting { traits: &traits, namespaces: &namespaces, names: &names, base_url: &quirks.base_url };
     let mut context = history::translate(request.context, &setting, &mut notes)?;
     let instructions = settings.instructions.as_deref().filter(|text| !text.is_empty());
     let mut system: Vec<_> = instructions.map(Part::text).into_iter().collect();
@@ -63,7 +60,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         contents: context.contents,
         system_instruction: (!system.is_empty()).then_some(Content { role: None, parts: system }),
         tools,
-        tool_config: choice.config,
+        tool_config,
         generation_config: config,
         safety_settings: quirks.safety_settings.as_deref(),
         service_tier,
@@ -262,9 +259,6 @@ fn remarks(settings: &Settings, notes: &mut Notes) {
     }
     if settings.truncation == Truncation::Auto {
         notes.dropped("truncation", "this provider refuses an input that is too long");
-    }
-    if settings.parallel_tool_calls == Some(false) && !settings.tools.is_empty() {
-        notes.emulated("parallel_tool_calls", "calls after the first one are left out of the answer");
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{Include, Settings, TextFormat, Tool, Truncation};
+use or_protocol::{Include, Settings, TextFormat, Truncation};
 use serde_json::{Map, Value};
 
 use super::quirks::{FormatMode, Quirks, TruncateMode};
 use super::wire::{ChatMessage, ChatRequest, Format};
 use super::{history, models, tools};
 use crate::call::body_json;
-use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::tool_plan::{self, Support};
+use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 const PATH: &str = "/api/chat";
 
@@ -17,14 +19,16 @@ const PATH: &str = "/api/chat";
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = Vec::new();
-    let plan = tools::plan(settings, &mut notes)?;
+    let flat = flatten_tools(&settings.tools, &mut notes);
+    let namespaces = Namespaces::new(&flat);
+    let plan = tool_plan::resolve(flat, settings, Support::NOTHING, &mut notes)?;
     let native = native_format(quirks, request.model, plan.functions.is_empty(), settings);
     let format_hint = format_hint(settings);
     if let Some(why) = format_note(settings, native, plan.functions.is_empty()) {
         notes.push(Note::emulated("text.format", why));
     }
-    let mut messages = history::translate(request.context, &namespaces(settings), &mut notes)?;
-    let system: Vec<&str> = [settings.instructions.as_deref(), plan.hint.as_deref(), format_hint.as_deref()]
+    let mut messages = history::translate(request.context, &namespaces, &mut notes)?;
+    let system: Vec<&str> = [settings.instructions.as_deref(), plan.hint, format_hint.as_deref()]
         .into_iter()
         .flatten()
         .filter(|text| !text.is_empty())
@@ -59,16 +63,11 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     Ok(UpstreamCall { path: PATH.into(), headers: Vec::new(), body, stream: request.stream, notes })
 }
 
-/// Functions of namespaces, for the names of calls in the history: all of them, not only those that the
-/// choice leaves. All functions are needed to flatten them, and none of them otherwise.
-fn namespaces(settings: &Settings) -> Vec<FlatTool> {
-    let any = settings.tools.iter().any(|tool| matches!(tool, Tool::Hosted(t) if t.kind() == "namespace"));
-    if any { flatten_tools(&settings.tools, &mut Vec::new()) } else { Vec::new() }
-}
-
 /// Whether the server holds the answer to a grammar in this turn.
 pub(super) fn enforces_format(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
-    let plan = tools::plan(settings, &mut Vec::new()).unwrap_or_default();
+    let flat = flatten_tools(&settings.tools, &mut Vec::new());
+    // A request that cannot be translated gets no answer.
+    let plan = tool_plan::resolve(flat, settings, Support::NOTHING, &mut Vec::new()).unwrap_or_default();
     native_format(quirks, model, plan.functions.is_empty(), settings)
 }
 

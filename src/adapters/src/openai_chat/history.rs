@@ -12,12 +12,14 @@ use super::quirks::{DeveloperRole, Quirks, ReasoningEcho};
 use super::reasoning::{self, Opened};
 use super::wire::body::{Call, ChatMessage, Content, Function, Part, ThinkingText};
 use crate::note::add_once;
+use crate::shared::flat_tools::Namespaces;
 use crate::{AdapterError, Note, custom_arguments};
 
 /// Translates the context. `head` is the text of the leading system message: instructions and hints.
 pub(super) fn translate<'a>(
     quirks: &Quirks,
     head: Option<Cow<'a, str>>,
+    namespaces: &'a Namespaces,
     context: &'a [Item],
     notes: &mut Vec<Note>,
 ) -> Result<Vec<ChatMessage<'a>>, AdapterError> {
@@ -35,6 +37,7 @@ pub(super) fn translate<'a>(
     });
     let mut builder = Builder {
         quirks,
+        namespaces,
         ids: CallIds::new(quirks.tool_call_id, ids),
         context,
         outputs,
@@ -63,6 +66,7 @@ pub(super) fn translate<'a>(
 
 struct Builder<'a, 'b> {
     quirks: &'b Quirks,
+    namespaces: &'a Namespaces,
     ids: CallIds,
     context: &'a [Item],
     /// Places of the results of each call id.
@@ -122,7 +126,8 @@ impl<'a> Builder<'a, '_> {
                     "" => "{}",
                     _ => &call.arguments,
                 };
-                self.call(&call.call_id, &call.name, arguments.into(), call.status);
+                let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
+                self.call(&call.call_id, flat.unwrap_or(&call.name), arguments.into(), call.status);
             }
             Item::CustomToolCall(call) => {
                 self.call(&call.call_id, &call.name, custom_arguments(&call.input).into(), call.status);

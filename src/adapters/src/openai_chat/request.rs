@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{AllowedMode, Effort, Item, JsonSchemaFormat, TextFormat, ToolChoice};
+use or_protocol::{Effort, Item, JsonSchemaFormat, Settings, TextFormat};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
@@ -13,7 +13,9 @@ use super::quirks::{
 };
 use super::wire::body::Body;
 use crate::call::body_json;
-use crate::{AdapterError, FlatTool, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::tool_plan::{self, Demand, Support};
+use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// Builds the call.
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
@@ -31,8 +33,14 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
             fields.list.push(("stream_options", json!({ "include_usage": true })));
         }
     }
+    let mut flat = flatten_tools(&settings.tools, fields.notes);
+    let namespaces = Namespaces::new(&flat);
+    if quirks.drops("tools") && !flat.is_empty() {
+        fields.note(Note::dropped("tools", "not known to this provider"));
+        flat.clear();
+    }
     let mut writer = Writer { quirks, request, fields: &mut fields, hints: Vec::new() };
-    let tools = writer.tools();
+    let tools = writer.tools(flat)?;
     writer.format(tools);
     let effort = writer.effort(rule.map(|r| r.efforts));
     let hints = std::mem::take(&mut writer.hints);
@@ -81,7 +89,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
 
     let fields = fields.list;
     let head = head(settings.instructions.as_deref(), hints);
-    let messages = history::translate(quirks, head, request.context, &mut notes)?;
+    let messages = history::translate(quirks, head, &namespaces, request.context, &mut notes)?;
     let body = Body { model: request.model, messages, fields };
     let body = body_json(&body)?;
     Ok(UpstreamCall {
@@ -108,12 +116,39 @@ fn number(value: f64) -> Value {
     if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
 }
 
-/// What is demanded of the next answer.
-enum Demand {
-    Auto,
-    None,
-    Required,
-    Function(String),
+/// What the host can be told about calls in this turn.
+fn support(quirks: &Quirks, settings: &Settings) -> Support {
+    let auto_only = match quirks.tool_choice {
+        ToolChoiceForm::AutoOnly => true,
+        ToolChoiceForm::AutoWhenThinking => settings.effort() != Some(Effort::None),
+        ToolChoiceForm::Full | ToolChoiceForm::Strings => false,
+    };
+    Support {
+        none: !auto_only,
+        required: !auto_only,
+        named: !auto_only && quirks.tool_choice != ToolChoiceForm::Strings,
+        allowed: quirks.allowed_tools,
+        one_call: quirks.parallel_tool_calls,
+    }
+}
+
+/// The choice in the host's words; nothing where it would say the default.
+fn tool_choice(demand: &Demand, word: RequiredWord) -> Option<Value> {
+    let function = |name: &String| json!({ "type": "function", "function": { "name": name } });
+    match demand {
+        Demand::Auto => None,
+        Demand::None => Some(json!("none")),
+        Demand::Required => Some(json!(match word {
+            RequiredWord::Required => "required",
+            RequiredWord::Any => "any",
+        })),
+        Demand::Function(name) => Some(function(name)),
+        Demand::Allowed { required, names } => {
+            let mode = if *required { "required" } else { "auto" };
+            let tools: Vec<Value> = names.iter().map(function).collect();
+            Some(json!({ "type": "allowed_tools", "allowed_tools": { "mode": mode, "tools": tools } }))
+        }
+    }
 }
 
 struct Writer<'a, 'b, 'n> {
@@ -129,110 +164,21 @@ impl Writer<'_, '_, '_> {
     }
 
     /// Tools and the choice among them. True if tools were sent.
-    fn tools(&mut self) -> bool {
+    fn tools(&mut self, flat: Vec<FlatTool>) -> Result<bool, AdapterError> {
         let settings = self.request.settings;
-        let mut tools = flatten_tools(&settings.tools, self.fields.notes);
-        if tools.is_empty() {
-            if !matches!(settings.tool_choice, ToolChoice::Auto | ToolChoice::None) {
-                self.note(Note::dropped("tool_choice", "no tool is left to choose from"));
-            }
-            return false;
+        let support = support(self.quirks, settings);
+        let plan = tool_plan::resolve(flat, settings, support, self.fields.notes)?;
+        if plan.functions.is_empty() {
+            return Ok(false);
         }
-        if self.quirks.drops("tools") {
-            self.note(Note::dropped("tools", "not known to this provider"));
-            return false;
-        }
-        let auto_only = match self.quirks.tool_choice {
-            ToolChoiceForm::AutoOnly => true,
-            ToolChoiceForm::AutoWhenThinking => settings.effort() != Some(Effort::None),
-            ToolChoiceForm::Full | ToolChoiceForm::Strings => false,
-        };
-        let required = match self.quirks.required_word {
-            RequiredWord::Required => "required",
-            RequiredWord::Any => "any",
-        };
-        let choice = match self.demand(&mut tools) {
-            _ if tools.is_empty() => None,
-            Demand::Auto => None,
-            Demand::None if auto_only => {
-                self.note(Note::emulated("tool_choice", "none: the tools are not sent"));
-                return false;
-            }
-            Demand::None => Some(json!("none")),
-            Demand::Required if auto_only => {
-                self.note(Note::emulated("tool_choice", "asked for in a system message"));
-                self.hints.push("Answer with a call of at least one of the tools.".to_owned());
-                None
-            }
-            Demand::Required => Some(json!(required)),
-            Demand::Function(name) if auto_only || self.quirks.tool_choice == ToolChoiceForm::Strings => {
-                tools.retain(|tool| tool.function.name == name);
-                self.note(Note::emulated("tool_choice", "only this tool is sent"));
-                if auto_only {
-                    self.hints.push(format!("Answer with a call of the tool `{name}`."));
-                    None
-                } else {
-                    Some(json!(required))
-                }
-            }
-            Demand::Function(name) => Some(json!({ "type": "function", "function": { "name": name } })),
-        };
-        if tools.is_empty() {
-            return false;
-        }
-        let choice = self.allowed().or(choice);
-        let list: Vec<Value> = tools.into_iter().map(|tool| self.tool(tool)).collect();
+        self.hints.extend(plan.hint.map(str::to_owned));
+        let list: Vec<Value> = plan.functions.into_iter().map(|tool| self.tool(tool)).collect();
         self.fields.put("tools", "tools", Some(Value::Array(list)));
+        let choice = tool_choice(&plan.demand, self.quirks.required_word);
         self.fields.put("tool_choice", "tool_choice", choice);
-        if !settings.parallel() {
-            if self.quirks.parallel_tool_calls {
-                self.fields.put("parallel_tool_calls", "parallel_tool_calls", Some(Value::Bool(false)));
-            } else {
-                self.note(Note::emulated("parallel_tool_calls", "calls after the first are cut off"));
-            }
-        }
-        true
-    }
-
-    fn demand(&mut self, tools: &mut Vec<FlatTool>) -> Demand {
-        match &self.request.settings.tool_choice {
-            ToolChoice::Auto => Demand::Auto,
-            ToolChoice::None => Demand::None,
-            ToolChoice::Required => Demand::Required,
-            ToolChoice::Function(name) => Demand::Function(name.clone()),
-            ToolChoice::Allowed { mode, .. } => {
-                if !self.quirks.allowed_tools && *mode != AllowedMode::None {
-                    let choice = &self.request.settings.tool_choice;
-                    tools.retain(|tool| choice.permits(&tool.function.name));
-                    self.note(Note::emulated("tool_choice", "only the allowed tools are sent"));
-                }
-                match mode {
-                    AllowedMode::Auto => Demand::Auto,
-                    AllowedMode::Required => Demand::Required,
-                    AllowedMode::None => Demand::None,
-                }
-            }
-            ToolChoice::Other(raw) => {
-                let name = raw.get("name").and_then(Value::as_str).unwrap_or_default();
-                let known = |t: &FlatTool| t.origin == ToolOrigin::Custom && t.function.name == name;
-                if tools.iter().any(known) {
-                    return Demand::Function(name.to_owned());
-                }
-                self.note(Note::dropped("tool_choice", "hosted tools are not available on this provider"));
-                Demand::Auto
-            }
-        }
-    }
-
-    /// The native form of a list of allowed tools.
-    fn allowed(&self) -> Option<Value> {
-        let ToolChoice::Allowed { mode, names, .. } = &self.request.settings.tool_choice else { return None };
-        if !self.quirks.allowed_tools || *mode == AllowedMode::None {
-            return None;
-        }
-        let tool = |name: &String| json!({ "type": "function", "function": { "name": name } });
-        let tools: Vec<Value> = names.iter().map(tool).collect();
-        Some(json!({ "type": "allowed_tools", "allowed_tools": { "mode": mode, "tools": tools } }))
+        let parallel = plan.one_call.then_some(Value::Bool(false));
+        self.fields.put("parallel_tool_calls", "parallel_tool_calls", parallel);
+        Ok(true)
     }
 
     fn tool(&mut self, tool: FlatTool) -> Value {

@@ -28,7 +28,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let text = fields.text(settings, rule);
     let sent = tools::translate(settings, quirks, fields.notes);
     let parallel = settings.parallel_tool_calls.filter(|_| !sent.tools.is_empty());
-    let mut history = History::new(request.model, quirks, sent.flat.as_deref(), fields.notes);
+    let mut history = History::new(request.model, quirks, sent.flat.as_ref(), fields.notes);
     let input = history.translate(request.context)?;
     let mut fields = Fields { quirks, notes: &mut notes };
 

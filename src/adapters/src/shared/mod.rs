@@ -1,0 +1,4 @@
+//! Rules that hold for every provider.
+
+pub(crate) mod flat_tools;
+pub(crate) mod tool_plan;
