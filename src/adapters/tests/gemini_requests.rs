@@ -103,12 +103,12 @@ fn settings_the_model_does_not_take_are_noted() {
                 "text": { "verbosity": "low" }, "reasoning": { "effort": "xhigh" }, "service_tier": "auto" }),
         &json!({ "generationConfig": { "thinkingConfig": { "thinkingLevel": "HIGH" } } }),
         &[
+            "~reasoning.effort",
+            "-text.verbosity",
             "-temperature",
             "-top_p",
             "-presence_penalty",
             "-top_logprobs",
-            "~reasoning.effort",
-            "-text.verbosity",
             "-truncation",
         ],
     );

@@ -10,6 +10,7 @@ use super::thinking;
 use super::tools::Tools;
 use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, OutputConfig, WireRole};
 use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
@@ -18,6 +19,7 @@ const MAX_UNARY_TOKENS: u64 = 21_333;
 const NO_SAMPLING_SINCE: &str = "2026-10-21";
 /// Lets file ids of the Files API be named.
 const FILES_BETA: &str = "files-api-2025-04-14";
+const NO_LOGPROBS: &str = "the provider gives no log probabilities";
 /// Stands in where the provider wants the user to speak.
 const CONTINUE: &str = "Continue.";
 
@@ -97,8 +99,43 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     }
     let prefill = rules.prefill && !plan.on() && prefix.tools.format.is_none();
     settle_ends(&mut history, prefill, !prefix.system.is_empty(), &mut notes)?;
-    let (temperature, top_p) = sampling(quirks, settings, rules, plan.on(), &mut notes);
-    note_rest(settings, &mut notes);
+    let ((temperature, temperature_fate), (top_p, top_p_fate)) = sampling(quirks, settings, rules, plan.on());
+    let (service_tier, service_tier_fate) = service_tier(settings);
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        verbosity: Fate::emulated("asked for in the system prompt"),
+        effort: Fate::Sent,
+        summary: Fate::Sent,
+        temperature: temperature_fate,
+        top_p: top_p_fate,
+        presence_penalty: Fate::dropped(NOT_KNOWN),
+        frequency_penalty: Fate::dropped(NOT_KNOWN),
+        max_output_tokens: Fate::Sent,
+        top_logprobs: Fate::dropped(NO_LOGPROBS),
+        logprobs: Fate::dropped(NO_LOGPROBS),
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        truncation: Fate::dropped(REFUSES_LONG_INPUT),
+        service_tier: service_tier_fate,
+        safety_identifier: Fate::Sent,
+        prompt_cache_key: match quirks.caching {
+            true => Fate::emulated("the provider caches by the beginning of the input"),
+            false => Fate::dropped("the quirk prompt_caching is off"),
+        },
+        metadata: Fate::Ours,
+        user: match &settings.safety_identifier {
+            Some(id) if settings.user.as_ref() != Some(id) => {
+                Fate::dropped("safety_identifier is sent in its place")
+            }
+            Some(_) | None => Fate::Sent,
+        },
+    }
+    .note(settings, &mut notes);
 
     let Tools { tools, choice, format, .. } = prefix.tools;
     let user_id = settings.safety_identifier.as_deref().or(settings.user.as_deref());
@@ -117,7 +154,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         top_p,
         cache_control: quirks.caching.then_some(CacheControl::Ephemeral),
         metadata: user_id.map(|user_id| Metadata { user_id }),
-        service_tier: service_tier(settings, &mut notes),
+        service_tier,
         tools,
         tool_choice: choice,
         system: prefix.system,
@@ -223,9 +260,8 @@ fn sampling(
     settings: &Settings,
     rules: Rules,
     thinks: bool,
-    notes: &mut Vec<Note>,
-) -> (Option<f64>, Option<f64>) {
-    let why = if !rules.sampling || quirks.version.as_str() >= NO_SAMPLING_SINCE {
+) -> ((Option<f64>, Fate), (Option<f64>, Fate)) {
+    let refused = if !rules.sampling || quirks.version.as_str() >= NO_SAMPLING_SINCE {
         Some("this model takes no sampling parameters")
     } else if thinks {
         Some("not taken while thinking")
@@ -233,53 +269,28 @@ fn sampling(
         None
     };
     // The value the provider uses anyway need not be sent, so leaving it out loses nothing.
-    let mut temperature = settings.temperature.filter(|t| *t != 1.0);
-    let mut top_p = settings.top_p.filter(|p| *p != 1.0);
-    if let Some(why) = why {
-        if temperature.take().is_some() {
-            notes.push(Note::dropped("temperature", why));
-        }
+    let temperature = settings.temperature.filter(|t| *t != 1.0);
+    let top_p = settings.top_p.filter(|p| *p != 1.0);
+    if let Some(why) = refused {
         let allowed = thinks && rules.sampling && top_p.is_some_and(|p| p >= 0.95);
-        if !allowed && top_p.take().is_some() {
-            notes.push(Note::dropped("top_p", why));
-        }
-        return (temperature, top_p);
+        let top_p = if allowed { (top_p, Fate::Sent) } else { (None, Fate::dropped(why)) };
+        return ((None, Fate::dropped(why)), top_p);
     }
-    if temperature.is_some_and(|t| t > 1.0) {
-        temperature = Some(1.0);
-        notes.push(Note::emulated("temperature", "sent as 1, the provider's maximum"));
+    let top_p = match temperature.filter(|_| rules.one_sampling) {
+        Some(_) => (None, Fate::dropped("this model takes temperature or top_p, not both")),
+        None => (top_p, Fate::Sent),
+    };
+    match temperature {
+        Some(t) if t > 1.0 => ((Some(1.0), Fate::emulated("sent as 1, the provider's maximum")), top_p),
+        _ => ((temperature, Fate::Sent), top_p),
     }
-    if rules.one_sampling && temperature.is_some() && top_p.take().is_some() {
-        notes.push(Note::dropped("top_p", "this model takes temperature or top_p, not both"));
-    }
-    (temperature, top_p)
 }
 
-fn service_tier(settings: &Settings, notes: &mut Vec<Note>) -> Option<&'static str> {
+fn service_tier(settings: &Settings) -> (Option<&'static str>, Fate) {
     match settings.service_tier.as_deref() {
-        Some("default") => Some("standard_only"),
-        Some("priority") => Some("auto"),
-        None | Some("auto") => None,
-        Some(_) => {
-            notes.push(Note::dropped("service_tier", "the provider has no such tier; auto is used"));
-            None
-        }
-    }
-}
-
-/// Fields without any counterpart.
-fn note_rest(settings: &Settings, notes: &mut Vec<Note>) {
-    let penalties =
-        [("presence_penalty", settings.presence_penalty), ("frequency_penalty", settings.frequency_penalty)];
-    for (field, value) in penalties {
-        if value.is_some_and(|v| v != 0.0) {
-            notes.push(Note::dropped(field, "the provider has no penalties"));
-        }
-    }
-    if settings.wants_logprobs() {
-        notes.push(Note::dropped("top_logprobs", "the provider gives no log probabilities"));
-    }
-    if matches!(settings.text.verbosity, Some(Verbosity::Low | Verbosity::High)) {
-        notes.push(Note::emulated("text.verbosity", "asked for in the system prompt"));
+        Some("default") => (Some("standard_only"), Fate::Sent),
+        Some("priority") => (Some("auto"), Fate::Sent),
+        None | Some("auto") => (None, Fate::Sent),
+        Some(_) => (None, Fate::dropped(NO_SUCH_TIER)),
     }
 }

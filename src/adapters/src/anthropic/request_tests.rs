@@ -230,7 +230,13 @@ fn the_small_fields_are_mapped_or_noted() {
         json!({"presence_penalty": 1, "frequency_penalty": 0, "top_logprobs": 2, "service_tier": "flex",
             "prompt_cache_key": "k", "truncation": "auto"}),
         json!({"metadata": null, "service_tier": null}),
-        &["presence_penalty dropped", "top_logprobs dropped", "service_tier dropped"],
+        &[
+            "presence_penalty dropped",
+            "top_logprobs dropped",
+            "truncation dropped",
+            "service_tier dropped",
+            "prompt_cache_key dropped",
+        ],
     );
 }
 

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{Settings, TextFormat};
+use or_protocol::{Settings, SummaryStyle, TextFormat};
 use serde_json::{Map, Value};
 
 use super::messages::Messages;
 use super::sample::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
 use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Demand, Support};
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
@@ -25,7 +26,8 @@ pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterE
         messages.add(item)?;
     }
     let messages = messages.finish();
-    note_settings(settings, &plan.functions, &mut notes);
+    fates(settings).note(settings, &mut notes);
+    note_schemas(settings, &plan.functions, &mut notes);
     let body = DemoRequest {
         model: request.model.into(),
         instructions: settings.instructions.as_deref().unwrap_or_default().into(),
@@ -72,25 +74,46 @@ fn format(settings: &Settings) -> WireFormat {
     }
 }
 
-/// Notes for what the demo model does not look at.
-fn note_settings(settings: &Settings, flat: &[FlatTool], notes: &mut Vec<Note>) {
-    let given = [
-        ("temperature", settings.temperature.is_some()),
-        ("top_p", settings.top_p.is_some()),
-        ("presence_penalty", settings.presence_penalty.is_some()),
-        ("frequency_penalty", settings.frequency_penalty.is_some()),
-    ];
-    let deterministic = "the demo model is deterministic";
-    notes.extend(given.iter().filter(|(_, on)| *on).map(|(name, _)| Note::dropped(*name, deterministic)));
-    let given = [
-        ("text.verbosity", settings.text.verbosity.is_some()),
-        ("service_tier", settings.service_tier.as_deref().is_some_and(|t| t != "auto" && t != "default")),
-        ("safety_identifier", settings.safety_identifier.is_some()),
-        ("prompt_cache_key", settings.prompt_cache_key.is_some()),
-        ("user", settings.user.is_some()),
-    ];
-    let unused = "the demo model has no use for it";
-    notes.extend(given.iter().filter(|(_, on)| *on).map(|(name, _)| Note::dropped(*name, unused)));
+/// What becomes of every field.
+fn fates(settings: &Settings) -> Fates {
+    let deterministic = || Fate::dropped("the demo model is deterministic");
+    let unused = || Fate::dropped("the demo model has no use for it");
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        verbosity: unused(),
+        effort: Fate::Sent,
+        summary: match settings.reasoning.and_then(|r| r.summary) {
+            Some(SummaryStyle::Concise | SummaryStyle::Detailed) => {
+                Fate::emulated("the demo model has one style of summary only")
+            }
+            Some(SummaryStyle::Auto) | None => Fate::Sent,
+        },
+        temperature: deterministic(),
+        top_p: deterministic(),
+        presence_penalty: deterministic(),
+        frequency_penalty: deterministic(),
+        max_output_tokens: Fate::Sent,
+        top_logprobs: Fate::Sent,
+        logprobs: Fate::Sent,
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        // There is no context window, so nothing would have to be left out.
+        truncation: Fate::Ours,
+        service_tier: Fate::dropped(NO_SUCH_TIER),
+        safety_identifier: unused(),
+        prompt_cache_key: unused(),
+        metadata: Fate::Ours,
+        user: unused(),
+    }
+}
+
+/// Notes for keywords that the demo model does not look at.
+fn note_schemas(settings: &Settings, flat: &[FlatTool], notes: &mut Vec<Note>) {
     if let TextFormat::JsonSchema(format) = &settings.text.format {
         note_schema("text.format.schema", &format.schema, notes);
     }

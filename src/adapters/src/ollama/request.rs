@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{Include, Settings, TextFormat, Truncation};
+use or_protocol::{Settings, TextFormat, Truncation};
 use serde_json::{Map, Value};
 
 use super::quirks::{FormatMode, Quirks, TruncateMode};
 use super::wire::{ChatMessage, ChatRequest, Format};
 use super::{history, models, tools};
 use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Support};
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
@@ -58,7 +59,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         keep_alive: quirks.keep_alive.as_ref(),
         options: options(quirks, settings),
     };
-    unknown_settings(settings, &mut notes);
+    fates().note(settings, &mut notes);
     let body = body_json(&body)?;
     Ok(UpstreamCall { path: PATH.into(), headers: Vec::new(), body, stream: request.stream, notes })
 }
@@ -129,6 +130,7 @@ fn truncation(quirks: &Quirks, settings: &Settings, notes: &mut Vec<Note>) -> (O
         (TruncateMode::Auto, Truncation::Auto) => (Some(true), None),
         (TruncateMode::Server, Truncation::Auto) => (None, None),
         (TruncateMode::Server, Truncation::Disabled) => {
+            // The default, but a promise: nothing is left out (rules 10.2).
             notes.push(Note::dropped("truncation", "the quirk truncate leaves it to the server"));
             (None, None)
         }
@@ -154,29 +156,32 @@ fn options(quirks: &Quirks, settings: &Settings) -> Map<String, Value> {
     options
 }
 
-/// Settings without any counterpart. Those that only label the request are echoed and not sent.
-fn unknown_settings(settings: &Settings, notes: &mut Vec<Note>) {
-    if settings.text.verbosity.is_some() {
-        notes.push(Note::dropped("text.verbosity", "not known to this provider"));
-    }
-    if settings.wants_summary() {
-        notes.push(Note::dropped("reasoning.summary", "the whole trace is given in place of a summary"));
-    }
-    if settings.service_tier.as_deref().is_some_and(|tier| tier != "auto" && tier != "default") {
-        notes.push(Note::dropped("service_tier", "this provider has no tiers"));
-    }
-    for include in &settings.include {
-        match include {
-            Include::ReasoningEncryptedContent | Include::OutputTextLogprobs => {}
-            Include::FileSearchResults
-            | Include::WebSearchResults
-            | Include::WebSearchSources
-            | Include::InputImageUrl
-            | Include::ComputerImageUrl
-            | Include::CodeInterpreterOutputs => {
-                let why = format!("{} is not available on this provider", include.as_str());
-                notes.push(Note::dropped("include", why));
-            }
-        }
+/// What becomes of every field.
+fn fates() -> Fates {
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        verbosity: Fate::dropped(NOT_KNOWN),
+        effort: Fate::Sent,
+        summary: Fate::dropped("the whole trace is given in place of a summary"),
+        temperature: Fate::Sent,
+        top_p: Fate::Sent,
+        presence_penalty: Fate::Sent,
+        frequency_penalty: Fate::Sent,
+        max_output_tokens: Fate::Sent,
+        top_logprobs: Fate::Sent,
+        logprobs: Fate::Sent,
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        truncation: Fate::Sent,
+        service_tier: Fate::dropped(NO_SUCH_TIER),
+        safety_identifier: Fate::dropped(NOT_KNOWN),
+        prompt_cache_key: Fate::dropped(NOT_KNOWN),
+        metadata: Fate::Ours,
+        user: Fate::dropped(NOT_KNOWN),
     }
 }

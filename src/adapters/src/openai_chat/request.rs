@@ -13,9 +13,12 @@ use super::quirks::{
 };
 use super::wire::body::Body;
 use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, REFUSES_LONG_INPUT};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Demand, Support};
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
+
+const REFUSED: &str = "this model refuses it";
 
 /// Builds the call.
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
@@ -42,14 +45,16 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let mut writer = Writer { quirks, request, fields: &mut fields, hints: Vec::new() };
     let tools = writer.tools(flat)?;
     writer.format(tools);
-    let effort = writer.effort(rule.map(|r| r.efforts));
+    let (effort, effort_fate) = writer.effort(rule.map(|r| r.efforts));
     let hints = std::mem::take(&mut writer.hints);
 
     let limit = match quirks.max_tokens_field {
         MaxTokensField::MaxTokens => "max_tokens",
         MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
     };
-    fields.put(limit, "max_output_tokens", settings.max_output_tokens.map(Value::from));
+    if quirks.model_rules == ModelRules::Openai && !quirks.drops("store") {
+        fields.add("store", Value::Bool(false));
+    }
     let samples = rule.is_none_or(|rule| match rule.sampling {
         Sampling::Always => true,
         Sampling::WithoutReasoning => match effort {
@@ -58,34 +63,48 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         },
         Sampling::Never => false,
     });
-    let refused = (!samples).then_some("this model refuses it");
-    fields.put_unless(refused, "temperature", "temperature", settings.temperature.map(number));
-    fields.put_unless(refused, "top_p", "top_p", settings.top_p.map(number));
+    let refused = (!samples).then_some(REFUSED);
+    let older = rule.filter(|r| !r.verbosity).map(|_| REFUSED);
+    let logprobs = settings.wants_logprobs();
     // Zero is the default, and some hosts refuse even that.
     let penalty = |p: Option<f64>| p.filter(|p| *p != 0.0).map(number);
-    fields.put("presence_penalty", "presence_penalty", penalty(settings.presence_penalty));
-    fields.put("frequency_penalty", "frequency_penalty", penalty(settings.frequency_penalty));
-    if settings.wants_logprobs() {
-        fields.put_unless(refused, "logprobs", "include", Some(Value::Bool(true)));
-        let top = settings.top_logprobs.filter(|n| *n > 0).map(Value::from);
-        fields.put_unless(refused, "top_logprobs", "top_logprobs", top);
-    }
-    let older = rule.filter(|r| !r.verbosity).map(|_| "this model refuses it");
-    let verbosity = settings.text.verbosity.and_then(|v| serde_json::to_value(v).ok());
-    fields.put_unless(older, "verbosity", "text.verbosity", verbosity);
-    if settings.wants_summary() {
-        fields.note(Note::dropped("reasoning.summary", "chat completions makes no summaries"));
-    }
-    if !quirks.drops("store") {
-        fields
-            .list
-            .extend((quirks.model_rules == ModelRules::Openai).then_some(("store", Value::Bool(false))));
-    }
-    let tier = settings.service_tier.clone().filter(|t| t != "auto");
-    fields.put("service_tier", "service_tier", tier.map(Value::from));
-    fields.put("safety_identifier", "safety_identifier", settings.safety_identifier.clone().map(Value::from));
-    fields.put("prompt_cache_key", "prompt_cache_key", settings.prompt_cache_key.clone().map(Value::from));
-    fields.put("user", "user", settings.user.clone().map(Value::from));
+    let text = |text: &Option<String>| text.clone().map(Value::from);
+    let fates = Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        effort: effort_fate,
+        max_output_tokens: fields.put(limit, settings.max_output_tokens.map(Value::from)),
+        temperature: fields.put_unless(refused, "temperature", settings.temperature.map(number)),
+        top_p: fields.put_unless(refused, "top_p", settings.top_p.map(number)),
+        presence_penalty: fields.put("presence_penalty", penalty(settings.presence_penalty)),
+        frequency_penalty: fields.put("frequency_penalty", penalty(settings.frequency_penalty)),
+        logprobs: fields.put_unless(refused, "logprobs", logprobs.then_some(Value::Bool(true))),
+        top_logprobs: fields.put_unless(
+            refused,
+            "top_logprobs",
+            settings.top_logprobs.filter(|n| *n > 0).map(Value::from),
+        ),
+        verbosity: fields.put_unless(
+            older,
+            "verbosity",
+            settings.text.verbosity.and_then(|v| serde_json::to_value(v).ok()),
+        ),
+        summary: Fate::dropped("chat completions makes no summaries"),
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        truncation: Fate::dropped(REFUSES_LONG_INPUT),
+        metadata: Fate::Ours,
+        service_tier: fields
+            .put("service_tier", settings.service_tier.clone().filter(|t| t != "auto").map(Value::from)),
+        safety_identifier: fields.put("safety_identifier", text(&settings.safety_identifier)),
+        prompt_cache_key: fields.put("prompt_cache_key", text(&settings.prompt_cache_key)),
+        user: fields.put("user", text(&settings.user)),
+    };
+    fates.note(settings, fields.notes);
 
     let fields = fields.list;
     let head = head(settings.instructions.as_deref(), hints);
@@ -119,6 +138,7 @@ fn number(value: f64) -> Value {
 /// What the host can be told about calls in this turn.
 fn support(quirks: &Quirks, settings: &Settings) -> Support {
     let auto_only = match quirks.tool_choice {
+        _ if quirks.drops("tool_choice") => true,
         ToolChoiceForm::AutoOnly => true,
         ToolChoiceForm::AutoWhenThinking => settings.effort() != Some(Effort::None),
         ToolChoiceForm::Full | ToolChoiceForm::Strings => false,
@@ -127,8 +147,8 @@ fn support(quirks: &Quirks, settings: &Settings) -> Support {
         none: !auto_only,
         required: !auto_only,
         named: !auto_only && quirks.tool_choice != ToolChoiceForm::Strings,
-        allowed: quirks.allowed_tools,
-        one_call: quirks.parallel_tool_calls,
+        allowed: quirks.allowed_tools && !quirks.drops("tool_choice"),
+        one_call: quirks.parallel_tool_calls && !quirks.drops("parallel_tool_calls"),
     }
 }
 
@@ -173,11 +193,13 @@ impl Writer<'_, '_, '_> {
         }
         self.hints.extend(plan.hint.map(str::to_owned));
         let list: Vec<Value> = plan.functions.into_iter().map(|tool| self.tool(tool)).collect();
-        self.fields.put("tools", "tools", Some(Value::Array(list)));
-        let choice = tool_choice(&plan.demand, self.quirks.required_word);
-        self.fields.put("tool_choice", "tool_choice", choice);
-        let parallel = plan.one_call.then_some(Value::Bool(false));
-        self.fields.put("parallel_tool_calls", "parallel_tool_calls", parallel);
+        self.fields.add("tools", Value::Array(list));
+        if let Some(choice) = tool_choice(&plan.demand, self.quirks.required_word) {
+            self.fields.add("tool_choice", choice);
+        }
+        if plan.one_call {
+            self.fields.add("parallel_tool_calls", Value::Bool(false));
+        }
         Ok(true)
     }
 
@@ -211,9 +233,9 @@ impl Writer<'_, '_, '_> {
                     self.note(Note::emulated("text.format", "sent as a schema of any object"));
                     let schema = json!({ "name": "object", "schema": { "type": "object" } });
                     let format = json!({ "type": "json_schema", "json_schema": schema });
-                    return self.fields.put("response_format", "text.format", Some(format));
+                    return self.fields.add("response_format", format);
                 }
-                self.fields.put("response_format", "text.format", Some(json!({ "type": "json_object" })));
+                self.fields.add("response_format", json!({ "type": "json_object" }));
                 // OpenAI refuses the mode unless the word occurs, others then write blanks without end.
                 if !mentions_json(self.request) {
                     self.hint("Answer with one JSON object and nothing else.".to_owned());
@@ -231,7 +253,9 @@ impl Writer<'_, '_, '_> {
                     JsonSchemaForm::AsJsonObject => Some(json!({ "type": "json_object" })),
                     JsonSchemaForm::None => None,
                 };
-                self.fields.put("response_format", "text.format", value);
+                if let Some(value) = value {
+                    self.fields.add("response_format", value);
+                }
                 if matches!(form, JsonSchemaForm::AsJsonObject | JsonSchemaForm::None) {
                     let schema = Value::Object(format.schema.clone());
                     let about = format.description.as_deref().map(|d| format!(" ({d})")).unwrap_or_default();
@@ -249,49 +273,45 @@ impl Writer<'_, '_, '_> {
     }
 
     /// Puts the wish for an effort. Gives what was sent.
-    fn effort(&mut self, model: Option<&'static [Effort]>) -> Option<Effort> {
-        let asked = self.request.settings.effort()?;
-        let field = "reasoning.effort";
+    fn effort(&mut self, model: Option<&'static [Effort]>) -> (Option<Effort>, Fate) {
+        let Some(asked) = self.request.settings.effort() else { return (None, Fate::Sent) };
         let listed: Vec<Effort> = match model {
             Some(efforts) => efforts.to_vec(),
             None => self.quirks.reasoning_efforts.clone(),
         };
         let thinks = asked != Effort::None;
         let form = self.quirks.reasoning_param;
-        let switch = matches!(
-            form,
-            ReasoningParam::ThinkingType | ReasoningParam::EnableThinking | ReasoningParam::TemplateKwargs
-        );
-        if switch {
-            let (name, value) = match form {
-                ReasoningParam::EnableThinking => ("enable_thinking", json!(thinks)),
-                ReasoningParam::TemplateKwargs => {
-                    ("chat_template_kwargs", json!({ "enable_thinking": thinks }))
-                }
-                _ => ("thinking", json!({ "type": if thinks { "enabled" } else { "disabled" } })),
-            };
-            self.fields.put(name, field, Some(value));
-            if thinks && listed.is_empty() {
-                self.note(Note::emulated(field, "this provider only knows on and off"));
+        let switch = match form {
+            ReasoningParam::EnableThinking => Some(("enable_thinking", json!(thinks))),
+            ReasoningParam::TemplateKwargs => {
+                Some(("chat_template_kwargs", json!({ "enable_thinking": thinks })))
             }
-            if !thinks || listed.is_empty() {
-                return Some(asked);
+            ReasoningParam::ThinkingType => {
+                Some(("thinking", json!({ "type": if thinks { "enabled" } else { "disabled" } })))
+            }
+            ReasoningParam::Effort | ReasoningParam::Openrouter | ReasoningParam::None => None,
+        };
+        if let Some((name, value)) = switch {
+            let fate = self.fields.put(name, Some(value));
+            if fate != Fate::Sent || !thinks {
+                return (Some(asked), fate);
+            }
+            if listed.is_empty() {
+                return (Some(asked), Fate::emulated("this provider only knows on and off"));
             }
         }
         let sent = if form == ReasoningParam::None { None } else { models::nearest(asked, &listed) };
         let Some(sent) = sent else {
-            self.note(Note::dropped(field, "this model or provider takes no effort"));
-            return None;
+            return (None, Fate::dropped("this model or provider takes no effort"));
         };
-        if sent != asked {
-            self.note(Note::emulated(field, format!("sent as {}", sent.as_str())));
+        let (name, value) = match form {
+            ReasoningParam::Openrouter => ("reasoning", json!({ "effort": sent })),
+            _ => ("reasoning_effort", json!(sent)),
+        };
+        match self.fields.put(name, Some(value)) {
+            Fate::Sent if sent != asked => (Some(sent), Fate::emulated(format!("sent as {}", sent.as_str()))),
+            fate => (Some(sent), fate),
         }
-        if form == ReasoningParam::Openrouter {
-            self.fields.put("reasoning", field, Some(json!({ "effort": sent })));
-        } else {
-            self.fields.put("reasoning_effort", field, Some(json!(sent)));
-        }
-        Some(sent)
     }
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct ToolPlan {
     pub(crate) one_call: bool,
 }
 
+/// What becomes of `parallel_tool_calls: false` where the provider cannot be told.
+pub(crate) const ONE_CALL: &str = "calls after the first are left out of the answer";
 const CHOICE: &str = "tool_choice";
 const MUST_CALL: &str =
     "You must call at least one of the given tools now. Do not answer with text instead of a call.";
@@ -92,7 +94,7 @@ pub(crate) fn resolve(
     let callable = !plan.functions.is_empty() && plan.demand != Demand::None;
     plan.one_call = !settings.parallel() && support.one_call;
     if !settings.parallel() && !support.one_call && callable {
-        notes.push(Note::emulated("parallel_tool_calls", "calls after the first are left out of the answer"));
+        notes.push(Note::emulated("parallel_tool_calls", ONE_CALL));
     }
     Ok(plan)
 }

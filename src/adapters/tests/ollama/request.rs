@@ -124,7 +124,15 @@ fn what_has_no_counterpart_is_noted() {
             "prompt_cache_key": "p", "safety_identifier": "s"
         }),
         json!({"think": null, "options": null}),
-        &["-text.verbosity", "-reasoning.summary", "-service_tier", "-include"],
+        &[
+            "-text.verbosity",
+            "-reasoning.summary",
+            "-service_tier",
+            "-safety_identifier",
+            "-prompt_cache_key",
+            "-user",
+            "-include",
+        ],
     );
 }
 
