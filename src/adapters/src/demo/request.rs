@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use or_protocol::{AllowedMode, Settings, TextFormat, ToolChoice};
 use serde_json::{Map, Value};
 
-use super::messages::Messages;
-use super::sample::not_followed;
+use super::history;
+use super::schema::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
 use crate::call::body_json;
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
@@ -18,11 +18,7 @@ pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterE
     let flat =
         if settings.tools.is_empty() { Vec::new() } else { flatten_tools(&settings.tools, &mut notes) };
     let tool_choice = choice(settings, &flat)?;
-    let mut messages = Messages::new(&flat, &mut notes);
-    for item in request.context {
-        messages.add(item)?;
-    }
-    let messages = messages.finish();
+    let messages = history::translate(request.context, &flat, &mut notes)?;
     note_settings(settings, &flat, &mut notes);
     let body = DemoRequest {
         model: request.model.into(),
