@@ -20,6 +20,7 @@ pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 mod registry;
+mod shared;
 mod tools;
 
 pub use adapter::{Adapter, ModelRequest, ProviderOptions, ResponseTranslator};

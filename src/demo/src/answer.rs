@@ -3,12 +3,12 @@
 use or_adapters::demo::wire::{
     Count, DemoRequest, ErrorBody, Line, LineKind, Reason, UnaryBody, WireError, WireRole, WireUsage,
 };
-use or_adapters::demo::{COUNT_PATH, Comes, Model, error_words};
+use or_adapters::demo::{COUNT_PATH, Comes, Model, error_words, fingerprint};
 use or_protocol::{LogProb, TopLogProb};
 use serde::Serialize;
 
 use crate::plan::{Body, Plan, plan};
-use crate::words::{count, hash, tokens};
+use crate::words::{count, tokens};
 
 /// Seconds that `demo-error-429` asks to wait.
 const RETRY_AFTER_S: u64 = 3;
@@ -302,7 +302,7 @@ impl Writer {
 
 /// A made-up probability that depends on the token alone.
 fn log_prob(token: &str, top: u64) -> LogProb {
-    let logprob = -((hash(token) % 100 + 1) as f64) / 100.0;
+    let logprob = -((fingerprint(token.as_bytes()) % 100 + 1) as f64) / 100.0;
     let entry = |rank: u64| {
         let token = if rank == 0 { token.to_owned() } else { format!(" other-{rank}") };
         let bytes = token.as_bytes().to_vec();

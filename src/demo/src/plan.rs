@@ -7,9 +7,9 @@ use serde_json::json;
 
 use crate::calls::{Call, choose};
 use crate::sample::sample;
-use crate::words::{Topic, count, hash, tokens};
+use crate::words::{Topic, count, tokens};
 use or_adapters::demo::wire::{Citation, DemoRequest, Reason, WireFormat, WireRole};
-use or_adapters::demo::{Model, Says, one_line};
+use or_adapters::demo::{Model, Says, fingerprint, one_line};
 
 /// Longest quotation of a message, in characters.
 const MAX_QUOTE: usize = 120;
@@ -227,9 +227,9 @@ fn thought(request: &DemoRequest<'_>, view: &View<'_>, topic: &Topic, body: &Bod
 /// Opaque state of the model's n-th thought: it can be checked when it comes back.
 fn state(model: &str, number: usize) -> String {
     let seen = format!("{number} {model}");
-    format!("{seen} {:016x}", hash(&seen))
+    format!("{seen} {:016x}", fingerprint(seen.as_bytes()))
 }
 
 fn state_is_sound(state: &str) -> bool {
-    state.rsplit_once(' ').is_some_and(|(seen, sum)| sum == format!("{:016x}", hash(seen)))
+    state.rsplit_once(' ').is_some_and(|(seen, sum)| sum == format!("{:016x}", fingerprint(seen.as_bytes())))
 }

@@ -67,11 +67,6 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// FNV-1a, for choices that only have to be the same each time.
-pub(crate) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
-}
-
 /// The lower-case words of a text that tell something, without a plural `s`. Splits snake_case and camelCase.
 pub(crate) fn keywords(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];

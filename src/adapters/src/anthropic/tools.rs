@@ -6,9 +6,8 @@ use or_protocol::{AllowedMode, Settings, TextFormat, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::models::{Forcing, Rules};
-use super::names::wire_name;
 use super::schema::{self, Fitted};
-use super::wire::{ChoiceKind, Format, ToolChoiceParam, ToolParam};
+use super::wire::{ChoiceKind, Format, NAMES, ToolChoiceParam, ToolParam};
 use crate::{FlatTool, Note, ToolOrigin, flatten_tools};
 
 /// The provider's limits over all enforced schemas of a request.
@@ -39,7 +38,7 @@ impl ToolPlan {
         plan.choose(settings, rules, &mut flat, notes);
         let mut seen = HashSet::new();
         for tool in flat {
-            let name = wire_name(&tool.function.name).into_owned();
+            let name = NAMES.fit(&tool.function.name).into_owned();
             if !seen.insert(name.clone()) {
                 notes.push(Note::dropped("tools", "two tools of one name: the later one was left out"));
                 continue;
@@ -79,7 +78,7 @@ impl ToolPlan {
                 self.format = Some(Format::JsonSchema { schema: Value::Object(fitted.schema) });
             }
             _ if !rules.structured && is_object(&wanted.schema) => {
-                self.answer_tool = Some(wire_name(&wanted.name).into_owned());
+                self.answer_tool = Some(NAMES.fit(&wanted.name).into_owned());
                 notes.push(Note::emulated("text.format", "json_schema is a forced tool on this model"));
             }
             _ => {
@@ -127,7 +126,7 @@ impl ToolPlan {
             && !flat.is_empty()
         {
             if let Some(name) = choice.name.take() {
-                flat.retain(|tool| wire_name(&tool.function.name) == name);
+                flat.retain(|tool| NAMES.fit(&tool.function.name) == name);
             }
             choice.kind = ChoiceKind::Auto;
             self.hints.push("You must call one of the tools now; do not answer without a tool call.".into());
@@ -264,7 +263,7 @@ fn forced(flat: &[FlatTool], name: &str) -> (ChoiceKind, Option<String>) {
     let exact = flat.iter().find(|tool| tool.function.name == name);
     let found = exact.or_else(|| flat.iter().find(|tool| is_named(tool, name)));
     let name = found.map_or(name, |tool| tool.function.name.as_str());
-    (ChoiceKind::Tool, Some(wire_name(name).into_owned()))
+    (ChoiceKind::Tool, Some(NAMES.fit(name).into_owned()))
 }
 
 fn is_named(tool: &FlatTool, name: &str) -> bool {

@@ -15,6 +15,7 @@ pub use self::models::{Comes, Model, Says};
 pub use self::wire::COUNT_PATH;
 use self::wire::KIND;
 use crate::counting::read_number;
+pub use crate::shared::names::fingerprint;
 use crate::{
     Abilities, Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator,
     UpstreamCall, UpstreamError,

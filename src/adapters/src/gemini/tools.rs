@@ -6,10 +6,11 @@ use or_protocol::{AllowedMode, Settings, ToolChoice};
 use serde_json::Value;
 
 use super::models::Traits;
-use super::names::Names;
 use super::schema;
+use super::wire::NAMES;
 use super::wire::body::{CallingConfig, Declaration, ToolConfig, ToolList};
 use crate::note::plain;
+use crate::shared::names::Names;
 use crate::{FlatTool, Note};
 
 /// The `tools` member.
@@ -32,7 +33,7 @@ pub(super) fn declarations<'a>(
                 schema
             });
         list.push(Declaration {
-            name: names.to_wire(&function.name),
+            name: names.to_wire(&function.name, &NAMES),
             description: function.description.as_deref().unwrap_or_default(),
             parameters_json_schema: parameters,
         });
@@ -73,7 +74,7 @@ pub(super) fn choice<'a>(
     let validated = strict && traits.validated;
     let declared = |name: &str| tools.iter().any(|t| t.function.name == name);
     let wire = |list: &'a [String]| -> Vec<Cow<'a, str>> {
-        list.iter().filter(|n| declared(n)).map(|n| names.to_wire(n)).collect()
+        list.iter().filter(|n| declared(n)).map(|n| names.to_wire(n, &NAMES)).collect()
     };
     let with = |mode: &'static str, names: Vec<Cow<'a, str>>| Choice {
         config: Some(ToolConfig {
@@ -86,7 +87,7 @@ pub(super) fn choice<'a>(
         ToolChoice::Auto => free(),
         ToolChoice::None | ToolChoice::Allowed { mode: AllowedMode::None, .. } => with("NONE", Vec::new()),
         ToolChoice::Required => with("ANY", Vec::new()),
-        ToolChoice::Function(name) if declared(name) => with("ANY", vec![names.to_wire(name)]),
+        ToolChoice::Function(name) if declared(name) => with("ANY", vec![names.to_wire(name, &NAMES)]),
         ToolChoice::Allowed { mode, names: list, .. } => match (mode, wire(list)) {
             (_, allowed) if allowed.is_empty() => with("NONE", Vec::new()),
             (AllowedMode::Required, allowed) => with("ANY", allowed),
@@ -99,7 +100,7 @@ pub(super) fn choice<'a>(
         ToolChoice::Other(raw) => {
             let name = raw.get("name").and_then(Value::as_str).filter(|name| declared(name));
             match name {
-                Some(name) => with("ANY", vec![names.to_wire(name)]),
+                Some(name) => with("ANY", vec![names.to_wire(name, &NAMES)]),
                 None => {
                     notes.push(Note::dropped(
                         "tool_choice",

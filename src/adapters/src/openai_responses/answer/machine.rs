@@ -8,6 +8,7 @@ use super::blocks::{BlockKind, Blocks, PartKind};
 use crate::openai_responses::wire::{
     Extended, KIND, Loose, OutputItem, OutputPart, Response, parse, string, usage,
 };
+use crate::shared::names::fingerprint;
 use crate::{AdapterError, CallKind, FinishReason, ModelEvent, Note};
 
 /// What is known of the answer so far.
@@ -297,10 +298,7 @@ fn blob(item: &OutputItem<'_>) -> Option<String> {
 
 /// An id for a call that has none: the same for the same answer, different for different calls.
 fn made_up_id(at: u32, name: &str, payload: &str) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in name.bytes().chain(payload.bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    let hash = fingerprint(format!("{name}{payload}").as_bytes());
     format!("call_{at}_{hash:016x}")
 }
 

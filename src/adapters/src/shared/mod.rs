@@ -1,0 +1,3 @@
+//! Rules that every provider needs, each of them once; where providers differ, the difference is data.
+
+pub(crate) mod names;
