@@ -71,10 +71,11 @@ fn spec(
     };
     let headers =
         provider.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    let transport = if adapter.in_process() { Transport::Demo } else { Transport::Http };
     Ok(ProviderSpec {
         name: name.to_owned(),
         adapter,
-        transport: if kind == "demo" { Transport::Demo } else { Transport::Http },
+        transport,
         base_url: config.base_url.clone(),
         key,
         headers,

@@ -38,6 +38,12 @@ pub trait Adapter: Send + Sync {
     /// The kind, as in the configuration; also names the origin of sealed state (design D11).
     fn kind(&self) -> &'static str;
 
+    /// Whether calls are answered inside this process instead of over a network; they are not unless said
+    /// otherwise.
+    fn in_process(&self) -> bool {
+        false
+    }
+
     /// Models of this kind that are there without asking, for the server's list of models; none unless said
     /// otherwise.
     fn models(&self) -> &'static [&'static str] {

@@ -341,7 +341,7 @@ fn the_answer_tools_input_is_the_text() {
 fn a_renamed_tool_is_called_by_its_own_name() {
     let inner = json!({"type": "function", "name": "files.read"});
     let client = json!({"tools": [{"type": "namespace", "name": "n", "tools": [inner]}]});
-    let wire = super::names::wire_name("files.read");
+    let wire = super::wire::NAMES.fit("files.read");
     let body = json!({"content": [{"type": "tool_use", "id": "t", "name": wire, "input": {"input": "x"}}]});
     let got = unary(client, body).unwrap();
     assert_eq!(got[0], call(0, "t", "files.read"));

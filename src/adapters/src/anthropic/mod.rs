@@ -8,7 +8,6 @@ mod history;
 mod list;
 mod media;
 mod models;
-mod names;
 mod quirks;
 mod request;
 mod schema;

@@ -4,14 +4,14 @@ use or_protocol::{ContentPart, Item, Role, Settings, TextFormat, Verbosity};
 
 use super::history::{self, History, Setting};
 use super::models::{Forcing, Rules};
-use super::names::{Names, fingerprint};
 use super::quirks::Quirks;
 use super::thinking;
 use super::tools::Tools;
-use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, OutputConfig, WireRole};
+use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, NAMES, OutputConfig, WireRole};
 use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
-use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
+use crate::shared::names::{Names, fingerprint};
+use crate::{AdapterError, ModelRequest, Note, UpstreamCall};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
 const MAX_UNARY_TOKENS: u64 = 21_333;
@@ -57,9 +57,7 @@ pub(super) struct Asked {
 pub(super) fn asked(quirks: &Quirks, request: &ModelRequest<'_>) -> Asked {
     let rules = quirks.models.rules(request.model);
     let settings = request.settings;
-    let names = Names::new(settings, || {
-        flatten_tools(&settings.tools, &mut Vec::new()).into_iter().map(|tool| tool.function.name).collect()
-    });
+    let names = Names::of_request(&settings.tools, &NAMES);
     let emulates = !rules.structured && matches!(settings.text.format, TextFormat::JsonSchema(_));
     let (mut mark, mut answer_tool) = (None, None);
     if rules.bound || emulates {

@@ -6,9 +6,8 @@ use or_protocol::{Settings, TextFormat};
 use serde_json::{Map, Value, json};
 
 use super::models::{Forcing, Rules};
-use super::names::wire_name;
 use super::schema::{self, Fitted};
-use super::wire::{ChoiceKind, Format, ToolChoiceParam, ToolParam};
+use super::wire::{ChoiceKind, Format, NAMES, ToolChoiceParam, ToolParam};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Demand, Support, ToolPlan};
 use crate::{AdapterError, FlatTool, Note, flatten_tools};
@@ -49,7 +48,7 @@ impl Tools {
         tools.hints.extend(plan.hint.map(str::to_owned));
         let mut seen = HashSet::new();
         for tool in plan.functions {
-            let name = wire_name(&tool.function.name).into_owned();
+            let name = NAMES.fit(&tool.function.name).into_owned();
             if !seen.insert(name.clone()) {
                 notes.push(Note::dropped("tools", "two tools of one name: the later one was left out"));
                 continue;
@@ -83,7 +82,7 @@ impl Tools {
                 self.format = Some(Format::JsonSchema { schema: Value::Object(fitted.schema) });
             }
             _ if !rules.structured && is_object(&wanted.schema) => {
-                self.answer_tool = Some(wire_name(&wanted.name).into_owned());
+                self.answer_tool = Some(NAMES.fit(&wanted.name).into_owned());
                 notes.push(Note::emulated("text.format", "json_schema is a forced tool on this model"));
             }
             _ => {
@@ -138,7 +137,7 @@ fn choice(plan: &ToolPlan) -> Option<ToolChoiceParam> {
         Demand::Auto | Demand::Allowed { .. } => (ChoiceKind::Auto, None),
         Demand::None => (ChoiceKind::None, None),
         Demand::Required => (ChoiceKind::Any, None),
-        Demand::Function(name) => (ChoiceKind::Tool, Some(wire_name(name).into_owned())),
+        Demand::Function(name) => (ChoiceKind::Tool, Some(NAMES.fit(name).into_owned())),
     };
     let single = plan.one_call && kind != ChoiceKind::None;
     let choice = ToolChoiceParam { kind, name, disable_parallel_tool_use: single };

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use or_protocol::{Settings, SummaryStyle, TextFormat};
 use serde_json::{Map, Value};
 
-use super::messages::Messages;
-use super::sample::not_followed;
+use super::history;
+use super::schema::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
 use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER};
@@ -21,11 +21,7 @@ pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterE
     let flat = flatten_tools(&settings.tools, &mut notes);
     let namespaces = Namespaces::new(&flat);
     let plan = tool_plan::resolve(flat, settings, Support::ALL, &mut notes)?;
-    let mut messages = Messages::new(&namespaces, &mut notes);
-    for item in request.context {
-        messages.add(item)?;
-    }
-    let messages = messages.finish();
+    let messages = history::translate(request.context, &namespaces, &mut notes)?;
     fates(settings).note(settings, &mut notes);
     note_schemas(settings, &plan.functions, &mut notes);
     let body = DemoRequest {

@@ -11,12 +11,12 @@ use serde_json::value::RawValue;
 
 use super::media::Media;
 use super::models::Traits;
-use super::names::Names;
 use super::seal::{CallState, PLACEHOLDER, State, is_made};
-use super::wire::KIND;
 use super::wire::body::{Content, FunctionCall, FunctionResponse, Part, ResponseObject, Speaker};
+use super::wire::{KIND, NAMES};
 use crate::note::Notes;
 use crate::shared::flat_tools::Namespaces;
+use crate::shared::names::Names;
 use crate::{AdapterError, custom_arguments};
 
 /// What the context became.
@@ -259,7 +259,7 @@ impl<'a> Builder<'a, '_> {
             None => None,
         };
         let thought_signature = state.and_then(|s| s.sig.clone()).map(Cow::Owned);
-        let name = self.setting.names.to_wire(name);
+        let name = self.setting.names.to_wire(name, &NAMES);
         self.pending.push(Pending { call_id, name: name.clone(), id: id.clone() });
         let function_call = Some(FunctionCall { name, args, id });
         self.push(Speaker::Model, Part { function_call, thought_signature, ..Part::default() });

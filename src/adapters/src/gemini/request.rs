@@ -8,16 +8,17 @@ use serde_json::{Map, Value};
 
 use super::history::{self, Setting};
 use super::models::{Thinking, Thought, Traits};
-use super::names::Names;
 use super::quirks::{IncludeThoughts, Quirks};
 use super::schema;
 use super::tools;
+use super::wire::NAMES;
 use super::wire::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
 use crate::call::body_json;
 use crate::counting::{counting, members};
 use crate::note::Notes;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
 use crate::shared::flat_tools::Namespaces;
+use crate::shared::names::Names;
 use crate::shared::tool_plan;
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
@@ -32,7 +33,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let traits = quirks.traits(request.model);
     let mut tool_notes = Vec::new();
     let flat = flatten_tools(&settings.tools, &mut tool_notes);
-    let names = Names::new(&flat);
+    let names = Names::new(&flat, &NAMES);
     let mut notes = Notes::default();
 
     let namespaces = Namespaces::new(&flat);

@@ -3,12 +3,11 @@
 //! It travels in the envelope of reasoning items. An item stands before the things it speaks of, except
 //! that a message's later signed parts are listed in an item behind the message.
 
-use std::hash::Hasher;
-
 use or_protocol::Envelope;
 use serde::{Deserialize, Serialize};
 
 use super::wire::KIND;
+use crate::shared::names::fingerprint;
 
 /// Stands in for a signature that is lost or belongs to another provider: base64 of
 /// `skip_thought_signature_validator`, documented by Google.
@@ -73,13 +72,13 @@ impl State {
 
 impl Span {
     pub(super) fn new(at: usize, text: &str, sig: String) -> Self {
-        Self { at, len: text.len(), sum: fingerprint(text), sig }
+        Self { at, len: text.len(), sum: print(text), sig }
     }
 
     /// The part's text inside the message's text, if it is still the same.
     pub(super) fn find<'a>(&self, text: &'a str) -> Option<&'a str> {
         let part = text.get(self.at..self.at.checked_add(self.len)?)?;
-        (fingerprint(part) == self.sum).then_some(part)
+        (print(part) == self.sum).then_some(part)
     }
 }
 
@@ -91,32 +90,8 @@ pub(super) fn is_made(id: &str) -> bool {
     id.strip_prefix(PREFIX).is_some_and(|hex| hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-fn fingerprint(text: &str) -> String {
-    let mut hash = Fnv::default();
-    hash.write(text.as_bytes());
-    format!("{:016x}", hash.finish())
-}
-
-/// FNV-1a, 64 bits: the same on every machine and in every version, unlike the standard hasher.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
+fn print(text: &str) -> String {
+    format!("{:016x}", fingerprint(text.as_bytes()))
 }
 
 #[cfg(test)]

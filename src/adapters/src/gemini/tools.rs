@@ -3,10 +3,11 @@
 use or_protocol::{AllowedMode, Settings, ToolChoice};
 
 use super::models::Traits;
-use super::names::Names;
 use super::schema;
+use super::wire::NAMES;
 use super::wire::body::{CallingConfig, Declaration, ToolConfig, ToolList};
 use crate::note::plain;
+use crate::shared::names::Names;
 use crate::shared::tool_plan::{Demand, Support, ToolPlan};
 use crate::{FlatTool, Note};
 
@@ -26,7 +27,7 @@ pub(super) fn declarations<'a>(
                 schema
             });
         list.push(Declaration {
-            name: names.to_wire(&function.name),
+            name: names.to_wire(&function.name, &NAMES),
             description: function.description.as_deref().unwrap_or_default(),
             parameters_json_schema: parameters,
         });
@@ -75,6 +76,6 @@ pub(super) fn config<'a>(
         Demand::Allowed { required: true, names } => ("ANY", names),
         Demand::Allowed { required: false, names } => ("VALIDATED", names),
     };
-    let allowed_function_names = allowed.iter().map(|name| names.to_wire(name)).collect();
+    let allowed_function_names = allowed.iter().map(|name| names.to_wire(name, &NAMES)).collect();
     Some(ToolConfig { function_calling_config: CallingConfig { mode, allowed_function_names } })
 }

@@ -7,8 +7,14 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use crate::shared::names::NameRule;
+
 /// The kind in the configuration and in envelopes.
 pub(super) const KIND: &str = "gemini";
+
+/// A letter or `_` first, and no characters beyond `_ . : -`.
+pub(super) const NAMES: NameRule =
+    NameRule { also: &['_', '.', ':', '-'], letter_first: true, max: usize::MAX, hashed: false };
 
 /// One chunk of a stream, or a whole unary answer.
 #[derive(Debug, Default, Deserialize)]

@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::hash::Hasher;
 
 use super::quirks::CallIdForm;
+use crate::shared::names::Fnv;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -64,11 +66,9 @@ fn fits(form: CallIdForm, id: &str) -> bool {
 }
 
 fn shorten(form: CallIdForm, id: &str, salt: u64) -> String {
-    // FNV-1a: stable for ever, unlike the standard library's hashers.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ salt;
-    for byte in id.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    let mut hash = Fnv::salted(salt);
+    hash.write(id.as_bytes());
+    let mut hash = hash.finish();
     match form {
         CallIdForm::Any | CallIdForm::Max40 => format!("call_{hash:016x}"),
         CallIdForm::Alnum9 => {

@@ -7,7 +7,8 @@ use std::hash::Hasher;
 use or_protocol::Item;
 
 use crate::ModelRequest;
-use crate::gemini::seal::{Fnv, PREFIX};
+use crate::gemini::seal::PREFIX;
+use crate::shared::names::{Fnv, fingerprint};
 
 /// Gives every call of a turn an id that no other call of the context has.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl CallIds {
                 Item::CustomToolCall(call) => &call.call_id,
                 _ => continue,
             };
-            let print = fingerprint(id);
+            let print = fingerprint(id.as_bytes());
             seed.write_u64(print);
             taken.insert(print);
         }
@@ -41,7 +42,7 @@ impl CallIds {
     /// The id of a new call; `given` is Gemini's. True if that one could be used.
     pub(super) fn next(&mut self, given: Option<&str>, name: &str) -> (String, bool) {
         if let Some(id) = given.filter(|id| id.len() <= MAX_LEN)
-            && self.taken.insert(fingerprint(id))
+            && self.taken.insert(fingerprint(id.as_bytes()))
         {
             return (id.to_owned(), true);
         }
@@ -51,7 +52,7 @@ impl CallIds {
             hash.write_u64(self.made);
             hash.write(name.as_bytes());
             let id = format!("{PREFIX}{:016x}", hash.finish());
-            if self.taken.insert(fingerprint(&id)) {
+            if self.taken.insert(fingerprint(id.as_bytes())) {
                 return (id, false);
             }
         }
@@ -60,12 +61,6 @@ impl CallIds {
 
 /// Longest `call_id` of the API.
 const MAX_LEN: usize = 64;
-
-fn fingerprint(id: &str) -> u64 {
-    let mut hash = Fnv::default();
-    hash.write(id.as_bytes());
-    hash.finish()
-}
 
 #[cfg(test)]
 mod tests {

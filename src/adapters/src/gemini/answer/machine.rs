@@ -9,12 +9,12 @@ use super::json;
 use super::open::{Open, OpenCall, OpenReasoning, OpenText};
 use super::partial_args::PartialArgs;
 use crate::gemini::error;
-use crate::gemini::names::Names;
 use crate::gemini::seal::{CallState, SignedPart, Span, State};
 use crate::gemini::wire::{
-    Candidate, Chunk, FunctionCall, LogprobsResult, Part, PromptFeedback, UsageMetadata,
+    Candidate, Chunk, FunctionCall, LogprobsResult, NAMES, Part, PromptFeedback, UsageMetadata,
 };
 use crate::note::plain;
+use crate::shared::names::Names;
 use crate::{AdapterError, CallKind, FinishReason, ModelEvent, ModelRequest, Note};
 
 /// State of an answer that is being read.
@@ -42,7 +42,7 @@ impl Machine {
     pub(super) fn new(request: &ModelRequest<'_>) -> Self {
         Self {
             model: request.model.to_owned(),
-            names: Names::of_request(&request.settings.tools),
+            names: Names::of_request(&request.settings.tools, &NAMES),
             wants_logprobs: request.settings.wants_logprobs(),
             ids: CallIds::new(request),
             next_block: 0,
@@ -286,7 +286,7 @@ impl Machine {
         sig: Option<String>,
         out: &mut Vec<ModelEvent>,
     ) {
-        let name = self.names.to_ours(name);
+        let name = self.names.restore(name);
         let (call_id, own) = self.ids.next(given.as_deref(), &name);
         let id = given.filter(|_| !own);
         let news = own && !self.ids_known;

@@ -2,11 +2,12 @@
 
 /// What the model says, apart from how it fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Says {
+pub enum Says {
     /// Text, calls or JSON after the input.
     Answer,
     /// The same, with raw thinking before it.
     Trace,
+    /// A refusal.
     Refusal,
     /// Cut off by a filter.
     Filtered,
@@ -18,7 +19,8 @@ pub(super) enum Says {
 
 /// How the answer comes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Comes {
+pub enum Comes {
+    /// Without a pause.
     AtOnce,
     /// Pause before each token, in milliseconds; five of them before the first.
     Slowly(u64),
@@ -36,11 +38,13 @@ pub(super) enum Comes {
 
 /// A model, read from its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Model {
-    pub(super) says: Says,
-    pub(super) comes: Comes,
+pub struct Model {
+    /// What it says.
+    pub says: Says,
+    /// How that comes.
+    pub comes: Comes,
     /// Log probabilities are sent unasked.
-    pub(super) logprobs: bool,
+    pub logprobs: bool,
 }
 
 /// Every model, without the variants that have a number in their names.
@@ -67,7 +71,7 @@ const MAX_PAUSE_MS: u64 = 60_000;
 
 impl Model {
     /// None if there is no such model.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub fn named(name: &str) -> Option<Self> {
         let plain = Self { says: Says::Answer, comes: Comes::AtOnce, logprobs: false };
         let says = |says| Some(Self { says, ..plain });
         let comes = |comes| Some(Self { comes, ..plain });

@@ -27,7 +27,7 @@ const MAX_COMPARED: usize = 100_000;
 
 /// A schema object without `$ref` and `allOf`, borrowed where it is so already. None for `false`, what is no
 /// schema, and what cannot be resolved.
-pub(super) fn flat<'s>(root: &'s Value, schema: &'s Value) -> Option<Cow<'s, Map<String, Value>>> {
+pub(crate) fn flat<'s>(root: &'s Value, schema: &'s Value) -> Option<Cow<'s, Map<String, Value>>> {
     let mut hops = MAX_HOPS;
     flat_within(root, schema, &mut hops)
 }
@@ -69,7 +69,7 @@ fn flat_within<'s>(
 }
 
 /// A copy without what says nothing about the value; references look into the root.
-pub(super) fn copied(schema: &Map<String, Value>) -> Map<String, Value> {
+pub(crate) fn copied(schema: &Map<String, Value>) -> Map<String, Value> {
     let limits = schema.iter().filter(|(key, _)| !SILENT.contains(&key.as_str()));
     limits.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
@@ -80,7 +80,7 @@ fn pointed<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
 }
 
 /// Both schemas at once. None if no value can satisfy both.
-pub(super) fn merge(mut a: Map<String, Value>, b: Map<String, Value>) -> Option<Map<String, Value>> {
+pub(crate) fn merge(mut a: Map<String, Value>, b: Map<String, Value>) -> Option<Map<String, Value>> {
     for (key, theirs) in b {
         let merged = match a.shift_remove(&key) {
             None => theirs,

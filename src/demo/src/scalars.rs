@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::words::Topic;
+use crate::words::Topic;
 
 /// Longest text that a `minLength` is followed to.
 const MAX_LENGTH: usize = 100_000;
@@ -34,7 +34,7 @@ const WHOLE_TEXT: &[&str] = &[
 ];
 
 /// A string for the property `name`; `variant` makes it another one.
-pub(super) fn string(
+pub(crate) fn string(
     schema: &Map<String, Value>,
     topic: &Topic,
     name: &str,
@@ -90,7 +90,7 @@ fn formatted(format: &str, variant: usize) -> Option<String> {
 }
 
 /// A number within the bounds: `wish` if it fits, else the `variant`-th that does.
-pub(super) fn number(
+pub(crate) fn number(
     schema: &Map<String, Value>,
     whole: bool,
     wish: Option<f64>,

@@ -3,8 +3,9 @@
 
 mod turn;
 
-use or_adapters::demo::{Demo, DemoAnswer, DemoEnd, answer};
+use or_adapters::demo::Demo;
 use or_adapters::{Adapter, AdapterError, FinishReason, Note, NoteKind, ProviderOptions, UpstreamErrorKind};
+use or_demo::{DemoAnswer, DemoEnd, respond};
 use or_protocol::{CreateResponseBody, Usage};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
@@ -375,7 +376,7 @@ fn a_forced_tool_that_is_not_there_is_refused() {
 proptest! {
     #[test]
     fn any_body_gets_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert_eq!(answer(&bytes).status, 400);
+        prop_assert_eq!(respond("/demo", &bytes).status, 400);
     }
 
     #[test]

@@ -8,16 +8,28 @@ use or_protocol::{
     ContentPart, Envelope, FunctionCallOutput, Item, Message, OtherItem, Output, Reasoning, Role,
 };
 
-use super::KIND;
-use super::wire::{WireMessage, WireRole};
+use super::wire::{KIND, WireMessage, WireRole};
 use crate::shared::flat_tools::Namespaces;
 use crate::{AdapterError, Note, custom_arguments};
 
 /// Longest URL, id or file name in a marker, in characters.
 const MAX_LABEL: usize = 100;
 
+/// The context's messages.
+pub(super) fn translate<'a>(
+    context: &'a [Item],
+    namespaces: &'a Namespaces,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<WireMessage<'a>>, AdapterError> {
+    let mut messages = Messages { namespaces, notes, out: Vec::new(), called: HashMap::new() };
+    for item in context {
+        messages.add(item)?;
+    }
+    Ok(messages.out)
+}
+
 /// Collects messages, and one note per kind of thing that is not carried as it is.
-pub(super) struct Messages<'a, 'n> {
+struct Messages<'a, 'n> {
     namespaces: &'a Namespaces,
     notes: &'n mut Vec<Note>,
     out: Vec<WireMessage<'a>>,
@@ -26,16 +38,8 @@ pub(super) struct Messages<'a, 'n> {
 }
 
 impl<'a, 'n> Messages<'a, 'n> {
-    pub(super) fn new(namespaces: &'a Namespaces, notes: &'n mut Vec<Note>) -> Self {
-        Self { namespaces, notes, out: Vec::new(), called: HashMap::new() }
-    }
-
-    pub(super) fn finish(self) -> Vec<WireMessage<'a>> {
-        self.out
-    }
-
     /// Adds one item.
-    pub(super) fn add(&mut self, item: &'a Item) -> Result<(), AdapterError> {
+    fn add(&mut self, item: &'a Item) -> Result<(), AdapterError> {
         match item {
             Item::Message(message) => self.message(message),
             Item::FunctionCall(call) => {
@@ -173,7 +177,7 @@ fn marker(kind: &str, name: Option<&str>, sources: &[Option<&str>]) -> String {
 }
 
 fn label(text: &str) -> String {
-    super::words::one_line(text, MAX_LABEL)
+    one_line(text, MAX_LABEL)
 }
 
 /// Bytes in a base64 text.
@@ -181,9 +185,31 @@ fn decoded_size(base64: &str) -> usize {
     base64.trim_end_matches('=').len() * 3 / 4
 }
 
+/// A text on one line, at most `max` characters.
+pub fn one_line(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+        if out.len() > max * 4 {
+            break;
+        }
+    }
+    match out.char_indices().nth(max) {
+        Some((at, _)) => {
+            out.truncate(at);
+            out.push('…');
+            out
+        }
+        None => out,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::marker;
+    use super::{marker, one_line};
 
     #[test]
     fn markers_tell_what_and_how_large() {
@@ -192,5 +218,11 @@ mod tests {
         assert_eq!(marker("image", None, &[None, Some("file-1")]), "[image file-1]");
         assert_eq!(marker("file", Some("a.txt"), &[Some("aGk="), None]), "[file a.txt, 2 bytes]");
         assert_eq!(marker("file", Some("a.txt"), &[None, Some("https://x/a")]), "[file a.txt, https://x/a]");
+    }
+
+    #[test]
+    fn long_texts_are_cut_on_one_line() {
+        assert_eq!(one_line(" a\n b  c ", 10), "a b c");
+        assert_eq!(one_line("äöüß", 2), "äö…");
     }
 }

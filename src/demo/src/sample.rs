@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::merge::{copied, flat, merge};
-use super::scalars::{number, string};
-use super::words::{Topic, keywords};
+use crate::merge::{copied, flat, merge};
+use crate::scalars::{number, string};
+use crate::words::{Topic, keywords};
 
 /// Deeper than this only what must be there is made, by the simplest branch.
 const PLAIN_BELOW: usize = 4;
@@ -25,49 +25,12 @@ const MAX_NAMED: usize = 100;
 const ENTRIES_A_VALUE: usize = 100;
 /// Most branches within branches.
 const MAX_NESTED: usize = 16;
-/// Keywords that the sampler does not look at.
-const NOT_FOLLOWED: &[&str] = &[
-    "contains",
-    "dependentRequired",
-    "dependentSchemas",
-    "if",
-    "not",
-    "pattern",
-    "patternProperties",
-    "propertyNames",
-];
-
 /// A value that satisfies the schema. None if there is none, or none was found.
-pub(super) fn sample(schema: &Map<String, Value>, topic: &Topic) -> Option<Value> {
+pub(crate) fn sample(schema: &Map<String, Value>, topic: &Topic) -> Option<Value> {
     let root = Value::Object(schema.clone());
     let copying = size(&root) / BYTES_A_VALUE;
     let mut sampler = Sampler { root: &root, topic, left: MAX_VALUES, copying, numbers: 0 };
     sampler.value(&root, Place { name: "", depth: 0, variant: 0, nested: 0 })
-}
-
-/// Keywords anywhere in the schema that [`sample`] does not look at, sorted.
-pub(super) fn not_followed(schema: &Map<String, Value>) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    look_for_keywords(schema, &mut found);
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
-fn look_for_keywords(schema: &Map<String, Value>, found: &mut Vec<&'static str>) {
-    for (key, value) in schema {
-        found.extend(NOT_FOLLOWED.iter().find(|k| *k == key));
-        match (key.as_str(), value) {
-            ("properties" | "$defs" | "definitions", Value::Object(map)) => {
-                map.values().filter_map(Value::as_object).for_each(|s| look_for_keywords(s, found));
-            }
-            ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(list)) => {
-                list.iter().filter_map(Value::as_object).for_each(|s| look_for_keywords(s, found));
-            }
-            ("items" | "additionalProperties", Value::Object(map)) => look_for_keywords(map, found),
-            _ => {}
-        }
-    }
 }
 
 #[derive(Clone, Copy)]

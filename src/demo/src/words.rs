@@ -1,5 +1,7 @@
 //! Tokens, and what the demo model understands of a text: names, lists of names, numbers.
 
+use or_adapters::demo::one_line;
+
 /// Longest token, in characters.
 const LONGEST: usize = 16;
 /// Most words of a text that are looked at for names and numbers.
@@ -30,17 +32,17 @@ const BEFORE_NAME: &[&str] = &["about", "at", "for", "from", "in", "near", "of",
 
 /// Cuts a text into tokens: a word with the white space before it, at most 16 characters. Joined they are
 /// the text again.
-pub(super) fn tokens(text: &str) -> Tokens<'_> {
+pub(crate) fn tokens(text: &str) -> Tokens<'_> {
     Tokens { rest: text }
 }
 
 /// How many tokens a text has.
-pub(super) fn count(text: &str) -> u64 {
+pub(crate) fn count(text: &str) -> u64 {
     tokens(text).count() as u64
 }
 
 /// See [`tokens`].
-pub(super) struct Tokens<'a> {
+pub(crate) struct Tokens<'a> {
     rest: &'a str,
 }
 
@@ -65,35 +67,8 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// A text on one line, at most `max` characters.
-pub(super) fn one_line(text: &str, max: usize) -> String {
-    let mut out = String::new();
-    for word in text.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-        if out.len() > max * 4 {
-            break;
-        }
-    }
-    match out.char_indices().nth(max) {
-        Some((at, _)) => {
-            out.truncate(at);
-            out.push('…');
-            out
-        }
-        None => out,
-    }
-}
-
-/// FNV-1a, for choices that only have to be the same each time.
-pub(super) fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
-}
-
 /// The lower-case words of a text that tell something, without a plural `s`. Splits snake_case and camelCase.
-pub(super) fn keywords(text: &str) -> Vec<String> {
+pub(crate) fn keywords(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut lower_before = false;
     for c in text.chars() {
@@ -120,17 +95,17 @@ pub(super) fn keywords(text: &str) -> Vec<String> {
 
 /// What a text is about.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Topic {
+pub(crate) struct Topic {
     /// The text on one line.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Names given as a list: `Oslo and Rome`.
-    pub(super) list: Vec<String>,
+    pub(crate) list: Vec<String>,
     /// The most likely name or word.
-    pub(super) subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// Numbers in order.
-    pub(super) numbers: Vec<f64>,
+    pub(crate) numbers: Vec<f64>,
     /// All words in lower case.
-    pub(super) words: Vec<String>,
+    pub(crate) words: Vec<String>,
 }
 
 struct Name {
@@ -145,7 +120,7 @@ struct Name {
 
 impl Topic {
     /// Reads a text.
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         let mut reader = Reader { fresh: true, ..Reader::default() };
         for word in text.split_whitespace().take(MAX_WORDS) {
             let end = word.char_indices().nth(MAX_WORD).map_or(word.len(), |(at, _)| at);
@@ -285,12 +260,6 @@ mod tests {
     #[test]
     fn identifiers_are_split_into_words() {
         assert_eq!(keywords("getWeather_forCities"), ["weather", "citie"]);
-    }
-
-    #[test]
-    fn long_texts_are_cut_on_one_line() {
-        assert_eq!(one_line(" a\n b  c ", 10), "a b c");
-        assert_eq!(one_line("äöüß", 2), "äö…");
     }
 
     proptest! {

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
+use or_protocol::Effort;
 use serde_json::json;
 
-use super::calls::{Call, choose};
-use super::model::{Model, Says};
-use super::sample::sample;
-use super::wire::{Citation, DemoRequest, Reason, WireFormat, WireRole};
-use super::words::{Topic, count, hash, one_line, tokens};
-use or_protocol::Effort;
+use crate::calls::{Call, choose};
+use crate::sample::sample;
+use crate::words::{Topic, count, tokens};
+use or_adapters::demo::wire::{Citation, DemoRequest, Reason, WireFormat, WireRole};
+use or_adapters::demo::{Model, Says, fingerprint, one_line};
 
 /// Longest quotation of a message, in characters.
 const MAX_QUOTE: usize = 120;
@@ -24,31 +24,31 @@ const SOURCES: &[(&str, &str)] =
 
 /// A whole answer.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) thought: Option<Thought>,
-    pub(super) body: Body,
-    pub(super) reason: Reason,
+pub(crate) struct Plan {
+    pub(crate) thought: Option<Thought>,
+    pub(crate) body: Body,
+    pub(crate) reason: Reason,
 }
 
 /// Thinking before the answer.
 #[derive(Debug)]
-pub(super) struct Thought {
-    pub(super) trace: String,
-    pub(super) show_trace: bool,
-    pub(super) summary: Option<String>,
-    pub(super) state: String,
+pub(crate) struct Thought {
+    pub(crate) trace: String,
+    pub(crate) show_trace: bool,
+    pub(crate) summary: Option<String>,
+    pub(crate) state: String,
 }
 
 /// The answer proper.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(crate) enum Body {
     Text(String, Vec<Citation>),
     Refusal(String),
     Calls(Vec<Call>),
 }
 
 /// Why a request gets no answer: text for a 400.
-pub(super) type Refused = String;
+pub(crate) type Refused = String;
 
 /// What matters of a conversation.
 struct View<'a> {
@@ -61,7 +61,7 @@ struct View<'a> {
 }
 
 /// Decides what to say.
-pub(super) fn plan(request: &DemoRequest<'_>, model: Model) -> Result<Plan, Refused> {
+pub(crate) fn plan(request: &DemoRequest<'_>, model: Model) -> Result<Plan, Refused> {
     let view = view(request)?;
     let last = view.users.last().copied().unwrap_or_default();
     let topic = Topic::of(last);
@@ -227,9 +227,9 @@ fn thought(request: &DemoRequest<'_>, view: &View<'_>, topic: &Topic, body: &Bod
 /// Opaque state of the model's n-th thought: it can be checked when it comes back.
 fn state(model: &str, number: usize) -> String {
     let seen = format!("{number} {model}");
-    format!("{seen} {:016x}", hash(&seen))
+    format!("{seen} {:016x}", fingerprint(seen.as_bytes()))
 }
 
 fn state_is_sound(state: &str) -> bool {
-    state.rsplit_once(' ').is_some_and(|(seen, sum)| sum == format!("{:016x}", hash(seen)))
+    state.rsplit_once(' ').is_some_and(|(seen, sum)| sum == format!("{:016x}", fingerprint(seen.as_bytes())))
 }

@@ -1,9 +1,10 @@
 //! One turn of the demo provider, put together as a client would see it.
 
-use or_adapters::demo::{Demo, DemoAnswer, answer};
+use or_adapters::demo::Demo;
 use or_adapters::{
     Adapter, AdapterError, FinishReason, FrameDecoder, ModelEvent, ModelRequest, Note, ProviderOptions,
 };
+use or_demo::{DemoAnswer, respond};
 use or_protocol::{CreateResponseBody, Usage};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -130,7 +131,7 @@ pub(super) fn call(body: &Value) -> (DemoAnswer, Vec<Note>, bool) {
     let demo = Demo::new(&ProviderOptions::default()).unwrap();
     let call = demo.request(&request_of(&body)).unwrap();
     assert_eq!((call.path.as_str(), call.stream), ("/demo", body.stream));
-    (answer(&call.body), call.notes, call.stream)
+    (respond(&call.path, &call.body), call.notes, call.stream)
 }
 
 pub(super) fn request_of(body: &CreateResponseBody) -> ModelRequest<'_> {

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::sample::sample;
-use super::wire::{DemoRequest, WireMode, WireTool};
-use super::words::{Topic, keywords};
+use crate::sample::sample;
+use crate::words::{Topic, keywords};
+use or_adapters::demo::wire::{DemoRequest, WireMode, WireTool};
 
 /// A word in the tool's name counts as much as this many in its description.
 const NAME_WEIGHT: usize = 3;
@@ -15,13 +15,13 @@ const ENOUGH: usize = 2;
 
 /// A call to make.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Call {
-    pub(super) name: String,
-    pub(super) arguments: String,
+pub(crate) struct Call {
+    pub(crate) name: String,
+    pub(crate) arguments: String,
 }
 
 /// The calls for a text; empty for an answer in words.
-pub(super) fn choose(request: &DemoRequest<'_>, topic: &Topic, text: &str) -> Vec<Call> {
+pub(crate) fn choose(request: &DemoRequest<'_>, topic: &Topic, text: &str) -> Vec<Call> {
     let choice = &request.tool_choice;
     if choice.mode == WireMode::None {
         return Vec::new();
