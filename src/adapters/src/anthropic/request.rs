@@ -99,41 +99,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     settle_ends(&mut history, prefill, !prefix.system.is_empty(), &mut notes)?;
     let ((temperature, temperature_fate), (top_p, top_p_fate)) = sampling(quirks, settings, rules, plan.on());
     let (service_tier, service_tier_fate) = service_tier(settings);
-    Fates {
-        instructions: Fate::Sent,
-        tools: Fate::Sent,
-        tool_choice: Fate::Sent,
-        parallel_tool_calls: Fate::Sent,
-        max_tool_calls: Fate::Ours,
-        text_format: Fate::Sent,
-        verbosity: Fate::emulated("asked for in the system prompt"),
-        effort: Fate::Sent,
-        summary: Fate::Sent,
-        temperature: temperature_fate,
-        top_p: top_p_fate,
-        presence_penalty: Fate::dropped(NOT_KNOWN),
-        frequency_penalty: Fate::dropped(NOT_KNOWN),
-        max_output_tokens: Fate::Sent,
-        top_logprobs: Fate::dropped(NO_LOGPROBS),
-        logprobs: Fate::dropped(NO_LOGPROBS),
-        sealed_reasoning: Fate::Sent,
-        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
-        truncation: Fate::dropped(REFUSES_LONG_INPUT),
-        service_tier: service_tier_fate,
-        safety_identifier: Fate::Sent,
-        prompt_cache_key: match quirks.caching {
-            true => Fate::emulated("the provider caches by the beginning of the input"),
-            false => Fate::dropped("the quirk prompt_caching is off"),
-        },
-        metadata: Fate::Ours,
-        user: match &settings.safety_identifier {
-            Some(id) if settings.user.as_ref() != Some(id) => {
-                Fate::dropped("safety_identifier is sent in its place")
-            }
-            Some(_) | None => Fate::Sent,
-        },
-    }
-    .note(settings, &mut notes);
+    fates(quirks, settings, temperature_fate, top_p_fate, service_tier_fate).note(settings, &mut notes);
 
     let Tools { tools, choice, format, .. } = prefix.tools;
     let user_id = settings.safety_identifier.as_deref().or(settings.user.as_deref());
@@ -290,5 +256,43 @@ fn service_tier(settings: &Settings) -> (Option<&'static str>, Fate) {
         Some("priority") => (Some("auto"), Fate::Sent),
         None | Some("auto") => (None, Fate::Sent),
         Some(_) => (None, Fate::dropped(NO_SUCH_TIER)),
+    }
+}
+
+/// What becomes of every field.
+fn fates(quirks: &Quirks, settings: &Settings, temperature: Fate, top_p: Fate, service_tier: Fate) -> Fates {
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        verbosity: Fate::emulated("asked for in the system prompt"),
+        effort: Fate::Sent,
+        summary: Fate::Sent,
+        temperature,
+        top_p,
+        presence_penalty: Fate::dropped(NOT_KNOWN),
+        frequency_penalty: Fate::dropped(NOT_KNOWN),
+        max_output_tokens: Fate::Sent,
+        top_logprobs: Fate::dropped(NO_LOGPROBS),
+        logprobs: Fate::dropped(NO_LOGPROBS),
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        truncation: Fate::dropped(REFUSES_LONG_INPUT),
+        service_tier,
+        safety_identifier: Fate::Sent,
+        prompt_cache_key: match quirks.caching {
+            true => Fate::emulated("the provider caches by the beginning of the input"),
+            false => Fate::dropped("the quirk prompt_caching is off"),
+        },
+        metadata: Fate::Ours,
+        user: match &settings.safety_identifier {
+            Some(id) if settings.user.as_ref() != Some(id) => {
+                Fate::dropped("safety_identifier is sent in its place")
+            }
+            Some(_) | None => Fate::Sent,
+        },
     }
 }

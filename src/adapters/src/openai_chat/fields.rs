@@ -9,7 +9,7 @@ use crate::shared::fields::{Fate, NOT_KNOWN};
 
 /// Fields of the body beside model and messages.
 pub(super) struct Fields<'a, 'n> {
-    quirks: &'a Quirks,
+    pub(super) quirks: &'a Quirks,
     pub(super) list: Vec<(&'static str, Value)>,
     pub(super) notes: &'n mut Vec<Note>,
 }

@@ -48,10 +48,6 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let (effort, effort_fate) = writer.effort(rule.map(|r| r.efforts));
     let hints = std::mem::take(&mut writer.hints);
 
-    let limit = match quirks.max_tokens_field {
-        MaxTokensField::MaxTokens => "max_tokens",
-        MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
-    };
     if quirks.model_rules == ModelRules::Openai && !quirks.drops("store") {
         fields.add("store", Value::Bool(false));
     }
@@ -63,20 +59,50 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         },
         Sampling::Never => false,
     });
+    let verbosity = rule.is_none_or(|rule| rule.verbosity);
+    put_settings(&mut fields, settings, samples, verbosity, effort_fate).note(settings, fields.notes);
+
+    let fields = fields.list;
+    let head = head(settings.instructions.as_deref(), hints);
+    let messages = history::translate(quirks, head, &namespaces, request.context, &mut notes)?;
+    let body = Body { model: request.model, messages, fields };
+    let body = body_json(&body)?;
+    Ok(UpstreamCall {
+        path: "/chat/completions".to_owned(),
+        headers: Vec::new(),
+        body,
+        stream: request.stream,
+        notes,
+    })
+}
+
+/// Puts the fields that stand for themselves, and says what becomes of every field. `samples`, `verbosity`: the model takes
+/// them.
+fn put_settings(
+    fields: &mut Fields<'_, '_>,
+    settings: &Settings,
+    samples: bool,
+    verbosity: bool,
+    effort: Fate,
+) -> Fates {
+    let limit = match fields.quirks.max_tokens_field {
+        MaxTokensField::MaxTokens => "max_tokens",
+        MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
+    };
     let refused = (!samples).then_some(REFUSED);
-    let older = rule.filter(|r| !r.verbosity).map(|_| REFUSED);
+    let older = (!verbosity).then_some(REFUSED);
     let logprobs = settings.wants_logprobs();
     // Zero is the default, and some hosts refuse even that.
     let penalty = |p: Option<f64>| p.filter(|p| *p != 0.0).map(number);
     let text = |text: &Option<String>| text.clone().map(Value::from);
-    let fates = Fates {
+    Fates {
         instructions: Fate::Sent,
         tools: Fate::Sent,
         tool_choice: Fate::Sent,
         parallel_tool_calls: Fate::Sent,
         max_tool_calls: Fate::Ours,
         text_format: Fate::Sent,
-        effort: effort_fate,
+        effort,
         max_output_tokens: fields.put(limit, settings.max_output_tokens.map(Value::from)),
         temperature: fields.put_unless(refused, "temperature", settings.temperature.map(number)),
         top_p: fields.put_unless(refused, "top_p", settings.top_p.map(number)),
@@ -103,21 +129,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         safety_identifier: fields.put("safety_identifier", text(&settings.safety_identifier)),
         prompt_cache_key: fields.put("prompt_cache_key", text(&settings.prompt_cache_key)),
         user: fields.put("user", text(&settings.user)),
-    };
-    fates.note(settings, fields.notes);
-
-    let fields = fields.list;
-    let head = head(settings.instructions.as_deref(), hints);
-    let messages = history::translate(quirks, head, &namespaces, request.context, &mut notes)?;
-    let body = Body { model: request.model, messages, fields };
-    let body = body_json(&body)?;
-    Ok(UpstreamCall {
-        path: "/chat/completions".to_owned(),
-        headers: Vec::new(),
-        body,
-        stream: request.stream,
-        notes,
-    })
+    }
 }
 
 /// The leading system message: the instructions, then what stands in for fields the host does not know.

@@ -30,47 +30,20 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let effort = reasoning.as_ref().and_then(|r| r.effort);
     let samples = rule.is_none_or(|r| r.samples(effort));
     let logprobs = settings.wants_logprobs() && samples;
-    let silent = match samples {
-        true => quirks.drops("include").then_some(NOT_TAKEN),
-        false => Some("this model gives no log probabilities while it reasons"),
-    };
     let (text, verbosity_fate) = host.text(settings, rule);
     let sent = tools::translate(settings, quirks, &mut notes);
     let parallel = settings.parallel_tool_calls.filter(|_| !sent.tools.is_empty());
     let mut history = History::new(request.model, quirks, sent.flat.as_ref(), &mut notes);
     let input = history.translate(request.context)?;
     let (max_output_tokens, max_output_tokens_fate) = host.max_output_tokens(settings.max_output_tokens);
-    let refused = (!samples).then_some("this model refuses it with this reasoning effort");
-    let penalties = (!quirks.penalties).then_some("the Responses API of this provider has no penalties");
-    Fates {
-        instructions: Fate::Sent,
-        tools: Fate::Sent,
-        tool_choice: Fate::Sent,
-        parallel_tool_calls: match quirks.drops("parallel_tool_calls") && parallel.is_some() {
-            true => Fate::emulated(ONE_CALL),
-            false => Fate::Sent,
-        },
-        max_tool_calls: host.fate("max_tool_calls"),
-        text_format: host.fate("text.format"),
-        verbosity: verbosity_fate,
-        effort: effort_fate,
-        summary: summary_fate,
-        temperature: host.fate_unless(refused, "temperature"),
-        top_p: host.fate_unless(refused, "top_p"),
-        presence_penalty: Fate::sent_unless(penalties),
-        frequency_penalty: Fate::sent_unless(penalties),
-        max_output_tokens: max_output_tokens_fate,
-        top_logprobs: host.fate_unless(silent, "top_logprobs"),
-        logprobs: Fate::sent_unless(silent),
-        sealed_reasoning: Fate::Sent,
-        hosted_results: host.fate("include"),
-        truncation: host.fate("truncation"),
-        service_tier: host.fate("service_tier"),
-        safety_identifier: host.fate("safety_identifier"),
-        prompt_cache_key: host.fate("prompt_cache_key"),
-        metadata: Fate::Ours,
-        user: host.fate("user"),
-    }
+    host.fates(
+        samples,
+        !sent.tools.is_empty(),
+        effort_fate,
+        summary_fate,
+        verbosity_fate,
+        max_output_tokens_fate,
+    )
     .note(settings, &mut notes);
 
     let body = Body {
@@ -126,6 +99,54 @@ impl Host<'_> {
 
     fn fate_unless(self, refused: Option<&'static str>, name: &str) -> Fate {
         Fate::sent_unless(self.quirks.drops(name).then_some(NOT_TAKEN).or(refused))
+    }
+
+    /// What becomes of every field.
+    fn fates(
+        self,
+        samples: bool,
+        has_tools: bool,
+        effort: Fate,
+        summary: Fate,
+        verbosity: Fate,
+        max_output_tokens: Fate,
+    ) -> Fates {
+        let refused = (!samples).then_some("this model refuses it with this reasoning effort");
+        let silent = match samples {
+            true => self.quirks.drops("include").then_some(NOT_TAKEN),
+            false => Some("this model gives no log probabilities while it reasons"),
+        };
+        let penalty =
+            (!self.quirks.penalties).then_some("the Responses API of this provider has no penalties");
+        Fates {
+            instructions: Fate::Sent,
+            tools: Fate::Sent,
+            tool_choice: Fate::Sent,
+            parallel_tool_calls: match self.fate("parallel_tool_calls") {
+                Fate::Dropped(_) if has_tools => Fate::emulated(ONE_CALL),
+                _ => Fate::Sent,
+            },
+            max_tool_calls: self.fate("max_tool_calls"),
+            text_format: self.fate("text.format"),
+            verbosity,
+            effort,
+            summary,
+            temperature: self.fate_unless(refused, "temperature"),
+            top_p: self.fate_unless(refused, "top_p"),
+            presence_penalty: Fate::sent_unless(penalty),
+            frequency_penalty: Fate::sent_unless(penalty),
+            max_output_tokens,
+            top_logprobs: self.fate_unless(silent, "top_logprobs"),
+            logprobs: Fate::sent_unless(silent),
+            sealed_reasoning: Fate::Sent,
+            hosted_results: self.fate("include"),
+            truncation: self.fate("truncation"),
+            service_tier: self.fate("service_tier"),
+            safety_identifier: self.fate("safety_identifier"),
+            prompt_cache_key: self.fate("prompt_cache_key"),
+            metadata: Fate::Ours,
+            user: self.fate("user"),
+        }
     }
 
     fn max_output_tokens(self, value: Option<u64>) -> (Option<u64>, Fate) {
