@@ -1,3 +1,4 @@
 //! Rules that every provider needs, each of them once; where providers differ, the difference is data.
 
+pub(crate) mod error_body;
 pub(crate) mod names;
