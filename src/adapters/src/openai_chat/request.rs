@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::fields::Fields;
 use super::history;
-use super::models::{self, Sampling};
+use super::models;
 use super::quirks::{
     JsonSchemaForm, MaxTokensField, ModelRules, Quirks, ReasoningParam, RequiredWord, ToolChoiceForm,
 };
 use super::wire::body::Body;
 use crate::call::body_json;
+use crate::shared::openai_models::nearest;
 use crate::{AdapterError, FlatTool, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
 
 /// Builds the call.
@@ -20,10 +21,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let mut notes = Vec::new();
     let mut fields = Fields::new(quirks, &mut notes);
     let settings = request.settings;
-    let rule = match quirks.model_rules {
-        ModelRules::None => None,
-        ModelRules::Openai => Some(models::openai(request.model)),
-    };
+    let rule = models::rule(quirks, request.model);
 
     if request.stream {
         fields.list.push(("stream", Value::Bool(true)));
@@ -34,7 +32,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let mut writer = Writer { quirks, request, fields: &mut fields, hints: Vec::new() };
     let tools = writer.tools();
     writer.format(tools);
-    let effort = writer.effort(rule.map(|r| r.efforts));
+    let effort = writer.effort(rule.map(models::efforts));
     let hints = std::mem::take(&mut writer.hints);
 
     let limit = match quirks.max_tokens_field {
@@ -42,14 +40,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
     };
     fields.put(limit, "max_output_tokens", settings.max_output_tokens.map(Value::from));
-    let samples = rule.is_none_or(|rule| match rule.sampling {
-        Sampling::Always => true,
-        Sampling::WithoutReasoning => match effort {
-            Some(effort) => effort == Effort::None,
-            None => !rule.reasons_by_default,
-        },
-        Sampling::Never => false,
-    });
+    let samples = rule.is_none_or(|rule| rule.samples(effort));
     let refused = (!samples).then_some("this model refuses it");
     fields.put_unless(refused, "temperature", "temperature", settings.temperature.map(number));
     fields.put_unless(refused, "top_p", "top_p", settings.top_p.map(number));
@@ -303,13 +294,10 @@ impl Writer<'_, '_, '_> {
     }
 
     /// Puts the wish for an effort. Gives what was sent.
-    fn effort(&mut self, model: Option<&'static [Effort]>) -> Option<Effort> {
+    fn effort(&mut self, model: Option<Vec<Effort>>) -> Option<Effort> {
         let asked = self.request.settings.effort()?;
         let field = "reasoning.effort";
-        let listed: Vec<Effort> = match model {
-            Some(efforts) => efforts.to_vec(),
-            None => self.quirks.reasoning_efforts.clone(),
-        };
+        let listed = model.unwrap_or_else(|| self.quirks.reasoning_efforts.clone());
         let thinks = asked != Effort::None;
         let form = self.quirks.reasoning_param;
         let switch = matches!(
@@ -332,7 +320,7 @@ impl Writer<'_, '_, '_> {
                 return Some(asked);
             }
         }
-        let sent = if form == ReasoningParam::None { None } else { models::nearest(asked, &listed) };
+        let sent = if form == ReasoningParam::None { None } else { nearest(asked, &listed) };
         let Some(sent) = sent else {
             self.note(Note::dropped(field, "this model or provider takes no effort"));
             return None;

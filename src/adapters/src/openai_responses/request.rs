@@ -3,11 +3,12 @@
 use or_protocol::{Effort, Include, Settings, TextFormat, Truncation, Verbosity};
 
 use super::history::History;
-use super::models::{Rule, rule};
+use super::models::rule;
 use super::quirks::Quirks;
 use super::tools;
 use super::wire::body::{Body, Format, Reasoning, StreamOptions, Text};
 use crate::call::body_json;
+use crate::shared::openai_models::{ModelRule, nearest};
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall};
 
 /// The least that OpenAI takes.
@@ -109,7 +110,7 @@ impl Fields<'_, '_> {
         Some(value.max(MIN_OUTPUT_TOKENS))
     }
 
-    fn reasoning(&mut self, settings: &Settings, rule: Option<Rule<'_>>) -> Option<Reasoning> {
+    fn reasoning(&mut self, settings: &Settings, rule: Option<ModelRule<'_>>) -> Option<Reasoning> {
         let asked = settings.reasoning.filter(|r| r.effort.is_some() || r.summary.is_some())?;
         let asked = self.known("reasoning", Some(asked))?;
         let summary = self.known("reasoning.summary", asked.summary);
@@ -122,7 +123,7 @@ impl Fields<'_, '_> {
                 return None;
             }
             (Some(effort), Some(rule)) => {
-                let nearest = rule.nearest(effort);
+                let nearest = nearest(effort, rule.efforts);
                 if let Some(nearest) = nearest.filter(|n| *n != effort) {
                     let why = format!("{} sent in place of {}", nearest.as_str(), effort.as_str());
                     self.notes.push(Note::emulated("reasoning.effort", why));
@@ -148,7 +149,12 @@ impl Fields<'_, '_> {
         wanted && samples
     }
 
-    fn include(&mut self, settings: &Settings, rule: Option<Rule<'_>>, logprobs: bool) -> Vec<&'static str> {
+    fn include(
+        &mut self,
+        settings: &Settings,
+        rule: Option<ModelRule<'_>>,
+        logprobs: bool,
+    ) -> Vec<&'static str> {
         if self.quirks.drops("include") {
             let asked = settings.include.iter().any(|i| *i != Include::ReasoningEncryptedContent);
             if asked || logprobs {
@@ -176,7 +182,7 @@ impl Fields<'_, '_> {
         words
     }
 
-    fn text<'a>(&mut self, settings: &'a Settings, rule: Option<Rule<'_>>) -> Option<Text<'a>> {
+    fn text<'a>(&mut self, settings: &'a Settings, rule: Option<ModelRule<'_>>) -> Option<Text<'a>> {
         let format = match &settings.text.format {
             TextFormat::Text => None,
             TextFormat::JsonObject => Some(Format::JsonObject),

@@ -2,3 +2,4 @@
 
 pub(crate) mod error_body;
 pub(crate) mod names;
+pub(crate) mod openai_models;
