@@ -7,7 +7,6 @@
 mod open;
 
 use or_protocol::{Annotation, Usage};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::open::{Kind, Open};
@@ -304,7 +303,7 @@ impl ResponseTranslator for AnswerTranslator {
             self.end(out);
             return Ok(());
         }
-        if let Some(error) = stray_error(stray) {
+        if let Some(error) = error::stray(stray) {
             return Err(error);
         }
         Err(AdapterError::Truncated { provider: KIND })
@@ -338,12 +337,6 @@ fn block(raw: &RawValue) -> Result<AnswerBlock<'_>, AdapterError> {
         return Err(AdapterError::BadFrame { provider: KIND, what: "a call without a name".into() });
     }
     Ok(block)
-}
-
-/// An error body behind a stream that has no end.
-fn stray_error(stray: &[u8]) -> Option<AdapterError> {
-    let value: Value = serde_json::from_slice(stray).ok()?;
-    value.get("error").map(|error| error::inside(&error.to_string()))
 }
 
 fn bad(error: &serde_json::Error) -> AdapterError {

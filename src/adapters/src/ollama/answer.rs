@@ -1,14 +1,13 @@
 //! One answer, line by line. The unary answer is its only line.
 
 use or_protocol::{Envelope, Include, LogProb, Settings, TextFormat, Usage};
-use serde_json::Value;
 
 use super::quirks::{LeakMode, Quirks};
 use super::think_tags::{Piece, Splitter};
 use super::wire::{CallIn, KIND, Line};
 use super::{error, logprobs, models, request};
 use crate::{
-    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator, UpstreamError,
+    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator,
     UpstreamErrorKind,
 };
 
@@ -63,8 +62,7 @@ impl AnswerTranslator {
         }
         if let Some(raw) = line.error.filter(|raw| !matches!(raw.get(), "null" | "\"\"")) {
             self.over = true;
-            let value: Value = serde_json::from_str(raw.get()).unwrap_or_default();
-            return Err(error::inside(&value));
+            return Err(error::inside(raw.get()));
         }
         let message = line.message;
         if self.wants_logprobs
@@ -210,13 +208,10 @@ fn reason(word: Option<&str>, counted: bool) -> Result<FinishReason, AdapterErro
         Some("length") => Ok(FinishReason::MaxOutputTokens),
         Some(_) => Ok(FinishReason::Stop),
         None if counted => Ok(FinishReason::Stop),
-        None => Err(AdapterError::Upstream(UpstreamError {
-            kind: UpstreamErrorKind::Server,
-            status: None,
-            message: "The model server lost its model runner before the answer was complete.".into(),
-            code: None,
-            retry_after_s: None,
-        })),
+        None => Err(AdapterError::failed(
+            UpstreamErrorKind::Server,
+            "The model server lost its model runner before the answer was complete.",
+        )),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fields::Fields;
 use super::history;
-use super::models::{self, Sampling};
+use super::models;
 use super::quirks::{
     JsonSchemaForm, MaxTokensField, ModelRules, Quirks, ReasoningParam, RequiredWord, ToolChoiceForm,
 };
@@ -15,6 +15,7 @@ use super::wire::body::Body;
 use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, REFUSES_LONG_INPUT};
 use crate::shared::flat_tools::Namespaces;
+use crate::shared::openai_models::nearest;
 use crate::shared::tool_plan::{self, Demand, Support};
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
@@ -25,10 +26,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let mut notes = Vec::new();
     let mut fields = Fields::new(quirks, &mut notes);
     let settings = request.settings;
-    let rule = match quirks.model_rules {
-        ModelRules::None => None,
-        ModelRules::Openai => Some(models::openai(request.model)),
-    };
+    let rule = models::rule(quirks, request.model);
 
     if request.stream {
         fields.list.push(("stream", Value::Bool(true)));
@@ -45,20 +43,13 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let mut writer = Writer { quirks, request, fields: &mut fields, hints: Vec::new() };
     let tools = writer.tools(flat)?;
     writer.format(tools);
-    let (effort, effort_fate) = writer.effort(rule.map(|r| r.efforts));
+    let (effort, effort_fate) = writer.effort(rule.map(models::efforts));
     let hints = std::mem::take(&mut writer.hints);
 
     if quirks.model_rules == ModelRules::Openai && !quirks.drops("store") {
         fields.add("store", Value::Bool(false));
     }
-    let samples = rule.is_none_or(|rule| match rule.sampling {
-        Sampling::Always => true,
-        Sampling::WithoutReasoning => match effort {
-            Some(effort) => effort == Effort::None,
-            None => !rule.reasons_by_default,
-        },
-        Sampling::Never => false,
-    });
+    let samples = rule.is_none_or(|rule| rule.samples(effort));
     let verbosity = rule.is_none_or(|rule| rule.verbosity);
     put_settings(&mut fields, settings, samples, verbosity, effort_fate).note(settings, fields.notes);
 
@@ -285,12 +276,9 @@ impl Writer<'_, '_, '_> {
     }
 
     /// Puts the wish for an effort. Gives what was sent.
-    fn effort(&mut self, model: Option<&'static [Effort]>) -> (Option<Effort>, Fate) {
+    fn effort(&mut self, model: Option<Vec<Effort>>) -> (Option<Effort>, Fate) {
         let Some(asked) = self.request.settings.effort() else { return (None, Fate::Sent) };
-        let listed: Vec<Effort> = match model {
-            Some(efforts) => efforts.to_vec(),
-            None => self.quirks.reasoning_efforts.clone(),
-        };
+        let listed = model.unwrap_or_else(|| self.quirks.reasoning_efforts.clone());
         let thinks = asked != Effort::None;
         let form = self.quirks.reasoning_param;
         let switch = match form {
@@ -312,7 +300,7 @@ impl Writer<'_, '_, '_> {
                 return (Some(asked), Fate::emulated("this provider only knows on and off"));
             }
         }
-        let sent = if form == ReasoningParam::None { None } else { models::nearest(asked, &listed) };
+        let sent = if form == ReasoningParam::None { None } else { nearest(asked, &listed) };
         let Some(sent) = sent else {
             return (None, Fate::dropped("this model or provider takes no effort"));
         };

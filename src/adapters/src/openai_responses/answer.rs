@@ -150,7 +150,7 @@ impl AnswerTranslator {
         let reason = match (kind, status) {
             ("response.failed", _) | (_, "failed") => {
                 return Err(match response.error {
-                    Some(raw) => error::from_raw(raw),
+                    Some(raw) => error::inside(raw.get()),
                     None => error::ended("The model provider reported a failed response."),
                 });
             }
@@ -167,10 +167,7 @@ impl AnswerTranslator {
 
     fn fail(&mut self, data: &str) -> AdapterError {
         self.ended = true;
-        match parse::<Value>(data) {
-            Ok(value) => error::inside(&value),
-            Err(error) => error,
-        }
+        error::inside(data)
     }
 }
 
@@ -261,11 +258,7 @@ impl ResponseTranslator for AnswerTranslator {
         if self.ended {
             return Ok(());
         }
-        // An error body behind the last event, or in place of a stream.
-        match serde_json::from_slice::<Value>(stray) {
-            Ok(value) if error::is_error(&value) => Err(error::inside(&value)),
-            _ => Err(AdapterError::Truncated { provider: KIND }),
-        }
+        Err(error::stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
     }
 
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -273,13 +266,11 @@ impl ResponseTranslator for AnswerTranslator {
         let text = lossy(body);
         let response: Response<'_> = parse(&text)?;
         if let Some(raw) = response.error {
-            return Err(error::from_raw(raw));
+            return Err(error::inside(raw.get()));
         }
         if response.output.is_none() && response.status.is_none() {
-            return Err(match serde_json::from_str::<Value>(&text) {
-                Ok(value) if error::is_error(&value) => error::inside(&value),
-                _ => AdapterError::BadFrame { provider: KIND, what: "a body without output".into() },
-            });
+            let bad = AdapterError::BadFrame { provider: KIND, what: "a body without output".into() };
+            return Err(error::flat(&text).unwrap_or(bad));
         }
         let reason = match response.status.as_ref().map_or("", |t| &t.0) {
             "incomplete" => finish_reason(&response, out),

@@ -3,12 +3,13 @@
 use or_protocol::{Effort, Include, Settings, TextFormat, Truncation};
 
 use super::history::History;
-use super::models::{Rule, rule};
+use super::models::rule;
 use super::quirks::Quirks;
 use super::tools;
 use super::wire::body::{Body, Format, Reasoning, StreamOptions, Text};
 use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates};
+use crate::shared::openai_models::{ModelRule, nearest};
 use crate::shared::tool_plan::ONE_CALL;
 use crate::{AdapterError, ModelRequest, UpstreamCall};
 
@@ -161,7 +162,7 @@ impl Host<'_> {
     }
 
     /// The object, the fate of the effort and that of the summary.
-    fn reasoning(self, settings: &Settings, rule: Option<Rule<'_>>) -> (Option<Reasoning>, Fate, Fate) {
+    fn reasoning(self, settings: &Settings, rule: Option<ModelRule<'_>>) -> (Option<Reasoning>, Fate, Fate) {
         let (asked, summary) = (settings.effort(), settings.reasoning.and_then(|r| r.summary));
         let refused = match rule {
             _ if self.quirks.drops("reasoning") => Some(NOT_TAKEN),
@@ -175,7 +176,7 @@ impl Host<'_> {
             return (None, effort, Fate::dropped(why));
         }
         let effort = match (asked, rule) {
-            (Some(effort), Some(rule)) => rule.nearest(effort),
+            (Some(effort), Some(rule)) => nearest(effort, rule.efforts),
             (effort, _) => effort,
         };
         let effort_fate = match (asked, effort) {
@@ -190,7 +191,7 @@ impl Host<'_> {
         (object, effort_fate, self.fate("reasoning.summary"))
     }
 
-    fn include(self, settings: &Settings, rule: Option<Rule<'_>>, logprobs: bool) -> Vec<&'static str> {
+    fn include(self, settings: &Settings, rule: Option<ModelRule<'_>>, logprobs: bool) -> Vec<&'static str> {
         if self.quirks.drops("include") {
             return Vec::new();
         }
@@ -215,7 +216,7 @@ impl Host<'_> {
     }
 
     /// The object, and the fate of the verbosity.
-    fn text<'a>(self, settings: &'a Settings, rule: Option<Rule<'_>>) -> (Option<Text<'a>>, Fate) {
+    fn text<'a>(self, settings: &'a Settings, rule: Option<ModelRule<'_>>) -> (Option<Text<'a>>, Fate) {
         let format = match &settings.text.format {
             TextFormat::Text => None,
             TextFormat::JsonObject => Some(Format::JsonObject),

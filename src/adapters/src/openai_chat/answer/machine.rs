@@ -6,7 +6,6 @@ use or_protocol::{Annotation, LogProb, Usage};
 use serde_json::value::RawValue;
 
 use super::calls::Calls;
-use crate::openai_chat::error;
 use crate::openai_chat::reasoning::{DetailText, Details};
 use crate::openai_chat::wire::{CallPiece, Content, Delta, KIND, Logprobs, Text, WireAnnotation, WireUsage};
 use crate::{AdapterError, FinishReason, ModelEvent, ModelRequest, Note, UpstreamErrorKind};
@@ -286,13 +285,13 @@ impl Machine {
             }
             "content_filter" | "sensitive" => FinishReason::ContentFilter,
             "error" | "network_error" => {
-                return Err(error::ended(
+                return Err(AdapterError::failed(
                     UpstreamErrorKind::Server,
                     "The model provider ended the answer with an error.",
                 ));
             }
             "insufficient_system_resource" => {
-                return Err(error::ended(
+                return Err(AdapterError::failed(
                     UpstreamErrorKind::Overloaded,
                     "The model provider ran out of capacity.",
                 ));
