@@ -1,5 +1,6 @@
 //! Rules that every provider needs, each of them once; where providers differ, the difference is data.
 
 pub(crate) mod error_body;
+pub(crate) mod media;
 pub(crate) mod names;
 pub(crate) mod openai_models;
