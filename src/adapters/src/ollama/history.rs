@@ -261,14 +261,14 @@ impl<'a> History<'a, '_> {
             ContentPart::InputText { text }
             | ContentPart::OutputText { text, .. }
             | ContentPart::Refusal { refusal: text } => join(&mut out.text, Cow::Borrowed(text)),
-            ContentPart::InputImage { image_url, file_id, detail } => {
+            ContentPart::InputImage { detail, .. } => {
                 if *detail != Detail::Auto {
                     self.note(Note::dropped("input.input_image.detail", "not known to this provider"));
                 }
-                out.images.push(media::image(image_url.as_deref(), file_id.as_deref())?);
+                out.images.push(media::image(part)?);
             }
-            ContentPart::InputFile { filename, file_data, file_url, .. } => {
-                let text = media::file(filename.as_deref(), file_data.as_deref(), file_url.as_deref())?;
+            ContentPart::InputFile { filename, .. } => {
+                let text = media::file(part, filename.as_deref())?;
                 self.note(Note::emulated("input.input_file", "the file's text stands in the message"));
                 join(&mut out.text, Cow::Owned(text));
             }

@@ -1,12 +1,11 @@
 //! Content parts of user messages and tool results.
 
-use std::borrow::Cow;
-
 use or_protocol::{ContentPart, Detail};
 
 use super::quirks::{FileParts, Quirks};
 use super::wire::body::{Content, File, Image, Part, Url};
 use crate::AdapterError;
+use crate::shared::media::as_data_url;
 
 /// Translates parts; empty texts are left out.
 pub(super) fn translate<'a>(
@@ -65,7 +64,7 @@ fn file<'a>(
     match (form, data, url, id) {
         (FileParts::None, ..) => Err(unsupported("Files cannot be sent to this provider.")),
         (FileParts::File, Some(data), _, _) => {
-            let file_data = Some(data_url(filename, data));
+            let file_data = Some(as_data_url(filename, data));
             // OpenAI refuses data without a name.
             let filename = Some(filename.unwrap_or("file"));
             Ok(Part::File { file: File { filename, file_data, file_id: None } })
@@ -77,7 +76,7 @@ fn file<'a>(
             Err(unsupported("Files by file_url cannot be sent to this provider; send file_data."))
         }
         (FileParts::DocumentUrl, Some(data), _, _) => {
-            Ok(Part::DocumentUrl { document_url: data_url(filename, data), document_name: filename })
+            Ok(Part::DocumentUrl { document_url: as_data_url(filename, data), document_name: filename })
         }
         (FileParts::DocumentUrl, None, Some(url), _) => {
             Ok(Part::DocumentUrl { document_url: url.into(), document_name: filename })
@@ -86,26 +85,6 @@ fn file<'a>(
             Err(unsupported("Files by file_id cannot be sent to this provider; send file_data."))
         }
     }
-}
-
-/// Endings whose media type matters; everything else is sent as PDF, the one type all hosts take.
-const MEDIA_TYPES: &[(&str, &str)] = &[
-    (".txt", "text/plain"),
-    (".md", "text/markdown"),
-    (".csv", "text/csv"),
-    (".json", "application/json"),
-    (".html", "text/html"),
-    (".xml", "application/xml"),
-    (".docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-];
-
-fn data_url<'a>(filename: Option<&str>, data: &'a str) -> Cow<'a, str> {
-    if data.starts_with("data:") {
-        return data.into();
-    }
-    let name = filename.unwrap_or_default().to_lowercase();
-    let media = MEDIA_TYPES.iter().find(|(end, _)| name.ends_with(end)).map_or("application/pdf", |(_, m)| m);
-    format!("data:{media};base64,{data}").into()
 }
 
 /// The content of a message. `strings`: content that is only text becomes one string.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::quirks::Quirks;
 use super::wire::body::Part;
 use crate::note::add_once;
+use crate::shared::media::as_data_url;
 use crate::{AdapterError, Note};
 
 /// Annotations that OpenAI takes back beside `url_citation`.
@@ -31,7 +32,7 @@ fn one<'a>(quirks: &Quirks, notes: &mut Vec<Note>, part: &'a ContentPart) -> Res
         ContentPart::InputFile { filename, file_data, file_url, file_id } => Part::InputFile {
             // A file by its data needs a name.
             filename: filename.as_deref().or(file_data.as_ref().map(|_| "file.pdf")),
-            file_data: file_data.as_deref().map(|data| data_url(data, filename.as_deref())),
+            file_data: file_data.as_deref().map(|data| as_data_url(filename.as_deref(), data)),
             file_url: file_url.as_deref(),
             file_id: file_id.as_deref(),
         },
@@ -76,23 +77,4 @@ pub(super) fn joined(parts: &[ContentPart]) -> Option<Cow<'_, str>> {
         }
         _ => Some(Cow::Owned(parts.iter().map(text).collect::<Option<Vec<_>>>()?.join("\n"))),
     }
-}
-
-/// File data as a data URL, which OpenAI wants; plain base64 gets the type its name stands for.
-fn data_url<'a>(data: &'a str, filename: Option<&str>) -> Cow<'a, str> {
-    if data.starts_with("data:") {
-        return Cow::Borrowed(data);
-    }
-    let end = filename.and_then(|name| name.rsplit_once('.')).map(|(_, end)| end.to_ascii_lowercase());
-    let mime = match end.as_deref() {
-        Some("txt" | "md" | "log") => "text/plain",
-        Some("csv") => "text/csv",
-        Some("html" | "htm") => "text/html",
-        Some("json") => "application/json",
-        Some("docx") => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        Some("xlsx") => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        Some("pptx") => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-        _ => "application/pdf",
-    };
-    Cow::Owned(format!("data:{mime};base64,{data}"))
 }
