@@ -4,3 +4,4 @@ pub(crate) mod error_body;
 pub(crate) mod media;
 pub(crate) mod names;
 pub(crate) mod openai_models;
+pub(crate) mod schema;
