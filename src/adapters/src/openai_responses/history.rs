@@ -9,7 +9,7 @@ use or_protocol::{
 use serde_json::Value;
 
 use super::media::{self, joined};
-use super::quirks::Quirks;
+use super::quirks::{DeveloperRole, Quirks};
 use super::tools::flat_call_name;
 use super::wire::body::{Content, InputItem};
 use super::wire::{Extended, KIND};
@@ -110,7 +110,7 @@ impl<'q, 'n> History<'q, 'n> {
 
     fn message<'a>(&mut self, message: &'a Message) -> Result<Option<InputItem<'a>>, AdapterError> {
         let role = match message.role {
-            Role::Developer if !self.quirks.developer_role => {
+            Role::Developer if self.quirks.developer_role == DeveloperRole::System => {
                 self.note(Note::emulated("input.role", "developer messages are sent as system messages"));
                 Role::System
             }

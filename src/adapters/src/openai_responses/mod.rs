@@ -24,7 +24,7 @@ mod request_tests;
 mod tools;
 mod wire;
 
-use self::quirks::Quirks;
+use self::quirks::{AuthHeader, Quirks};
 use self::wire::KIND;
 use crate::catalog::{get, read_openai};
 use crate::counting::{counting, members, read_number};
@@ -85,7 +85,7 @@ impl Adapter for OpenAiResponses {
     }
 
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
-        if self.quirks.api_key_header {
+        if self.quirks.auth_header == AuthHeader::ApiKey {
             vec![("api-key", key.to_owned())]
         } else {
             vec![("authorization", format!("Bearer {key}"))]

@@ -4,4 +4,5 @@ pub(crate) mod error_body;
 pub(crate) mod media;
 pub(crate) mod names;
 pub(crate) mod openai_models;
+pub(crate) mod quirks;
 pub(crate) mod schema;
