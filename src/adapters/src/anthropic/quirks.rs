@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::models::{ModelQuirk, Models};
 use crate::ProviderOptions;
-use crate::shared::quirks;
+use crate::shared::quirks::{self, KeyHeader};
 
 /// The version that older models and other hosts know.
 const VERSION: &str = "2023-06-01";
@@ -17,18 +17,10 @@ const CACHING_HOSTS: &[&str] = &["https://api.anthropic.com/"];
 pub(super) struct Quirks {
     pub(super) version: String,
     pub(super) beta: Vec<String>,
-    pub(super) auth: Auth,
+    pub(super) auth: KeyHeader,
     pub(super) caching: bool,
     pub(super) default_max_tokens: u64,
     pub(super) models: Models,
-}
-
-/// Which header carries the key.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Auth {
-    XApiKey,
-    Bearer,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -44,7 +36,7 @@ enum Caching {
 struct Table {
     version: String,
     beta: Vec<String>,
-    auth: Auth,
+    auth: KeyHeader,
     prompt_caching: Option<Caching>,
     default_max_tokens: u64,
     models: Vec<ModelQuirk>,
@@ -55,7 +47,7 @@ impl Default for Table {
         Self {
             version: VERSION.to_owned(),
             beta: Vec::new(),
-            auth: Auth::XApiKey,
+            auth: KeyHeader::XApiKey,
             prompt_caching: None,
             default_max_tokens: DEFAULT_MAX_TOKENS,
             models: Vec::new(),
@@ -116,7 +108,7 @@ mod tests {
         );
         check(
             json!({"auth": "basic"}),
-            "quirks.auth: unknown variant `basic`, expected `x-api-key` or `bearer`",
+            "quirks.auth: unknown variant `basic`, expected one of `bearer`, `api-key`, `x-api-key`",
         );
         check(json!({"default_max_tokens": 0}), "quirks.default_max_tokens: must be at least 1");
         check(json!({"beta": ["a b"]}), "quirks.beta: must hold names without spaces");

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::presets;
 use crate::ProviderOptions;
-use crate::shared::quirks::{self, host};
+use crate::shared::quirks::{self, DeveloperRole, KeyHeader, host};
 
 /// What a host takes and in which form. The defaults are for hosts we know nothing of.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -19,7 +19,7 @@ pub(super) struct Quirks {
     pub(super) host: Arc<str>,
     /// Takes the preset of this name, whatever the host.
     pub(super) preset: Option<String>,
-    pub(super) auth_header: AuthHeader,
+    pub(super) auth_header: KeyHeader,
     pub(super) developer_role: DeveloperRole,
     /// Join the leading system messages.
     pub(super) merge_system: bool,
@@ -68,7 +68,7 @@ impl Default for Quirks {
         Self {
             host: Arc::default(),
             preset: None,
-            auth_header: AuthHeader::Bearer,
+            auth_header: KeyHeader::Bearer,
             developer_role: DeveloperRole::System,
             merge_system: false,
             alternate_roles: false,
@@ -97,22 +97,6 @@ impl Default for Quirks {
             drop_params: presets::PRIVATE_PARAMS.iter().map(|p| (*p).to_owned()).collect(),
         }
     }
-}
-
-/// Where the key goes.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum AuthHeader {
-    Bearer,
-    ApiKey,
-}
-
-/// The role of instructions and developer messages.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum DeveloperRole {
-    Developer,
-    System,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]

@@ -9,11 +9,12 @@ use or_protocol::{
 use serde_json::Value;
 
 use super::media::{self, joined};
-use super::quirks::{DeveloperRole, Quirks};
+use super::quirks::Quirks;
 use super::tools::flat_call_name;
 use super::wire::body::{Content, InputItem};
 use super::wire::{Extended, KIND};
 use crate::note::add_once;
+use crate::shared::quirks::DeveloperRole;
 use crate::{AdapterError, FlatTool, Note, custom_arguments};
 
 /// Types of hosted items that OpenAI knows, and the id prefix of those whose `id` its types require. Its

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::models::OwnRule;
 use crate::ProviderOptions;
-use crate::shared::quirks::{self, host, is_at};
+use crate::shared::quirks::{self, DeveloperRole, KeyHeader, host, is_at};
 
 /// Request fields that `drop_params` may name.
 pub(super) const DROPPABLE: &[&str] = &[
@@ -33,7 +33,7 @@ pub(super) const DROPPABLE: &[&str] = &[
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Quirks {
-    pub(super) auth_header: AuthHeader,
+    pub(super) auth_header: KeyHeader,
     /// As what developer messages are sent.
     pub(super) developer_role: DeveloperRole,
     /// `phase` on assistant messages is known.
@@ -64,22 +64,6 @@ pub(super) struct Quirks {
     pub(super) drop_params: Vec<String>,
     /// The user's own model rules, tried before the built-in table.
     pub(super) model_rules: Vec<OwnRule>,
-}
-
-/// Which header carries the key.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum AuthHeader {
-    Bearer,
-    ApiKey,
-}
-
-/// See [`Quirks::developer_role`].
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum DeveloperRole {
-    Developer,
-    System,
 }
 
 const FUNCTIONS_ONLY: &str = r#"{"custom_tools":false,"allowed_tools":false}"#;
@@ -126,7 +110,7 @@ impl Default for Quirks {
     /// A host that keeps to the Open Responses document, apart from `phase`.
     fn default() -> Self {
         Self {
-            auth_header: AuthHeader::Bearer,
+            auth_header: KeyHeader::Bearer,
             developer_role: DeveloperRole::Developer,
             phase: false,
             strict_tools: true,
@@ -182,7 +166,7 @@ mod tests {
         assert!(check("https://api.openai.com/v1", json!({})).unwrap().model_limits);
         assert!(
             check("https://res.openai.azure.com/openai/v1", json!({})).unwrap().auth_header
-                == AuthHeader::ApiKey
+                == KeyHeader::ApiKey
         );
         assert!(!check("https://notapi.openai.com.evil.net/api.openai.com", json!({})).unwrap().model_limits);
         assert!(
@@ -198,7 +182,7 @@ mod tests {
             json!({"auth_header": "bearer", "drop_params": ["service_tier"], "developer_role": "system"}),
         )
         .unwrap();
-        assert_eq!((quirks.auth_header, quirks.developer_role), (AuthHeader::Bearer, DeveloperRole::System));
+        assert_eq!((quirks.auth_header, quirks.developer_role), (KeyHeader::Bearer, DeveloperRole::System));
         assert!(quirks.drops("service_tier"));
     }
 

@@ -1,9 +1,39 @@
 //! The `quirks` table of a provider.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::ProviderOptions;
+
+/// Which header carries the key.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum KeyHeader {
+    /// `authorization: Bearer`.
+    Bearer,
+    ApiKey,
+    XApiKey,
+}
+
+impl KeyHeader {
+    /// The header for a key.
+    pub(crate) fn credentials(self, key: &str) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Bearer => vec![("authorization", format!("Bearer {key}"))],
+            Self::ApiKey => vec![("api-key", key.to_owned())],
+            Self::XApiKey => vec![("x-api-key", key.to_owned())],
+        }
+    }
+}
+
+/// As what developer messages are sent.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeveloperRole {
+    Developer,
+    System,
+}
 
 /// Reads the table over a preset, as JSON. The error names the key that is wrong; `T` must have defaults for
 /// all keys and refuse unknown ones.
@@ -43,7 +73,6 @@ pub(crate) fn is_at(host: &str, pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
-    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
