@@ -9,6 +9,16 @@ pub enum NoteKind {
     Dropped,
 }
 
+impl NoteKind {
+    /// The word in records and headers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Emulated => "emulated",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// A translation note: nothing is dropped in silence.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Note {

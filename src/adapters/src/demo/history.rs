@@ -4,9 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use or_protocol::{
-    ContentPart, Envelope, FunctionCallOutput, Item, Message, OtherItem, Output, Reasoning, Role,
-};
+use or_protocol::{ContentPart, Envelope, FunctionCallOutput, Item, Message, Output, Reasoning, Role};
 
 use super::wire::{KIND, WireMessage, WireRole};
 use crate::{AdapterError, FlatTool, Note, ToolOrigin, custom_arguments};
@@ -62,7 +60,7 @@ impl<'a, 'n> Messages<'a, 'n> {
             Item::ItemReference(_) => {
                 return Err(AdapterError::unsupported("input", "The demo provider cannot look up an item."));
             }
-            Item::Other(other) => self.note_other(other),
+            Item::Mcp(_) | Item::Other(_) => self.note_other(item.kind()),
         }
         Ok(())
     }
@@ -115,9 +113,9 @@ impl<'a, 'n> Messages<'a, 'n> {
         }
     }
 
-    fn note_other(&mut self, item: &OtherItem) {
+    fn note_other(&mut self, kind: &str) {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-');
-        let kind: String = item.kind().chars().filter(|c| plain(*c)).take(64).collect();
+        let kind: String = kind.chars().filter(|c| plain(*c)).take(64).collect();
         self.note(Note::dropped(format!("input.{kind}"), "the demo provider does not know this item"));
     }
 

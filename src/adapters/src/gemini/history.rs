@@ -141,8 +141,8 @@ impl<'a> Builder<'a, '_> {
             Item::ItemReference(_) => {
                 Err(AdapterError::unsupported("input", "An item reference could not be resolved."))
             }
-            Item::Other(other) => {
-                let field = format!("input.{}", other.kind());
+            Item::Mcp(_) | Item::Other(_) => {
+                let field = format!("input.{}", item.kind());
                 self.notes.dropped(&field, "items of this type cannot be sent to this provider");
                 Ok(())
             }

@@ -74,8 +74,8 @@ impl<'a> History<'a, '_> {
             Item::ItemReference(_) => {
                 return Err(AdapterError::unsupported("input", "An item_reference was not resolved."));
             }
-            Item::Other(other) => {
-                let field = format!("input.{}", plain_word(other.kind()));
+            Item::Mcp(_) | Item::Other(_) => {
+                let field = format!("input.{}", plain_word(item.kind()));
                 self.note(Note::dropped(field, "items of hosted tools are not known to this provider"));
             }
         }

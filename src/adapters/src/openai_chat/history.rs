@@ -147,8 +147,8 @@ impl<'a> Builder<'a, '_> {
             Item::ItemReference(_) => {
                 return Err(AdapterError::unsupported("input", "An item reference was not resolved."));
             }
-            Item::Other(other) => {
-                let field = format!("input.{}", other.kind());
+            Item::Mcp(_) | Item::Other(_) => {
+                let field = format!("input.{}", item.kind());
                 self.drop(field, "items of hosted tools are not known to this provider");
             }
         }

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use or_protocol::{
-    CustomToolCall, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, Message, OtherItem,
-    Output, Reasoning, Role,
+    CustomToolCall, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, Message, Output,
+    Reasoning, Role,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::media::{self, joined};
 use super::quirks::Quirks;
@@ -97,7 +97,8 @@ impl<'q, 'n> History<'q, 'n> {
                         "An item reference could not be resolved.",
                     ));
                 }
-                Item::Other(other) => self.other(other)?,
+                Item::Mcp(mcp) => self.other(mcp.kind(), mcp.members())?,
+                Item::Other(other) => self.other(other.kind(), other.0.clone())?,
             };
             input.extend(sent);
         }
@@ -231,13 +232,16 @@ impl<'q, 'n> History<'q, 'n> {
     }
 
     /// A hosted item goes back with every member but ours.
-    fn other<'a>(&mut self, item: &'a OtherItem) -> Result<Option<InputItem<'a>>, AdapterError> {
-        let Some((kind, prefix)) = HOSTED.iter().find(|(kind, _)| *kind == item.kind()) else {
-            let kind: String = item.kind().chars().filter(char::is_ascii_graphic).take(64).collect();
+    fn other<'a>(
+        &mut self,
+        kind: &str,
+        mut map: Map<String, Value>,
+    ) -> Result<Option<InputItem<'a>>, AdapterError> {
+        let Some((kind, prefix)) = HOSTED.iter().find(|(known, _)| *known == kind) else {
+            let kind: String = kind.chars().filter(char::is_ascii_graphic).take(64).collect();
             self.note(Note::dropped(format!("input.{kind}"), "this provider does not know the item"));
             return Ok(None);
         };
-        let mut map = item.0.clone();
         let id = map.shift_remove("id");
         if let (Some(prefix), Some(Value::String(id))) = (prefix, &id) {
             map.insert("id".into(), Value::String(with_prefix(id, prefix)));
@@ -258,7 +262,7 @@ impl<'q, 'n> History<'q, 'n> {
 fn leads_on(rest: &[Item]) -> bool {
     match rest.iter().find(|item| !matches!(item, Item::Reasoning(_))) {
         Some(Item::Message(message)) => message.role == Role::Assistant && !message.content.is_empty(),
-        Some(Item::FunctionCall(_) | Item::CustomToolCall(_) | Item::Other(_)) => true,
+        Some(Item::FunctionCall(_) | Item::CustomToolCall(_) | Item::Mcp(_) | Item::Other(_)) => true,
         _ => false,
     }
 }

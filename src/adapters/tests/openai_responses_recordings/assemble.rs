@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use or_adapters::{CallKind, ModelEvent};
-use or_protocol::{
-    CustomToolCall, FunctionCall, Item, Message, OtherItem, Reasoning, ReasoningPart, Role, SummaryPart,
-};
+use or_protocol::{CustomToolCall, FunctionCall, Item, Message, Reasoning, ReasoningPart, Role, SummaryPart};
 
 /// A small assembler: items out of events, in order of their blocks.
 pub(crate) fn assemble(events: &[ModelEvent]) -> Vec<Item> {
@@ -68,7 +66,7 @@ pub(crate) fn assemble(events: &[ModelEvent]) -> Vec<Item> {
                 other => panic!("arguments for {other:?}"),
             },
             ModelEvent::HostedItem { block, item, .. } => {
-                items.insert(block, Item::Other(OtherItem(item)));
+                items.insert(block, Item::foreign(item));
             }
             _ => {}
         }

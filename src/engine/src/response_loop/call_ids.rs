@@ -40,6 +40,6 @@ impl ResponseLoop {
 
     fn has_call(&self, id: &str) -> bool {
         let made = self.assembly.output.get(self.turn.start..).unwrap_or_default();
-        self.spec.context.iter().chain(made).any(|item| call_id(item) == Some(id))
+        self.context.iter().chain(made).any(|item| call_id(item) == Some(id))
     }
 }

@@ -1,0 +1,14 @@
+//! What has to be known before a response can begin: its context, its tools, its MCP servers. A request that is only
+//! counted is prepared in the same way.
+
+pub(crate) mod approvals;
+mod begin;
+mod context;
+mod resume;
+pub(crate) mod strict;
+mod tools;
+
+pub(crate) use begin::{Preparation, Prepared};
+pub(crate) use context::load;
+pub(crate) use resume::job;
+pub(crate) use tools::{Purpose, Ready, Wanted, ready};

@@ -1,0 +1,15 @@
+//! The responses in progress: how many there may be, how each is reached, and how far it is.
+
+mod ending;
+mod messages;
+mod registry;
+mod status;
+mod tail;
+
+pub use ending::Ending;
+pub use messages::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
+pub(crate) use registry::Handle;
+pub use registry::Running;
+pub(crate) use status::{Facts, Status};
+pub use status::{Phase, RunningResponse};
+pub(crate) use tail::{EventLog, Read};
