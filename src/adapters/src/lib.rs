@@ -21,7 +21,6 @@ pub mod openai_chat;
 pub mod openai_responses;
 mod registry;
 mod shared;
-mod tools;
 
 pub use adapter::{Adapter, ModelRequest, ProviderOptions, ResponseTranslator};
 pub use call::UpstreamCall;
@@ -32,4 +31,4 @@ pub use event::{CallKind, FinishReason, ModelEvent};
 pub use framing::{Frame, FrameDecoder, Framing};
 pub use note::{Note, NoteKind};
 pub use registry::{KINDS, builtin};
-pub use tools::{FlatTool, ToolOrigin, custom_arguments, custom_input, flatten_tools};
+pub use shared::flat_tools::{FlatTool, ToolOrigin, custom_arguments, custom_input, flatten_tools};

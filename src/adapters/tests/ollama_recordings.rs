@@ -334,7 +334,8 @@ fn assembled(events: &[ModelEvent]) -> (Vec<Value>, Vec<String>) {
                 items.push(json!({"type": "reasoning", "summary": [], "content": [part]}));
             }
             ModelEvent::TextDelta { text, .. } => items.push(json!({"role": "assistant", "content": text})),
-            ModelEvent::ToolCallStart { call_id, name, .. } => {
+            ModelEvent::ToolCallStart { block, call_id, name, .. } => {
+                let call_id = call_id.unwrap_or_else(|| format!("call_{block}"));
                 ids.push(call_id.clone());
                 items.push(
                     json!({"type": "function_call", "call_id": call_id, "name": name, "arguments": ""}),

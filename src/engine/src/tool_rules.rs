@@ -63,9 +63,9 @@ impl ToolRules {
         parallel: bool,
         earlier: usize,
     ) -> Option<Note> {
-        if call.name.is_empty() || call.call_id.is_empty() {
-            // Nobody could run it or answer it (rules 12.4).
-            Some(Note::dropped("output", "the model made a call without a name or a call id"))
+        if call.name.is_empty() {
+            // Nobody could run it (rules 12.4).
+            Some(Note::dropped("output", "the model made a call without a name"))
         } else if !choice.permits(&call.name) {
             let why = "the model called a tool that tool_choice forbids; the call was suppressed";
             Some(Note::emulated("tool_choice", why))

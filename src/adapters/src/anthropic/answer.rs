@@ -169,7 +169,7 @@ impl AnswerTranslator {
             let block = self.start_item(index, Kind::Call { any: false }, out);
             out.push(ModelEvent::ToolCallStart {
                 block,
-                call_id: id.unwrap_or_else(|| format!("toolu_{block}")),
+                call_id: id,
                 name: self.asked.names.restore(name),
                 namespace: None,
                 kind: CallKind::Function,

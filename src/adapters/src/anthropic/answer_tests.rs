@@ -50,7 +50,7 @@ fn text(block: u32, text: &str) -> ModelEvent {
 }
 
 fn call(block: u32, id: &str, name: &str) -> ModelEvent {
-    let (call_id, name) = (id.into(), name.into());
+    let (call_id, name) = (Some(id.into()), name.into());
     ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind: CallKind::Function }
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::media;
 use super::tools::note_once;
 use super::wire::{Block, KIND, Message, NAMES, ResultContent, WireRole, wire_id};
+use crate::shared::flat_tools::Namespaces;
 use crate::{AdapterError, Note, custom_arguments};
 
 /// What the translation of the context depends on.
@@ -25,8 +26,7 @@ pub(super) struct Setting<'a> {
     /// Fingerprint of system prompt and tools, where thinking is bound to them.
     pub(super) mark: Option<&'a str>,
     pub(super) system_role: bool,
-    /// Flat names of namespace functions: namespace, function, flat name.
-    pub(super) namespaces: Vec<(String, String, String)>,
+    pub(super) namespaces: &'a Namespaces,
 }
 
 /// The messages, and whether they name stored files.
@@ -247,11 +247,8 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn flat_name(&self, call: &'a FunctionCall) -> Cow<'a, str> {
-        let known = call.namespace.as_ref().and_then(|namespace| {
-            self.setting.namespaces.iter().find(|(n, function, _)| n == namespace && *function == call.name)
-        });
-        match known {
-            Some((_, _, flat)) => Cow::Owned(NAMES.fit(flat).into_owned()),
+        match self.setting.namespaces.get(call.namespace.as_deref(), &call.name) {
+            Some(flat) => Cow::Owned(NAMES.fit(flat).into_owned()),
             None => NAMES.fit(&call.name),
         }
     }

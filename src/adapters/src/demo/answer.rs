@@ -77,7 +77,7 @@ impl AnswerTranslator {
                 self.open = Open::Call;
                 out.push(ModelEvent::ToolCallStart {
                     block: self.block,
-                    call_id: line.id.into_owned(),
+                    call_id: Some(line.id.into_owned()),
                     name: line.name.into_owned(),
                     namespace: None,
                     kind: CallKind::Function,
@@ -208,7 +208,7 @@ mod tests {
                 ModelEvent::BlockDone { block: 1, complete: true },
                 ModelEvent::ToolCallStart {
                     block: 2,
-                    call_id: "call_demo_1".into(),
+                    call_id: Some("call_demo_1".into()),
                     name: "look".into(),
                     namespace: None,
                     kind: CallKind::Function,

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use or_protocol::{ContentPart, Envelope, FunctionCallOutput, Item, Message, Output, Reasoning, Role};
 
 use super::wire::{KIND, WireMessage, WireRole};
-use crate::{AdapterError, FlatTool, Note, ToolOrigin, custom_arguments};
+use crate::shared::flat_tools::Namespaces;
+use crate::{AdapterError, Note, custom_arguments};
 
 /// Longest URL, id or file name in a marker, in characters.
 const MAX_LABEL: usize = 100;
@@ -15,10 +16,10 @@ const MAX_LABEL: usize = 100;
 /// The context's messages.
 pub(super) fn translate<'a>(
     context: &'a [Item],
-    tools: &'a [FlatTool],
+    namespaces: &'a Namespaces,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<WireMessage<'a>>, AdapterError> {
-    let mut messages = Messages { tools, notes, out: Vec::new(), called: HashMap::new() };
+    let mut messages = Messages { namespaces, notes, out: Vec::new(), called: HashMap::new() };
     for item in context {
         messages.add(item)?;
     }
@@ -27,7 +28,7 @@ pub(super) fn translate<'a>(
 
 /// Collects messages, and one note per kind of thing that is not carried as it is.
 struct Messages<'a, 'n> {
-    tools: &'a [FlatTool],
+    namespaces: &'a Namespaces,
     notes: &'n mut Vec<Note>,
     out: Vec<WireMessage<'a>>,
     /// Names of the calls so far, by their ids.
@@ -40,7 +41,8 @@ impl<'a, 'n> Messages<'a, 'n> {
         match item {
             Item::Message(message) => self.message(message),
             Item::FunctionCall(call) => {
-                let name = self.flat_name(call.namespace.as_deref(), &call.name);
+                let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
+                let name = flat.unwrap_or(&call.name);
                 self.called.insert(&call.call_id, name);
                 self.push(WireRole::Call, &call.call_id, name, call.arguments.as_str());
             }
@@ -117,16 +119,6 @@ impl<'a, 'n> Messages<'a, 'n> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-');
         let kind: String = kind.chars().filter(|c| plain(*c)).take(64).collect();
         self.note(Note::dropped(format!("input.{kind}"), "the demo provider does not know this item"));
-    }
-
-    /// A namespaced function's name among the flattened ones.
-    fn flat_name(&self, namespace: Option<&str>, name: &'a str) -> &'a str {
-        let Some(namespace) = namespace else { return name };
-        let same = |tool: &&FlatTool| match &tool.origin {
-            ToolOrigin::Namespace { namespace: n, function } => n == namespace && function == name,
-            ToolOrigin::Function | ToolOrigin::Custom => false,
-        };
-        self.tools.iter().find(same).map_or(name, |t| t.function.name.as_str())
     }
 
     fn parts(&mut self, parts: &'a [ContentPart]) -> Cow<'a, str> {

@@ -15,8 +15,9 @@ use super::seal::{CallState, PLACEHOLDER, State, is_made};
 use super::wire::body::{Content, FunctionCall, FunctionResponse, Part, ResponseObject, Speaker};
 use super::wire::{KIND, NAMES};
 use crate::note::Notes;
+use crate::shared::flat_tools::Namespaces;
 use crate::shared::names::Names;
-use crate::{AdapterError, FlatTool, ToolOrigin, custom_arguments};
+use crate::{AdapterError, custom_arguments};
 
 /// What the context became.
 pub(super) struct Translated<'a> {
@@ -28,7 +29,7 @@ pub(super) struct Translated<'a> {
 /// What the translation needs to know beside the items.
 pub(super) struct Setting<'a> {
     pub(super) traits: &'a Traits,
-    pub(super) tools: &'a [FlatTool],
+    pub(super) namespaces: &'a Namespaces,
     pub(super) names: &'a Names,
     pub(super) base_url: &'a str,
 }
@@ -239,15 +240,8 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn function_call(&mut self, call: &'a Call) {
-        let flat = call.namespace.as_deref().and_then(|namespace| {
-            self.setting.tools.iter().find(|t| match &t.origin {
-                ToolOrigin::Namespace { namespace: n, function } => {
-                    n == namespace && (*function == call.name || t.function.name == call.name)
-                }
-                ToolOrigin::Function | ToolOrigin::Custom => false,
-            })
-        });
-        let name = flat.map_or(call.name.as_str(), |t| t.function.name.as_str());
+        let flat = self.setting.namespaces.get(call.namespace.as_deref(), &call.name);
+        let name = flat.unwrap_or(&call.name);
         let args = arguments(&call.arguments, self.notes);
         self.call(&call.call_id, name, args);
     }

@@ -1,8 +1,6 @@
 //! One answer, line by line. The unary answer is its only line.
 
-use std::collections::HashSet;
-
-use or_protocol::{Envelope, Include, Item, LogProb, Settings, TextFormat, Usage};
+use or_protocol::{Envelope, Include, LogProb, Settings, TextFormat, Usage};
 
 use super::quirks::{LeakMode, Quirks};
 use super::think_tags::{Piece, Splitter};
@@ -34,12 +32,6 @@ pub(super) struct AnswerTranslator {
     open: Open,
     /// Number of the open block, or of the next one.
     block: u32,
-    /// Calls so far in this turn.
-    calls: usize,
-    /// Items in the context: with the call's number it makes an id that no other turn makes.
-    items: usize,
-    /// Call ids that are taken.
-    taken: HashSet<String>,
     over: bool,
 }
 
@@ -51,11 +43,6 @@ impl AnswerTranslator {
         let free = !constrained(quirks, request.model, settings);
         let hold = models::holds_back(quirks, request.model, think);
         let look = free && quirks.think_leak != LeakMode::Off;
-        let taken = request.context.iter().filter_map(|item| match item {
-            Item::FunctionCall(call) => Some(call.call_id.clone()),
-            Item::CustomToolCall(call) => Some(call.call_id.clone()),
-            _ => None,
-        });
         Self {
             model: request.model.to_owned(),
             splitter: Splitter::new(look, hold),
@@ -64,9 +51,6 @@ impl AnswerTranslator {
             logprobs: Vec::new(),
             open: Open::Nothing,
             block: 0,
-            calls: 0,
-            items: request.context.len(),
-            taken: taken.collect(),
             over: false,
         }
     }
@@ -159,8 +143,7 @@ impl AnswerTranslator {
         self.close(true, out);
         let block = self.block;
         self.block += 1;
-        let given = call.id.as_ref().map(|id| id.0.as_ref()).filter(|id| !id.is_empty());
-        let call_id = self.call_id(given);
+        let call_id = call.id.as_ref().map(|id| id.0.to_string()).filter(|id| !id.is_empty());
         let name = call.function.name.0.clone().into_owned();
         let arguments = call.function.arguments.map_or("{}", |raw| raw.get());
         out.push(ModelEvent::ToolCallStart {
@@ -175,20 +158,6 @@ impl AnswerTranslator {
             out.push(ModelEvent::ToolArgsDelta { block, delta });
         }
         out.push(ModelEvent::BlockDone { block, complete: true });
-    }
-
-    /// The server's id unless it is taken; else one of our own that stays the same if the turn is replayed.
-    fn call_id(&mut self, given: Option<&str>) -> String {
-        let number = self.calls;
-        self.calls += 1;
-        let base = format!("call_{}_{number}", self.items);
-        let mut id = given.map_or_else(|| base.clone(), str::to_owned);
-        let mut again = 0_usize;
-        while !self.taken.insert(id.clone()) {
-            id = if again == 0 { base.clone() } else { format!("{base}_{again}") };
-            again += 1;
-        }
-        id
     }
 
     fn become_open(&mut self, what: Open, out: &mut Vec<ModelEvent>) {

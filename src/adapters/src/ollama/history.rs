@@ -11,16 +11,17 @@ use serde_json::value::RawValue;
 use super::media;
 use super::wire::{CallOut, CallOutFunction, ChatMessage, KIND};
 use crate::note::plain_word;
-use crate::{AdapterError, FlatTool, Note, ToolOrigin, custom_arguments};
+use crate::shared::flat_tools::Namespaces;
+use crate::{AdapterError, Note, custom_arguments};
 
-/// The context's messages. `tools` holds every function of a namespace, for the names of calls.
+/// The context's messages. `namespaces` has the names of calls.
 pub(super) fn translate<'a>(
     context: &'a [Item],
-    tools: &[FlatTool],
+    namespaces: &Namespaces,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<ChatMessage<'a>>, AdapterError> {
     let mut history =
-        History { messages: Vec::new(), turn: None, images: None, names: HashMap::new(), tools, notes };
+        History { messages: Vec::new(), turn: None, images: None, names: HashMap::new(), namespaces, notes };
     for item in context {
         history.item(item)?;
     }
@@ -37,7 +38,7 @@ struct History<'a, 'n> {
     images: Option<ChatMessage<'a>>,
     /// Tool name of every call id.
     names: HashMap<&'a str, Cow<'a, str>>,
-    tools: &'n [FlatTool],
+    namespaces: &'n Namespaces,
     notes: &'n mut Vec<Note>,
 }
 
@@ -169,13 +170,8 @@ impl<'a> History<'a, '_> {
 
     /// The name under which the function is declared.
     fn sent_name(&self, call: &'a FunctionCall) -> Cow<'a, str> {
-        let flat = call.namespace.as_ref().and_then(|wanted| {
-            self.tools.iter().find(|tool| {
-                matches!(&tool.origin, ToolOrigin::Namespace { namespace, function }
-                    if namespace == wanted && *function == call.name)
-            })
-        });
-        flat.map_or(Cow::Borrowed(&call.name), |tool| Cow::Owned(tool.function.name.clone()))
+        let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
+        flat.map_or(Cow::Borrowed(&call.name), |name| Cow::Owned(name.to_owned()))
     }
 
     fn call(&mut self, id: &'a str, name: Cow<'a, str>, arguments: &'a str) {

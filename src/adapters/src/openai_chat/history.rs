@@ -12,6 +12,7 @@ use super::quirks::{Quirks, ReasoningEcho};
 use super::reasoning::{self, Opened};
 use super::wire::body::{Call, ChatMessage, Content, Function, Part, ThinkingText};
 use crate::note::add_once;
+use crate::shared::flat_tools::Namespaces;
 use crate::shared::quirks::DeveloperRole;
 use crate::{AdapterError, Note, custom_arguments};
 
@@ -19,6 +20,7 @@ use crate::{AdapterError, Note, custom_arguments};
 pub(super) fn translate<'a>(
     quirks: &Quirks,
     head: Option<Cow<'a, str>>,
+    namespaces: &'a Namespaces,
     context: &'a [Item],
     notes: &mut Vec<Note>,
 ) -> Result<Vec<ChatMessage<'a>>, AdapterError> {
@@ -36,6 +38,7 @@ pub(super) fn translate<'a>(
     });
     let mut builder = Builder {
         quirks,
+        namespaces,
         ids: CallIds::new(quirks.tool_call_id, ids),
         context,
         outputs,
@@ -64,6 +67,7 @@ pub(super) fn translate<'a>(
 
 struct Builder<'a, 'b> {
     quirks: &'b Quirks,
+    namespaces: &'a Namespaces,
     ids: CallIds,
     context: &'a [Item],
     /// Places of the results of each call id.
@@ -123,7 +127,8 @@ impl<'a> Builder<'a, '_> {
                     "" => "{}",
                     _ => &call.arguments,
                 };
-                self.call(&call.call_id, &call.name, arguments.into(), call.status);
+                let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
+                self.call(&call.call_id, flat.unwrap_or(&call.name), arguments.into(), call.status);
             }
             Item::CustomToolCall(call) => {
                 self.call(&call.call_id, &call.name, custom_arguments(&call.input).into(), call.status);

@@ -67,7 +67,7 @@ fn done(block: u32) -> ModelEvent {
 }
 
 fn call(block: u32, kind: CallKind) -> ModelEvent {
-    let (call_id, name) = ("call_1".to_owned(), "f".to_owned());
+    let (call_id, name) = (Some("call_1".to_owned()), "f".to_owned());
     ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind }
 }
 
@@ -340,7 +340,7 @@ fn a_unary_body_gives_the_same_events() {
             )),
             ModelEvent::ToolCallStart {
                 block: 2,
-                call_id: "call_1".into(),
+                call_id: Some("call_1".into()),
                 name: "f".into(),
                 namespace: Some("n".into()),
                 kind: CallKind::Function,

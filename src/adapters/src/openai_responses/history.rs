@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 
 use super::media::{self, joined};
 use super::quirks::Quirks;
-use super::tools::flat_call_name;
 use super::wire::body::{Content, InputItem};
 use super::wire::{Extended, KIND};
 use crate::note::add_once;
+use crate::shared::flat_tools::Namespaces;
 use crate::shared::quirks::DeveloperRole;
-use crate::{AdapterError, FlatTool, Note, custom_arguments};
+use crate::{AdapterError, Note, custom_arguments};
 
 /// Types of hosted items that OpenAI knows, and the id prefix of those whose `id` its types require. Its
 /// API takes most of them without, but not all hosts do; an id under the right prefix is accepted by all.
@@ -50,7 +50,7 @@ const HOSTED: &[(&str, Option<&str>)] = &[
 pub(super) struct History<'q, 'n> {
     model: &'q str,
     pub(super) quirks: &'q Quirks,
-    flat: Option<&'q [FlatTool]>,
+    flat: Option<&'q Namespaces>,
     notes: &'n mut Vec<Note>,
 }
 
@@ -58,7 +58,7 @@ impl<'q, 'n> History<'q, 'n> {
     pub(super) fn new(
         model: &'q str,
         quirks: &'q Quirks,
-        flat: Option<&'q [FlatTool]>,
+        flat: Option<&'q Namespaces>,
         notes: &'n mut Vec<Note>,
     ) -> Self {
         Self { model, quirks, flat, notes }
@@ -142,9 +142,8 @@ impl<'q, 'n> History<'q, 'n> {
         'q: 'a,
     {
         let (mut name, mut namespace) = (call.name.as_str(), call.namespace.as_deref());
-        if let (Some(flat), Some(space)) = (self.flat, namespace) {
-            name = flat_call_name(flat, space, name).unwrap_or(name);
-            namespace = None;
+        if let Some(flat) = self.flat {
+            name = flat.get(namespace.take(), name).unwrap_or(name);
         }
         InputItem::FunctionCall {
             call_id: &call.call_id,

@@ -5,15 +5,16 @@ use serde_json::{Map, Value, json};
 
 use super::quirks::Quirks;
 use super::wire::body::{FunctionRef, SentTool};
-use crate::{FlatTool, Note, NoteKind, ToolOrigin, flatten_tools};
+use crate::shared::flat_tools::Namespaces;
+use crate::{FlatTool, Note, NoteKind, flatten_tools};
 
 /// The request's tools for one host.
 #[derive(Debug)]
 pub(super) struct SentTools<'a> {
     pub(super) tools: Vec<SentTool<'a>>,
     pub(super) choice: Option<Value>,
-    /// What custom and namespace tools became, if the host only knows functions.
-    pub(super) flat: Option<Vec<FlatTool>>,
+    /// What functions of namespaces became, if the host only knows functions.
+    pub(super) flat: Option<Namespaces>,
 }
 
 /// Chooses the form of every tool and of the choice.
@@ -54,7 +55,7 @@ pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut
         }
     }
     let choice = choice(settings, quirks, flat.as_deref(), &mut tools, notes);
-    SentTools { tools, choice, flat }
+    SentTools { tools, choice, flat: flat.as_deref().map(Namespaces::new) }
 }
 
 fn is_namespace(map: &Map<String, Value>) -> bool {
@@ -78,7 +79,7 @@ fn choice(
         }
         return None;
     }
-    let flat_name = |name: &str| match flat.and_then(|f| find(f, name)) {
+    let flat_name = |name: &str| match flat.and_then(|f| FlatTool::find(f, name)) {
         Some(tool) => tool.function.name.clone(),
         None => name.to_owned(),
     };
@@ -119,17 +120,4 @@ fn choice(
             serde_json::to_value(choice).ok()
         }
     }
-}
-
-/// The flattened tool that a name of the request means.
-fn find<'f>(flat: &'f [FlatTool], name: &str) -> Option<&'f FlatTool> {
-    flat.iter().find(|t| t.function.name == name).or_else(|| {
-        flat.iter().find(|t| matches!(&t.origin, ToolOrigin::Namespace { function, .. } if function == name))
-    })
-}
-
-/// Flattened name of a function of a namespace.
-pub(super) fn flat_call_name<'f>(flat: &'f [FlatTool], namespace: &str, name: &str) -> Option<&'f str> {
-    let same = |t: &&FlatTool| matches!(&t.origin, ToolOrigin::Namespace { namespace: n, function } if n == namespace && function == name);
-    flat.iter().find(same).map(|t| t.function.name.as_str())
 }

@@ -71,7 +71,7 @@ pub(crate) fn assemble(events: &[ModelEvent]) -> Vec<Item> {
             }
             ModelEvent::ToolCallStart { block, call_id, name, .. } => {
                 let call = all.call(*block);
-                (call.call_id, call.name) = (call_id.clone(), name.clone());
+                (call.call_id, call.name) = (call_id.clone().expect("an id"), name.clone());
             }
             ModelEvent::ToolArgsDelta { block, delta } => all.call(*block).arguments.push_str(delta),
             ModelEvent::BlockDone { block, .. } => {

@@ -105,9 +105,10 @@ fn grow(block: &mut Block, event: &ModelEvent) {
             block.thought = true;
             block.sealed = Some(encrypted_content.clone());
         }
-        ModelEvent::ToolCallStart { call_id, name, .. } => {
+        ModelEvent::ToolCallStart { block: at, call_id, name, .. } => {
             assert!(block.call.is_none(), "a call was opened twice");
-            block.call = Some((call_id.clone(), name.clone(), String::new()));
+            let call_id = call_id.clone().unwrap_or_else(|| format!("call_{at}"));
+            block.call = Some((call_id, name.clone(), String::new()));
         }
         ModelEvent::ToolArgsDelta { delta, .. } => {
             let call = block.call.as_mut().expect("arguments before their call");

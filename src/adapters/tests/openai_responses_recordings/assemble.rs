@@ -41,6 +41,7 @@ pub(crate) fn assemble(events: &[ModelEvent]) -> Vec<Item> {
                 reasoning(&mut items, block).encrypted_content = Some(encrypted_content);
             }
             ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
+                let call_id = call_id.unwrap_or_else(|| format!("call_{block}"));
                 let item = match kind {
                     CallKind::Function => Item::FunctionCall(FunctionCall {
                         id: None,

@@ -369,7 +369,7 @@ fn a_forced_tool_that_is_not_there_is_refused() {
     });
     let body = CreateResponseBody::from_value(body).unwrap();
     let error = Demo::new(&ProviderOptions::default()).unwrap().request(&request_of(&body)).unwrap_err();
-    let text = "The demo provider cannot force a tool of type \"web_search\".";
+    let text = "tool_choice demands a web_search call, which this provider cannot make.";
     assert_eq!(error, AdapterError::unsupported("tool_choice", text));
 }
 

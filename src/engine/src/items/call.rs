@@ -10,7 +10,6 @@ use crate::mcp::Callee;
 /// A call that begins.
 #[derive(Debug)]
 pub(crate) struct NewCall {
-    pub(crate) call_id: String,
     pub(crate) name: String,
     pub(crate) namespace: Option<String>,
     pub(crate) custom: bool,
@@ -21,11 +20,11 @@ pub(crate) struct NewCall {
 }
 
 impl Assembly {
-    pub(crate) fn call(&mut self, block: u32, call: NewCall, w: &mut EventWriter) {
+    pub(crate) fn call(&mut self, block: u32, call_id: String, call: NewCall, w: &mut EventWriter) {
         if self.slot(block).is_some() {
             return;
         }
-        let NewCall { call_id, name, namespace, custom, emulated, mcp } = call;
+        let NewCall { name, namespace, custom, emulated, mcp } = call;
         if let Some(callee) = mcp {
             return self.mcp_call(block, callee, w);
         }

@@ -230,14 +230,8 @@ impl ResponseLoop {
             ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
                 self.call(
                     block,
-                    NewCall {
-                        call_id,
-                        name,
-                        namespace,
-                        custom: kind == CallKind::Custom,
-                        emulated: false,
-                        mcp: None,
-                    },
+                    call_id,
+                    NewCall { name, namespace, custom: kind == CallKind::Custom, emulated: false, mcp: None },
                 );
             }
             ModelEvent::ToolArgsDelta { block, delta } => items.arguments(block, &delta, w),
@@ -258,7 +252,7 @@ impl ResponseLoop {
         }
     }
 
-    fn call(&mut self, block: u32, mut call: NewCall) {
+    fn call(&mut self, block: u32, given_id: Option<String>, mut call: NewCall) {
         if self.assembly.knows(block) {
             return;
         }
@@ -277,8 +271,8 @@ impl ResponseLoop {
             Some(note) => self.suppress(block, note),
             None => {
                 self.turn.calls += 1;
-                call.call_id = self.usable_call_id(call.call_id);
-                self.assembly.call(block, call, &mut self.writer);
+                let call_id = self.usable_call_id(given_id);
+                self.assembly.call(block, call_id, call, &mut self.writer);
             }
         }
     }

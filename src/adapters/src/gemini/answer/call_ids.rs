@@ -1,4 +1,5 @@
-//! Call ids: Gemini's own where it gives one, made here otherwise.
+//! Call ids: Gemini's own where it gives one, made here otherwise. The engine makes none for this provider, for the sealed
+//! state before a call names it by its id.
 
 use std::collections::HashSet;
 use std::hash::Hasher;

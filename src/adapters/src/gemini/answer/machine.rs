@@ -302,7 +302,7 @@ impl Machine {
         let block = self.block();
         out.push(ModelEvent::ToolCallStart {
             block,
-            call_id: call_id.clone(),
+            call_id: Some(call_id.clone()),
             name,
             namespace: None,
             kind: CallKind::Function,

@@ -1,20 +1,14 @@
 //! Joins the pieces of tool calls into calls.
 
-use std::collections::HashSet;
-
 use serde::de::IgnoredAny;
 
 use crate::openai_chat::wire::CallPiece;
 use crate::{CallKind, ModelEvent, Note};
 
 /// The tool calls of one answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Calls {
     list: Vec<Call>,
-    /// Ids of the context and of this answer: a call's id is given out once.
-    taken: HashSet<String>,
-    /// Number of items in the context, so that ids made here differ from those of earlier turns.
-    turn: usize,
 }
 
 #[derive(Debug)]
@@ -39,11 +33,6 @@ struct Piece<'a> {
 }
 
 impl Calls {
-    /// `ids` are the call ids of the context.
-    pub(super) fn new(ids: impl Iterator<Item = String>, turn: usize) -> Self {
-        Self { list: Vec::new(), taken: ids.collect(), turn }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -131,20 +120,7 @@ impl Calls {
     fn start(&mut self, at: usize, next_block: &mut u32, out: &mut Vec<ModelEvent>) {
         self.close_whole(out);
         let Some(call) = self.list.get_mut(at) else { return };
-        let mut call_id = call.id.clone();
-        let mut count = 0;
-        while call_id.is_empty() || self.taken.contains(&call_id) {
-            call_id = match count {
-                0 => format!("call_{}_{at}", self.turn),
-                _ => format!("call_{}_{at}_{count}", self.turn),
-            };
-            count += 1;
-        }
-        if count > 0 && !call.id.is_empty() {
-            let note = Note::emulated("function_call.call_id", "the provider gave one call id twice");
-            out.push(ModelEvent::Note(note));
-        }
-        self.taken.insert(call_id.clone());
+        let call_id = Some(call.id.clone()).filter(|id| !id.is_empty());
         let block = *next_block;
         *next_block += 1;
         call.block = Some(block);

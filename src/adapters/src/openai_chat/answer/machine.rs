@@ -44,12 +44,6 @@ enum Open {
 
 impl Machine {
     pub(super) fn new(request: &ModelRequest<'_>, host: Arc<str>) -> Self {
-        use or_protocol::Item;
-        let ids = request.context.iter().filter_map(|item| match item {
-            Item::FunctionCall(call) => Some(call.call_id.clone()),
-            Item::CustomToolCall(call) => Some(call.call_id.clone()),
-            _ => None,
-        });
         Self {
             host,
             model: request.model.to_owned(),
@@ -57,7 +51,7 @@ impl Machine {
             next_block: 0,
             open: Open::Nothing,
             spoke: false,
-            calls: Calls::new(ids, request.context.len()),
+            calls: Calls::default(),
             details: Details::default(),
             plain_reasoning: false,
             detail_index: None,

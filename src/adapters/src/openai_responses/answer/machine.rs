@@ -8,7 +8,6 @@ use super::blocks::{BlockKind, Blocks, PartKind};
 use crate::openai_responses::wire::{
     Extended, KIND, Loose, OutputItem, OutputPart, Response, parse, string, usage,
 };
-use crate::shared::names::fingerprint;
 use crate::{AdapterError, CallKind, FinishReason, ModelEvent, Note};
 
 /// What is known of the answer so far.
@@ -155,13 +154,9 @@ impl Machine {
         out: &mut Vec<ModelEvent>,
     ) {
         let name = item.name.as_ref().map_or("", |t| &t.0);
-        let mut call_id = item.call_id.as_ref().map_or("", |t| &t.0).to_owned();
-        if last_chance && call_id.is_empty() {
-            let payload = item.arguments.or(item.input).map_or("", |r| r.get());
-            call_id = made_up_id(at, name, payload);
-        }
+        let call_id = item.call_id.as_ref().map(|t| t.0.to_string()).filter(|id| !id.is_empty());
         // What is still missing comes with the done event.
-        if name.is_empty() || call_id.is_empty() {
+        if name.is_empty() || (call_id.is_none() && !last_chance) {
             if last_chance {
                 out.push(ModelEvent::Note(Note::dropped("output", "a call without a name")));
             }
@@ -294,12 +289,6 @@ fn blob(item: &OutputItem<'_>) -> Option<String> {
         return serde_json::to_string(&state).ok();
     }
     blob.map(|raw| string(raw).into_owned())
-}
-
-/// An id for a call that has none: the same for the same answer, different for different calls.
-fn made_up_id(at: u32, name: &str, payload: &str) -> String {
-    let hash = fingerprint(format!("{name}{payload}").as_bytes());
-    format!("call_{at}_{hash:016x}")
 }
 
 /// At most 40 characters of a foreign word, fit for a note.

@@ -30,6 +30,44 @@ pub struct FlatTool {
     pub origin: ToolOrigin,
 }
 
+impl FlatTool {
+    /// Whether a choice by this name means the tool: its own, that inside its namespace, or the namespace's.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.function.name == name
+            || matches!(&self.origin, ToolOrigin::Namespace { namespace, function } if namespace == name || function == name)
+    }
+
+    /// The tool that a name means; its own name counts most.
+    pub(crate) fn find<'a>(tools: &'a [Self], name: &str) -> Option<&'a Self> {
+        let exact = tools.iter().find(|tool| tool.function.name == name);
+        exact.or_else(|| tools.iter().find(|tool| tool.is_named(name)))
+    }
+}
+
+/// Names of the functions of namespaces as they are declared, for the calls of the history.
+#[derive(Debug, Default)]
+pub(crate) struct Namespaces(Vec<(String, String, String)>);
+
+impl Namespaces {
+    /// Of all tools of a request, not only those that the choice leaves.
+    pub(crate) fn new(tools: &[FlatTool]) -> Self {
+        let named = tools.iter().filter_map(|tool| match &tool.origin {
+            ToolOrigin::Namespace { namespace, function } => {
+                Some((namespace.clone(), function.clone(), tool.function.name.clone()))
+            }
+            ToolOrigin::Function | ToolOrigin::Custom => None,
+        });
+        Self(named.collect())
+    }
+
+    /// The declared name of a called function; nothing for one without a namespace, or not declared any more.
+    pub(crate) fn get(&self, namespace: Option<&str>, name: &str) -> Option<&str> {
+        let namespace = namespace?;
+        let known = self.0.iter().find(|(space, function, _)| space == namespace && function == name);
+        known.map(|(_, _, flat)| flat.as_str())
+    }
+}
+
 /// Flattens the request's tools. Hosted tools cannot be run by such a provider: each makes a note.
 pub fn flatten_tools(tools: &[Tool], notes: &mut Vec<Note>) -> Vec<FlatTool> {
     let mut flat: Vec<FlatTool> = Vec::with_capacity(tools.len());
