@@ -30,7 +30,7 @@ impl ResponseLoop {
 
     /// Of the place in the conversation: the same if the turn is played again, and another one in every other turn.
     fn made_call_id(&self) -> String {
-        let first = format!("call_{}_{}", self.spec.context.len(), self.turn.calls.saturating_sub(1));
+        let first = format!("call_{}_{}", self.context.len(), self.turn.calls.saturating_sub(1));
         let further = (2_u64..).map(|n| format!("{first}_{n}"));
         let mut tries = std::iter::once(first.clone()).chain(further);
         tries.find(|id| !self.has_call(id)).unwrap_or(first)
