@@ -274,10 +274,10 @@ impl AnswerTranslator {
                 self.reason(delta.stop_reason, delta.stop_details);
             }
             EventKind::MessageStop => self.end(out),
-            EventKind::Error => return Err(error::inside(event.error.map_or("", |raw| raw.get()))),
+            EventKind::Error => return Err(error::TABLE.inside(event.error.map_or("", |raw| raw.get()))),
             EventKind::Unknown => {
                 if let Some(raw) = event.error {
-                    return Err(error::inside(raw.get()));
+                    return Err(error::TABLE.inside(raw.get()));
                 }
             }
         }
@@ -303,7 +303,7 @@ impl ResponseTranslator for AnswerTranslator {
             self.end(out);
             return Ok(());
         }
-        if let Some(error) = error::stray(stray) {
+        if let Some(error) = error::TABLE.stray(stray) {
             return Err(error);
         }
         Err(AdapterError::Truncated { provider: KIND })
@@ -312,7 +312,7 @@ impl ResponseTranslator for AnswerTranslator {
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         let body: MessageBody<'_> = serde_json::from_slice(body).map_err(|e| bad(&e))?;
         if let Some(error) = body.error {
-            return Err(error::inside(error.get()));
+            return Err(error::TABLE.inside(error.get()));
         }
         let Some(content) = body.content else {
             return Err(AdapterError::BadFrame { provider: KIND, what: "no `content`".into() });

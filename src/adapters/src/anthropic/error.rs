@@ -1,10 +1,10 @@
 //! The provider's errors: as an answer with a status, or inside a stream.
 
+use crate::UpstreamErrorKind as Kind;
 use crate::shared::error_body::ErrorTable;
-use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
 /// `error.type` to kind; `api_error` says nothing more than the status does.
-const TABLE: ErrorTable = ErrorTable {
+pub(super) const TABLE: ErrorTable = ErrorTable {
     code_at: "/details/error_code",
     words: &[
         ("invalid_request_error", Kind::InvalidRequest),
@@ -28,37 +28,25 @@ const TABLE: ErrorTable = ErrorTable {
         (&["content filtering policy"], Kind::ContentFilter),
     ],
     statuses: &[],
-};
-
-/// Reads an error answer.
-pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-    let mut error = TABLE.read(status, retry_after_s, body);
     // Files and batches are not found with the same type.
-    if status == 404 && error.kind == Kind::InvalidRequest && error.message.starts_with("model") {
-        error.kind = Kind::ModelNotFound;
-    }
-    error
-}
-
-/// Reads the `error` object of a stream event or of an answer without an error status.
-pub(super) fn inside(json: &str) -> AdapterError {
-    AdapterError::Upstream(TABLE.inside(json))
-}
-
-/// An error body behind a stream that has no end.
-pub(super) fn stray(bytes: &[u8]) -> Option<AdapterError> {
-    TABLE.stray(bytes).map(AdapterError::Upstream)
-}
+    refine: |error, _| {
+        let not_found = error.status == Some(404) && error.kind == Kind::InvalidRequest;
+        if not_found && error.message.starts_with("model") {
+            error.kind = Kind::ModelNotFound;
+        }
+    },
+};
 
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
+    use crate::AdapterError;
 
     #[track_caller]
     fn check(status: u16, body: &str, kind: Kind, message: &str) {
-        let got = read(status, None, body.as_bytes());
+        let got = TABLE.read(status, None, body.as_bytes());
         assert_eq!((got.kind, got.message.as_str(), got.status), (kind, message, Some(status)));
     }
 
@@ -121,13 +109,13 @@ mod tests {
     #[test]
     fn the_providers_own_code_is_kept() {
         let body = r#"{"error":{"type":"invalid_request_error","message":"m","details":{"error_code":"image_dimensions_too_large"}}}"#;
-        let got = read(400, Some(3), body.as_bytes());
+        let got = TABLE.read(400, Some(3), body.as_bytes());
         assert_eq!((got.code.as_deref(), got.retry_after_s), (Some("image_dimensions_too_large"), Some(3)));
     }
 
     #[test]
     fn an_error_inside_a_stream_has_no_status() {
-        let got = inside(r#"{"type":"overloaded_error","message":"Overloaded"}"#);
+        let got = TABLE.inside(r#"{"type":"overloaded_error","message":"Overloaded"}"#);
         let AdapterError::Upstream(got) = got else { panic!("{got}") };
         assert_eq!((got.kind, got.status), (Kind::Overloaded, None));
     }

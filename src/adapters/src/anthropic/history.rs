@@ -6,8 +6,6 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use or_protocol::{
     ContentPart, Detail, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item,
     Message as MessageItem, Output, Reasoning, Role,
@@ -17,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::media;
 use super::tools::note_once;
-use super::wire::{Block, KIND, Message, NAMES, ResultContent, WireRole};
+use super::wire::{Block, KIND, Message, NAMES, ResultContent, WireRole, wire_id};
 use crate::shared::flat_tools::Namespaces;
 use crate::{AdapterError, Note, custom_arguments};
 
@@ -377,27 +375,4 @@ fn thinking_block(json: &str) -> Option<Box<RawValue>> {
 fn raw(json: String) -> Box<RawValue> {
     // What is passed here is always JSON.
     RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned())
-}
-
-/// A call id as the provider takes it. The rewriting keeps every byte, so ids stay different.
-fn wire_id(id: &str) -> Cow<'_, str> {
-    match NAMES.fit(id) {
-        Cow::Borrowed(id) => Cow::Borrowed(id),
-        Cow::Owned(_) => Cow::Owned(format!("or_{}", URL_SAFE_NO_PAD.encode(id))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use pretty_assertions::assert_eq;
-
-    use super::*;
-
-    #[test]
-    fn foreign_ids_are_rewritten_without_loss() {
-        assert_eq!(wire_id("toolu_01A-b"), "toolu_01A-b");
-        assert_eq!(wire_id("call.1|x"), "or_Y2FsbC4xfHg");
-        assert_ne!(wire_id("a.b"), wire_id("a:b"));
-        assert_eq!(wire_id(""), "or_");
-    }
 }

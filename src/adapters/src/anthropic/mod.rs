@@ -15,12 +15,12 @@ mod thinking;
 mod tools;
 mod wire;
 
-use self::quirks::{Auth, Quirks};
+use self::quirks::Quirks;
 use self::wire::KIND;
 use crate::counting::{counting, members, read_number};
 use crate::{
-    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
-    UpstreamCall, UpstreamError,
+    Adapter, AdapterError, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
+    UpstreamError,
 };
 
 /// What the counter takes of a request.
@@ -57,15 +57,8 @@ impl Adapter for Anthropic {
         list::read(body)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Sse
-    }
-
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
-        match self.quirks.auth {
-            Auth::XApiKey => vec![("x-api-key", key.to_owned())],
-            Auth::Bearer => vec![("authorization", format!("Bearer {key}"))],
-        }
+        self.quirks.auth.credentials(key)
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
@@ -85,7 +78,7 @@ impl Adapter for Anthropic {
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-        error::read(status, retry_after_s, body)
+        error::TABLE.read(status, retry_after_s, body)
     }
 }
 

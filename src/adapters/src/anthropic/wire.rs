@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -327,4 +329,27 @@ pub(super) struct OutputDetails {
 pub(super) enum SealedBlock<'a> {
     Thinking { thinking: &'a str, signature: &'a str },
     RedactedThinking { data: &'a str },
+}
+
+/// A call id as the provider takes it. The rewriting keeps every byte, so ids stay different.
+pub(super) fn wire_id(id: &str) -> Cow<'_, str> {
+    match NAMES.fit(id) {
+        Cow::Borrowed(id) => Cow::Borrowed(id),
+        Cow::Owned(_) => Cow::Owned(format!("or_{}", URL_SAFE_NO_PAD.encode(id))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[test]
+    fn foreign_ids_are_rewritten_without_loss() {
+        assert_eq!(wire_id("toolu_01A-b"), "toolu_01A-b");
+        assert_eq!(wire_id("call.1|x"), "or_Y2FsbC4xfHg");
+        assert_ne!(wire_id("a.b"), wire_id("a:b"));
+        assert_eq!(wire_id(""), "or_");
+    }
 }

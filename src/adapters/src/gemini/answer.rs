@@ -41,7 +41,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         // An error that comes after the headers may stand outside the framing.
-        if let Some(error) = error::stray(stray) {
+        if let Some(error) = error::TABLE.stray(stray) {
             return Err(error);
         }
         match self.machine.finish(out) {

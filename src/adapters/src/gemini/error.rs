@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::wire::ErrorDetail;
 use crate::shared::error_body::ErrorTable;
-use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
+use crate::{UpstreamError, UpstreamErrorKind as Kind};
 
-const TABLE: ErrorTable = ErrorTable {
+pub(super) const TABLE: ErrorTable = ErrorTable {
     code_at: "/status",
     words: &[
         ("UNAUTHENTICATED", Kind::Auth),
@@ -29,26 +29,11 @@ const TABLE: ErrorTable = ErrorTable {
     ],
     // The model is part of the path.
     statuses: &[(404, Kind::ModelNotFound)],
+    refine: detailed,
 };
 
-/// Reads the body of an answer whose status is not 2xx.
-pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-    let error = TABLE.read(status, retry_after_s, body);
-    detailed(error, &String::from_utf8_lossy(body))
-}
-
-/// An error that stands in a 200 answer: the text is the chunk's `error` member.
-pub(super) fn inside(json: &str) -> AdapterError {
-    AdapterError::Upstream(detailed(TABLE.inside(json), json))
-}
-
-/// Looks for an error body in bytes outside any frame.
-pub(super) fn stray(bytes: &[u8]) -> Option<AdapterError> {
-    TABLE.stray(bytes).map(AdapterError::Upstream)
-}
-
 /// What only Google's details say: that the key is bad, that a day's quota is used up, when to come back.
-fn detailed(mut error: UpstreamError, json: &str) -> UpstreamError {
+fn detailed(error: &mut UpstreamError, json: &str) {
     let body: Value = serde_json::from_str(json).unwrap_or_default();
     let body = body.get(0).unwrap_or(&body);
     let list = body.get("error").unwrap_or(body).get("details").and_then(Value::as_array);
@@ -66,7 +51,6 @@ fn detailed(mut error: UpstreamError, json: &str) -> UpstreamError {
         .find_map(|d| seconds(d.retry_delay.as_deref()?))
         .or_else(|| seconds(error.message.split_once("retry in ")?.1.split_inclusive('s').next()?));
     error.retry_after_s = told.or(error.retry_after_s);
-    error
 }
 
 /// `34.4s` as whole seconds, rounded up.
@@ -98,7 +82,7 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, want: Kind, retry: Option<u64>) {
-        let got = read(status, None, body.as_bytes());
+        let got = TABLE.read(status, None, body.as_bytes());
         assert_eq!((got.kind, got.retry_after_s, got.status), (want, retry, Some(status)), "{body}");
     }
 
@@ -146,6 +130,6 @@ mod tests {
 
     #[test]
     fn a_header_fills_in_for_a_missing_delay() {
-        assert_eq!(read(503, Some(7), b"{}").retry_after_s, Some(7));
+        assert_eq!(TABLE.read(503, Some(7), b"{}").retry_after_s, Some(7));
     }
 }

@@ -20,8 +20,8 @@ use self::quirks::{Credential, Quirks};
 use self::wire::KIND;
 use crate::counting::read_number;
 use crate::{
-    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
-    UpstreamCall, UpstreamError,
+    Adapter, AdapterError, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
+    UpstreamError,
 };
 
 /// Translates for Gemini.
@@ -55,10 +55,6 @@ impl Adapter for Gemini {
         list::read(body)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Sse
-    }
-
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
         // Exactly one: two kinds at once are refused.
         match self.quirks.credential {
@@ -84,6 +80,6 @@ impl Adapter for Gemini {
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-        error::read(status, retry_after_s, body)
+        error::TABLE.read(status, retry_after_s, body)
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::models::{TraitOverrides, Traits, traits};
 use crate::ProviderOptions;
+use crate::shared::quirks::{self, host, is_at};
 
 /// When thought summaries are asked for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -53,26 +54,25 @@ pub(super) struct Quirks {
 
 impl Quirks {
     pub(super) fn read(options: &ProviderOptions) -> Result<Self, String> {
-        let quirks: Table = serde_json::from_value(Value::Object(options.quirks.clone()))
-            .map_err(|e| format!("providers.{}.quirks: {e}", options.name))?;
-        for (model, cells) in &quirks.models {
+        let table: Table = quirks::read(options, "{}")?;
+        for (model, cells) in &table.models {
             if let Some(problem) = cells.problem() {
-                return Err(format!("providers.{}.quirks.models.{model}: {problem}", options.name));
+                return Err(format!("quirks.models.{model}: {problem}"));
             }
         }
-        if quirks.safety_settings.iter().flatten().any(|s| !s.is_object()) {
-            return Err(format!("providers.{}.quirks.safety_settings: must be tables", options.name));
+        if table.safety_settings.iter().flatten().any(|s| !s.is_object()) {
+            return Err("quirks.safety_settings: must be tables".into());
         }
-        let vertex = quirks.vertex.unwrap_or_else(|| is_vertex(&options.base_url));
+        let vertex = table.vertex.unwrap_or_else(|| is_vertex(&options.base_url));
         let credential =
-            quirks.credential.unwrap_or(if vertex { Credential::Bearer } else { Credential::Key });
+            table.credential.unwrap_or(if vertex { Credential::Bearer } else { Credential::Key });
         Ok(Self {
             base_url: options.base_url.clone(),
             vertex,
             credential,
-            include_thoughts: quirks.include_thoughts,
-            safety_settings: quirks.safety_settings,
-            models: quirks.models,
+            include_thoughts: table.include_thoughts,
+            safety_settings: table.safety_settings,
+            models: table.models,
         })
     }
 
@@ -90,9 +90,8 @@ impl Quirks {
 
 /// Hosts of Vertex AI: `aiplatform.googleapis.com` and its regional forms.
 fn is_vertex(base_url: &str) -> bool {
-    let host = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-    let host = host.split(['/', ':']).next().unwrap_or_default();
-    host.contains("aiplatform.") && host.ends_with("googleapis.com") || host.ends_with(".rep.googleapis.com")
+    let host = host(base_url);
+    host.contains("aiplatform.") && is_at(&host, "googleapis.com") || is_at(&host, "rep.googleapis.com")
 }
 
 #[cfg(test)]

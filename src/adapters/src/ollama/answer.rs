@@ -62,7 +62,7 @@ impl AnswerTranslator {
         }
         if let Some(raw) = line.error.filter(|raw| !matches!(raw.get(), "null" | "\"\"")) {
             self.over = true;
-            return Err(error::inside(raw.get()));
+            return Err(error::TABLE.inside(raw.get()));
         }
         let message = line.message;
         if self.wants_logprobs

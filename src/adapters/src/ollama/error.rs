@@ -1,9 +1,9 @@
 //! Error bodies: `{"error": "text"}` without type or code, so the text and the status decide.
 
+use crate::UpstreamErrorKind as Kind;
 use crate::shared::error_body::ErrorTable;
-use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
-const TABLE: ErrorTable = ErrorTable {
+pub(super) const TABLE: ErrorTable = ErrorTable {
     code_at: "/code",
     words: &[],
     phrases: &[
@@ -23,17 +23,8 @@ const TABLE: ErrorTable = ErrorTable {
         (&["model", "not found"], Kind::ModelNotFound),
     ],
     statuses: &[],
+    refine: |_, _| {},
 };
-
-/// Reads an answer whose status is not 2xx.
-pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-    TABLE.read(status, retry_after_s, body)
-}
-
-/// Reads the `error` of a line that broke off an answer.
-pub(super) fn inside(json: &str) -> AdapterError {
-    AdapterError::Upstream(TABLE.inside(json))
-}
 
 #[cfg(test)]
 mod tests {
@@ -41,11 +32,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::AdapterError;
 
     #[track_caller]
     fn check(status: u16, text: &str, want: Kind) {
         let body = json!({ "error": text }).to_string();
-        let error = read(status, Some(3), body.as_bytes());
+        let error = TABLE.read(status, Some(3), body.as_bytes());
         assert_eq!((error.kind, error.message.as_str()), (want, text));
         assert_eq!((error.status, error.retry_after_s), (Some(status), Some(3)));
     }
@@ -78,11 +70,11 @@ mod tests {
     #[test]
     fn a_runners_body_in_the_text_is_unwrapped() {
         let inner = json!({"error": {"code": 400, "message": "request (9 tokens) exceeds the available context size (8)", "type": "x"}});
-        let error = read(500, None, json!({"error": inner.to_string()}).to_string().as_bytes());
+        let error = TABLE.read(500, None, json!({"error": inner.to_string()}).to_string().as_bytes());
         assert_eq!(error.kind, Kind::ContextLength);
         assert_eq!(error.message, "request (9 tokens) exceeds the available context size (8)");
         let inner = json!({"error": {"code": 400, "message": "bad grammar"}});
-        let error = read(500, None, json!({ "error": inner }).to_string().as_bytes());
+        let error = TABLE.read(500, None, json!({ "error": inner }).to_string().as_bytes());
         assert_eq!((error.kind, error.message.as_str()), (Kind::InvalidRequest, "bad grammar"));
     }
 
@@ -96,14 +88,14 @@ mod tests {
             (b"[1]", "The model provider answered with status 502."),
             (b"{\"error\":null}", "The model provider answered with status 502."),
         ] {
-            let error = read(502, None, body);
+            let error = TABLE.read(502, None, body);
             assert_eq!((error.kind, error.message.as_str()), (Kind::Server, message));
         }
     }
 
     #[test]
     fn an_error_inside_an_answer_has_no_status() {
-        let told = |text: &str| match inside(&json!(text).to_string()) {
+        let told = |text: &str| match TABLE.inside(&json!(text).to_string()) {
             AdapterError::Upstream(error) => (error.kind, error.status),
             other => panic!("{other}"),
         };

@@ -73,6 +73,6 @@ impl Adapter for Ollama {
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-        error::read(status, retry_after_s, body)
+        error::TABLE.read(status, retry_after_s, body)
     }
 }

@@ -77,15 +77,11 @@ pub(super) fn think(
     notes: &mut Vec<Note>,
 ) -> Option<Think> {
     const FIELD: &str = "reasoning.effort";
-    let effort = match (quirks.think, settings.effort()) {
-        (ThinkMode::Auto | ThinkMode::Never, None) => return None,
-        (ThinkMode::Default(think), None) => return Some(think),
-        (ThinkMode::Never, Some(_)) => {
-            notes.push(Note::dropped(FIELD, "the quirk think is set to never"));
-            return None;
-        }
-        (ThinkMode::Auto | ThinkMode::Default(_), Some(effort)) => effort,
-    };
+    let Some(effort) = settings.effort() else { return quirks.think.unasked() };
+    if quirks.think == ThinkMode::Never {
+        notes.push(Note::dropped(FIELD, "the quirk think is set to never"));
+        return None;
+    }
     let name = short_name(model);
     let is = |prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
     if is(LEVELS_ONLY) {
@@ -187,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_quirk_holds_where_the_request_is_silent() {
-        let off = Quirks { think: ThinkMode::Default(Think::Switch(false)), ..Quirks::default() };
+        let off = Quirks { think: ThinkMode::Off, ..Quirks::default() };
         check_with(&off, "qwen3", None, Some(Think::Switch(false)), None);
         check_with(&off, "qwen3", Some(Effort::Low), Some(Think::Switch(true)), Some(NoteKind::Emulated));
         let never = Quirks { think: ThinkMode::Never, ..Quirks::default() };

@@ -4,25 +4,18 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-/// Keywords the server reads.
-const READ: &[&str] = &["type", "items", "required", "properties", "description", "enum", "anyOf", "$defs"];
-/// Keywords that say nothing about which arguments are right.
-const HARMLESS: &[&str] = &[
-    "title",
-    "$schema",
-    "$id",
-    "$comment",
-    "examples",
-    "default",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "definitions",
-];
-/// Deepest nesting that is rewritten.
-const MAX_DEPTH: usize = 32;
-/// Most schemas that are rewritten in one tool: references may multiply.
-const MAX_NODES: usize = 5_000;
+use crate::shared::schema::{self, Fate, Rest, SchemaRules};
+
+const RULES: SchemaRules = SchemaRules {
+    // The last three say nothing about which arguments are right.
+    kept: &["type", "required", "description", "enum", "title", "examples", "default"],
+    kept_if: |_, _| false,
+    inlines_refs: true,
+    merges_all_of: true,
+    scalar_enums: false,
+    closes_objects: false,
+    rest: Rest::Left,
+};
 
 /// What became of the schemas of one request.
 #[derive(Debug, Default)]
@@ -33,15 +26,16 @@ pub(super) struct Report {
     pub(super) rewritten: bool,
 }
 
-/// The schema of a function's arguments as the server can read it: references to the schema's own
-/// definitions are written out, `oneOf` becomes `anyOf`, `const` a list of one, a lone `allOf` is merged.
+/// The schema of a function's arguments as the server can read it.
 pub(super) fn parameters(schema: Option<Map<String, Value>>, report: &mut Report) -> Map<String, Value> {
     let root = schema.unwrap_or_default();
-    let mut walk = Walk { root: &root, report, path: Vec::new(), nodes: 0, kept_ref: false };
-    let mut out = walk.object(&root, 0);
-    if !walk.kept_ref {
-        out.remove("$defs");
-        out.remove("definitions");
+    let fitted = schema::fit(&root, &RULES);
+    report.lost.extend(fitted.of(Fate::Lost).map(str::to_owned));
+    report.rewritten |= fitted.of(Fate::Rewritten).next().is_some();
+    let mut out = fitted.schema;
+    if fitted.kept_ref || fitted.unfinished {
+        let definitions = root.iter().filter(|(key, _)| ["$defs", "definitions"].contains(&key.as_str()));
+        out.extend(definitions.map(|(key, value)| (key.clone(), value.clone())));
     }
     if !out.get("type").is_some_and(Value::is_string) {
         out.insert("type".into(), "object".into());
@@ -50,141 +44,6 @@ pub(super) fn parameters(schema: Option<Map<String, Value>>, report: &mut Report
         out.insert("properties".into(), json!({}));
     }
     out
-}
-
-struct Walk<'r> {
-    root: &'r Map<String, Value>,
-    report: &'r mut Report,
-    /// References being written out; one inside itself cannot be.
-    path: Vec<&'r str>,
-    nodes: usize,
-    /// A reference was left, so the definitions stay.
-    kept_ref: bool,
-}
-
-impl<'r> Walk<'r> {
-    fn schema(&mut self, schema: &'r Value, depth: usize) -> Value {
-        match schema {
-            Value::Object(map) => Value::Object(self.object(map, depth)),
-            // `true` allows everything, and so does an empty schema; `false` is not to be said.
-            Value::Bool(true) => json!({}),
-            _ => {
-                self.report.lost.insert("false".into());
-                json!({})
-            }
-        }
-    }
-
-    fn object(&mut self, map: &'r Map<String, Value>, depth: usize) -> Map<String, Value> {
-        self.nodes += 1;
-        if depth > MAX_DEPTH || self.nodes > MAX_NODES {
-            self.kept_ref = true;
-            self.report.lost.insert("$ref".into());
-            return map.clone();
-        }
-        let mut out = Map::new();
-        // What comes from elsewhere is added to what is said here.
-        let mut more: Vec<(&str, Map<String, Value>)> = Vec::new();
-        for (key, value) in map {
-            match (key.as_str(), value) {
-                ("$ref", Value::String(target)) => match self.reference(target, depth) {
-                    Some(found) => more.push(("$ref", found)),
-                    None => {
-                        self.kept_ref = true;
-                        self.report.lost.insert("$ref".into());
-                        out.insert(key.clone(), value.clone());
-                    }
-                },
-                ("properties", Value::Object(list)) => {
-                    let list = list.iter().map(|(k, v)| (k.clone(), self.schema(v, depth + 1))).collect();
-                    out.insert(key.clone(), Value::Object(list));
-                }
-                ("items", Value::Object(_) | Value::Bool(_)) => {
-                    out.insert(key.clone(), self.schema(value, depth + 1));
-                }
-                ("oneOf", Value::Array(list)) if !map.contains_key("anyOf") => {
-                    self.report.rewritten = true;
-                    out.insert("anyOf".into(), self.list(list, depth));
-                }
-                ("anyOf", Value::Array(list)) => {
-                    out.insert(key.clone(), self.list(list, depth));
-                }
-                ("allOf", Value::Array(list)) if list.len() == 1 => {
-                    if let Some(Value::Object(only)) = list.first() {
-                        self.report.rewritten = true;
-                        more.push(("allOf", self.object(only, depth + 1)));
-                    }
-                }
-                ("const", only) if !map.contains_key("enum") => {
-                    self.report.rewritten = true;
-                    out.insert("enum".into(), json!([only]));
-                }
-                (word, _) => {
-                    if !READ.contains(&word) && !HARMLESS.contains(&word) {
-                        self.report.lost.insert(word.to_owned());
-                    }
-                    out.insert(key.clone(), value.clone());
-                }
-            }
-        }
-        for (word, more) in more {
-            if !merge(&mut out, more) {
-                self.report.lost.insert(word.to_owned());
-            }
-        }
-        out
-    }
-
-    fn list(&mut self, list: &'r [Value], depth: usize) -> Value {
-        list.iter().map(|schema| self.schema(schema, depth + 1)).collect()
-    }
-
-    /// The definition that is meant, unless it is not there or stands inside itself.
-    fn reference(&mut self, target: &'r str, depth: usize) -> Option<Map<String, Value>> {
-        let (place, name) = target
-            .strip_prefix("#/$defs/")
-            .map(|name| ("$defs", name))
-            .or_else(|| target.strip_prefix("#/definitions/").map(|name| ("definitions", name)))?;
-        let found = self.root.get(place)?.get(name)?.as_object()?;
-        if self.path.contains(&target) {
-            return None;
-        }
-        self.report.rewritten = true;
-        self.path.push(target);
-        let found = self.object(found, depth + 1);
-        self.path.pop();
-        Some(found)
-    }
-}
-
-/// Adds what is not said yet: properties and required names are joined, and words beside a reference are
-/// nearer to the matter. False if two demands could not be joined.
-fn merge(out: &mut Map<String, Value>, more: Map<String, Value>) -> bool {
-    let mut whole = true;
-    for (key, value) in more {
-        match (out.get_mut(&key), value) {
-            (None, value) => {
-                out.insert(key, value);
-            }
-            (Some(Value::Object(here)), Value::Object(more)) if key == "properties" => {
-                for (name, schema) in more {
-                    whole &= here.get(&name).is_none_or(|own| *own == schema);
-                    here.entry(name).or_insert(schema);
-                }
-            }
-            (Some(Value::Array(here)), Value::Array(more)) if key == "required" => {
-                for name in more {
-                    if !here.contains(&name) {
-                        here.push(name);
-                    }
-                }
-            }
-            (Some(here), value) => {
-                whole &= *here == value || key == "description" || HARMLESS.contains(&key.as_str());
-            }
-        }
-    }
-    whole
 }
 
 #[cfg(test)]

@@ -55,10 +55,8 @@ impl AnswerTranslator {
             && let Ok(extras) = serde_json::from_str::<GroqExtras<'_>>(raw.get())
         {
             if !extras.error.is_empty() {
-                return Err(error::inside(&format!(
-                    "{{\"error\":{}}}",
-                    serde_json::Value::from(extras.error.as_str())
-                )));
+                return Err(error::TABLE
+                    .inside(&format!("{{\"error\":{}}}", serde_json::Value::from(extras.error.as_str()))));
             }
             usage = usage.or(extras.usage);
         }
@@ -104,7 +102,7 @@ impl ResponseTranslator for AnswerTranslator {
                 Err(AdapterError::Truncated { provider: KIND })
             }
         } else if frame.event == "error" {
-            Err(error::inside(data))
+            Err(error::TABLE.inside(data))
         } else {
             match frame.parse::<Chunk<'_>>(KIND) {
                 Ok(chunk) if failed(&chunk) => {
@@ -112,7 +110,7 @@ impl ResponseTranslator for AnswerTranslator {
                     if let Some(raw) = chunk.usage {
                         self.machine.usage(raw, out);
                     }
-                    Err(error::inside(data))
+                    Err(error::TABLE.inside(data))
                 }
                 Ok(chunk) => self.chunk(chunk, out),
                 Err(e) => Err(e),
@@ -130,7 +128,7 @@ impl ResponseTranslator for AnswerTranslator {
             return self.end(out);
         }
         self.done = true;
-        Err(error::stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
+        Err(error::TABLE.stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
     }
 
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -139,10 +137,10 @@ impl ResponseTranslator for AnswerTranslator {
         let text = lossy(body);
         let chunk: Chunk<'_> = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
         if failed(&chunk) {
-            return Err(error::inside(&text));
+            return Err(error::TABLE.inside(&text));
         }
         let Some(choice) = chunk.choices.0 else {
-            return Err(error::flat(&text).unwrap_or(bad("no choices".into())));
+            return Err(error::TABLE.found(&text).unwrap_or(bad("no choices".into())));
         };
         self.machine.service_tier(chunk.service_tier, out);
         let message: Delta<'_> = match choice.message {

@@ -1,9 +1,9 @@
 //! Errors of all hosts: many shapes, one class, by tables.
 
+use crate::UpstreamErrorKind as Kind;
 use crate::shared::error_body::ErrorTable;
-use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
-const TABLE: ErrorTable = ErrorTable {
+pub(super) const TABLE: ErrorTable = ErrorTable {
     code_at: "/code",
     words: &[
         ("context_length_exceeded", Kind::ContextLength),
@@ -45,36 +45,18 @@ const TABLE: ErrorTable = ErrorTable {
         (&["flagged"], Kind::ContentFilter),
     ],
     statuses: &[],
+    refine: |error, _| {
+        let failed = error.status == Some(500) && error.kind == Kind::Server;
+        let message = error.message.to_lowercase();
+        if failed && FAULTS_AS_500.iter().any(|words| message.contains(words)) {
+            error.kind = Kind::InvalidRequest;
+        }
+    },
 };
 
 /// Mistakes in a request that some local servers answer with 500.
 const FAULTS_AS_500: &[&str] =
     &["cannot use both", "failed to parse", "unsupported", "not supported", "must be", "invalid"];
-
-/// Reads an answer whose status is not 2xx.
-pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-    let mut error = TABLE.read(status, retry_after_s, body);
-    let message = error.message.to_lowercase();
-    if status == 500 && error.kind == Kind::Server && FAULTS_AS_500.iter().any(|p| message.contains(p)) {
-        error.kind = Kind::InvalidRequest;
-    }
-    error
-}
-
-/// Reads an error inside a 2xx answer.
-pub(super) fn inside(json: &str) -> AdapterError {
-    AdapterError::Upstream(TABLE.inside(json))
-}
-
-/// An error body that came in place of an answer.
-pub(super) fn flat(json: &str) -> Option<AdapterError> {
-    TABLE.found(json).map(AdapterError::Upstream)
-}
-
-/// An error body among the bytes outside any frame.
-pub(super) fn stray(bytes: &[u8]) -> Option<AdapterError> {
-    TABLE.stray(bytes).map(AdapterError::Upstream)
-}
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +64,7 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, kind: Kind, message: &str) {
-        let error = read(status, None, body.as_bytes());
+        let error = TABLE.read(status, None, body.as_bytes());
         assert_eq!((error.kind, error.message.as_str()), (kind, message));
     }
 

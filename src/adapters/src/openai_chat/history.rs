@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 
 use super::call_ids::CallIds;
 use super::media;
-use super::quirks::{DeveloperRole, Quirks, ReasoningEcho};
+use super::quirks::{Quirks, ReasoningEcho};
 use super::reasoning::{self, Opened};
 use super::wire::body::{Call, ChatMessage, Content, Function, Part, ThinkingText};
 use crate::note::add_once;
 use crate::shared::flat_tools::Namespaces;
+use crate::shared::quirks::DeveloperRole;
 use crate::{AdapterError, Note, custom_arguments};
 
 /// Translates the context. `head` is the text of the leading system message: instructions and hints.

@@ -18,12 +18,12 @@ mod reasoning;
 mod request;
 mod wire;
 
-use self::quirks::{AuthHeader, Quirks};
+use self::quirks::Quirks;
 use self::wire::KIND;
 use crate::catalog::{get, read_openai};
 use crate::{
-    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
-    UpstreamCall, UpstreamError,
+    Adapter, AdapterError, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
+    UpstreamError,
 };
 
 /// The adapter for `POST {base_url}/chat/completions`.
@@ -56,15 +56,8 @@ impl Adapter for OpenAiChat {
         read_openai(KIND, body)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Sse
-    }
-
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
-        match self.quirks.auth_header {
-            AuthHeader::Bearer => vec![("authorization", format!("Bearer {key}"))],
-            AuthHeader::ApiKey => vec![("api-key", key.to_owned())],
-        }
+        self.quirks.auth_header.credentials(key)
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
@@ -76,6 +69,6 @@ impl Adapter for OpenAiChat {
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-        error::read(status, retry_after_s, body)
+        error::TABLE.read(status, retry_after_s, body)
     }
 }

@@ -1,5 +1,7 @@
 //! Quirks of known hosts. Chosen by the end of `base_url`'s host, or by name with the key `preset`.
 
+use crate::shared::quirks::is_at;
+
 /// Fields that only OpenAI takes, or that tell the host of our users: left out unless a preset says else.
 pub(super) const PRIVATE_PARAMS: &[&str] =
     &["store", "service_tier", "safety_identifier", "prompt_cache_key", "verbosity", "user"];
@@ -100,10 +102,10 @@ pub(super) const PRESETS: &[(&str, &[&str], &str)] = &[
 
 /// The preset for a host; `{}` where none is known.
 pub(super) fn by_host(host: &str) -> &'static str {
-    let ends = |suffix: &str| {
-        host.strip_suffix(suffix).is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    };
-    PRESETS.iter().find(|(_, hosts, _)| hosts.iter().any(|h| ends(h))).map_or("{}", |(_, _, text)| text)
+    PRESETS
+        .iter()
+        .find(|(_, hosts, _)| hosts.iter().any(|h| is_at(host, h)))
+        .map_or("{}", |(_, _, text)| text)
 }
 
 /// The preset of a name.

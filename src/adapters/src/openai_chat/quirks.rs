@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use or_protocol::Effort;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::presets;
 use crate::ProviderOptions;
+use crate::shared::quirks::{self, DeveloperRole, KeyHeader, host};
 
 /// What a host takes and in which form. The defaults are for hosts we know nothing of.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -18,7 +19,7 @@ pub(super) struct Quirks {
     pub(super) host: Arc<str>,
     /// Takes the preset of this name, whatever the host.
     pub(super) preset: Option<String>,
-    pub(super) auth_header: AuthHeader,
+    pub(super) auth_header: KeyHeader,
     pub(super) developer_role: DeveloperRole,
     /// Join the leading system messages.
     pub(super) merge_system: bool,
@@ -67,7 +68,7 @@ impl Default for Quirks {
         Self {
             host: Arc::default(),
             preset: None,
-            auth_header: AuthHeader::Bearer,
+            auth_header: KeyHeader::Bearer,
             developer_role: DeveloperRole::System,
             merge_system: false,
             alternate_roles: false,
@@ -96,22 +97,6 @@ impl Default for Quirks {
             drop_params: presets::PRIVATE_PARAMS.iter().map(|p| (*p).to_owned()).collect(),
         }
     }
-}
-
-/// Where the key goes.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum AuthHeader {
-    Bearer,
-    ApiKey,
-}
-
-/// The role of instructions and developer messages.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum DeveloperRole {
-    Developer,
-    System,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -206,35 +191,15 @@ impl Quirks {
             Some(Value::String(name)) => presets::by_name(name).ok_or_else(|| {
                 format!("quirks.preset: unknown preset `{name}`, expected one of {}", presets::names())
             })?,
-            _ => presets::by_host(host(&options.base_url)),
+            _ => presets::by_host(&host(&options.base_url)),
         };
-        let mut keys: Map<String, Value> =
-            serde_json::from_str(preset).map_err(|e| format!("built-in preset: {e}"))?;
-        for (key, value) in &options.quirks {
-            let alone = Map::from_iter([(key.clone(), value.clone())]);
-            if let Err(e) = serde_json::from_value::<Self>(Value::Object(alone)) {
-                return Err(format!("quirks.{key}: {e}"));
-            }
-            keys.insert(key.clone(), value.clone());
-        }
-        let quirks: Self = serde_json::from_value(Value::Object(keys)).map_err(|e| format!("quirks: {e}"))?;
+        let quirks: Self = quirks::read(options, preset)?;
         Ok(Self { host: host(&options.base_url).into(), ..quirks })
     }
 
     /// Whether a body field is never to be sent.
     pub(super) fn drops(&self, field: &str) -> bool {
         self.drop_params.iter().any(|p| p == field)
-    }
-}
-
-/// Host of a URL, without port and user.
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    match host.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
-        Some((v6, _)) => v6,
-        None => host.split(':').next().unwrap_or_default(),
     }
 }
 
@@ -265,7 +230,6 @@ mod tests {
         assert_eq!(preset("https://eu.api.mistral.ai:443/v1"), mistral);
         assert_eq!(preset("https://notapi.mistral.ai.example/v1"), Quirks::default());
         assert_eq!(preset("http://127.0.0.1:8000/v1"), Quirks::default());
-        assert_eq!(host("http://u:p@[::1]:80/v1"), "::1");
     }
 
     #[test]

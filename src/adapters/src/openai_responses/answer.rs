@@ -11,7 +11,10 @@ use super::error;
 use super::quirks::Quirks;
 use super::wire::{DeltaEvent, Ended, Event, KIND, Response, parse, string};
 use crate::framing::lossy;
-use crate::{AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator};
+use crate::{
+    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator,
+    UpstreamErrorKind,
+};
 
 /// Snapshots of a response that has only begun, and empty parts: they say nothing new.
 const NOTHING_NEW: [&str; 6] = [
@@ -150,12 +153,12 @@ impl AnswerTranslator {
         let reason = match (kind, status) {
             ("response.failed", _) | (_, "failed") => {
                 return Err(match response.error {
-                    Some(raw) => error::inside(raw.get()),
-                    None => error::ended("The model provider reported a failed response."),
+                    Some(raw) => error::TABLE.inside(raw.get()),
+                    None => failed("The model provider reported a failed response."),
                 });
             }
             ("response.cancelled", _) | (_, "cancelled") => {
-                return Err(error::ended("The model provider cancelled the response."));
+                return Err(failed("The model provider cancelled the response."));
             }
             ("response.incomplete", _) | (_, "incomplete") => finish_reason(&response, out),
             _ => FinishReason::Stop,
@@ -167,7 +170,7 @@ impl AnswerTranslator {
 
     fn fail(&mut self, data: &str) -> AdapterError {
         self.ended = true;
-        error::inside(data)
+        error::TABLE.inside(data)
     }
 }
 
@@ -245,7 +248,7 @@ impl ResponseTranslator for AnswerTranslator {
             kind if TERMINAL.contains(&kind) => self.end(kind, frame.data, out)?,
             "error" | "response.error" => return Err(self.fail(frame.data)),
             "" => {
-                if error::is_error(&parse::<Value>(frame.data)?) {
+                if is_error(&parse::<Value>(frame.data)?) {
                     return Err(self.fail(frame.data));
                 }
             }
@@ -258,7 +261,7 @@ impl ResponseTranslator for AnswerTranslator {
         if self.ended {
             return Ok(());
         }
-        Err(error::stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
+        Err(error::TABLE.stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
     }
 
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -266,18 +269,18 @@ impl ResponseTranslator for AnswerTranslator {
         let text = lossy(body);
         let response: Response<'_> = parse(&text)?;
         if let Some(raw) = response.error {
-            return Err(error::inside(raw.get()));
+            return Err(error::TABLE.inside(raw.get()));
         }
         if response.output.is_none() && response.status.is_none() {
             let bad = AdapterError::BadFrame { provider: KIND, what: "a body without output".into() };
-            return Err(error::flat(&text).unwrap_or(bad));
+            return Err(error::TABLE.found(&text).unwrap_or(bad));
         }
         let reason = match response.status.as_ref().map_or("", |t| &t.0) {
             "incomplete" => finish_reason(&response, out),
-            "failed" => return Err(error::ended("The model provider reported a failed response.")),
-            "cancelled" => return Err(error::ended("The model provider cancelled the response.")),
+            "failed" => return Err(failed("The model provider reported a failed response.")),
+            "cancelled" => return Err(failed("The model provider cancelled the response.")),
             "queued" | "in_progress" => {
-                return Err(error::ended("The model provider answered before the response was finished."));
+                return Err(failed("The model provider answered before the response was finished."));
             }
             _ => FinishReason::Stop,
         };
@@ -285,6 +288,17 @@ impl ResponseTranslator for AnswerTranslator {
         out.push(ModelEvent::Finished { reason });
         Ok(())
     }
+}
+
+/// An answer that the provider ended with a failure but without an error object.
+fn failed(message: &str) -> AdapterError {
+    AdapterError::failed(UpstreamErrorKind::Server, message)
+}
+
+/// Whether an object is an error rather than anything else.
+fn is_error(value: &Value) -> bool {
+    let has = |key| value.get(key).is_some_and(|v| !v.is_null());
+    has("error") || has("detail") || has("message")
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! Errors of all hosts, as HTTP bodies and inside answers.
 
-use serde_json::Value;
-
 use crate::UpstreamErrorKind::{
     Auth, ContentFilter, ContextLength, InvalidRequest, ModelNotFound, Overloaded, Quota, RateLimit, Server,
     Timeout, TooLarge,
 };
 use crate::shared::error_body::ErrorTable;
-use crate::{AdapterError, UpstreamError};
 
-const TABLE: ErrorTable = ErrorTable {
+pub(super) const TABLE: ErrorTable = ErrorTable {
     code_at: "/code",
     words: &[
         ("invalid_api_key", Auth),
@@ -82,49 +79,19 @@ const TABLE: ErrorTable = ErrorTable {
         (&["authentication token"], Auth),
     ],
     statuses: &[],
+    refine: |_, _| {},
 };
-
-/// An answer whose status is not 2xx.
-pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-    TABLE.read(status, retry_after_s, body)
-}
-
-/// An error in an answer, in any of the shapes.
-pub(super) fn inside(json: &str) -> AdapterError {
-    AdapterError::Upstream(TABLE.inside(json))
-}
-
-/// An error body in place of an answer.
-pub(super) fn flat(json: &str) -> Option<AdapterError> {
-    TABLE.found(json).map(AdapterError::Upstream)
-}
-
-/// An error body behind the last event, or in place of a stream.
-pub(super) fn stray(bytes: &[u8]) -> Option<AdapterError> {
-    TABLE.stray(bytes).map(AdapterError::Upstream)
-}
-
-/// An answer that the provider ended with a failure but without an error object.
-pub(super) fn ended(message: &str) -> AdapterError {
-    AdapterError::failed(Server, message)
-}
-
-/// Whether an object is an error rather than anything else.
-pub(super) fn is_error(value: &Value) -> bool {
-    let has = |key| value.get(key).is_some_and(|v| !v.is_null());
-    has("error") || has("detail") || has("message")
-}
 
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::UpstreamErrorKind;
+    use crate::{AdapterError, UpstreamErrorKind};
 
     #[track_caller]
     fn check(status: u16, body: &str, kind: UpstreamErrorKind, message: &str, code: Option<&str>) {
-        let got = read(status, None, body.as_bytes());
+        let got = TABLE.read(status, None, body.as_bytes());
         assert_eq!((got.kind, got.message.as_str(), got.code.as_deref()), (kind, message, code));
     }
 
@@ -193,10 +160,14 @@ mod tests {
 
     #[test]
     fn inside_a_stream_there_is_no_status() {
-        let value = serde_json::json!({"type": "error", "code": "slow_down", "message": "m", "param": null});
-        let got = TABLE.inside(&value.to_string());
-        assert_eq!((got.kind, got.status), (Overloaded, None));
-        let value = serde_json::json!({"error": {"code": 502, "message": "m"}});
-        assert_eq!(TABLE.inside(&value.to_string()).kind, Server);
+        let told = |json: &str| match TABLE.inside(json) {
+            AdapterError::Upstream(error) => (error.kind, error.status),
+            other => panic!("{other}"),
+        };
+        assert_eq!(
+            told(r#"{"type":"error","code":"slow_down","message":"m","param":null}"#),
+            (Overloaded, None)
+        );
+        assert_eq!(told(r#"{"error":{"code":502,"message":"m"}}"#), (Server, None));
     }
 }

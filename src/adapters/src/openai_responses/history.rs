@@ -14,6 +14,7 @@ use super::wire::body::{Content, InputItem};
 use super::wire::{Extended, KIND};
 use crate::note::add_once;
 use crate::shared::flat_tools::Namespaces;
+use crate::shared::quirks::DeveloperRole;
 use crate::{AdapterError, Note, custom_arguments};
 
 /// Types of hosted items that OpenAI knows, and the id prefix of those whose `id` its types require. Its
@@ -111,7 +112,7 @@ impl<'q, 'n> History<'q, 'n> {
 
     fn message<'a>(&mut self, message: &'a Message) -> Result<Option<InputItem<'a>>, AdapterError> {
         let role = match message.role {
-            Role::Developer if !self.quirks.developer_role => {
+            Role::Developer if self.quirks.developer_role == DeveloperRole::System => {
                 self.note(Note::emulated("input.role", "developer messages are sent as system messages"));
                 Role::System
             }

@@ -29,8 +29,8 @@ use self::wire::KIND;
 use crate::catalog::{get, read_openai};
 use crate::counting::{counting, members, read_number};
 use crate::{
-    Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
-    UpstreamCall, UpstreamError,
+    Adapter, AdapterError, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator, UpstreamCall,
+    UpstreamError,
 };
 
 /// What the counter takes of a request.
@@ -80,16 +80,8 @@ impl Adapter for OpenAiResponses {
         read_openai(KIND, body)
     }
 
-    fn framing(&self) -> Framing {
-        Framing::Sse
-    }
-
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
-        if self.quirks.api_key_header {
-            vec![("api-key", key.to_owned())]
-        } else {
-            vec![("authorization", format!("Bearer {key}"))]
-        }
+        self.quirks.auth_header.credentials(key)
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
@@ -109,6 +101,6 @@ impl Adapter for OpenAiResponses {
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-        error::read(status, retry_after_s, body)
+        error::TABLE.read(status, retry_after_s, body)
     }
 }

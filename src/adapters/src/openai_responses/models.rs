@@ -1,17 +1,29 @@
 //! What the models of a host refuse: the table of OpenAI's, and rules of the user's.
 
 use or_protocol::Effort;
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::shared::openai_models::{self, ModelRule, Sampling};
 
 /// A rule of the user's, from the quirk `model_rules`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct OwnRule {
     prefix: String,
+    #[serde(default)]
     efforts: Vec<Effort>,
+    #[serde(default = "always")]
     sampling: Sampling,
+    #[serde(default = "yes")]
     verbosity: bool,
+}
+
+fn always() -> Sampling {
+    Sampling::Always
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The rule for a model, if one is known. `built_in`: the host's models are OpenAI's.
@@ -23,43 +35,6 @@ pub(super) fn rule<'a>(model: &str, own: &'a [OwnRule], built_in: bool) -> Optio
         }
         None => openai_models::rule(model).filter(|_| built_in),
     }
-}
-
-/// Reads the quirk `model_rules`: `[{prefix, efforts, sampling, verbosity}]`.
-pub(super) fn read_rules(value: &Value) -> Result<Vec<OwnRule>, String> {
-    let wrong = || {
-        "quirk `model_rules` must be a list of tables with `prefix` (text), `efforts` (list of words), \
-         `sampling` (\"always\", \"never\", \"effort_none\" or \"default_none\") and `verbosity` (true or false)"
-            .to_owned()
-    };
-    value.as_array().ok_or_else(wrong)?.iter().map(|row| read_rule(row).ok_or_else(wrong)).collect()
-}
-
-fn read_rule(row: &Value) -> Option<OwnRule> {
-    let map = row.as_object()?;
-    if map.keys().any(|k| !["prefix", "efforts", "sampling", "verbosity"].contains(&k.as_str())) {
-        return None;
-    }
-    let mut efforts: Vec<Effort> = match map.get("efforts") {
-        Some(list) => serde_json::from_value(list.clone()).ok()?,
-        None => Vec::new(),
-    };
-    efforts.sort();
-    Some(OwnRule {
-        prefix: map.get("prefix")?.as_str()?.to_owned(),
-        efforts,
-        sampling: match map.get("sampling").map(|s| s.as_str()) {
-            None | Some(Some("always")) => Sampling::Always,
-            Some(Some("never")) => Sampling::Never,
-            Some(Some("effort_none")) => Sampling::EffortNone,
-            Some(Some("default_none")) => Sampling::DefaultNone,
-            Some(_) => return None,
-        },
-        verbosity: match map.get("verbosity") {
-            Some(flag) => flag.as_bool()?,
-            None => true,
-        },
-    })
 }
 
 #[cfg(test)]
@@ -79,8 +54,8 @@ mod tests {
 
     #[test]
     fn own_rules_come_first() {
-        let own = read_rules(&json!([{"prefix": "gpt-5", "efforts": ["high", "low"], "sampling": "always"}]));
-        let own = own.unwrap();
+        let own = json!([{"prefix": "gpt-5", "efforts": ["high", "low"], "sampling": "always"}]);
+        let own: Vec<OwnRule> = serde_json::from_value(own).unwrap();
         let rule = rule("gpt-5-mini", &own, true).unwrap();
         assert_eq!((nearest(Medium, rule.efforts), rule.samples(None)), (Some(High), true));
     }

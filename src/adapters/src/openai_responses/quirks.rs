@@ -1,9 +1,10 @@
 //! What a host does differently: presets by host name, each key overridable in the configuration.
 
-use serde_json::Value;
+use serde::Deserialize;
 
-use super::models::{OwnRule, read_rules};
+use super::models::OwnRule;
 use crate::ProviderOptions;
+use crate::shared::quirks::{self, DeveloperRole, KeyHeader, host, is_at};
 
 /// Request fields that `drop_params` may name.
 pub(super) const DROPPABLE: &[&str] = &[
@@ -29,12 +30,12 @@ pub(super) const DROPPABLE: &[&str] = &[
 ];
 
 /// The behaviour of one host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Quirks {
-    /// The key travels in `api-key` and not in `authorization`.
-    pub(super) api_key_header: bool,
-    /// Role `developer` is known; otherwise it is sent as `system`.
-    pub(super) developer_role: bool,
+    pub(super) auth_header: KeyHeader,
+    /// As what developer messages are sent.
+    pub(super) developer_role: DeveloperRole,
     /// `phase` on assistant messages is known.
     pub(super) phase: bool,
     /// `strict` may be sent on function tools.
@@ -65,94 +66,52 @@ pub(super) struct Quirks {
     pub(super) model_rules: Vec<OwnRule>,
 }
 
-/// The part of [`Quirks`] that a preset sets.
-struct Preset {
-    /// Host name, or its end behind a dot; with a trailing dot its beginning.
-    host: &'static str,
-    set: fn(&mut Quirks),
-}
+const FUNCTIONS_ONLY: &str = r#"{"custom_tools":false,"allowed_tools":false}"#;
+const SYSTEM_ONLY: &str = r#"{"custom_tools":false,"allowed_tools":false,"developer_role":"system"}"#;
 
-fn openai(q: &mut Quirks) {
-    q.phase = true;
-    q.model_limits = true;
-    q.reasoning_text = false;
-    q.content_strings = false;
-    q.input_video = false;
-}
-
-fn azure(q: &mut Quirks) {
-    openai(q);
-    q.api_key_header = true;
-}
-
-fn chatgpt(q: &mut Quirks) {
-    openai(q);
-    q.always_stream = true;
-    q.instructions_required = true;
-    drop(q, &["max_output_tokens", "temperature", "top_p", "truncation", "safety_identifier", "user"]);
-}
-
-fn copilot(q: &mut Quirks) {
-    openai(q);
-    q.model_limits = false;
-}
-
-fn mantle(q: &mut Quirks) {
-    q.phase = true;
-}
-
-fn functions_only(q: &mut Quirks) {
-    q.custom_tools = false;
-    q.allowed_tools = false;
-}
-
-fn deepseek(q: &mut Quirks) {
-    functions_only(q);
-    q.developer_role = false;
-}
-
-fn groq(q: &mut Quirks) {
-    functions_only(q);
-    drop(q, &["include", "truncation", "safety_identifier", "prompt_cache_key"]);
-}
-
-fn moonshot(q: &mut Quirks) {
-    functions_only(q);
-    q.developer_role = false;
-    drop(q, &["temperature", "top_p"]);
-}
-
-fn drop(q: &mut Quirks, names: &[&str]) {
-    q.drop_params.extend(names.iter().map(|n| (*n).to_owned()));
-}
-
-const PRESETS: &[Preset] = &[
-    Preset { host: "api.openai.com", set: openai },
-    Preset { host: "openai.azure.com", set: azure },
-    Preset { host: "services.ai.azure.com", set: azure },
-    Preset { host: "cognitiveservices.azure.com", set: azure },
-    Preset { host: "chatgpt.com", set: chatgpt },
-    Preset { host: "githubcopilot.com", set: copilot },
-    Preset { host: "bedrock-mantle.", set: mantle },
-    Preset { host: "api.deepseek.com", set: deepseek },
-    Preset { host: "api.x.ai", set: deepseek },
-    Preset { host: "minimax.io", set: deepseek },
-    Preset { host: "minimaxi.com", set: deepseek },
-    Preset { host: "moonshot.ai", set: moonshot },
-    Preset { host: "moonshot.cn", set: moonshot },
-    Preset { host: "api.groq.com", set: groq },
-    Preset { host: "openrouter.ai", set: functions_only },
-    Preset { host: "api.together.xyz", set: functions_only },
-    Preset { host: "api.together.ai", set: functions_only },
-    Preset { host: "api.fireworks.ai", set: functions_only },
+/// Hosts, and their quirks as JSON.
+const PRESETS: &[(&[&str], &str)] = &[
+    (
+        &["api.openai.com"],
+        r#"{"phase":true,"model_limits":true,"reasoning_text":false,"content_strings":false,
+            "input_video":false}"#,
+    ),
+    (
+        &["openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"],
+        r#"{"auth_header":"api-key","phase":true,"model_limits":true,"reasoning_text":false,
+            "content_strings":false,"input_video":false}"#,
+    ),
+    (
+        &["chatgpt.com"],
+        r#"{"phase":true,"model_limits":true,"reasoning_text":false,"content_strings":false,
+            "input_video":false,"always_stream":true,"instructions_required":true,"drop_params":[
+            "max_output_tokens","temperature","top_p","truncation","safety_identifier","user"]}"#,
+    ),
+    (
+        &["githubcopilot.com"],
+        r#"{"phase":true,"reasoning_text":false,"content_strings":false,"input_video":false}"#,
+    ),
+    (&["bedrock-mantle."], r#"{"phase":true}"#),
+    (&["api.deepseek.com", "api.x.ai", "minimax.io", "minimaxi.com"], SYSTEM_ONLY),
+    (
+        &["moonshot.ai", "moonshot.cn"],
+        r#"{"custom_tools":false,"allowed_tools":false,"developer_role":"system",
+            "drop_params":["temperature","top_p"]}"#,
+    ),
+    (
+        &["api.groq.com"],
+        r#"{"custom_tools":false,"allowed_tools":false,
+            "drop_params":["include","truncation","safety_identifier","prompt_cache_key"]}"#,
+    ),
+    (&["openrouter.ai", "api.together.xyz", "api.together.ai", "api.fireworks.ai"], FUNCTIONS_ONLY),
 ];
 
 impl Default for Quirks {
     /// A host that keeps to the Open Responses document, apart from `phase`.
     fn default() -> Self {
         Self {
-            api_key_header: false,
-            developer_role: true,
+            auth_header: KeyHeader::Bearer,
+            developer_role: DeveloperRole::Developer,
             phase: false,
             strict_tools: true,
             custom_tools: true,
@@ -174,38 +133,13 @@ impl Default for Quirks {
 impl Quirks {
     /// The preset for the host of `base_url`, changed by the configuration's table.
     pub(super) fn read(options: &ProviderOptions) -> Result<Self, String> {
-        let mut quirks = Self::default();
         let host = host(&options.base_url);
-        if let Some(preset) = PRESETS.iter().find(|p| p.fits(&host)) {
-            (preset.set)(&mut quirks);
-        }
-        for (key, value) in &options.quirks {
-            quirks.set(key, value)?;
+        let preset = PRESETS.iter().find(|(hosts, _)| hosts.iter().any(|pattern| is_at(&host, pattern)));
+        let quirks: Self = quirks::read(options, preset.map_or("{}", |(_, preset)| preset))?;
+        if !quirks.drop_params.iter().all(|name| DROPPABLE.contains(&name.as_str())) {
+            return Err(format!("quirks.drop_params: expected a list out of {}", DROPPABLE.join(", ")));
         }
         Ok(quirks)
-    }
-
-    fn set(&mut self, key: &str, value: &Value) -> Result<(), String> {
-        match key {
-            "auth_header" => self.api_key_header = choice(key, value, "bearer", "api-key")?,
-            "developer_role" => self.developer_role = !choice(key, value, "developer", "system")?,
-            "phase" => self.phase = flag(key, value)?,
-            "strict_tools" => self.strict_tools = flag(key, value)?,
-            "custom_tools" => self.custom_tools = flag(key, value)?,
-            "allowed_tools" => self.allowed_tools = flag(key, value)?,
-            "penalties" => self.penalties = flag(key, value)?,
-            "model_limits" => self.model_limits = flag(key, value)?,
-            "reasoning_text" => self.reasoning_text = flag(key, value)?,
-            "reasoning_across_models" => self.reasoning_across_models = flag(key, value)?,
-            "content_strings" => self.content_strings = flag(key, value)?,
-            "input_video" => self.input_video = flag(key, value)?,
-            "always_stream" => self.always_stream = flag(key, value)?,
-            "instructions_required" => self.instructions_required = flag(key, value)?,
-            "drop_params" => self.drop_params = params(value)?,
-            "model_rules" => self.model_rules = read_rules(value)?,
-            _ => return Err(format!("unknown quirk `{key}` for a provider of kind openai-responses")),
-        }
-        Ok(())
     }
 
     /// Whether a request field must not be sent.
@@ -214,50 +148,10 @@ impl Quirks {
     }
 }
 
-impl Preset {
-    fn fits(&self, host: &str) -> bool {
-        if self.host.ends_with('.') {
-            return host.starts_with(self.host);
-        }
-        host.strip_suffix(self.host).is_some_and(|front| front.is_empty() || front.ends_with('.'))
-    }
-}
-
-fn host(base_url: &str) -> String {
-    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let name = authority.rsplit('@').next().unwrap_or_default();
-    name.split(':').next().unwrap_or_default().to_ascii_lowercase()
-}
-
-fn flag(key: &str, value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("quirk `{key}` must be true or false"))
-}
-
-/// True for the second word.
-fn choice(key: &str, value: &Value, no: &str, yes: &str) -> Result<bool, String> {
-    match value.as_str() {
-        Some(word) if word == no => Ok(false),
-        Some(word) if word == yes => Ok(true),
-        _ => Err(format!("quirk `{key}` must be \"{no}\" or \"{yes}\"")),
-    }
-}
-
-fn params(value: &Value) -> Result<Vec<String>, String> {
-    let wrong = || format!("quirk `drop_params` must be a list out of: {}", DROPPABLE.join(", "));
-    let list = value.as_array().ok_or_else(wrong)?;
-    list.iter()
-        .map(|name| match name.as_str() {
-            Some(name) if DROPPABLE.contains(&name) => Ok(name.to_owned()),
-            _ => Err(wrong()),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -270,9 +164,14 @@ mod tests {
     #[test]
     fn a_preset_goes_by_host_and_not_by_path() {
         assert!(check("https://api.openai.com/v1", json!({})).unwrap().model_limits);
-        assert!(check("https://res.openai.azure.com/openai/v1", json!({})).unwrap().api_key_header);
+        assert!(
+            check("https://res.openai.azure.com/openai/v1", json!({})).unwrap().auth_header
+                == KeyHeader::ApiKey
+        );
         assert!(!check("https://notapi.openai.com.evil.net/api.openai.com", json!({})).unwrap().model_limits);
-        assert!(!check("https://xapi.x.ai", json!({})).is_ok_and(|q| !q.developer_role));
+        assert!(
+            !check("https://xapi.x.ai", json!({})).is_ok_and(|q| q.developer_role == DeveloperRole::System)
+        );
         assert!(check("https://bedrock-mantle.us-east-1.api.aws/openai/v1", json!({})).unwrap().phase);
     }
 
@@ -283,25 +182,28 @@ mod tests {
             json!({"auth_header": "bearer", "drop_params": ["service_tier"], "developer_role": "system"}),
         )
         .unwrap();
-        assert!(!quirks.api_key_header && !quirks.developer_role && quirks.drops("service_tier"));
+        assert_eq!((quirks.auth_header, quirks.developer_role), (KeyHeader::Bearer, DeveloperRole::System));
+        assert!(quirks.drops("service_tier"));
     }
 
     #[test]
     fn a_wrong_quirk_is_refused_by_name() {
         for (table, key) in [
-            (json!({"colour": 1}), "`colour`"),
-            (json!({"phase": "yes"}), "`phase`"),
-            (json!({"auth_header": "basic"}), "`auth_header`"),
-            (json!({"drop_params": ["input"]}), "`drop_params`"),
-            (json!({"model_rules": [{"efforts": []}]}), "`model_rules`"),
+            (json!({"colour": 1}), "quirks.colour:"),
+            (json!({"phase": "yes"}), "quirks.phase:"),
+            (json!({"auth_header": "basic"}), "quirks.auth_header:"),
+            (json!({"drop_params": ["input"]}), "quirks.drop_params:"),
+            (json!({"model_rules": [{"efforts": []}]}), "quirks.model_rules:"),
         ] {
             assert!(check("http://h", table.clone()).unwrap_err().contains(key), "{table}");
         }
     }
 
     #[test]
-    fn the_host_is_read_from_any_form_of_url() {
-        assert_eq!(host("https://u:p@API.x.ai:8443/v1"), "api.x.ai");
-        assert_eq!(host("localhost:1234"), "localhost");
+    fn every_preset_is_made_of_known_keys() {
+        for (hosts, text) in PRESETS {
+            let parsed = serde_json::from_str::<Quirks>(text);
+            assert!(parsed.is_ok(), "{hosts:?}: {parsed:?}");
+        }
     }
 }

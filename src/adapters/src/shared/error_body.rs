@@ -2,8 +2,9 @@
 //! of words for each provider.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::{UpstreamError, UpstreamErrorKind as Kind};
+use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
 /// Longest message that is handed on, in characters.
 const MAX_MESSAGE: usize = 2000;
@@ -23,6 +24,8 @@ pub(crate) struct ErrorTable {
     pub(crate) phrases: &'static [(&'static [&'static str], Kind)],
     /// Statuses that mean something else here than with others.
     pub(crate) statuses: &'static [(u16, Kind)],
+    /// What only this provider's errors say, from the body or the text around it.
+    pub(crate) refine: fn(&mut UpstreamError, &str),
 }
 
 /// The parts of an error.
@@ -49,26 +52,30 @@ impl ErrorTable {
         };
         let mut error = self.build(said, Some(status), told);
         error.retry_after_s = retry_after_s;
+        (self.refine)(&mut error, &text);
         error
     }
 
     /// Reads an error inside an answer, as JSON: a body, its `error` member, or a mere text.
-    pub(crate) fn inside(&self, json: &str) -> UpstreamError {
-        self.found(json).unwrap_or_else(|| self.build(Said::default(), None, false))
+    pub(crate) fn inside(&self, json: &str) -> AdapterError {
+        let nothing = || AdapterError::Upstream(self.build(Said::default(), None, false));
+        self.found(json).unwrap_or_else(nothing)
     }
 
     /// The same, if the JSON says anything at all.
-    pub(crate) fn found(&self, json: &str) -> Option<UpstreamError> {
+    pub(crate) fn found(&self, json: &str) -> Option<AdapterError> {
         let said = self.said(&serde_json::from_str(json).ok()?, MAX_DEPTH)?;
-        Some(self.build(said, None, true))
+        let mut error = self.build(said, None, true);
+        (self.refine)(&mut error, json);
+        Some(AdapterError::Upstream(error))
     }
 
     /// An error among bytes that came behind the last frame, or in place of a stream.
-    pub(crate) fn stray(&self, bytes: &[u8]) -> Option<UpstreamError> {
+    pub(crate) fn stray(&self, bytes: &[u8]) -> Option<AdapterError> {
         let text = String::from_utf8_lossy(bytes);
         let (_, json) = text.split_at_checked(text.find(['{', '['])?)?;
-        let value: Value = serde_json::Deserializer::from_str(json).into_iter().next()?.ok()?;
-        Some(self.build(self.said(&value, MAX_DEPTH)?, None, true))
+        let value: &RawValue = serde_json::Deserializer::from_str(json).into_iter().next()?.ok()?;
+        self.found(value.get())
     }
 
     fn build(&self, said: Said, status: Option<u16>, told: bool) -> UpstreamError {
@@ -233,6 +240,7 @@ mod tests {
         words: &[("bad_request", Kind::InvalidRequest), ("quota", Kind::Quota)],
         phrases: &[(&["too", "long"], Kind::ContextLength), (&["no money"], Kind::Quota)],
         statuses: &[],
+        refine: |_, _| {},
     };
 
     #[track_caller]
@@ -295,10 +303,12 @@ mod tests {
 
     #[test]
     fn an_answers_own_error_has_no_status() {
-        let error = TABLE.inside(r#"{"message":"m","code":"quota"}"#);
+        let AdapterError::Upstream(error) = TABLE.inside(r#"{"message":"m","code":"quota"}"#) else {
+            panic!()
+        };
         assert_eq!((error.kind, error.status, error.code.as_deref()), (Kind::Quota, None, Some("quota")));
-        assert_eq!(TABLE.inside("{}").message, "The model provider reported an error.");
+        assert_eq!(TABLE.inside("{}").to_string(), "The model provider reported an error.");
         assert_eq!(TABLE.found("{}"), None);
-        assert_eq!(TABLE.stray(b"event: x\n{\"error\":\"m\"} more").map(|e| e.message), Some("m".into()));
+        assert_eq!(TABLE.stray(b"event: x\n{\"error\":\"m\"} more").map(|e| e.to_string()), Some("m".into()));
     }
 }

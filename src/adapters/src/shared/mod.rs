@@ -6,4 +6,6 @@ pub(crate) mod flat_tools;
 pub(crate) mod media;
 pub(crate) mod names;
 pub(crate) mod openai_models;
+pub(crate) mod quirks;
+pub(crate) mod schema;
 pub(crate) mod tool_plan;

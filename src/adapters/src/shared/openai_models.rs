@@ -1,9 +1,11 @@
 //! What OpenAI's models refuse, by name: a table, first matching prefix wins.
 
 use or_protocol::Effort::{self, High, Low, Max, Medium, Minimal, None as Off, Xhigh};
+use serde::Deserialize;
 
 /// When temperature, top_p and log probabilities are accepted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Sampling {
     /// Always.
     Always,

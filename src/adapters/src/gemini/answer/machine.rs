@@ -69,7 +69,7 @@ impl Machine {
         }
         if let Some(raw) = chunk.error {
             self.over = true;
-            return Err(error::inside(raw.get()));
+            return Err(error::TABLE.inside(raw.get()));
         }
         if let Some(feedback) = chunk.prompt_feedback {
             self.feedback(feedback, out);

@@ -1,0 +1,111 @@
+//! What a schema takes from elsewhere, taken in: the members of `allOf`, and what it refers to.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::{Fate, IDLE, Schema, Walk};
+
+/// Most references and lists that are followed while `allOf` is merged.
+const MAX_MERGES: usize = 64;
+
+impl Walk<'_> {
+    /// The schema with what it takes from elsewhere: the members of `allOf`, and what it refers to.
+    pub(super) fn flattened<'s>(&mut self, schema: &'s Schema) -> Cow<'s, Schema> {
+        let mut schema = Cow::Borrowed(schema);
+        if self.rules.merges_all_of && schema.contains_key("allOf") {
+            schema = Cow::Owned(self.merge_all(schema.into_owned()));
+        }
+        while self.rules.inlines_refs
+            && let Some(Value::String(target)) = schema.get("$ref")
+        {
+            let target = target.clone();
+            let Some(found) = self.definition(&target).filter(|_| !self.path.contains(&target)) else {
+                self.out.kept_ref = true;
+                self.changed("$ref", Fate::Lost);
+                break;
+            };
+            let found = if found.contains_key("allOf") { self.merge_all(found) } else { found };
+            self.changed("$ref", Fate::Rewritten);
+            self.path.push(target);
+            let own = schema.to_mut();
+            own.shift_remove("$ref");
+            if !merge(own, found) {
+                self.changed("$ref", Fate::Lost);
+            }
+        }
+        schema
+    }
+
+    fn merge_all(&mut self, mut schema: Schema) -> Schema {
+        self.changed("allOf", Fate::Rewritten);
+        let Some(Value::Array(list)) = schema.shift_remove("allOf") else { return schema };
+        let alone = list.len() == 1 && !schema.contains_key("properties");
+        for member in list {
+            let Value::Object(mut member) = member else { continue };
+            if !alone {
+                member = self.resolved(member);
+            }
+            if member.contains_key("allOf") {
+                self.merges += 1;
+                if self.merges > MAX_MERGES {
+                    self.changed("allOf", Fate::Lost);
+                    continue;
+                }
+                member = self.merge_all(member);
+            }
+            if !merge(&mut schema, member) {
+                self.changed("allOf", Fate::Lost);
+            }
+        }
+        schema
+    }
+
+    /// What a local reference points to; nothing if it points elsewhere, or in circles.
+    fn resolved(&mut self, member: Schema) -> Schema {
+        let Some(Value::String(target)) = member.get("$ref") else { return member };
+        self.merges += 1;
+        let found = self.definition(target).filter(|_| self.merges <= MAX_MERGES);
+        if found.is_none() {
+            self.changed("$ref", Fate::Lost);
+        }
+        found.unwrap_or_default()
+    }
+
+    fn definition(&self, target: &str) -> Option<Schema> {
+        let name = target.strip_prefix("#/$defs/").or_else(|| target.strip_prefix("#/definitions/"))?;
+        let found = |key: &str| self.root.get(key)?.get(name)?.as_object().cloned();
+        found("$defs").or_else(|| found("definitions"))
+    }
+}
+
+/// Adds what is not said yet: properties and required names are joined, and the words of the outer schema
+/// are nearer to the matter. False if two demands could not be joined.
+fn merge(into: &mut Schema, from: Schema) -> bool {
+    let mut whole = true;
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (None, value) => {
+                into.insert(key, value);
+            }
+            (Some(Value::Object(here)), Value::Object(more)) if key == "properties" || key == "$defs" => {
+                for (name, schema) in more {
+                    whole &= here.get(&name).is_none_or(|own| *own == schema);
+                    here.entry(name).or_insert(schema);
+                }
+            }
+            (Some(Value::Array(here)), Value::Array(more)) if key == "required" => {
+                for name in more {
+                    if !here.contains(&name) {
+                        here.push(name);
+                    }
+                }
+            }
+            (Some(here), value) => {
+                let words = ["description", "title", "default", "examples"];
+                whole &= *here == value || words.contains(&key.as_str()) || IDLE.contains(&key.as_str());
+            }
+        }
+    }
+    whole
+}
