@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::disagreements;
 use crate::observed::observed;
 use crate::replay::{Answer, Replay};
-use crate::support::schema::{self, Schemas};
-use crate::support::shared::{self, Case};
-use crate::support::{Options, order, recording};
+use or_test_support::schema::{self, Schemas};
+use or_test_support::shared::{self, Case};
+use or_test_support::{Options, order, recording};
 
 /// What is wrong with an answer: the check's name, and the details for a person.
 pub(crate) type Findings = Vec<(&'static str, String)>;

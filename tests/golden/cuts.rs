@@ -10,7 +10,7 @@ use or_adapters::{AdapterError, FrameDecoder, Framing};
 
 use crate::answers::in_parallel;
 use crate::replay::{Replay, Translated};
-use crate::support::shared::{self, Case, Kind};
+use or_test_support::shared::{self, Case, Kind};
 
 /// Up to this size every single cut is tried, in bytes.
 const SMALL: usize = 4096;

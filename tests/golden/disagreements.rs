@@ -3,7 +3,7 @@
 //! Each must fail, and with exactly these words: a case that passes, or fails in another way, fails the
 //! test. The list may hold at most 2 % of the recordings.
 
-use crate::support::shared;
+use or_test_support::shared;
 
 struct Disagreement {
     case: &'static str,

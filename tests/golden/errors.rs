@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::replay::Replay;
-use crate::support::shared::{self, Case};
+use or_test_support::shared::{self, Case};
 
 #[test]
 fn every_recorded_refusal_becomes_an_error_with_the_providers_words() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::recording::{End, Expected, Usage5, parse_arguments};
+use or_test_support::recording::{End, Expected, Usage5, parse_arguments};
 
 /// What a client finds in a response.
 pub(crate) fn observed(response: &Value) -> Expected {

@@ -8,8 +8,8 @@ use or_protocol::{CreateResponseBody, Item, ResponseId, decode_stored_items};
 use serde_json::{Value, json};
 
 use crate::requests;
-use crate::support::shared::{Case, Kind};
-use crate::support::{Options, recording};
+use or_test_support::shared::{Case, Kind};
+use or_test_support::{Options, recording};
 
 /// Unix seconds at which every replay happens.
 pub(crate) const NOW: i64 = 1_770_000_000;
