@@ -75,15 +75,15 @@ pub(super) fn headers(server: &McpServer) -> Result<HeaderMap, McpError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::Fake;
+    use super::super::fake::mcp_server;
     use super::*;
 
     #[actix_rt::test]
     async fn a_pinned_client_asks_no_dns() {
-        let fake = Fake::start().await;
+        let fake = mcp_server();
         let client = builder(Duration::from_secs(1)).unwrap().dns_resolver(Pinned(vec![fake.address]));
         let url = format!("http://nowhere.invalid:{}/", fake.address.port());
         client.build().unwrap().get(url).send().await.unwrap();
-        assert_eq!(fake.requests(), 1);
+        assert_eq!(fake.seen().len(), 1);
     }
 }

@@ -1,15 +1,17 @@
 //! An MCP server on a real socket (streamable HTTP) that does what the test says, and remembers what it was asked.
 
+mod serve;
+
 use std::collections::HashMap;
-use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::provider::{Gate, Request, read_request};
+use crate::provider::{Gate, Request};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,8 +30,18 @@ pub enum Does {
     Waits(Gate, String),
     /// A JSON-RPC error with this code and text.
     Refuses(i32, String),
-    /// This HTTP status.
+    /// This HTTP status, with what it was sent.
     Status(u16),
+    /// A body of this type that makes no sense.
+    Sends(&'static str, &'static str),
+    /// A body of this type that never ends.
+    Floods(&'static str),
+    /// Tells of its progress in these words, then says the others, both in a stream of events.
+    Reports(&'static str, &'static str),
+    /// Nothing until the caller hangs up.
+    Hangs,
+    /// Closes the connection.
+    Closes,
 }
 
 /// How the server behaves. May be changed while it runs.
@@ -41,12 +53,40 @@ pub struct Rules {
     pub does: HashMap<String, Does>,
     /// Instead of an answer to every request.
     pub status: Option<u16>,
-    /// A 307 to there, instead of an answer to every request.
+    /// A 307 to there, for every request of the path `/mcp`.
     pub redirect: Option<String>,
     /// Instead of JSON.
     pub nonsense: bool,
     /// Before every answer.
     pub pause: Duration,
+    /// Before the answer to `tools/list`.
+    pub list_pause: Duration,
+    /// Number of the session, if it has sessions; others have expired.
+    pub session: Option<u32>,
+    /// The status that expired sessions get.
+    pub expired: u16,
+    /// Whether there is an event stream for GET.
+    pub listens: bool,
+    /// Only the protocol without `initialize` (2026-07-28).
+    pub modern: bool,
+}
+
+impl Rules {
+    fn new(pages: Vec<Vec<Value>>) -> Self {
+        Self {
+            pages,
+            does: HashMap::from([("get_weather".to_owned(), Does::Says("seven".into()))]),
+            status: None,
+            redirect: None,
+            nonsense: false,
+            pause: Duration::ZERO,
+            list_pause: Duration::ZERO,
+            session: None,
+            expired: 404,
+            listens: false,
+            modern: false,
+        }
+    }
 }
 
 /// The server; ends with the test.
@@ -58,6 +98,8 @@ pub struct FakeMcp {
 struct Shared {
     rules: Mutex<Rules>,
     seen: Mutex<Vec<Request>>,
+    /// The event streams that were opened.
+    listeners: Mutex<Vec<Sender<Value>>>,
     over: AtomicBool,
 }
 
@@ -84,12 +126,10 @@ impl FakeMcp {
     pub fn with(pages: Vec<Vec<Value>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let does = HashMap::from([("get_weather".to_owned(), Does::Says("seven".into()))]);
-        let rules =
-            Rules { pages, does, status: None, redirect: None, nonsense: false, pause: Duration::ZERO };
         let shared = Arc::new(Shared {
-            rules: Mutex::new(rules),
+            rules: Mutex::new(Rules::new(pages)),
             seen: Mutex::default(),
+            listeners: Mutex::default(),
             over: AtomicBool::new(false),
         });
         let state = Arc::clone(&shared);
@@ -99,7 +139,7 @@ impl FakeMcp {
                     return;
                 }
                 let (stream, state) = (stream.unwrap(), Arc::clone(&state));
-                std::thread::spawn(move || serve(stream, &state));
+                std::thread::spawn(move || serve::connection(stream, &state));
             }
         });
         Self { address, shared }
@@ -132,9 +172,10 @@ impl FakeMcp {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// Requests of this JSON-RPC method.
+    /// Requests of this JSON-RPC method, or of this HTTP method.
     pub fn asked(&self, method: &str) -> Vec<Request> {
-        self.seen().into_iter().filter(|request| request.body["method"] == method).collect()
+        let is = |request: &Request| request.body["method"] == method || request.method == method;
+        self.seen().into_iter().filter(is).collect()
     }
 
     pub fn count(&self, method: &str) -> usize {
@@ -148,6 +189,17 @@ impl FakeMcp {
             (params["name"].as_str().unwrap_or_default().to_owned(), params["arguments"].clone())
         };
         self.asked("tools/call").into_iter().map(call).collect()
+    }
+
+    /// How many listen on an event stream.
+    pub fn listeners(&self) -> usize {
+        self.shared.listeners.lock().unwrap().len()
+    }
+
+    /// Tells them something.
+    pub fn notify(&self, method: &str) {
+        let event = json!({"jsonrpc": "2.0", "method": method});
+        self.shared.listeners.lock().unwrap().retain(|listener| listener.send(event.clone()).is_ok());
     }
 
     /// Waits until it was asked so often.
@@ -166,89 +218,4 @@ impl Drop for FakeMcp {
         self.shared.over.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
     }
-}
-
-fn serve(stream: TcpStream, shared: &Shared) {
-    stream.set_nodelay(true).unwrap();
-    let mut reader = BufReader::new(stream);
-    while let Some(request) = read_request(&mut reader) {
-        let rules = shared.rules.lock().unwrap().clone();
-        shared.seen.lock().unwrap().push(request.clone());
-        std::thread::sleep(rules.pause);
-        let (status, headers, body) = answer(&rules, &request, shared);
-        let length = body.len();
-        let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}");
-        if reader.get_mut().write_all(head.as_bytes()).is_err() {
-            return;
-        }
-    }
-}
-
-type Reply = (u16, String, String);
-
-fn answer(rules: &Rules, request: &Request, shared: &Shared) -> Reply {
-    if let Some(to) = &rules.redirect {
-        return (307, format!("location: {to}\r\n"), String::new());
-    }
-    if let Some(status) = rules.status {
-        // Some servers repeat what they got.
-        return (status, String::new(), format!("you sent {request:?}"));
-    }
-    if rules.nonsense {
-        return (200, "content-type: application/json\r\n".into(), "{\"what\": 1}".into());
-    }
-    if request.method != "POST" {
-        return (405, String::new(), String::new());
-    }
-    let params = &request.body["params"];
-    match request.body["method"].as_str().unwrap_or_default() {
-        "initialize" => {
-            let result = json!({"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}},
-                                "serverInfo": {"name": "fake", "version": "1"}});
-            result_of(request, &result)
-        }
-        "tools/list" => {
-            let page: usize = params["cursor"].as_str().map_or(0, |cursor| cursor.parse().unwrap());
-            let mut result = json!({"tools": rules.pages.get(page)});
-            if page + 1 < rules.pages.len() {
-                result["nextCursor"] = json!((page + 1).to_string());
-            }
-            result_of(request, &result)
-        }
-        "tools/call" => call(rules, request, shared),
-        _ => (202, String::new(), String::new()),
-    }
-}
-
-fn call(rules: &Rules, request: &Request, shared: &Shared) -> Reply {
-    let params = &request.body["params"];
-    let does = params["name"].as_str().and_then(|name| rules.does.get(name)).unwrap_or(&Does::Echoes);
-    let text = |text: &str| json!({"content": [{"type": "text", "text": text}]});
-    match does {
-        Does::Says(words) => result_of(request, &text(words)),
-        Does::Echoes => result_of(request, &text(&params["arguments"].to_string())),
-        Does::Fails(words) => {
-            let mut result = text(words);
-            result["isError"] = json!(true);
-            result_of(request, &result)
-        }
-        Does::Shows(content) => result_of(request, &json!({"content": content})),
-        Does::Waits(gate, words) => {
-            while !gate.is_open() && !shared.over.load(Ordering::SeqCst) {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            result_of(request, &text(words))
-        }
-        Does::Refuses(code, words) => {
-            let error = json!({"code": code, "message": words});
-            let answer = json!({"jsonrpc": "2.0", "id": request.body["id"], "error": error});
-            (200, "content-type: application/json\r\n".into(), answer.to_string())
-        }
-        Does::Status(status) => (*status, String::new(), String::new()),
-    }
-}
-
-fn result_of(request: &Request, result: &Value) -> Reply {
-    let body = json!({"jsonrpc": "2.0", "id": request.body["id"], "result": result});
-    (200, "content-type: application/json\r\n".into(), body.to_string())
 }
