@@ -1,15 +1,15 @@
-//! MCP servers of the configuration.
+//! Which servers and tools a request gets: those of the configuration, and what the members of `mcp` tools say.
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
 use crate::stage::app::{App, setup};
 use crate::stage::mcp::{
-    Bench, bench_with, body, configured, going_on, good, item, offered, output, providers, types,
+    Bench, bench, bench_with, body, configured, going_on, good, item, offered, output, providers, types,
 };
 use or_test_support::mcp::{FakeMcp, listed};
 use or_test_support::provider::FakeProvider;
-use or_test_support::wire;
+use or_test_support::wire::{self};
 
 const NEVER: &str = "require_approval = 'never'";
 
@@ -18,7 +18,7 @@ fn by_label(label: &str) -> Value {
 }
 
 /// Its server is `[mcp.weather]`.
-fn bench(more: &str) -> Bench {
+fn configured_bench(more: &str) -> Bench {
     let server = FakeMcp::start();
     let table = configured(&server, "weather", more);
     bench_with(server, &table)
@@ -26,8 +26,9 @@ fn bench(more: &str) -> Bench {
 
 #[test]
 fn a_request_names_it_by_its_label() {
-    let bench =
-        bench(&format!("{NEVER}\ndescription = 'Of the north'\nallowed_tools = ['get_weather', 'look']"));
+    let bench = configured_bench(&format!(
+        "{NEVER}\ndescription = 'Of the north'\nallowed_tools = ['get_weather', 'look']"
+    ));
     bench.push_round("openai-chat");
     let response = bench.ask(&body("openai-chat", &[by_label("weather")]));
     assert_eq!(types(&response), ["mcp_list_tools", "mcp_call", "message"]);
@@ -48,7 +49,7 @@ fn a_request_names_it_by_its_label() {
 
 #[test]
 fn what_every_request_gets_looks_like_any_function_of_the_server() {
-    let bench = bench(&format!("{NEVER}\noffer = 'always'"));
+    let bench = configured_bench(&format!("{NEVER}\noffer = 'always'"));
     for kind in wire::KINDS {
         for stream in [false, true] {
             bench.push_round(kind);
@@ -74,7 +75,7 @@ fn what_every_request_gets_looks_like_any_function_of_the_server() {
 
 #[test]
 fn one_that_is_down_fails_only_those_that_name_it() {
-    let bench = bench(&format!("{NEVER}\noffer = 'always'"));
+    let bench = configured_bench(&format!("{NEVER}\noffer = 'always'"));
     bench.server.rules().status = Some(503);
     bench.push_text("openai-chat");
     let answer = bench.app.post(&body("openai-chat", &[]));
@@ -168,7 +169,7 @@ fn namesakes_carry_their_servers_label() {
 
 #[test]
 fn a_choice_may_be_a_server_or_one_tool_of_it() {
-    let bench = bench(NEVER);
+    let bench = configured_bench(NEVER);
     let ask = |choice: Value| {
         bench.push_text("openai-chat");
         let mut request =
@@ -198,7 +199,7 @@ fn a_choice_may_be_a_server_or_one_tool_of_it() {
 
 #[test]
 fn a_filter_of_the_request_chooses_tools() {
-    let bench = bench(&format!("{NEVER}\nallowed_tools = ['get_weather', 'look']"));
+    let bench = configured_bench(&format!("{NEVER}\nallowed_tools = ['get_weather', 'look']"));
     for (allowed, want) in [
         (json!(["write", "look"]), vec!["look"]),
         (json!({"tool_names": ["get_weather"]}), vec!["get_weather"]),
@@ -248,7 +249,7 @@ fn whoever_wants_an_approval_is_heard() {
         (NEVER, json!({"never": {}}), [true, true, true]),
         ("", only_look, [true, false, true]),
     ] {
-        let bench = bench(config);
+        let bench = configured_bench(config);
         bench.push_calls(&[("c1", "get_weather", "{}"), ("c2", "look", "{}"), ("c3", "write", "{}")]);
         bench.push_text("openai-chat");
         let mut tool = by_label("weather");
@@ -272,7 +273,7 @@ fn whoever_wants_an_approval_is_heard() {
 
 #[test]
 fn an_allowed_tool_that_is_not_there_is_told() {
-    let bench = bench("");
+    let bench = configured_bench("");
     let mut tool = bench.server.tool("weather");
     tool["allowed_tools"] = json!(["get_weather", "get_whether"]);
     let request = body("openai-chat", &[tool]);
@@ -286,4 +287,66 @@ fn an_allowed_tool_that_is_not_there_is_told() {
         (status, code.as_deref(), param.as_deref()),
         (400, Some("unsupported_parameter"), Some("tools[0].allowed_tools"))
     );
+}
+
+/// The request's server with one more member.
+fn with(bench: &Bench, member: &str, value: Value) -> Value {
+    let mut tool = bench.server.tool("weather");
+    tool[member] = value;
+    body("openai-chat", &[tool])
+}
+
+#[track_caller]
+fn check_refused(bench: &Bench, request: &Value, code: &str, param: &str) {
+    let answer = bench.app.post(request);
+    let (status, _, got, at) = answer.error();
+    assert_eq!((status, got.as_deref(), at.as_deref()), (400, Some(code), Some(param)), "{}", answer.text());
+    assert!(!answer.text().contains("hush"), "{}", answer.text());
+    assert_eq!((bench.fake.count(), bench.server.seen().len()), (0, 0));
+}
+
+#[test]
+fn what_nobody_knows_is_refused() {
+    let bench = bench("");
+    for member in ["allowed_tool", "require_approvals", "token"] {
+        let request = with(&bench, member, json!("hush"));
+        check_refused(&bench, &request, "unknown_parameter", &format!("tools[0].{member}"));
+    }
+    bench.push_text("openai-chat");
+    assert_eq!(types(&bench.ask(&with(&bench, "odd", Value::Null))), ["mcp_list_tools", "message"]);
+}
+
+#[test]
+fn a_limit_that_cannot_be_kept_is_refused() {
+    let bench = bench("");
+    for callers in [json!(["programmatic"]), json!([]), json!("direct")] {
+        let request = with(&bench, "allowed_callers", callers);
+        check_refused(&bench, &request, "unsupported_value", "tools[0].allowed_callers");
+    }
+    for callers in [json!(["direct", "programmatic"]), Value::Null] {
+        bench.push_text("openai-chat");
+        bench.ask(&with(&bench, "allowed_callers", callers));
+    }
+}
+
+#[test]
+fn a_list_that_is_not_deferred_is_told() {
+    let bench = bench("");
+    bench.push_text("openai-chat");
+    let answer = bench.app.post(&with(&bench, "defer_loading", json!(true)));
+    let notes = answer.header("openresponses-translation").unwrap_or_default();
+    assert!(notes.contains("tools[0].defer_loading;dropped"), "{notes}");
+}
+
+#[test]
+fn a_choice_of_no_name_is_refused() {
+    let bench = bench("");
+    let mut request = body("openai-chat", &[bench.server.tool("weather")]);
+    for name in [json!(5), json!(["look"])] {
+        request["tool_choice"] = json!({"type": "mcp", "server_label": "weather", "name": name});
+        check_refused(&bench, &request, "invalid_type", "tool_choice.name");
+        let entry = request["tool_choice"].clone();
+        request["tool_choice"] = json!({"type": "allowed_tools", "mode": "auto", "tools": [entry]});
+        check_refused(&bench, &request, "invalid_type", "tool_choice.name");
+    }
 }
