@@ -9,7 +9,7 @@ use crate::stage::mcp::{
 };
 use or_test_support::mcp::{FakeMcp, listed};
 use or_test_support::provider::FakeProvider;
-use or_test_support::wire::{self};
+use or_test_support::wire;
 
 const NEVER: &str = "require_approval = 'never'";
 
