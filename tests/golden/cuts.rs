@@ -47,7 +47,11 @@ fn check(case: &Case) -> Option<String> {
             return Some(format!("{}, cut at {at}: other frames", case.id()));
         }
     }
-    for (name, bytes) in [("as recorded", &case.response), ("with CRLF", &crlf(&case.response))] {
+    let mut bodies = vec![("as recorded", case.response.clone()), ("with CRLF", crlf(&case.response))];
+    if case.kind == Kind::Sse {
+        bodies.push(("with CR", crlf(&case.response).into_iter().filter(|byte| *byte != b'\n').collect()));
+    }
+    for (name, bytes) in &bodies {
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
         let all = pieces(bytes, &places(bytes));
         let few = pieces(bytes, &seeded(bytes.len(), 16, 7).into_iter().collect());

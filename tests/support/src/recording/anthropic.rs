@@ -3,38 +3,51 @@
 use serde_json::Value;
 
 use super::super::shared::Kind;
-use super::{Body, End, Expected, Usage5, count, entries, parse_arguments, text};
+use super::{Body, End, Expected, Usage5, Written, count, entries, parse_arguments, text};
 
 pub(super) fn read(kind: Kind, body: &Body) -> Expected {
-    if kind == Kind::Sse { read_stream(&body.documents) } else { read_message(&body.documents) }
+    if kind == Kind::Sse { read_stream(body) } else { read_message(body) }
 }
 
-fn read_message(documents: &[Value]) -> Expected {
-    let Some(message) = documents.first() else { return Expected::empty(End::Failed) };
-    let mut expected = Expected::empty(End::Failed);
-    for block in entries(&message["content"]) {
-        add_block(&mut expected, block);
+/// The content of the message, whole blocks with their signatures and citations.
+pub fn blocks(kind: Kind, body: &Body) -> Vec<Value> {
+    if kind != Kind::Sse {
+        return body.documents.iter().flat_map(|message| entries(&message["content"]).cloned()).collect();
     }
-    expected.usage = Some(usage(&message["usage"]));
-    finish(&mut expected, message);
-    expected
-}
-
-fn read_stream(events: &[Value]) -> Expected {
-    let mut expected = Expected::empty(End::Failed);
     let mut blocks: Vec<Block> = Vec::new();
-    let mut counts = Value::Null;
-    let mut last_delta = Value::Null;
-    let mut stopped = false;
-    for event in events {
+    for event in &body.documents {
         match text(event, "type") {
-            "message_start" => counts = event["message"]["usage"].clone(),
             "content_block_start" => blocks.push(Block::new(&event["content_block"])),
             "content_block_delta" => {
                 if let Some(block) = blocks.last_mut() {
                     block.add(&event["delta"]);
                 }
             }
+            _ => {}
+        }
+    }
+    blocks.into_iter().map(Block::whole).collect()
+}
+
+fn read_message(body: &Body) -> Expected {
+    let Some(message) = body.documents.first() else { return Expected::empty(End::Failed) };
+    let mut expected = Expected::empty(End::Failed);
+    for block in blocks(Kind::Json, body) {
+        add_block(&mut expected, &block);
+    }
+    expected.usage = Some(usage(&message["usage"]));
+    finish(&mut expected, message);
+    expected
+}
+
+fn read_stream(body: &Body) -> Expected {
+    let mut expected = Expected::empty(End::Failed);
+    let mut counts = Value::Null;
+    let mut last_delta = Value::Null;
+    let mut stopped = false;
+    for event in &body.documents {
+        match text(event, "type") {
+            "message_start" => counts = event["message"]["usage"].clone(),
             "message_delta" => {
                 replace_counts(&mut counts, &event["usage"]);
                 last_delta = event["delta"].clone();
@@ -44,8 +57,8 @@ fn read_stream(events: &[Value]) -> Expected {
             _ => {}
         }
     }
-    for block in blocks {
-        add_block(&mut expected, &block.whole());
+    for block in blocks(Kind::Sse, body) {
+        add_block(&mut expected, &block);
     }
     expected.usage = counts.is_object().then(|| usage(&counts));
     if stopped {
@@ -59,25 +72,39 @@ struct Block {
     start: Value,
     text: String,
     json: String,
+    signature: String,
+    citations: Vec<Value>,
 }
 
 impl Block {
     fn new(start: &Value) -> Self {
         let text = format!("{}{}", text(start, "text"), text(start, "thinking"));
-        Self { start: start.clone(), text, json: String::new() }
+        let signature = super::text(start, "signature").to_owned();
+        let citations = entries(&start["citations"]).cloned().collect();
+        Self { start: start.clone(), text, json: String::new(), signature, citations }
     }
 
     fn add(&mut self, delta: &Value) {
         self.text.push_str(text(delta, "text"));
         self.text.push_str(text(delta, "thinking"));
         self.json.push_str(text(delta, "partial_json"));
+        self.signature.push_str(text(delta, "signature"));
+        if delta["citation"].is_object() {
+            self.citations.push(delta["citation"].clone());
+        }
     }
 
     /// The block as a unary answer would show it.
     fn whole(mut self) -> Value {
         match text(&self.start, "type") {
-            "text" => self.start["text"] = self.text.into(),
-            "thinking" => self.start["thinking"] = self.text.into(),
+            "text" => {
+                self.start["text"] = self.text.into();
+                self.start["citations"] = self.citations.into();
+            }
+            "thinking" => {
+                self.start["thinking"] = self.text.into();
+                self.start["signature"] = self.signature.into();
+            }
             // A tool without arguments gets one empty delta; the input of the start block stands then.
             "tool_use" if !self.json.is_empty() => self.start["input"] = parse_arguments(&self.json),
             _ => {}
@@ -91,7 +118,10 @@ fn add_block(expected: &mut Expected, block: &Value) {
     match text(block, "type") {
         "text" => expected.text.push_str(text(block, "text")),
         "thinking" => expected.reasoning.push_str(text(block, "thinking")),
-        "tool_use" => expected.tool_calls.push((text(block, "name").to_owned(), block["input"].clone())),
+        "tool_use" => {
+            expected.tool_calls.push((text(block, "name").to_owned(), block["input"].clone()));
+            expected.written.push(Written::new(&block["id"], &Value::Null));
+        }
         _ => {}
     }
 }

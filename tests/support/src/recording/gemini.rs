@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Body, End, Expected, Usage5, count, entries, text};
+use super::{Body, End, Expected, Usage5, Written, count, entries, text};
 
 /// A unary answer is a stream of one chunk.
 pub(super) fn read(body: &Body) -> Expected {
@@ -27,7 +27,7 @@ pub(super) fn read(body: &Body) -> Expected {
         // Running values: the last counts. Early chunks on Vertex have none, only a traffic type.
         expected.usage = usage(&chunk["usageMetadata"]).or(expected.usage);
     }
-    expected.tool_calls = calls.done;
+    (expected.tool_calls, expected.written) = (calls.done, calls.written);
     expected.end = if failed { End::Failed } else { end.unwrap_or(End::Failed) };
     expected
 }
@@ -47,6 +47,7 @@ fn add_part(expected: &mut Expected, calls: &mut Calls, part: &Value) {
 #[derive(Default)]
 struct Calls {
     done: Vec<(String, Value)>,
+    written: Vec<Written>,
     /// Whether the last of `done` still takes arguments.
     open: bool,
 }
@@ -56,6 +57,7 @@ impl Calls {
         if let Some(name) = call["name"].as_str() {
             let arguments = if call["args"].is_object() { call["args"].clone() } else { json!({}) };
             self.done.push((name.to_owned(), arguments));
+            self.written.push(Written::new(&call["id"], &Value::Null));
             self.open = true;
         }
         if self.open

@@ -4,11 +4,11 @@
 //! find is compared with what the adapters and the engine produce. The mapping rules are those of
 //! `shared/spec/providers-*.md` and `shared/fixtures/README.md`.
 
-mod anthropic;
+pub mod anthropic;
 mod gemini;
 pub mod ollama;
 mod openai_chat;
-mod openai_responses;
+pub mod openai_responses;
 
 use serde_json::{Map, Value};
 
@@ -24,6 +24,8 @@ pub struct Expected {
     pub refusal: String,
     /// Calls that the client has to run, in order: name, and arguments as read by [`parse_arguments`].
     pub tool_calls: Vec<(String, Value)>,
+    /// The same calls in the provider's own writing.
+    pub written: Vec<Written>,
     /// `None` when the provider counted nothing.
     pub usage: Option<Usage5>,
     pub end: End,
@@ -37,6 +39,7 @@ impl Expected {
             reasoning: String::new(),
             refusal: String::new(),
             tool_calls: Vec::new(),
+            written: Vec::new(),
             usage: None,
             end,
         }
@@ -48,6 +51,22 @@ impl Expected {
             && self.reasoning.is_empty()
             && self.refusal.is_empty()
             && self.tool_calls.is_empty())
+    }
+}
+
+/// What a provider writes of a call beside its name and meaning.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Written {
+    /// Not all providers have ids.
+    pub id: Option<String>,
+    /// Not all write arguments as a text.
+    pub arguments: Option<String>,
+}
+
+impl Written {
+    fn new(id: &Value, arguments: &Value) -> Self {
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Self { id: text(id), arguments: text(arguments) }
     }
 }
 

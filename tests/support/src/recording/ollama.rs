@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::shared::Case;
-use super::{Body, End, Expected, Usage5, count, entries, parse_arguments, text};
+use super::{Body, End, Expected, Usage5, Written, count, entries, parse_arguments, text};
 
 /// Closes leaked thinking; some builds send it in `content`, without an opening tag, when thinking is off.
 const LEAK_END: &str = "</think>";
@@ -24,6 +24,9 @@ pub(super) fn read(body: &Body) -> Expected {
         let message = &line["message"];
         expected.reasoning.push_str(text(message, "thinking"));
         expected.tool_calls.extend(entries(&message["tool_calls"]).map(call));
+        expected
+            .written
+            .extend(entries(&message["tool_calls"]).map(|call| Written::new(&call["id"], &Value::Null)));
         if line["done"] == true {
             expected.usage = usage(line);
             expected.end = end(line);

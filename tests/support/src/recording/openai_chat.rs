@@ -1,9 +1,9 @@
 //! OpenAI Chat Completions and the hosts that speak it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::shared::Kind;
-use super::{Body, End, Expected, Usage5, count, entries, parse_arguments, text};
+use super::{Body, End, Expected, Usage5, Written, count, entries, parse_arguments, text};
 
 pub(super) fn read(kind: Kind, body: &Body) -> Expected {
     // Perplexity sends `delta` and `message` side by side; the framing says which one counts.
@@ -32,6 +32,7 @@ struct Answer {
 #[derive(Default)]
 struct Call {
     index: Option<u64>,
+    id: String,
     name: String,
     arguments: String,
     /// Custom tools take free text, which must not be read as JSON.
@@ -83,6 +84,7 @@ impl Answer {
         // The entries of a unary answer are whole calls; Ollama gives all of them the index 0.
         let given = call["index"].as_u64().filter(|_| part == "delta");
         let index = given.or_else(|| u64::try_from(at).ok());
+        self.call(index).id.push_str(text(call, "id"));
         if text(call, "type") == "custom" {
             let target = self.call(index);
             target.custom = true;
@@ -129,6 +131,7 @@ impl Answer {
             text: self.text,
             reasoning: self.reasoning,
             refusal: self.refusal,
+            written: self.calls.iter().map(Call::written).collect(),
             tool_calls: self.calls.into_iter().map(Call::whole).collect(),
             usage: self.usage,
             end,
@@ -137,6 +140,10 @@ impl Answer {
 }
 
 impl Call {
+    fn written(&self) -> Written {
+        Written::new(&json!(self.id), &json!(self.arguments))
+    }
+
     fn whole(self) -> (String, Value) {
         let arguments =
             if self.custom { Value::String(self.arguments) } else { parse_arguments(&self.arguments) };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::shared::Kind;
-use super::{Body, End, Expected, Usage5, count, entries, parse_arguments, text};
+use super::{Body, End, Expected, Usage5, Written, count, entries, parse_arguments, text};
 
 pub(super) fn read(kind: Kind, body: &Body) -> Expected {
     if kind == Kind::Sse {
@@ -15,9 +15,22 @@ pub(super) fn read(kind: Kind, body: &Body) -> Expected {
     whole(entries(&response["output"]), response)
 }
 
+fn read_stream(events: &[Value]) -> Expected {
+    let (items, response) = stream(events);
+    whole(items.into_iter(), response)
+}
+
+/// The items of the first response in the body, in their order.
+pub fn items(kind: Kind, body: &Body) -> Vec<Value> {
+    if kind == Kind::Sse {
+        return stream(&body.documents).0.into_iter().cloned().collect();
+    }
+    body.documents.first().into_iter().flat_map(|response| entries(&response["output"])).cloned().collect()
+}
+
 /// Items are taken from their `done` events by `output_index`: ids may rotate, and the ChatGPT backend leaves
 /// the `output` of the last event empty.
-fn read_stream(events: &[Value]) -> Expected {
+fn stream(events: &[Value]) -> (Vec<&Value>, &Value) {
     let mut items: BTreeMap<u64, &Value> = BTreeMap::new();
     for event in events {
         match text(event, "type") {
@@ -26,12 +39,12 @@ fn read_stream(events: &[Value]) -> Expected {
             }
             // Nothing behind the first terminal event belongs to this response.
             "response.completed" | "response.incomplete" | "response.failed" => {
-                return whole(items.into_values(), &event["response"]);
+                return (items.into_values().collect(), &event["response"]);
             }
             _ => {}
         }
     }
-    whole(items.into_values(), &Value::Null)
+    (items.into_values().collect(), &Value::Null)
 }
 
 fn whole<'a>(items: impl Iterator<Item = &'a Value>, response: &Value) -> Expected {
@@ -59,9 +72,11 @@ fn add_item(expected: &mut Expected, item: &Value) {
         "function_call" => {
             let arguments = parse_arguments(text(item, "arguments"));
             expected.tool_calls.push((text(item, "name").to_owned(), arguments));
+            expected.written.push(Written::new(&item["call_id"], &item["arguments"]));
         }
         "custom_tool_call" => {
             expected.tool_calls.push((text(item, "name").to_owned(), item["input"].clone()));
+            expected.written.push(Written::new(&item["call_id"], &item["input"]));
         }
         _ => {}
     }

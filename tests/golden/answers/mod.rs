@@ -1,5 +1,10 @@
 //! Every recorded answer, streamed and unary: legal events, the published schema, and the same content.
 
+mod events;
+mod extras;
+mod items;
+mod observed;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -7,8 +12,8 @@ use pretty_assertions::assert_eq;
 use serde_json::Value;
 
 use crate::disagreements;
-use crate::observed::observed;
 use crate::replay::{Answer, Replay};
+use observed::observed;
 use or_test_support::schema::{self, Schemas};
 use or_test_support::shared::{self, Case};
 use or_test_support::{Options, order, recording};
@@ -82,6 +87,10 @@ fn check_answer(case: &Case, schemas: &Schemas) -> Findings {
         findings.push(("unary", format!("{} is not {}", unary.response, streamed.response)));
     }
     compare(&recording::expected(case), &observed(&streamed.response), &mut findings);
+    findings.extend(events::disorder(&case.provider, &translated).map(|what| ("events", what)));
+    if streamed.response["status"] != "failed" {
+        findings.extend(items::difference(case, &streamed.stored()).map(|what| ("items", what)));
+    }
     findings
 }
 
@@ -123,12 +132,28 @@ fn compare(want: &recording::Expected, got: &recording::Expected, findings: &mut
     }
     let (wanted, ours) = (&want.tool_calls, &got.tool_calls);
     field("tool calls", wanted == ours, format!("{wanted:?}"), format!("{ours:?}"));
+    if wanted == ours {
+        let pairs = || want.written.iter().zip(&got.written);
+        let (wanted, ours) = (&want.written, &got.written);
+        let fit = wanted.len() == ours.len() && pairs().all(|(want, got)| is_written_as(want, got));
+        field("calls", fit, format!("{wanted:?}"), format!("{ours:?}"));
+    }
     field("usage", want.usage == got.usage, format!("{:?}", want.usage), format!("{:?}", got.usage));
     field("end", want.end == got.end, format!("{:?}", want.end), format!("{:?}", got.end));
 }
 
+/// Ids and arguments are the provider's to the letter; an id that it has not given is made like ours.
+fn is_written_as(want: &recording::Written, got: &recording::Written) -> bool {
+    let id = got.id.as_deref().unwrap_or_default();
+    let same_id = match want.id.as_deref() {
+        Some(given) => id == given,
+        None => id.starts_with("call_"),
+    };
+    same_id && (want.arguments.is_none() || want.arguments == got.arguments)
+}
+
 /// Ids of the response and of its items differ from run to run.
-fn without_ids(response: &Value) -> Value {
+pub(crate) fn without_ids(response: &Value) -> Value {
     let mut response = response.clone();
     response["id"] = Value::Null;
     for item in response["output"].as_array_mut().into_iter().flatten() {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use or_test_support::recording::{End, Expected, Usage5, parse_arguments};
+use or_test_support::recording::{End, Expected, Usage5, Written, parse_arguments};
 
 /// What a client finds in a response.
 pub(crate) fn observed(response: &Value) -> Expected {
@@ -20,8 +20,12 @@ pub(crate) fn observed(response: &Value) -> Expected {
             "function_call" => {
                 let arguments = parse_arguments(item["arguments"].as_str().unwrap_or_default());
                 found.tool_calls.push((name(item), arguments));
+                found.written.push(written(item, "arguments"));
             }
-            "custom_tool_call" => found.tool_calls.push((name(item), item["input"].clone())),
+            "custom_tool_call" => {
+                found.tool_calls.push((name(item), item["input"].clone()));
+                found.written.push(written(item, "input"));
+            }
             _ => {}
         }
     }
@@ -35,6 +39,11 @@ fn join(parts: &Value, key: &str) -> String {
 
 fn name(item: &Value) -> String {
     item["name"].as_str().unwrap_or_default().to_owned()
+}
+
+fn written(item: &Value, arguments: &str) -> Written {
+    let text = |key: &str| item[key].as_str().map(str::to_owned);
+    Written { id: text("call_id"), arguments: text(arguments) }
 }
 
 fn end(response: &Value) -> End {
