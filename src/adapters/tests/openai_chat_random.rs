@@ -1,10 +1,19 @@
 //! Whatever a host sends, the translator does not panic and ends at most once.
+#![expect(clippy::unwrap_used, reason = "a helper of tests")]
 
-use or_adapters::{Adapter, Frame, ModelEvent, ModelRequest};
+use or_adapters::openai_chat::OpenAiChat;
+use or_adapters::{Adapter, Frame, ModelEvent, ModelRequest, ProviderOptions};
+use or_protocol::{Include, Settings};
 use proptest::prelude::*;
-use serde_json::json;
 
-use super::{adapter, settings};
+fn adapter() -> OpenAiChat {
+    let options = ProviderOptions { base_url: "http://localhost:9/v1".into(), ..ProviderOptions::default() };
+    OpenAiChat::new(&options).unwrap()
+}
+
+fn settings() -> Settings {
+    Settings { include: vec![Include::OutputTextLogprobs], ..Settings::default() }
+}
 
 proptest! {
     #[test]
@@ -14,7 +23,7 @@ proptest! {
     ) {
         let settings = settings();
         let request = ModelRequest { model: "m", context: &[], settings: &settings, stream: true };
-        let adapter = adapter(json!({}));
+        let adapter = adapter();
         let mut translator = adapter.translator(&request);
         let mut out = Vec::new();
         for (event, data) in &frames {
@@ -31,7 +40,7 @@ proptest! {
     ) {
         let settings = settings();
         let request = ModelRequest { model: "m", context: &[], settings: &settings, stream: true };
-        let mut translator = adapter(json!({})).translator(&request);
+        let mut translator = adapter().translator(&request);
         let mut out = Vec::new();
         for (member, value) in picks {
             let data = MEMBERS[member].replace('$', VALUES[value]);

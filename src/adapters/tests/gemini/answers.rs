@@ -1,14 +1,12 @@
 //! Answers of Gemini, by feature, in transcripts of our own.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod gemini_support;
-
-use gemini_support::{Answer, assemble, body, stream, translator, user};
 use or_adapters::{AdapterError, FinishReason, ModelEvent, NoteKind, UpstreamErrorKind};
 use or_protocol::{FunctionCallOutput, FunctionTool, Item, Output, Settings, Tool};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::support::{Answer, assemble, body, stream, translator, user};
 
 fn tools() -> Settings {
     let tool = |name: &str| {
@@ -55,7 +53,7 @@ fn echoed(answer: &Answer, model: &str) -> Value {
 
 #[test]
 fn signed_text_goes_back_in_its_parts() {
-    let answer = answer(include_str!("data/gemini/signed_text.sse"));
+    let answer = answer(include_str!("../data/gemini/signed_text.sse"));
     let kinds: Vec<_> = answer.items.iter().map(Item::id_prefix).collect();
     assert_eq!(kinds, ["rs", "msg", "rs"]);
     assert_eq!((answer.thoughts.as_str(), answer.text.as_str()), ("Looking it up.", "The sky is blue."));
@@ -73,7 +71,7 @@ fn signed_text_goes_back_in_its_parts() {
 
 #[test]
 fn a_signature_is_left_out_if_its_text_was_changed() {
-    let mut answer = answer(include_str!("data/gemini/signed_text.sse"));
+    let mut answer = answer(include_str!("../data/gemini/signed_text.sse"));
     let Item::Message(message) = &mut answer.items[1] else { panic!("a message") };
     let or_protocol::ContentPart::OutputText { text, .. } = &mut message.content[0] else { panic!("text") };
     *text = "The sky is grey.".into();
@@ -88,7 +86,7 @@ fn a_signature_is_left_out_if_its_text_was_changed() {
 
 #[test]
 fn parallel_calls_keep_ids_names_arguments_and_order() {
-    let answer = answer(include_str!("data/gemini/parallel_calls.sse"));
+    let answer = answer(include_str!("../data/gemini/parallel_calls.sse"));
     let want = [("a1b2", "look", r#"{"x":1.50,"q":"a  b"}"#), ("c3d4", "2nd", "{}")];
     assert_eq!(answer.calls, want.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())));
     assert_eq!(
@@ -109,7 +107,7 @@ fn parallel_calls_keep_ids_names_arguments_and_order() {
 
 #[test]
 fn streamed_arguments_are_put_together() {
-    let answer = answer(include_str!("data/gemini/streamed_arguments.sse"));
+    let answer = answer(include_str!("../data/gemini/streamed_arguments.sse"));
     let got: Vec<_> = answer.calls.iter().map(|(_, name, args)| (name.as_str(), args.as_str())).collect();
     assert_eq!(got, [("book", r#"{"guests":[{"name":"Ann"}],"nights":2}"#), ("done", "{}")]);
     assert_ne!(answer.calls[0].0, answer.calls[1].0);
@@ -120,7 +118,7 @@ fn streamed_arguments_are_put_together() {
 
 #[test]
 fn text_around_executed_code_is_one_message() {
-    let answer = answer(include_str!("data/gemini/code_execution.sse"));
+    let answer = answer(include_str!("../data/gemini/code_execution.sse"));
     assert_eq!((answer.items.len(), answer.text.as_str()), (1, "Let me count: two."));
     assert_eq!(answer.finished, Some(FinishReason::Stop));
     assert_eq!(answer.notes[0].field, "output.code_execution");
@@ -128,7 +126,7 @@ fn text_around_executed_code_is_one_message() {
 
 #[test]
 fn grounding_becomes_citations_in_code_points() {
-    let answer = answer(include_str!("data/gemini/grounded.sse"));
+    let answer = answer(include_str!("../data/gemini/grounded.sse"));
     let message = serde_json::to_value(&answer.items[0]).unwrap();
     assert_eq!(
         message["content"][0]["annotations"],

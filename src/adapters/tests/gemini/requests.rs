@@ -1,14 +1,12 @@
 //! Requests as Gemini gets them.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod gemini_support;
-
-use gemini_support::gemini;
 use or_adapters::gemini::Gemini;
 use or_adapters::{Adapter, AdapterError, ModelRequest, NoteKind, ProviderOptions, UpstreamCall};
 use or_protocol::{CreateResponseBody, Envelope};
 use pretty_assertions::assert_eq;
 use serde_json::{Map, Value, json};
+
+use crate::support::gemini;
 
 fn call(adapter: &Gemini, request: Value) -> Result<UpstreamCall, AdapterError> {
     let request = CreateResponseBody::from_value(request).unwrap();

@@ -1,7 +1,4 @@
 //! Feeds answers to the adapter and puts its events together to items.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
-
-pub(crate) mod cases;
 
 use std::collections::HashMap;
 
@@ -11,8 +8,7 @@ use or_adapters::{
     ProviderOptions, ResponseTranslator,
 };
 use or_protocol::{
-    Annotation, ContentPart, FunctionCall, Item, LogProb, Message, Reasoning, Role, Settings, SummaryPart,
-    Usage,
+    Annotation, ContentPart, FunctionCall, Item, Message, Reasoning, Role, Settings, SummaryPart, Usage,
 };
 use serde_json::{Map, Value};
 
@@ -62,7 +58,6 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     pub(crate) thoughts: String,
     pub(crate) calls: Vec<(String, String, String)>,
-    pub(crate) logprobs: Vec<LogProb>,
     pub(crate) usage: Option<Usage>,
     pub(crate) tier: Option<String>,
     pub(crate) notes: Vec<Note>,
@@ -77,10 +72,9 @@ pub(crate) fn assemble(events: &[ModelEvent]) -> Answer {
     for event in events {
         assert!(answer.finished.is_none(), "an event after Finished: {event:?}");
         match event {
-            ModelEvent::TextDelta { block, text, logprobs } => {
+            ModelEvent::TextDelta { block, text, .. } => {
                 assert!(!text.is_empty());
                 answer.text.push_str(text);
-                answer.logprobs.extend(logprobs.iter().cloned());
                 if let ContentPart::OutputText { text: all, .. } = message(&mut answer, &mut blocks, *block) {
                     all.push_str(text);
                 }

@@ -3,15 +3,10 @@
 
 use or_adapters::{Note, NoteKind};
 
-#[path = "ollama/answers.rs"]
 mod answers;
-#[path = "ollama/endings.rs"]
 mod endings;
-#[path = "ollama/history.rs"]
 mod history;
-#[path = "ollama/request.rs"]
 mod request;
-#[path = "ollama/support.rs"]
 mod support;
 
 /// Fields of the notes, with `-` before what was dropped and `~` before what was emulated.

@@ -1,7 +1,6 @@
 //! Answers of Chat Completions hosts, feature by feature, as events.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
-#[path = "openai_chat_answers/answer.rs"]
 mod answer;
 
 use or_adapters::{AdapterError, ModelEvent, UpstreamErrorKind as Kind};
