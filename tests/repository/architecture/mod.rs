@@ -22,7 +22,7 @@ use packages::Package;
 use tree::Tree;
 
 /// Packages whose inside is held to the rules.
-const HELD: [&str; 1] = ["or-test-support"];
+pub(crate) const HELD: [&str; 1] = ["or-test-support"];
 
 /// Files of a folder. Files of tests that lie beside the code (`*_tests.rs`) are not counted: a reader opens them
 /// with the file that they test.
