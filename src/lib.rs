@@ -2,12 +2,14 @@
 //! adapters, tools or a store of one's own.
 
 pub mod config;
-mod log;
 mod server;
+mod start_error;
 mod wiring;
 
-pub use log::init_log;
-pub use or_actors::{metrics, store, tools};
 pub use or_adapters as adapters;
 pub use or_protocol as protocol;
-pub use server::{Running, ServerBuilder, StartError};
+pub use or_store as store;
+pub use or_telemetry::{init_log, metrics};
+pub use or_tools as tools;
+pub use server::{Running, ServerBuilder};
+pub use start_error::StartError;

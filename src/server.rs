@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
-use or_actors::metrics::Metrics;
-use or_actors::store::{OnCorruption, SledOptions, SledStore, Store, StoreOpenError};
-use or_actors::tools::{AnyTool, Registry, RegistryError, Tool};
 use or_actors::{Limits, Node, ToolLimits};
 use or_adapters::{Adapter, ProviderOptions};
-use or_engine::ReasoningEvents;
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
+use or_store::{SledOptions, SledStore, Store};
+use or_telemetry::Metrics;
+use or_tools::{AnyTool, Registry, Tool};
 use tokio::time::Instant;
 
+use crate::StartError;
 use crate::config::{self, Resolved};
 use crate::wiring::{self, Factory};
 
@@ -26,45 +26,6 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 const IDLE_CHECK: Duration = Duration::from_millis(20);
 /// Open files that many streams need: two sockets each.
 const OPEN_FILES: u64 = 1 << 20;
-
-/// Why a server could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A provider's table is wrong.
-    #[error("provider `{name}`: {reason}")]
-    Provider {
-        /// Its name.
-        name: String,
-        /// What is wrong, naming the key.
-        reason: String,
-    },
-    /// A tool's table is wrong.
-    #[error("tool `{name}`: {reason}")]
-    ToolTable {
-        /// Its name.
-        name: String,
-        /// What is wrong, naming the key.
-        reason: String,
-    },
-    /// A tool is wrong, or two have the same name.
-    #[error(transparent)]
-    Tool(#[from] RegistryError),
-    /// The address is taken or not ours.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The configured address.
-        address: SocketAddr,
-        /// The system's reason.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The history cannot be opened.
-    #[error(transparent)]
-    Store(#[from] StoreOpenError),
-    /// A metric could not be registered.
-    #[error("the metrics could not be set up")]
-    Metrics(#[source] prometheus::Error),
-}
 
 /// Puts a server together. Must be used inside an actix system.
 pub struct ServerBuilder {
@@ -174,11 +135,11 @@ impl Running {
     ///
     /// The server listens until all are over, so that who asks is told that it stops.
     pub async fn stop(self) -> std::io::Result<()> {
-        self.node.begin_stop();
-        self.node.park();
+        self.node.running.begin_stop();
+        self.node.running.park();
         let over = Instant::now() + self.grace;
         if !self.is_idle_until(over).await {
-            let ended = self.node.stop_all();
+            let ended = self.node.running.stop_all();
             tracing::warn!(ended, "responses were ended because the grace time is over");
             self.is_idle_until(over + LAST_WORDS).await;
         }
@@ -194,7 +155,7 @@ impl Running {
 
     /// Waits for the end of all responses, but not longer than to `deadline`.
     async fn is_idle_until(&self, deadline: Instant) -> bool {
-        while self.node.running() > 0 {
+        while self.node.running.count() > 0 {
             if Instant::now() >= deadline {
                 return false;
             }
@@ -219,10 +180,7 @@ fn raise_open_files() {
 
 fn store_options(store: &config::Store) -> SledOptions {
     SledOptions {
-        on_corruption: match store.on_corruption {
-            config::OnCorruption::Quarantine => OnCorruption::Quarantine,
-            config::OnCorruption::Fail => OnCorruption::Fail,
-        },
+        on_corruption: store.on_corruption,
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
         ..SledOptions::new(PathBuf::from(&store.path))
@@ -236,10 +194,7 @@ fn limits(config: &config::Config) -> Limits {
         keepalive: server.keepalive(),
         client_write_timeout: server.client_write_timeout(),
         max_response: server.max_response(),
-        reasoning_events: match server.reasoning_events {
-            config::ReasoningEvents::Spec => ReasoningEvents::Spec,
-            config::ReasoningEvents::OpenAi => ReasoningEvents::OpenAi,
-        },
+        reasoning_events: server.reasoning_events,
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),
         tools: ToolLimits {

@@ -1,24 +1,23 @@
-//! From configuration to providers, routes and tools.
+//! From configuration to providers, tools and models.
 
 mod mcp;
+mod models;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use or_actors::tools::{AnyTool, CommandTool, HttpMethod, HttpTool, Offer, ToolSpec};
-use or_actors::{Discovery, ProviderSpec, Transport};
-use or_adapters::{Abilities, Adapter, ModelInfo, ProviderOptions, builtin};
-use or_http::{Card, ListedModel, Listing, Pick, Picked, Source};
-use or_protocol::ApiError;
+use or_actors::{ProviderSpec, Transport};
+use or_adapters::{Adapter, ProviderOptions, builtin};
+use or_tools::{AnyTool, CommandTool, HttpTool, ToolSpec};
 use serde_json::Value;
 
 pub(crate) use mcp::mcp;
+pub(crate) use models::{discovery, listing, router};
 
 use crate::StartError;
 use crate::config::{
-    Config, McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, Target, ToolKind,
-    ToolMethod, ToolOffer,
+    McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, ToolKind,
 };
 
 /// Makes an adapter of a user's own kind.
@@ -69,15 +68,14 @@ fn spec(
             return Err(StartError::Provider { name: name.to_owned(), reason });
         }
     };
-    let headers =
-        provider.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
     Ok(ProviderSpec {
         name: name.to_owned(),
         adapter,
         transport: if kind == "demo" { Transport::Demo } else { Transport::Http },
         base_url: config.base_url.clone(),
         key,
-        headers,
+        client_keys_only: matches!(provider.state, ProviderState::ClientKeyOnly),
+        headers: Secret::expose_all(&provider.headers),
         connect_timeout: config.connect_timeout(),
         first_byte_timeout: config.first_byte_timeout(),
         idle_timeout: config.idle_timeout(),
@@ -114,24 +112,15 @@ fn tool(name: &str, tool: &ResolvedTool) -> Result<AnyTool, StartError> {
         timeout: config.timeout(),
         max_output_bytes: config.max_output_bytes,
         max_concurrent: config.max_concurrent,
-        offer: offer(config.offer),
+        offer: config.offer,
         ..spec
-    };
-    let exposed = |list: &[(String, Secret)]| {
-        list.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
     };
     match (config.kind, config.command.split_first()) {
         (Some(ToolKind::Http), _) => Ok(AnyTool::Http(Arc::new(HttpTool {
             spec,
             url: config.url.clone(),
-            method: match config.method {
-                ToolMethod::Get => HttpMethod::Get,
-                ToolMethod::Post => HttpMethod::Post,
-                ToolMethod::Put => HttpMethod::Put,
-                ToolMethod::Patch => HttpMethod::Patch,
-                ToolMethod::Delete => HttpMethod::Delete,
-            },
-            headers: exposed(&tool.headers),
+            method: config.method,
+            headers: Secret::expose_all(&tool.headers),
         }))),
         (Some(ToolKind::Command), Some((program, arguments))) => {
             let folder = &config.working_directory;
@@ -139,7 +128,7 @@ fn tool(name: &str, tool: &ResolvedTool) -> Result<AnyTool, StartError> {
                 spec,
                 program: program.clone(),
                 arguments: arguments.to_vec(),
-                environment: exposed(&tool.environment),
+                environment: Secret::expose_all(&tool.environment),
                 working_directory: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
             })))
         }
@@ -148,182 +137,13 @@ fn tool(name: &str, tool: &ResolvedTool) -> Result<AnyTool, StartError> {
     }
 }
 
-fn offer(offer: ToolOffer) -> Offer {
-    match offer {
-        ToolOffer::Requested => Offer::Requested,
-        ToolOffer::Always => Offer::Always,
-    }
-}
-
-/// The router: model name to provider (design D16).
-pub(crate) fn router(resolved: &Resolved, specs: &BTreeMap<String, Arc<ProviderSpec>>) -> Box<Pick> {
-    let config: Config = resolved.config.clone();
-    let states: BTreeMap<String, ProviderState> =
-        resolved.providers.iter().map(|(name, p)| (name.clone(), p.state.clone())).collect();
-    let specs = specs.clone();
-    Box::new(move |model| {
-        let Some(target) = config.pick(model) else {
-            return Err(unknown(model, "no route or provider prefix matches it"));
-        };
-        let has_key = match states.get(target.provider) {
-            Some(ProviderState::On { .. }) => true,
-            Some(ProviderState::ClientKeyOnly) => false,
-            Some(ProviderState::Off(reason)) => {
-                return Err(unknown(model, &format!("its provider '{}' is off: {reason}", target.provider)));
-            }
-            None => return Err(unknown(model, "its provider is not configured")),
-        };
-        match specs.get(target.provider) {
-            Some(spec) => Ok(Picked { provider: Arc::clone(spec), model: target.model.to_owned(), has_key }),
-            None => Err(unknown(model, "its provider is off")),
-        }
-    })
-}
-
-/// Whom to ask for models: providers that the server itself can call. `None`: nobody shall be asked.
-pub(crate) fn discovery(
-    resolved: &Resolved,
-    specs: &BTreeMap<String, Arc<ProviderSpec>>,
-) -> Option<Arc<Discovery>> {
-    let period = resolved.config.server.model_discovery()?;
-    let on = |name: &str| {
-        resolved.providers.get(name).is_some_and(|p| matches!(p.state, ProviderState::On { .. }))
-    };
-    let asked = specs.iter().filter(|(name, spec)| on(name) && spec.adapter.list(None).is_some());
-    Some(Arc::new(Discovery::new(period, asked.map(|(_, spec)| Arc::clone(spec)).collect())))
-}
-
-/// Makes `/v1/models`, by provider: what its adapter knows without asking, what the configuration names, what the
-/// provider itself told.
-pub(crate) fn listing(
-    resolved: &Resolved,
-    specs: &BTreeMap<String, Arc<ProviderSpec>>,
-    started: i64,
-) -> Box<Listing> {
-    let config = resolved.config.clone();
-    let specs = specs.clone();
-    for (provider, spec) in &specs {
-        for (model, _) in known(&config, provider, spec) {
-            if name(&config, provider, model).is_none() {
-                tracing::warn!(provider, model, "not listed: a route leads its name elsewhere");
-            }
-        }
-    }
-    Box::new(move |found| {
-        let mut listed: Vec<ListedModel> = Vec::new();
-        let mut ids = HashSet::new();
-        for (provider, spec) in &specs {
-            let found = found.get(provider).map(Vec::as_slice).unwrap_or_default();
-            let told: HashMap<&str, &ModelInfo> =
-                found.iter().map(|info| (info.name.as_str(), info)).collect();
-            let discovered = found.iter().map(|info| (info.name.as_str(), Source::Discovered));
-            for (model, source) in known(&config, provider, spec).chain(discovered) {
-                let id = name(&config, provider, model).filter(|id| ids.insert(id.clone()));
-                let Some(id) = id else { continue };
-                let told = told.get(model).copied();
-                listed.push(ListedModel {
-                    id,
-                    object: "model",
-                    created: told.and_then(|info| info.created).unwrap_or(started),
-                    owned_by: provider.clone(),
-                    open_responses: Card {
-                        provider: provider.clone(),
-                        kind: spec.adapter.kind(),
-                        source,
-                        streaming: true,
-                        carries: spec.adapter.carries(),
-                        abilities: abilities(spec, model, told),
-                    },
-                });
-            }
-        }
-        listed
-    })
-}
-
-/// Models that are there without asking.
-fn known<'a>(
-    config: &'a Config,
-    provider: &str,
-    spec: &'a ProviderSpec,
-) -> impl Iterator<Item = (&'a str, Source)> {
-    let built_in = spec.adapter.models().iter().map(|model| (*model, Source::BuiltIn));
-    let configured = config.providers.get(provider).map(|p| p.models.as_slice()).unwrap_or_default();
-    built_in.chain(configured.iter().map(|model| (model.as_str(), Source::Configured)))
-}
-
-/// What the provider says of a model, as far as it can be carried; else what the adapter knows.
-fn abilities(spec: &ProviderSpec, model: &str, told: Option<&ModelInfo>) -> Abilities {
-    let mut abilities = told.map_or_else(|| spec.adapter.abilities(model), |info| info.abilities.clone());
-    if let Some(inputs) = &mut abilities.input_modalities {
-        inputs.retain(|input| spec.adapter.carries().contains(input));
-    }
-    abilities
-}
-
-/// The shortest name by which the router finds this model at this provider.
-fn name(config: &Config, provider: &str, model: &str) -> Option<String> {
-    let wanted = Target { provider, model };
-    [model.to_owned(), format!("{provider}/{model}")]
-        .into_iter()
-        .find(|name| config.pick(name) == Some(wanted))
-}
-
-fn unknown(model: &str, why: &str) -> ApiError {
-    let model: String = model.chars().take(100).collect();
-    let text = format!("The requested model '{model}' does not exist on this server: {why}.");
-    ApiError::invalid("model_not_found", "model", text)
-}
-
 #[cfg(test)]
 mod tests {
-    use or_actors::Found;
-    use or_actors::tools::Registry;
+    use or_tools::Registry;
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::Env;
-
-    /// `want`: ids and owners, without the demo's own models.
-    #[track_caller]
-    fn check(toml: &str, want: &[(&str, &str)]) {
-        let resolved = Config::from_toml(toml).unwrap().resolve(&Env::default()).unwrap();
-        let specs = providers(&resolved, &BTreeMap::new()).unwrap();
-        let pick = router(&resolved, &specs);
-        let all = listing(&resolved, &specs, 7)(&Found::new());
-        for model in &all {
-            assert_eq!(pick(&model.id).unwrap().provider.name, model.owned_by, "{model:?}");
-        }
-        let known = specs.get("demo").map_or(0, |demo| demo.adapter.models().len());
-        let got: Vec<_> = all.iter().map(|m| (m.id.as_str(), m.owned_by.as_str())).collect();
-        let demo = got.iter().filter(|(_, owner)| *owner == "demo").count();
-        assert_eq!(demo, known);
-        let rest: Vec<_> = got.into_iter().filter(|(_, owner)| *owner != "demo").collect();
-        assert_eq!(rest, want);
-    }
-
-    #[test]
-    fn without_configuration_only_the_demo_is_listed() {
-        check("", &[]);
-        check("providers.demo.enabled = false", &[]);
-    }
-
-    #[test]
-    fn a_model_is_listed_by_the_shortest_name_that_leads_to_it() {
-        let azure = "[providers.azure]\nkind = 'openai-responses'\nmodels = ['gpt-5.1', 'mine']\n";
-        let openai = "[providers.openai]\nmodels = ['gpt-5.1', 'gpt-5.1', 'ft:x']\n";
-        check(
-            &format!("{azure}{openai}"),
-            &[
-                ("azure/gpt-5.1", "azure"),
-                ("azure/mine", "azure"),
-                ("gpt-5.1", "openai"),
-                ("openai/ft:x", "openai"),
-            ],
-        );
-        let route = "[[routes]]\npattern = '^mine'\nprovider = 'azure'";
-        check(&format!("{azure}{route}"), &[("azure/gpt-5.1", "azure"), ("mine", "azure")]);
-    }
+    use crate::config::{Config, Env};
 
     #[track_caller]
     fn check_tools(toml: &str, want: Result<&[&str], &str>) {
@@ -350,26 +170,5 @@ mod tests {
         let text =
             "tool `b`: `parameters_file` no.json cannot be read: No such file or directory (os error 2)";
         check_tools(&format!("{command}parameters_file = 'no.json'"), Err(text));
-    }
-
-    #[test]
-    fn a_second_demo_has_its_models_under_its_name() {
-        let resolved =
-            Config::from_toml("providers.two.kind = 'demo'").unwrap().resolve(&Env::default()).unwrap();
-        let specs = providers(&resolved, &BTreeMap::new()).unwrap();
-        let all = listing(&resolved, &specs, 7)(&Found::new());
-        assert!(all.iter().any(|m| (m.id.as_str(), m.owned_by.as_str()) == ("demo-long", "demo")));
-        assert!(all.iter().any(|m| (m.id.as_str(), m.owned_by.as_str()) == ("two/demo-long", "two")));
-    }
-
-    #[test]
-    fn what_is_off_or_out_of_reach_is_not_listed() {
-        let ollama = "[providers.ollama]\nmodels = ['llama4']\n";
-        check(ollama, &[("llama4", "ollama")]);
-        check(&format!("{ollama}enabled = false"), &[]);
-        check("auth.client_provider_keys = 'deny'\nproviders.openai.models = ['gpt-5.1']", &[]);
-        check("providers.openai.models = ['gpt-5.1']", &[("gpt-5.1", "openai")]);
-        let elsewhere = "[[routes]]\npattern = 'llama'\nprovider = 'demo'";
-        check(&format!("{ollama}{elsewhere}"), &[]);
     }
 }

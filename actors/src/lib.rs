@@ -1,52 +1,28 @@
-//! The actors: one loop for each request, providers, the store, and who watches over them.
+//! The actors: one loop for each request, providers, tools, the store, and who watches over them.
 //!
-//! Data waits along its flow (every hop is bounded and awaited); control goes against it.
+//! Data waits along its flow (every hop is bounded and awaited); control goes against it. From right to left:
+//! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, limits}`.
 #![warn(missing_docs)]
 
-mod approvals;
-mod ask;
-mod background;
-mod client;
-mod control;
-mod count;
-mod discovery;
-mod drive;
-mod event_log;
-mod interrupts;
-mod job;
-mod keeping;
-mod loop_actor;
-mod mask;
+mod limits;
 pub mod mcp;
-mod mcp_round;
-mod messages;
-pub mod metrics;
 mod node;
-mod play;
 mod provider;
-mod reader;
-mod references;
-mod resume;
+mod response;
+mod running;
 pub mod store;
-mod strict;
-mod summary;
 mod supervisor;
-mod tokenizer;
-mod tool_media;
-mod tool_round;
 pub mod tools;
-mod turn;
-mod upstream;
 
-pub use count::{CountJob, CountMethod, InputCount};
-pub use discovery::{Discovery, Found};
-pub use job::{BackgroundJob, Job, ProviderKey, Reply, Routed};
-pub use messages::{
-    AskEnd, Batch, CallMcpTool, Cancel, CancelReason, CountInput, CountTokens, DiscoverModels, EndAsked,
-    GoOn, ListMcpTools, ListModels, LoopEnded, Peek, Peeked, RunTool, Sample, SampleError, Sampled,
+pub use limits::{Limits, ToolLimits};
+pub use node::Node;
+pub use provider::{
+    Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Route, Sample, SampleError, Sampled, Target,
+    Transport,
+};
+pub use response::{BackgroundJob, Job, LoopEnded, Reply, ResumeData, Routed, read_along};
+pub use running::{AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Running};
+pub use supervisor::{
+    CountInput, CountJob, CountMethod, DiscoverModels, Discovery, Found, GoOn, InputCount, LoopSupervisor,
     StartResponse,
 };
-pub use node::{Limits, Node, ProviderSpec, ToolLimits, Transport};
-pub use reader::read_along;
-pub use resume::ResumeData;
-pub use supervisor::LoopSupervisor;

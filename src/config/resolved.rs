@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::error::ConfigError;
+use super::lookup::{header_values, secret, variables};
 use super::{
-    ClientProviderKeys, Config, Env, HeaderValue, ProviderConfig, ResolvedMcp, ResolvedTool, Secret,
+    ClientProviderKeys, Config, ConfigError, Env, McpConfig, ProviderConfig, Secret, ToolConfig, ToolKind,
 };
 
 /// A configuration, and what the environment adds to it.
@@ -50,6 +50,45 @@ pub enum ProviderState {
     /// The server has no key: only for clients that bring their own.
     ClientKeyOnly,
     Off(OffReason),
+}
+
+/// One tool, and what the environment adds to it.
+#[derive(Clone, Debug)]
+pub struct ResolvedTool {
+    pub config: ToolConfig,
+    pub headers: Vec<(String, Secret)>,
+    /// What its program finds in its environment.
+    pub environment: Vec<(String, Secret)>,
+}
+
+impl ResolvedTool {
+    fn new(name: &str, config: &ToolConfig, env: &Env) -> Result<Self, ConfigError> {
+        let headers = header_values(&format!("tools.{name}.headers"), &config.headers, env)?;
+        let passed = match config.kind {
+            Some(ToolKind::Command) => config.env.as_slice(),
+            Some(ToolKind::Http) | None => &[],
+        };
+        let environment = variables(env, &format!("tools.{name}.env"), passed)?;
+        Ok(Self { config: config.clone(), headers, environment })
+    }
+}
+
+/// One MCP server, and what the environment adds to it.
+#[derive(Clone, Debug)]
+pub struct ResolvedMcp {
+    pub config: McpConfig,
+    pub headers: Vec<(String, Secret)>,
+    /// What its program finds in its environment; empty if it has none.
+    pub environment: Vec<(String, Secret)>,
+}
+
+impl ResolvedMcp {
+    fn new(label: &str, config: &McpConfig, env: &Env) -> Result<Self, ConfigError> {
+        let headers = header_values(&format!("mcp.{label}.headers"), &config.headers, env)?;
+        let passed = if config.command.is_empty() { &[] } else { config.env.as_slice() };
+        let environment = variables(env, &format!("mcp.{label}.env"), passed)?;
+        Ok(Self { config: config.clone(), headers, environment })
+    }
 }
 
 /// Why a provider is off. `Display` is a text for users.
@@ -155,48 +194,6 @@ fn state(
             ProviderState::Off(OffReason::NoKey { variable: variable.into() })
         }
     })
-}
-
-/// Headers of the table at `key` with their values.
-pub(super) fn header_values(
-    key: &str,
-    headers: &BTreeMap<String, HeaderValue>,
-    env: &Env,
-) -> Result<Vec<(String, Secret)>, ConfigError> {
-    let resolve = |(name, value): (&String, &HeaderValue)| {
-        let value = match value {
-            HeaderValue::Text(text) => Secret::new(text.as_str()),
-            HeaderValue::Env { env: variable } => secret(env, &format!("{key}.{name}"), variable)?,
-        };
-        Ok((name.clone(), value))
-    };
-    headers.iter().map(resolve).collect()
-}
-
-/// The variables that a program gets, and their values.
-pub(super) fn variables(
-    env: &Env,
-    key: &str,
-    names: &[String],
-) -> Result<Vec<(String, Secret)>, ConfigError> {
-    names.iter().map(|name| Ok((name.clone(), variable(env, key, name)?))).collect()
-}
-
-/// Reads a variable that `key` names, as it is.
-fn variable(env: &Env, key: &str, variable: &str) -> Result<Secret, ConfigError> {
-    let unset = || ConfigError::UnsetVariable { key: key.to_owned(), variable: variable.to_owned() };
-    env.get(variable).map(Secret::new).ok_or_else(unset)
-}
-
-/// Reads a variable that `key` names. White space around it is taken off:
-/// it is the newline at the end of a file of keys, and no part of any key.
-fn secret(env: &Env, key: &str, variable: &str) -> Result<Secret, ConfigError> {
-    let (key, variable) = (key.to_owned(), variable.to_owned());
-    match env.get(&variable).map(str::trim) {
-        None => Err(ConfigError::UnsetVariable { key, variable }),
-        Some(value) if value.bytes().all(|b| matches!(b, b' '..=b'~')) => Ok(Secret::new(value)),
-        Some(_) => Err(ConfigError::UnsendableVariable { key, variable }),
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,11 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Headers or variables as they are sent.
+    pub(crate) fn expose_all(named: &[(String, Self)]) -> Vec<(String, String)> {
+        named.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
+    }
 }
 
 impl fmt::Debug for Secret {

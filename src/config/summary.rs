@@ -2,9 +2,10 @@
 
 use std::fmt::{self, Write};
 
+use or_tools::Offer;
+
 use super::{
-    ApprovalWord, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, ToolKind, ToolOffer,
-    built_in_routes,
+    ApprovalWord, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, ToolKind, built_in_routes,
 };
 
 impl Resolved {
@@ -92,10 +93,10 @@ fn program(command: &[String]) -> String {
     format!("command {}", command.first().map_or("", String::as_str))
 }
 
-fn offered(offer: ToolOffer) -> &'static str {
+fn offered(offer: Offer) -> &'static str {
     match offer {
-        ToolOffer::Requested => "for requests that name it",
-        ToolOffer::Always => "for every request",
+        Offer::Requested => "for requests that name it",
+        Offer::Always => "for every request",
     }
 }
 

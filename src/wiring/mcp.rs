@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use or_actors::mcp::{
-    AddressGuard, ConfiguredMcp, McpBounds, McpCommand, McpLimits, McpPlace, McpPool, McpServer, McpServers,
-};
-use or_actors::metrics::Metrics;
+use or_actors::mcp::{ConfiguredMcp, McpPool, McpServers};
 use or_protocol::{McpApproval, McpFilter};
+use or_telemetry::Metrics;
+use or_tools::mcp::{AddressGuard, McpBounds, McpCommand, McpLimits, McpPlace, McpServer};
 
-use super::offer;
 use crate::config::{ApprovalWord, RequireApproval, Resolved, ResolvedMcp, Secret};
 
 /// The MCP servers of the configuration.
@@ -38,16 +36,13 @@ pub(crate) fn mcp(resolved: &Resolved, metrics: Metrics) -> McpServers {
 
 fn configured(label: &str, mcp: &ResolvedMcp, limits: McpLimits) -> ConfiguredMcp {
     let config = &mcp.config;
-    let exposed = |list: &[(String, Secret)]| {
-        list.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect()
-    };
     let place = if config.command.is_empty() {
         McpPlace::Url(config.url.clone())
     } else {
         let folder = &config.working_directory;
         McpPlace::Command(McpCommand {
             command: config.command.clone(),
-            environment: exposed(&mcp.environment),
+            environment: Secret::expose_all(&mcp.environment),
             working_directory: (!folder.as_os_str().is_empty()).then(|| folder.clone()),
         })
     };
@@ -58,14 +53,14 @@ fn configured(label: &str, mcp: &ResolvedMcp, limits: McpLimits) -> ConfiguredMc
         max_concurrent: config.max_concurrent,
         ..limits
     };
-    let headers = exposed(&mcp.headers);
+    let headers = Secret::expose_all(&mcp.headers);
     let server = McpServer { label: label.to_owned(), place, headers, trusted: true, limits };
     ConfiguredMcp {
         server: Arc::new(server),
         description: config.description.clone(),
         allowed_tools: config.allowed_tools.clone(),
         require_approval: config.require_approval.as_ref().map(approval),
-        offer: offer(config.offer),
+        offer: config.offer,
     }
 }
 

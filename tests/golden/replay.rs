@@ -179,13 +179,11 @@ impl Engine {
         let mut out = Output::default();
         self.response.handle(input, NOW + 1, &mut out);
         self.frames.extend(out.frames);
-        for action in out.actions {
-            match action {
-                // A turn that the provider paused is not sampled again: there is one recorded answer.
-                Action::Begin | Action::CallModel | Action::RunTools => {}
-                Action::Commit => self.feed(Input::Committed(Ok(()))),
-                Action::End(_) => self.ended = true,
-            }
+        match out.next {
+            // A turn that the provider paused is not sampled again: there is one recorded answer.
+            Some(Action::Begin | Action::CallModel | Action::RunTools) | None => {}
+            Some(Action::Commit) => self.feed(Input::Committed(Ok(()))),
+            Some(Action::End(_)) => self.ended = true,
         }
     }
 

@@ -51,7 +51,7 @@ fn a_message_lives_in_the_messages_of_its_receiver() {
 fn messages_are_found_in_the_source() {
     let tree = Tree::of_repository();
     let all = messages(&tree);
-    for name in ["StartResponse", "Commit", "RunTool", "LoopEnded"] {
+    for name in ["StartResponse", "AskStore", "RunTool", "LoopEnded"] {
         assert!(all.iter().any(|(message, _)| message == name), "no {name} in {all:?}");
     }
     let path = "actors/src/a/b/messages.rs";

@@ -7,13 +7,12 @@ use std::time::Instant;
 use actix::{Actor, Context, Handler, ResponseFuture};
 use futures_util::FutureExt as _;
 
-use super::link::Link;
-use super::output::run;
-use super::{McpError, McpTool};
-use crate::metrics::Metrics;
-use crate::summary::millis;
-use crate::tools::{Failure, ToolRun};
-use crate::{CallMcpTool, ListMcpTools};
+use super::messages::{CallMcpTool, ListMcpTools};
+use or_telemetry::Metrics;
+use or_telemetry::millis;
+use or_tools::mcp::{Link, run};
+use or_tools::mcp::{McpError, McpTool};
+use or_tools::{Failure, ToolRun};
 
 /// A metrics label for the tools of all servers: their names are not ours.
 const TOOL: &str = "mcp";
@@ -83,7 +82,7 @@ impl Handler<CallMcpTool> for McpActor {
                     () = context.cancelled.cancelled() => Err(Failure::Cancelled),
                     called = link.call(&tool, &arguments, &context) => called,
                 };
-                run(&tool, called, link.server.limits.max_output_bytes, started.elapsed())
+                run(&tool, called, link.server().limits.max_output_bytes, started.elapsed())
             };
             let done = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
                 metrics.panicked();
@@ -91,7 +90,7 @@ impl Handler<CallMcpTool> for McpActor {
             });
             metrics.tool_run(TOOL, done.result, done.took);
             let (response_id, call_id) = (&context.response_id, &context.call_id);
-            let (label, duration_ms) = (link.server.label.as_str(), millis(done.took));
+            let (label, duration_ms) = (link.server().label.as_str(), millis(done.took));
             tracing::info!(%response_id, call_id, label, result = done.result, duration_ms, "MCP tool run");
             done
         })

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use or_protocol::McpApproval;
 
-use super::{McpLimits, McpPool, McpServer};
-use crate::tools::Offer;
+use super::pool::McpPool;
+use or_tools::Offer;
+use or_tools::mcp::{McpLimits, McpServer};
 
 /// An MCP server that the operator has named.
 #[derive(Clone, Debug)]

@@ -12,9 +12,11 @@ use or_protocol::{
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
+use super::configured::{ConfiguredMcp, McpServers};
+use super::messages::ListMcpTools;
 use super::resolve::{members, refused, resolve};
-use super::{ConfiguredMcp, McpError, McpPlace, McpServer, McpServers, McpTool};
-use crate::{ListMcpTools, ProviderSpec};
+use crate::provider::ProviderSpec;
+use or_tools::mcp::{McpError, McpPlace, McpServer, McpTool};
 
 /// What a request says that decides about its servers.
 pub(crate) struct Asked<'a> {

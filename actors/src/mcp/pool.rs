@@ -1,57 +1,18 @@
 //! The MCP servers in use, over all arbiters.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, Addr, Arbiter};
+use or_telemetry::Metrics;
+use or_tools::mcp::{AddressGuard, Link, McpBounds, McpLimits, McpPlace, McpServer, Shared};
 
-use super::link::Link;
-use super::{AddressGuard, McpActor, McpLimits, McpPlace, McpServer};
-use crate::metrics::Metrics;
-use crate::tools::Group;
-
-/// How much the pool keeps.
-#[derive(Clone, Copy)]
-pub struct McpBounds {
-    /// A session that nobody uses for so long is closed. Default: 5 minutes.
-    pub idle: Duration,
-    /// Servers; above, those that were not used for longest are forgotten, unless they are in use. Default: 256.
-    pub servers: usize,
-    /// A list of tools is asked for again after so long, whether or not the server would say that it changed: its
-    /// word can get lost, and servers without sessions cannot give it. Default: 5 minutes.
-    pub list_age: Duration,
-}
-
-impl Default for McpBounds {
-    fn default() -> Self {
-        let minutes = Duration::from_secs(5 * 60);
-        Self { idle: minutes, servers: 256, list_age: minutes }
-    }
-}
-
-/// What all servers share.
-pub(super) struct Common {
-    pub(super) guard: Arc<AddressGuard>,
-    pub(super) metrics: Metrics,
-    pub(super) bounds: McpBounds,
-    /// The programs that run.
-    programs: Mutex<Vec<Weak<Group>>>,
-}
-
-impl Common {
-    /// Keeps a program in mind until it ends.
-    pub(super) fn remember(&self, program: &Arc<Group>) {
-        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        programs.retain(|program| program.strong_count() > 0);
-        programs.push(Arc::downgrade(program));
-    }
-}
+use super::actor::McpActor;
 
 /// The actors of all MCP servers in use. They live on a thread of their own, which is started at the first use, so
 /// that large answers hold nobody else up.
 pub struct McpPool {
-    common: Arc<Common>,
+    shared: Arc<Shared>,
     servers: Mutex<Servers>,
 }
 
@@ -82,8 +43,7 @@ struct Entry {
 impl McpPool {
     /// An empty pool.
     pub fn new(guard: AddressGuard, metrics: Metrics, bounds: McpBounds) -> Self {
-        let common = Common { guard: Arc::new(guard), metrics, bounds, programs: Mutex::default() };
-        Self { common: Arc::new(common), servers: Mutex::default() }
+        Self { shared: Arc::new(Shared::new(guard, metrics, bounds)), servers: Mutex::default() }
     }
 
     /// The actor for a server; made if there is none, or if it died. Needs an actix system.
@@ -106,9 +66,9 @@ impl McpPool {
             entry.used = used;
             return entry.address.clone();
         }
-        servers.make_room(self.common.bounds.servers);
-        let link = Arc::new(Link::new(Arc::clone(server), Arc::clone(&self.common)));
-        let actor = McpActor::new(Arc::clone(&link), self.common.metrics.clone());
+        servers.make_room(self.shared.bounds().servers);
+        let link = Arc::new(Link::new(Arc::clone(server), Arc::clone(&self.shared)));
+        let actor = McpActor::new(Arc::clone(&link), self.shared.metrics().clone());
         let address = McpActor::start_in_arbiter(&servers.arbiter().handle(), |_| actor);
         servers.entries.insert(key, Entry { address: address.clone(), link, used });
         address
@@ -116,10 +76,7 @@ impl McpPool {
 
     /// Kills all programs at once. For the end of the process, which would not wait for the thread.
     pub fn close(&self) {
-        let programs = self.common.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        for program in programs.iter().filter_map(Weak::upgrade) {
-            program.kill();
-        }
+        self.shared.close();
     }
 
     #[cfg(test)]

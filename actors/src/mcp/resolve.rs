@@ -6,7 +6,8 @@ use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, McpTool as RequestTool};
 use serde_json::Value;
 
-use super::{ConfiguredMcp, McpError, McpLimits, McpPlace, McpServer, McpServers};
+use super::configured::{ConfiguredMcp, McpServers};
+use or_tools::mcp::{McpError, McpLimits, McpPlace, McpServer};
 
 /// The server that a tool of the request means, and the operator's word on it.
 ///

@@ -8,24 +8,23 @@ use actix::{Actor, Context, Handler, ResponseFuture};
 use awc::Client;
 use futures_util::FutureExt as _;
 
-use super::ToolRun;
-use super::http::client;
-use super::run::{Failure, finished, run};
-use crate::summary::millis;
-use crate::{Node, RunTool};
+use crate::tools::RunTool;
+use or_telemetry::{Metrics, millis};
+use or_tools::{Failure, Registry, ToolRun, client, finished, run};
 
 /// Owns the arbiter's HTTP client for tools.
 ///
 /// One serves all tools: a tool has no state that needs an actor of its own, and its limits hold over all arbiters.
 pub struct ToolActor {
-    node: Arc<Node>,
+    tools: Arc<Registry>,
+    metrics: Metrics,
     http: Client,
 }
 
 impl ToolActor {
     /// An actor for the arbiter it is started on.
-    pub fn new(node: Arc<Node>) -> Self {
-        Self { node, http: client() }
+    pub fn new(tools: Arc<Registry>, metrics: Metrics) -> Self {
+        Self { tools, metrics, http: client() }
     }
 }
 
@@ -43,19 +42,20 @@ impl Handler<RunTool> for ToolActor {
 
     /// The work has its own panic guard: one call must not take the tools from the others.
     fn handle(&mut self, message: RunTool, _: &mut Self::Context) -> Self::Result {
-        let (node, http) = (Arc::clone(&self.node), self.http.clone());
-        let (name, response_id) = (message.name.clone(), message.context.response_id.clone());
-        let call_id = message.context.call_id.clone();
+        let (tools, metrics, http) = (Arc::clone(&self.tools), self.metrics.clone(), self.http.clone());
+        let RunTool(request) = message;
+        let (name, response_id) = (request.name.clone(), request.context.response_id.clone());
+        let call_id = request.context.call_id.clone();
         let started = Instant::now();
         Box::pin(async move {
-            let work = AssertUnwindSafe(run(&node.tools, &http, message)).catch_unwind().await;
+            let work = AssertUnwindSafe(run(&tools, &http, request)).catch_unwind().await;
             let run = work.unwrap_or_else(|_| finished(&name, Err(Failure::Panicked), started.elapsed()));
             if run.result == "panic" {
-                node.metrics.panicked();
+                metrics.panicked();
             }
             // A name that no tool has is the model's invention, and no label.
             let label = if run.result == "unknown" { "" } else { name.as_str() };
-            node.metrics.tool_run(label, run.result, run.took);
+            metrics.tool_run(label, run.result, run.took);
             let duration_ms = millis(run.took);
             tracing::info!(%response_id, call_id, tool = label, result = run.result, duration_ms, "tool run");
             run

@@ -1,10 +1,12 @@
 //! Numbers events and writes their frames.
 
-use or_protocol::{EventBody, StreamEvent, write_frame};
+use or_protocol::{DONE, EventBody, StreamEvent, write_frame};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// Names of the raw-reasoning events (rules 12.9): the spec's, or OpenAI's. Never both in one stream.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ReasoningEvents {
     /// `response.reasoning.delta` / `.done`.
     #[default]
@@ -75,7 +77,7 @@ impl EventWriter {
     pub(crate) fn finish(&mut self, name: &str, response: &RawValue) {
         self.response(name, response);
         if self.streaming {
-            self.frames.extend_from_slice(b"data: [DONE]\n\n");
+            self.frames.extend_from_slice(DONE.as_bytes());
         }
     }
 }

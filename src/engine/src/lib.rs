@@ -1,32 +1,27 @@
-//! The agentic loop as a pure state machine: inputs in, frames and actions out.
+//! The agentic loop as a pure state machine: inputs in, frames and the next action out.
 //!
 //! Every rule of the loop and of the event stream is here, so no caller can produce an illegal order.
 //! Time comes in as an argument; nothing here reads, waits or logs.
 #![warn(missing_docs)]
 
-mod assembly;
-mod calls;
 mod context;
+mod contract;
+mod event_log;
 mod events;
-mod growth;
-mod hosted;
-mod io;
-mod log;
+mod items;
 mod mcp;
-mod parts;
-mod replay;
 mod response_loop;
-mod rounds;
 mod snapshot;
-mod tools;
+mod tool_round;
+mod tool_rules;
 
 pub use context::{Context, HistoryTurn, ServerThen, build_context};
+pub use contract::{Action, Input, LoopSpec, Outcome, Output, Progress, Record};
+pub use event_log::{EndedLog, ResumeError};
 pub use events::ReasoningEvents;
-pub use io::{Action, Input, LoopSpec, Outcome, Output, Progress, Record};
-pub use log::{EndedLog, ResumeError};
 pub use mcp::{
     ApprovalAnswer, ApprovalRequest, ApprovedCall, ListedTools, Mcp, McpFunction, McpServer, find_answers,
     function_names, listed_tools,
 };
 pub use response_loop::{ResponseLoop, Saved};
-pub use rounds::{LoopLimits, McpCall, McpFault, ToolCall, ToolResult, ToolRound};
+pub use tool_round::{LoopLimits, McpCall, McpFault, ToolCall, ToolResult, ToolRound};

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use or_protocol::{ApiError, ErrorKind};
 use tokio::time::timeout;
 
-use crate::HttpOptions;
+use crate::state::HttpOptions;
 
 fn too_large(limit: usize) -> ApiError {
     let text = format!("The request body is larger than this server's limit of {limit} bytes.");

@@ -3,18 +3,17 @@
 
 mod auth;
 mod body;
-mod cancel;
-mod create;
-mod delete;
-mod envelope;
-mod input_items;
-mod input_tokens;
-mod models;
-mod monitor;
-mod retrieve;
+mod gate;
+mod listing;
+mod request;
+mod respond;
+mod routes;
 mod server;
 mod sse;
+mod state;
+mod stored;
 
-pub use auth::{ClientKey, Gate};
-pub use models::{Card, ListedModel, Listing, Source};
-pub use server::{AppState, HttpOptions, Pick, Picked, start};
+pub use gate::{ClientKey, Gate};
+pub use listing::{Card, ListedModel, Listing, Source};
+pub use server::start;
+pub use state::{AppState, HttpOptions, Pick};

@@ -2,81 +2,25 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix::{Actor as _, Addr};
+use actix::Actor as _;
 use actix_cors::Cors;
 use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpRequest, HttpServer, Route, web};
 use actix_web_lab::middleware::CatchPanic;
-use or_actors::{Discovery, LoopSupervisor, Node, ProviderSpec};
-use or_protocol::ApiError;
+use or_actors::LoopSupervisor;
+use or_actors::store::StoreHandle;
 
-use crate::auth::{self, Gate};
-use crate::models::{self, Listing};
-use crate::{cancel, create, delete, envelope, input_items, input_tokens, monitor, retrieve};
+use crate::auth;
+use crate::respond;
+use crate::routes::{cancel, create, delete, input_items, input_tokens, models, monitor, retrieve};
+use crate::state::{AppState, Worker};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
 /// Connections of one worker.
 const MAX_CONNECTIONS: usize = 50_000;
-
-/// Who serves a model, and under which name.
-#[derive(Clone, Debug)]
-pub struct Picked {
-    /// The provider.
-    pub provider: Arc<ProviderSpec>,
-    /// Name the provider knows.
-    pub model: String,
-    /// Whether the server has a key of its own for it, or needs none.
-    pub has_key: bool,
-}
-
-/// Routes a model name (design D16). The error says why there is no provider.
-pub type Pick = dyn Fn(&str) -> Result<Picked, ApiError> + Send + Sync;
-
-/// What the HTTP layer has to know.
-#[derive(Clone)]
-pub struct HttpOptions {
-    /// Where to listen; port 0 takes a free one.
-    pub bind: SocketAddr,
-    /// Worker threads.
-    pub workers: usize,
-    /// Largest request body, in bytes.
-    pub max_body_bytes: usize,
-    /// A client that sends nothing of its body for so long is refused.
-    pub body_timeout: Duration,
-    /// Origins that browsers may call from; `["*"]` for all.
-    pub cors_allowed_origins: Vec<String>,
-    /// Whether a dropped field is an error unless the request says otherwise.
-    pub strict_translation: bool,
-    /// Whether clients may bring their own provider keys.
-    pub client_provider_keys: bool,
-    /// How long connections may go on after a stop.
-    pub shutdown_timeout: Duration,
-    /// Who may call.
-    pub gate: Gate,
-}
-
-/// Shared by all workers.
-pub struct AppState {
-    /// Providers, store, limits.
-    pub node: Arc<Node>,
-    /// Router.
-    pub pick: Box<Pick>,
-    /// Asks the providers for their models; `None`: they are not asked.
-    pub discovery: Option<Arc<Discovery>>,
-    /// What `/v1/models` tells, in its order.
-    pub listing: Box<Listing>,
-    /// Options.
-    pub options: HttpOptions,
-}
-
-/// One worker's own actor.
-pub(crate) struct Worker {
-    pub(crate) supervisor: Addr<LoopSupervisor>,
-}
 
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
@@ -99,7 +43,7 @@ fn cors(origins: &[String]) -> Cors {
 
 /// For a resource's other methods: every error has our shape.
 fn only(allow: &'static str) -> Route {
-    web::to(move |request: HttpRequest| async move { envelope::method_not_allowed(&request, allow) })
+    web::to(move |request: HttpRequest| async move { respond::method_not_allowed(&request, allow) })
 }
 
 fn routes(config: &mut web::ServiceConfig) {
@@ -141,7 +85,7 @@ fn routes(config: &mut web::ServiceConfig) {
                         .route(web::get().to(models::retrieve))
                         .default_service(only("GET")),
                 )
-                .default_service(web::to(envelope::not_found)),
+                .default_service(web::to(respond::not_found)),
         )
         .service(
             web::resource("/health")
@@ -158,7 +102,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/metrics").route(web::get().to(monitor::metrics)).default_service(only("GET")),
         )
-        .default_service(web::to(envelope::not_found));
+        .default_service(web::to(respond::not_found));
 }
 
 /// Binds and starts the workers. The returned server is a future; its addresses are those it listens on.
@@ -166,14 +110,15 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     let options = state.options.clone();
     let app_state = web::Data::from(state);
     let server = HttpServer::new(move || {
-        let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node)).start();
+        let store = StoreHandle::new(Arc::clone(&app_state.node.store));
+        let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store).start();
         let origins = &app_state.options.cors_allowed_origins;
         App::new()
             .app_data(app_state.clone())
             .app_data(web::Data::new(Worker { supervisor }))
             .wrap(CatchPanic::default())
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
-            .wrap(from_fn(envelope::finish))
+            .wrap(from_fn(respond::finish))
             .configure(routes)
     })
     .workers(options.workers)

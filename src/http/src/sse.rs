@@ -9,10 +9,8 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::http::{ConnectionType, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
+use or_protocol::DONE;
 use tokio::sync::mpsc;
-
-/// The end of every stream that was told to its end.
-const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// Why a body was cut: its loop is gone without a terminal event.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +68,7 @@ impl MessageBody for FrameBody {
         match this.frames.poll_recv(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(frames)) => {
-                this.done = frames.ends_with(DONE);
+                this.done = frames.ends_with(DONE.as_bytes());
                 Poll::Ready(Some(Ok(frames)))
             }
             Poll::Ready(None) if this.done => Poll::Ready(None),

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::{Annotation, ErrorPayload, Item, LogProb};
 
+/// The mark behind the terminal event: nothing follows it in a stream that was told to its end.
+pub const DONE: &str = "data: [DONE]\n\n";
+
 /// One event with its number. The number grows by one from 0 within a stream.
 #[derive(Debug)]
 pub struct StreamEvent<'a> {

@@ -6,27 +6,24 @@
 #![warn(missing_docs)]
 
 mod decode;
-mod envelope;
 mod error;
 mod event;
 mod ids;
 mod item;
-mod item_decode;
 mod mcp;
-mod mcp_decode;
-mod part_decode;
 mod request;
 mod response;
+mod sealed;
 mod settings;
-mod settings_decode;
-mod stored_item;
 mod tool;
-mod tool_decode;
 
+pub use decode::item::{decode_item, decode_stored_items};
+pub use decode::mcp::{MCP_HEADERS, McpApprovalResponse};
+pub use decode::stored_item::StoredItem;
+pub use decode::tool::decode_request_tool;
 pub use decode::{Fields, Path};
-pub use envelope::{Envelope, EnvelopeError};
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorPayload};
-pub use event::{EventBody, Part, StreamEvent, write_frame};
+pub use event::{DONE, EventBody, Part, StreamEvent, write_frame};
 pub use ids::{ItemId, ResponseId};
 pub use item::InputAudio;
 pub use item::{
@@ -34,18 +31,15 @@ pub use item::{
     ItemReference, ItemStatus, LogProb, Message, OtherItem, Output, Phase, Reasoning, ReasoningPart, Role,
     SummaryPart, TopLogProb,
 };
-pub use item_decode::{decode_item, decode_stored_items};
 pub use mcp::{McpApproval, McpFilter, McpTool, shown_mcp_url};
-pub use mcp_decode::{MCP_HEADERS, McpApprovalResponse};
 pub use request::CreateResponseBody;
 pub use response::{
     IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,
     ResponseStatus, Usage,
 };
+pub use sealed::{Envelope, EnvelopeError};
 pub use settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,
 };
-pub use stored_item::StoredItem;
 pub use tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice};
-pub use tool_decode::decode_request_tool;

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::decode::{refuse, wrong_type};
+use crate::decode::item::decode_item;
+use crate::decode::part::string_part;
+use crate::decode::settings::decode_settings;
+use crate::decode::{MAX_TEXT, refuse, wrong_type};
 use crate::item::{Item, Message, Role};
-use crate::item_decode::{MAX_TEXT, decode_item};
-use crate::part_decode::string_part;
-use crate::settings_decode::decode_settings;
 use crate::{ApiError, ErrorKind, Fields, Path, Settings};
 
 /// A decoded create request (rules 2). Unknown top-level fields were ignored (rules 2.1).

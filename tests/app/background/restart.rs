@@ -209,6 +209,23 @@ fn a_response_with_the_clients_own_key_cannot_go_on() {
 }
 
 #[test]
+fn a_response_whose_provider_is_gone_ends_under_its_name() {
+    let mut node = Node::start();
+    node.fake.script(Script::silent());
+    let id = node.create(true, false).finish().response()["id"].clone();
+    node.fake.request(0);
+    node.kill();
+    let off = ["anthropic", "demo", "gemini", "ollama", "openai"];
+    let off = off.map(|name| format!("providers.{name}.enabled = false\n")).concat();
+    node.binary = Some(PROGRAM.start(node.folder.path(), &off, &[]));
+    let failed = node.end(&id);
+    assert_eq!((&failed["status"], &failed["error"]["code"]), (&json!("failed"), &json!("interrupted")));
+    let log = node.terminate();
+    let line = log.lines().find(|line| line.contains("\"message\":\"response\"")).unwrap_or(&log);
+    assert!(line.contains("\"provider\":\"anthropic\""), "{line}");
+}
+
+#[test]
 fn a_stopped_server_leaves_its_background_work_to_the_next() {
     let mut node = Node::start();
     node.fake.script(half());

@@ -33,17 +33,18 @@ fuzz_target!(|data: &[u8]| {
         translator.unary(body, &mut events)
     };
 
-    let mut out = Output::default();
-    engine.handle(Input::Start, NOW, &mut out);
-    for event in events {
-        engine.handle(Input::Model(event), NOW, &mut out);
-    }
-    if let Err(error) = result {
-        engine.handle(Input::Failed(error.to_api(false)), NOW, &mut out);
-    }
+    let mut inputs = vec![Input::Start];
+    inputs.extend(events.into_iter().map(Input::Model));
+    inputs.extend(result.err().map(|error| Input::Failed(error.to_api(false))));
     // A pause, or a translator that forgot to finish.
-    engine.handle(Input::Cancel, NOW, &mut out);
-    let ends = out.actions.iter().filter(|action| matches!(action, Action::End(_))).count();
+    inputs.push(Input::Cancel);
+    let mut out = Output::default();
+    let mut ends = 0;
+    for input in inputs {
+        out.next = None;
+        engine.handle(input, NOW, &mut out);
+        ends += u32::from(matches!(out.next, Some(Action::End(_))));
+    }
     assert_eq!(ends, 1);
     let events = match order::parse_sse(&out.frames) {
         Ok(events) => events,

@@ -28,6 +28,7 @@ impl Modules {
             path.starts_with(&sources)
                 && path.ends_with(".rs")
                 && !path.ends_with("_tests.rs")
+                && !path.contains("/tests/")
                 // The root's folder has other packages in it.
                 && !others.iter().any(|other| !sources.starts_with(other) && path.starts_with(other))
         };

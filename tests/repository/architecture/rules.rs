@@ -99,9 +99,7 @@ fn only_adapters_know_providers() {
         // Names of events, by whose API has them.
         ("src/engine/src/events.rs", "OpenAi"),
         // Answers that are made in the process.
-        ("actors/src/node.rs", "Demo,"),
-        ("actors/src/upstream.rs", "Transport::Demo"),
-        ("actors/src/play.rs", "emo"),
+        ("actors/src/provider/", "emo"),
         ("src/wiring.rs", "Transport::Demo"),
     ];
     let packages = Package::of(&Tree::of_repository());

@@ -11,7 +11,7 @@ use or_protocol::{ApiError, Item, ItemId, McpApprovalResponse, OtherItem, Path, 
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::items::text;
+use crate::items::mcp::text;
 
 /// Bytes of the signature that an id carries.
 const MAC_BYTES: usize = 16;

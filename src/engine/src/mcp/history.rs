@@ -8,7 +8,7 @@ use or_protocol::{
 use serde_json::{Map, Value, json};
 
 use super::Mcp;
-use super::items::{McpState, call_of, calls_server, state_of, text};
+use crate::items::mcp::{McpState, call_of, calls_server, state_of, text};
 
 const UNANSWERED: &str =
     "This call needs the user's approval. The user has not answered yet, so it was not run.";

@@ -3,10 +3,10 @@
 use or_protocol::{ApiError, ErrorKind, EventBody, IncompleteDetails, ResponseStatus};
 
 use super::{ResponseLoop, State};
-use crate::assembly::{Ending, Slot};
-use crate::io::{Action, Outcome, Output};
-use crate::log::Told;
-use crate::mcp::cut_note;
+use crate::contract::{Action, Outcome, Output};
+use crate::event_log::Told;
+use crate::items::mcp::cut_note;
+use crate::items::{Ending, Slot};
 use crate::snapshot::{response_error, snapshot_json};
 
 impl ResponseLoop {
@@ -49,7 +49,7 @@ impl ResponseLoop {
         self.render();
         if self.spec.store {
             self.state = State::Committing;
-            out.actions.push(Action::Commit);
+            out.next = Some(Action::Commit);
         } else {
             self.tell_end(out);
         }
@@ -90,7 +90,7 @@ impl ResponseLoop {
         if let Some(response) = &self.response_json {
             self.writer.finish(name, response);
         }
-        out.actions.push(Action::End(outcome));
+        out.next = Some(Action::End(outcome));
     }
 
     /// Writes the final response object down, once for the client, the stream and the store.

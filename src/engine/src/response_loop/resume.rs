@@ -3,8 +3,8 @@
 use or_protocol::{ApiError, Item, ResponseStatus};
 
 use super::{ResponseLoop, State, Turn};
-use crate::io::{LoopSpec, Output, Progress};
-use crate::log::{self, Log, ResumeError, Told};
+use crate::contract::{LoopSpec, Output, Progress};
+use crate::event_log::{self, Log, ResumeError, Told};
 
 /// What is known of a response that an earlier run of the server began and did not end.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ impl ResponseLoop {
         let finished = saved.output.len();
         let output = this.unseal(saved.output);
         if this.spec.stream {
-            let Log { frames, told, error } = log::replay(saved.log, &this.spec.id, &mut this.assembly)?;
+            let Log { frames, told, error } =
+                event_log::replay(saved.log, &this.spec.id, &mut this.assembly)?;
             this.writer.next = frames;
             let queued = this.spec.background && told < Told::InProgress;
             this.shown = if queued { ResponseStatus::Queued } else { ResponseStatus::InProgress };

@@ -6,7 +6,7 @@ use or_adapters::Note;
 use or_protocol::{AllowedMode, Settings, ToolChoice};
 
 use super::ResponseLoop;
-use crate::io::Output;
+use crate::contract::Output;
 
 /// With fewer output tokens left no further turn begins; also the least that a request may ask for (rules 2).
 const MIN_OUTPUT_TOKENS: u64 = 16;

@@ -16,7 +16,7 @@ fn background() -> LoopSpec {
 /// Started; the beginning is being written.
 fn queued() -> Played {
     let mut played = play_raw(background(), [], Ok(()));
-    assert_eq!(played.feed(Input::Start), [Action::Begin]);
+    assert_eq!(played.feed(Input::Start), Some(Action::Begin));
     played
 }
 
@@ -38,13 +38,13 @@ fn pair(kind: &str, status: &str) -> (String, Value) {
 fn it_is_queued_until_its_beginning_is_written() {
     let mut played = queued();
     assert_eq!(told(&played), [pair("created", "queued"), pair("queued", "queued")]);
-    assert_eq!(played.feed(Input::Model(text(0, "early"))), []);
-    assert_eq!(played.feed(Input::Begun), [Action::CallModel]);
+    assert_eq!(played.feed(Input::Model(text(0, "early"))), None);
+    assert_eq!(played.feed(Input::Begun), Some(Action::CallModel));
     assert_eq!(told(&played)[2..], [pair("in_progress", "in_progress")]);
-    assert_eq!(played.feed(Input::Begun), []);
+    assert_eq!(played.feed(Input::Begun), None);
     played.feed(Input::Model(text(0, "a")));
-    assert_eq!(played.feed(Input::Model(stop())), [Action::Commit]);
-    assert_eq!(played.feed(Input::Committed(Ok(()))), [Action::End(Outcome::Completed)]);
+    assert_eq!(played.feed(Input::Model(stop())), Some(Action::Commit));
+    assert_eq!(played.feed(Input::Committed(Ok(()))), Some(Action::End(Outcome::Completed)));
     played.events();
     assert_eq!(
         (&played.response()["status"], &played.response()["background"]),
@@ -66,9 +66,9 @@ fn without_a_stream_it_writes_no_frames() {
 /// Ends a response by `input`; what the client is told at the end, and the items' statuses.
 #[track_caller]
 fn check_end(mut played: Played, input: Input, outcome: Outcome, reason: Option<&str>, items: &[&str]) {
-    assert_eq!(played.feed(input), [Action::Commit]);
-    assert_eq!(played.feed(Input::Committed(Ok(()))), [Action::End(outcome)]);
-    assert_eq!(played.feed(Input::Begun), []);
+    assert_eq!(played.feed(input), Some(Action::Commit));
+    assert_eq!(played.feed(Input::Committed(Ok(()))), Some(Action::End(outcome)));
+    assert_eq!(played.feed(Input::Begun), None);
     played.events();
     let response = played.response();
     let (last, status) = match outcome {

@@ -117,12 +117,12 @@ fn a_stored_response_ends_after_its_commit() {
     let mut played = play_raw(spec(json!({"store": true})), [Input::Start], Ok(()));
     played.feed(Input::Model(text(0, "a")));
     let sent = played.sse.len();
-    assert_eq!(played.feed(Input::Model(stop())), [Action::Commit]);
+    assert_eq!(played.feed(Input::Model(stop())), Some(Action::Commit));
     let told = String::from_utf8(played.sse[sent..].to_vec()).unwrap();
     assert!(told.contains("response.output_item.done") && !told.contains("response.completed"), "{told}");
     let written = played.engine.record().response_json.get().as_bytes().to_vec();
     assert_eq!(played.engine.record().status, or_protocol::ResponseStatus::Completed);
-    assert_eq!(played.feed(Input::Committed(Ok(()))), [Action::End(Outcome::Completed)]);
+    assert_eq!(played.feed(Input::Committed(Ok(()))), Some(Action::End(Outcome::Completed)));
     check(&played, Outcome::Completed, ("completed", None, None, &["completed"]));
     assert_eq!(played.engine.response_json(), written);
 }
@@ -151,13 +151,13 @@ fn nothing_changes_the_end_once_it_is_decided() {
     played.feed(Input::Model(text(0, "a")));
     played.feed(Input::Model(stop()));
     for input in late() {
-        assert_eq!(played.feed(input), []);
+        assert_eq!(played.feed(input), None);
     }
     played.feed(Input::Committed(Ok(())));
     for input in late() {
-        assert_eq!(played.feed(input), []);
+        assert_eq!(played.feed(input), None);
     }
-    assert_eq!(played.feed(Input::Committed(Err(()))), []);
+    assert_eq!(played.feed(Input::Committed(Err(()))), None);
     check(&played, Outcome::Completed, ("completed", None, None, &["completed"]));
 }
 

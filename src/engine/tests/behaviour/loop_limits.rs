@@ -18,7 +18,7 @@ fn round(
     played: &mut Played,
     arguments: &[&str],
     result: fn(usize, &str) -> or_engine::Input,
-) -> Vec<Action> {
+) -> Option<Action> {
     let first = played.engine.context().len();
     for ((block, id), arguments) in (0..).zip(first..).zip(arguments) {
         let id = format!("c{id}");
@@ -26,7 +26,7 @@ fn round(
     }
     feed(played, [stop()]);
     let calls = played.engine.tool_calls();
-    calls.iter().fold(Vec::new(), |_, call| played.feed(result(call.index, "7")))
+    calls.iter().fold(None, |_, call| played.feed(result(call.index, "7")))
 }
 
 #[track_caller]
@@ -68,7 +68,7 @@ fn the_smaller_budget_of_calls_wins() {
 #[test]
 fn calls_are_counted_over_the_whole_response() {
     let mut played = limited(json!({"max_tool_calls": 3}), LoopLimits::default());
-    assert_eq!(round(&mut played, &["1", "2"], done_with), [Action::CallModel]);
+    assert_eq!(round(&mut played, &["1", "2"], done_with), Some(Action::CallModel));
     assert_eq!(played.engine.turn_settings().tool_choice, ToolChoice::Auto);
     assert_eq!(played.engine.turn_settings().max_tool_calls, Some(1));
     round(&mut played, &["3"], done_with);
@@ -120,7 +120,7 @@ fn check_repeats(turns: &[&[&str]], result: fn(usize, &str) -> or_engine::Input,
     let mut played = limited(json!({}), LoopLimits { max_repeats: 2, ..LoopLimits::default() });
     for arguments in turns {
         assert_eq!(played.engine.turn_settings().tool_choice, ToolChoice::Auto, "{turns:?}");
-        assert_eq!(round(&mut played, arguments, result), [Action::CallModel]);
+        assert_eq!(round(&mut played, arguments, result), Some(Action::CallModel));
     }
     if stopped {
         check_last_turn(&mut played, "tools");
@@ -203,13 +203,13 @@ fn later_turns_get_the_output_tokens_that_are_left() {
     let mut played = limited(json!({"max_output_tokens": 100}), LoopLimits::default());
     assert_eq!(played.engine.turn_settings().max_output_tokens, Some(100));
     feed(&mut played, [usage(500, 60)]);
-    assert_eq!(round(&mut played, &["1"], done_with), [Action::CallModel]);
+    assert_eq!(round(&mut played, &["1"], done_with), Some(Action::CallModel));
     assert_eq!(played.engine.turn_settings().max_output_tokens, Some(40));
     feed(&mut played, [usage(500, 24)]);
-    assert_eq!(round(&mut played, &["2"], done_with), [Action::CallModel]);
+    assert_eq!(round(&mut played, &["2"], done_with), Some(Action::CallModel));
     assert_eq!(played.engine.turn_settings().max_output_tokens, Some(16));
     feed(&mut played, [usage(500, 1)]);
-    assert_eq!(round(&mut played, &["3"], done_with), [Action::End(Outcome::Incomplete)]);
+    assert_eq!(round(&mut played, &["3"], done_with), Some(Action::End(Outcome::Incomplete)));
     check_out_of_tokens(&played);
     assert_eq!(played.response()["max_output_tokens"], 100);
     // The results are there for whoever goes on.
@@ -231,9 +231,9 @@ fn the_servers_bound_on_all_tokens_ends_the_response() {
     let limits = LoopLimits { max_total_tokens: Some(100), ..LoopLimits::default() };
     let mut played = limited(json!({}), limits);
     feed(&mut played, [usage(40, 9)]);
-    assert_eq!(round(&mut played, &["1"], done_with), [Action::CallModel]);
+    assert_eq!(round(&mut played, &["1"], done_with), Some(Action::CallModel));
     feed(&mut played, [usage(50, 1)]);
-    assert_eq!(round(&mut played, &["2"], done_with), [Action::End(Outcome::Incomplete)]);
+    assert_eq!(round(&mut played, &["2"], done_with), Some(Action::End(Outcome::Incomplete)));
     check_out_of_tokens(&played);
     assert_eq!(played.engine.take_notes().len(), 1);
 }

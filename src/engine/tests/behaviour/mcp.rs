@@ -67,7 +67,7 @@ fn a_call_is_run_and_its_item_has_the_result() {
     let calls = played.engine.tool_calls();
     assert_eq!((calls[0].name.as_str(), calls[0].arguments.as_str()), ("ask", "{\"q\":1}"));
     assert_eq!(calls[0].mcp, Some(McpCall { label: "s".into(), approval: None }));
-    assert_eq!(played.feed(done_with(0, "42")), [Action::CallModel]);
+    assert_eq!(played.feed(done_with(0, "42")), Some(Action::CallModel));
     assert!(played.engine.has_acted());
     assert_eq!(kinds(played.engine.context()), ["message", "function_call", "function_call_output"]);
     feed(&mut played, [text(0, "It is 42."), stop()]);
@@ -153,7 +153,7 @@ fn calls_of_one_turn_end_in_their_order() {
     let events = ask(0).into_iter().chain([call(1, "c", "client"), done(1)]).chain(ask(2)).chain([stop()]);
     let mut played = say(known(&[]), events);
     assert_eq!(played.engine.tool_calls().iter().map(|call| call.index).collect::<Vec<_>>(), [0, 2]);
-    assert_eq!(played.feed(done_with(2, "second")), []);
+    assert_eq!(played.feed(done_with(2, "second")), None);
     // The client's call needs its answer first.
     played.feed(done_with(0, "first"));
     let ends: Vec<_> =

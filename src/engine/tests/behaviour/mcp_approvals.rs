@@ -65,7 +65,7 @@ fn other_calls_of_the_turn_are_run_first() {
     let events = [call(0, "a", "ask"), done(0), call(1, "b", "read"), done(1), stop()];
     let mut played = play(mcp_spec(json!({}), known(&["ask"])), events.map(Input::Model));
     assert_eq!(played.actions, [Action::CallModel, Action::RunTools]);
-    assert_eq!(played.feed(done_with(1, "text")), [Action::End(Outcome::Completed)]);
+    assert_eq!(played.feed(done_with(1, "text")), Some(Action::End(Outcome::Completed)));
     played.hosted_events();
 }
 
@@ -86,7 +86,7 @@ fn an_approved_call_is_run_before_the_model_is_asked() {
     let call = &played.engine.tool_calls()[0];
     assert_eq!((call.name.as_str(), call.arguments.as_str(), call.iteration), ("ask", "{\"q\":1}", 0));
     assert_eq!(call.mcp.as_ref().unwrap().approval.as_deref(), request()["id"].as_str());
-    assert_eq!(played.feed(done_with(0, "42")), [Action::CallModel]);
+    assert_eq!(played.feed(done_with(0, "42")), Some(Action::CallModel));
     let context = played.engine.context();
     assert_eq!(kinds(context), ["function_call", "function_call_output", "message"]);
     let (Item::FunctionCall(call), Item::FunctionCallOutput(output)) = (&context[0], &context[1]) else {

@@ -45,8 +45,8 @@ fn new_types(played: &Played, cut: usize) -> Vec<String> {
 #[track_caller]
 fn check_interrupted(kind: &str, events: Vec<ModelEvent>, told: &[&str], statuses: &[&str]) {
     let (mut played, cut) = restart_after(kind, events);
-    assert_eq!(played.feed(Input::Resume), [Action::Commit]);
-    assert_eq!(played.feed(Input::Committed(Ok(()))), [Action::End(Outcome::Failed)]);
+    assert_eq!(played.feed(Input::Resume), Some(Action::Commit));
+    assert_eq!(played.feed(Input::Committed(Ok(()))), Some(Action::End(Outcome::Failed)));
     played.events();
     let end = ["error", "failed", "data: [DONE]"];
     assert_eq!(new_types(&played, cut), [told, &end[..]].concat());
@@ -114,8 +114,8 @@ fn a_turn_that_told_nothing_is_sampled_again() {
     let log = frames(&whole.sse)[..checkpoint.frames].concat();
     let mut played = checkpoint.resume(background(true), &log).unwrap();
     assert_eq!(played.current()["output"].as_array().unwrap().len(), 2);
-    assert_eq!(played.feed(Input::Model(text(0, "early"))), []);
-    assert_eq!(played.feed(Input::Resume), [Action::CallModel]);
+    assert_eq!(played.feed(Input::Model(text(0, "early"))), None);
+    assert_eq!(played.feed(Input::Resume), Some(Action::CallModel));
     let context = played.engine.context();
     let Item::Reasoning(reasoning) = &context[1] else { panic!("{context:?}") };
     assert_eq!((context.len(), reasoning.encrypted_content.as_deref()), (3, Some("or1.s")));
@@ -136,7 +136,7 @@ fn without_a_stream_the_turn_is_sampled_again() {
     for (checkpoint, output) in checkpoints.iter().zip([0, 0, 2]) {
         let mut played = checkpoint.resume(background(false), b"").unwrap();
         assert_eq!(played.current()["status"], checkpoint.response["status"]);
-        assert_eq!(played.feed(Input::Resume), [Action::CallModel]);
+        assert_eq!(played.feed(Input::Resume), Some(Action::CallModel));
         assert_eq!(
             (played.engine.context().len(), &played.current()["status"]),
             (output + 1, &json!("in_progress"))
@@ -167,8 +167,8 @@ fn it_can_fail_or_be_cancelled_after_a_restart() {
     for kind in ["created", "queued", "in_progress", "output_text.delta"] {
         for (input, outcome) in [(broken(), Outcome::Failed), (Input::Cancel, Outcome::Cancelled)] {
             let (mut played, _) = restart_after(kind, vec![text(0, "a"), text(0, "b"), stop()]);
-            assert_eq!(played.feed(input), [Action::Commit]);
-            assert_eq!(played.feed(Input::Committed(Ok(()))), [Action::End(outcome)]);
+            assert_eq!(played.feed(input), Some(Action::Commit));
+            assert_eq!(played.feed(Input::Committed(Ok(()))), Some(Action::End(outcome)));
             played.events();
             let status = if outcome == Outcome::Failed { "failed" } else { "cancelled" };
             assert_eq!(played.response()["status"], status);
@@ -198,8 +198,8 @@ fn an_error_that_was_told_is_followed_by_its_failure() {
         let list = frames(&whole.sse);
         let log = list[..list.len() - 2].concat();
         let mut played = checkpoints.last().unwrap().resume(background(true), &log).unwrap();
-        assert_eq!(played.feed(late), [Action::Commit]);
-        assert_eq!(played.feed(Input::Committed(Ok(()))), [Action::End(Outcome::Failed)]);
+        assert_eq!(played.feed(late), Some(Action::Commit));
+        assert_eq!(played.feed(Input::Committed(Ok(()))), Some(Action::End(Outcome::Failed)));
         assert_eq!(String::from_utf8_lossy(&played.sse), String::from_utf8_lossy(&whole.sse));
     }
 }

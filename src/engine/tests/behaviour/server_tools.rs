@@ -24,7 +24,7 @@ fn a_tool_of_the_server_is_run_and_the_model_goes_on() {
         mcp: None,
     };
     assert_eq!(played.engine.tool_calls(), [want]);
-    assert_eq!(played.feed(done_with(0, "7")), [Action::CallModel]);
+    assert_eq!(played.feed(done_with(0, "7")), Some(Action::CallModel));
     assert_eq!(kinds(played.engine.context()), ["message", "function_call", "function_call_output"]);
     feed(&mut played, [text(0, "seven"), stop()]);
     assert_eq!(played.actions.last(), Some(&Action::End(Outcome::Completed)));
@@ -75,11 +75,11 @@ fn three() -> Vec<ModelEvent> {
 fn results_are_told_in_call_order_as_soon_as_they_can_be() {
     let mut played = say_with(json!({}), three());
     let shown = |played: &Played| played.current()["output"].as_array().unwrap().len();
-    assert_eq!(played.feed(done_with(1, "2")), []);
+    assert_eq!(played.feed(done_with(1, "2")), None);
     assert_eq!(shown(&played), 3);
-    assert_eq!(played.feed(done_with(0, "1")), []);
+    assert_eq!(played.feed(done_with(0, "1")), None);
     assert_eq!(shown(&played), 5);
-    assert_eq!(played.feed(done_with(2, "3")), [Action::CallModel]);
+    assert_eq!(played.feed(done_with(2, "3")), Some(Action::CallModel));
     feed(&mut played, [stop()]);
     played.events();
     assert_eq!(outline(&played), ["f(a)", "f(b)", "f(c)", "a=1", "b=2", "c=3"]);
@@ -90,14 +90,14 @@ fn a_second_result_or_one_of_no_call_has_no_effect() {
     let mut played = say_with(json!({}), three());
     played.feed(done_with(0, "1"));
     for input in [done_with(0, "other"), done_with(9, "x"), Input::ToolStarted { index: 0 }, Input::Retry] {
-        assert_eq!(played.feed(input), []);
+        assert_eq!(played.feed(input), None);
     }
-    assert_eq!(played.feed(Input::Model(text(0, "late"))), []);
+    assert_eq!(played.feed(Input::Model(text(0, "late"))), None);
     let waiting: Vec<usize> = played.engine.tool_calls().iter().map(|call| call.index).collect();
     assert_eq!(waiting, [1, 2]);
     played.feed(done_with(1, "2"));
     played.feed(done_with(2, "3"));
-    assert_eq!(played.feed(done_with(1, "again")), []);
+    assert_eq!(played.feed(done_with(1, "again")), None);
     feed(&mut played, [stop()]);
     played.events();
     assert_eq!(outline(&played)[3..], ["a=1", "b=2", "c=3"]);
@@ -107,7 +107,7 @@ fn a_second_result_or_one_of_no_call_has_no_effect() {
 fn a_failure_of_a_tool_is_a_result_like_any_other() {
     let mut played = say_with(json!({}), [call(0, "c", "f"), args(0, "{"), stop()]);
     assert_eq!(played.engine.tool_calls()[0].arguments, "{");
-    assert_eq!(played.feed(failed_with(0, "the arguments are not JSON")), [Action::CallModel]);
+    assert_eq!(played.feed(failed_with(0, "the arguments are not JSON")), Some(Action::CallModel));
     feed(&mut played, [text(0, "sorry"), stop()]);
     played.events();
     assert_eq!(outline(&played), ["f(c)", "c=the arguments are not JSON", "sorry"]);
@@ -128,7 +128,7 @@ fn a_result_may_have_parts() {
 fn a_pause_with_calls_of_the_server_runs_them() {
     let mut played = say_with(json!({}), [call(0, "c", "f"), finish(FinishReason::Pause)]);
     assert_eq!(played.actions.last(), Some(&Action::RunTools));
-    assert_eq!(played.feed(done_with(0, "7")), [Action::CallModel]);
+    assert_eq!(played.feed(done_with(0, "7")), Some(Action::CallModel));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_mixed_turn_runs_ours_and_hands_the_rest_over() {
     let names: Vec<String> = played.engine.tool_calls().into_iter().map(|call| call.name).collect();
     assert_eq!(names, ["f", "g"]);
     played.feed(done_with(0, "1"));
-    assert_eq!(played.feed(done_with(2, "3")), [Action::End(Outcome::Completed)]);
+    assert_eq!(played.feed(done_with(2, "3")), Some(Action::End(Outcome::Completed)));
     played.events();
     assert_eq!(outline(&played), ["f(a)", "client(b)", "g(c)", "a=1", "c=3"]);
 }
@@ -163,7 +163,7 @@ fn a_custom_call_or_one_in_a_namespace_is_the_clients() {
         assert_eq!(played.actions, [Action::CallModel, Action::End(Outcome::Completed)]);
         let events = [call(0, "c", name), done(0), call(1, "d", "f"), stop()];
         let mut played = say_with(json!({"tools": tools}), events);
-        assert_eq!(played.feed(done_with(1, "7")), [Action::End(Outcome::Completed)]);
+        assert_eq!(played.feed(done_with(1, "7")), Some(Action::End(Outcome::Completed)));
     }
 }
 
@@ -175,7 +175,7 @@ fn check_hosted(items: &[Value], for_client: bool) {
     let tools = json!([{"type": "function", "name": "f"}, {"type": "web_search"}]);
     let mut played = say_with(json!({"tools": tools}), events);
     let want = if for_client { Action::End(Outcome::Completed) } else { Action::CallModel };
-    assert_eq!(played.feed(done_with(0, "7")), [want]);
+    assert_eq!(played.feed(done_with(0, "7")), Some(want));
 }
 
 #[test]
@@ -212,8 +212,8 @@ fn usage_is_summed_over_the_turns_and_shown_once() {
 fn check_end(input: Input, outcome: Outcome) {
     let mut played = say_with(json!({}), three());
     played.feed(done_with(1, "2"));
-    assert_eq!(played.feed(input), [Action::End(outcome)]);
-    assert_eq!(played.feed(done_with(0, "1")), []);
+    assert_eq!(played.feed(input), Some(Action::End(outcome)));
+    assert_eq!(played.feed(done_with(0, "1")), None);
     played.events();
     // What was done is told, so that nobody does it again.
     assert_eq!(outline(&played), ["f(a)", "f(b)", "f(c)", "b=2"]);
@@ -244,7 +244,7 @@ fn without_a_stream_it_is_the_same() {
 fn a_stored_response_with_tools_is_committed_once() {
     let mut played = say_with(json!({"store": true}), [call(0, "c", "f"), stop()]);
     played.feed(done_with(0, "7"));
-    assert_eq!(played.feed(Input::Model(stop())), [Action::Commit]);
+    assert_eq!(played.feed(Input::Model(stop())), Some(Action::Commit));
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn a_turn_that_is_tried_again_leaves_nothing_behind() {
     let mut played = say(spec(request), [call(0, "c1", "f"), usage(10, 1), tier]);
     assert!(!played.engine.turn_has_output());
     let sent = played.sse.len();
-    assert_eq!(played.feed(Input::Retry), [Action::CallModel]);
+    assert_eq!(played.feed(Input::Retry), Some(Action::CallModel));
     assert_eq!((played.sse.len(), played.engine.context().len()), (sent, 1));
     for event in [call(0, "c2", "g"), done(0), usage(12, 2), stop()] {
         played.feed(Input::Model(event));
@@ -97,7 +97,7 @@ fn a_turn_that_is_tried_again_leaves_nothing_behind() {
 #[test]
 fn only_the_failed_turn_is_forgotten() {
     let mut played = say(spec(json!({})), [text(0, "a"), usage(1, 1), pause(), usage(9, 9)]);
-    assert_eq!(played.feed(Input::Retry), [Action::CallModel]);
+    assert_eq!(played.feed(Input::Retry), Some(Action::CallModel));
     played.feed(Input::Model(usage(2, 2)));
     played.feed(Input::Model(stop()));
     played.events();
@@ -108,10 +108,10 @@ fn only_the_failed_turn_is_forgotten() {
 fn a_turn_that_made_an_item_is_not_tried_again() {
     let mut played = say(spec(json!({})), [text(0, "a")]);
     assert!(played.engine.turn_has_output());
-    assert_eq!(played.feed(Input::Retry), []);
+    assert_eq!(played.feed(Input::Retry), None);
     played.feed(broken());
     played.events();
     for played in [&mut played, &mut play_raw(spec(json!({})), [], Ok(()))] {
-        assert_eq!(played.feed(Input::Retry), []);
+        assert_eq!(played.feed(Input::Retry), None);
     }
 }

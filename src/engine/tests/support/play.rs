@@ -58,7 +58,7 @@ pub fn say(spec: LoopSpec, events: impl IntoIterator<Item = ModelEvent>) -> Play
 pub fn play_raw(spec: LoopSpec, inputs: impl IntoIterator<Item = Input>, commit: Result<(), ()>) -> Played {
     let mut played = Played { sse: Vec::new(), actions: Vec::new(), engine: ResponseLoop::new(spec) };
     for input in inputs {
-        match played.feed(input).last() {
+        match played.feed(input) {
             Some(Action::Begin) => played.feed(Input::Begun),
             Some(Action::Commit) => played.feed(Input::Committed(commit)),
             Some(Action::CallModel | Action::RunTools | Action::End(_)) | None => continue,
@@ -68,13 +68,13 @@ pub fn play_raw(spec: LoopSpec, inputs: impl IntoIterator<Item = Input>, commit:
 }
 
 impl Played {
-    /// Feeds one more input; the actions that it led to.
-    pub fn feed(&mut self, input: Input) -> Vec<Action> {
+    /// Feeds one more input; what it asked for.
+    pub fn feed(&mut self, input: Input) -> Option<Action> {
         let mut out = Output::default();
         self.engine.handle(input, NOW, &mut out);
         self.sse.extend_from_slice(&out.frames);
-        self.actions.extend_from_slice(&out.actions);
-        out.actions
+        self.actions.extend(out.next);
+        out.next
     }
 
     /// The response object as a client sees it at this moment.

@@ -75,7 +75,7 @@ fn go_on(played: &mut Played, inputs: Vec<Input>, commit: Result<(), ()>) -> Vec
     let mut checkpoints = Vec::new();
     let endings = [Input::Model(stop()), Input::Cancel];
     for (at, input) in inputs.into_iter().chain(endings).enumerate() {
-        let mut action = played.feed(input).last().copied();
+        let mut action = played.feed(input);
         while let Some(asked) = action {
             let next = match asked {
                 Action::Commit => Input::Committed(commit),
@@ -89,7 +89,7 @@ fn go_on(played: &mut Played, inputs: Vec<Input>, commit: Result<(), ()>) -> Vec
                 }
                 Action::End(_) => break,
             };
-            action = played.feed(next).last().copied();
+            action = played.feed(next);
         }
     }
     checkpoints

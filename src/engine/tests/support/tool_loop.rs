@@ -229,9 +229,7 @@ impl<'a> Driver<'a> {
             }
             step += 1;
             let of_tool = self.note(&input);
-            let actions = self.played.feed(input);
-            assert!(actions.len() <= 1, "{actions:?}");
-            match actions.first() {
+            match self.played.feed(input) {
                 Some(Action::Begin) => {
                     self.save(false);
                     queue.push_front(Input::Begun);

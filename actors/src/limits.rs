@@ -1,0 +1,54 @@
+//! Limits of the responses.
+
+use std::time::Duration;
+
+use or_engine::{LoopLimits, ReasoningEvents};
+
+/// Limits of the loops.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Responses at the same time over all workers.
+    pub max_concurrent_responses: usize,
+    /// SSE comment after so much silence; also how long a stream's head waits for the provider.
+    pub keepalive: Duration,
+    /// A client that takes nothing for so long is dropped.
+    pub client_write_timeout: Duration,
+    /// A whole response.
+    pub max_response: Duration,
+    /// Names of raw-reasoning events.
+    pub reasoning_events: ReasoningEvents,
+    /// How often a background response's failed provider calls are made again.
+    pub background_max_retries: u32,
+    /// Longest pause before that.
+    pub background_max_retry_delay: Duration,
+    /// Of the turns and tool calls of one response.
+    pub tools: ToolLimits,
+}
+
+/// Limits of the tool loop of one response; 0: none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ToolLimits {
+    /// Turns whose calls are run; the model is then asked once more, without tools.
+    pub max_turns: u32,
+    /// Runs of tools.
+    pub max_tool_calls: u32,
+    /// Repetitions of a call that succeeded, in turns that follow each other.
+    pub max_repeats: u32,
+    /// Tokens of all turns, input and output.
+    pub max_total_tokens: u64,
+    /// Runs of tools at the same time.
+    pub max_concurrent: usize,
+}
+
+impl ToolLimits {
+    /// As the engine has them.
+    pub(crate) fn of_loop(self) -> LoopLimits {
+        let some = |limit: u32| if limit == 0 { u32::MAX } else { limit };
+        LoopLimits {
+            max_turns: some(self.max_turns),
+            max_tool_calls: (self.max_tool_calls > 0).then_some(self.max_tool_calls),
+            max_repeats: some(self.max_repeats),
+            max_total_tokens: (self.max_total_tokens > 0).then_some(self.max_total_tokens),
+        }
+    }
+}

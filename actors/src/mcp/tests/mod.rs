@@ -1,0 +1,6 @@
+mod call;
+mod fake;
+mod list;
+mod redirect;
+mod session;
+mod stdio;

@@ -1,0 +1,20 @@
+//! Calls providers: one [`ProviderActor`] for each provider and arbiter.
+
+mod actor;
+mod answer;
+mod demo;
+mod error;
+mod http;
+mod messages;
+mod permit;
+mod queries;
+mod redact;
+mod route;
+mod sample;
+mod spec;
+
+pub(crate) use actor::ProviderActor;
+pub use error::SampleError;
+pub use messages::{Batch, CountTokens, ListModels, Sample, Sampled};
+pub use route::{Route, Target};
+pub use spec::{ProviderKey, ProviderSpec, Transport};

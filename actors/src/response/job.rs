@@ -1,0 +1,101 @@
+//! One request on its way from the HTTP layer to a loop, and the answer's way back.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use or_adapters::Note;
+use or_protocol::{ApiError, CreateResponseBody, ResponseId};
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::provider::Route;
+use crate::response::saved::ResumeData;
+use or_store::StoredResponse;
+
+/// A request of a client, and who shall serve it.
+#[derive(Debug)]
+pub struct Routed {
+    /// For logs and the `x-request-id` header.
+    pub request_id: String,
+    /// The decoded request.
+    pub body: CreateResponseBody,
+    /// Model name as the client wrote it.
+    pub model: String,
+    /// Who serves it.
+    pub route: Route,
+    /// Name of the client key that made the request; owner of the record, and of the history it may continue.
+    pub owner: String,
+    /// Whether a dropped field is an error (design D13).
+    pub strict: bool,
+    /// Whether the body is so large that it is translated off the arbiter.
+    pub heavy: bool,
+    /// When the request came.
+    pub received: Instant,
+}
+
+/// Everything a loop needs to know about its request.
+#[derive(Debug)]
+pub struct Job {
+    /// Id of the response to make.
+    pub id: ResponseId,
+    /// What is asked of whom.
+    pub request: Routed,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Reply>,
+    /// Of a background response.
+    pub background: Option<BackgroundJob>,
+}
+
+impl Job {
+    /// Name of the provider, for logs, metrics and the record. One that is not there any more keeps its name.
+    pub(crate) fn provider(&self) -> &str {
+        match (self.request.route.first(), &self.background) {
+            (Some(target), _) => &target.provider.name,
+            (None, Some(BackgroundJob::Resumed { record, .. })) => &record.provider,
+            (None, Some(BackgroundJob::New(_)) | None) => "",
+        }
+    }
+}
+
+/// What is special about a background response.
+#[derive(Debug)]
+pub enum BackgroundJob {
+    /// It is new. Holds the request's body as JSON, without its input and the client's provider key: what it takes
+    /// to go on after a restart.
+    New(Box<RawValue>),
+    /// It goes on after a restart, from this record.
+    Resumed {
+        /// As the last process left it.
+        record: Box<StoredResponse>,
+        /// What that says of the request.
+        data: Box<ResumeData>,
+        /// Whether it can be sampled: its provider and key are at hand. Otherwise only its end is to be told.
+        goes_on: bool,
+    },
+}
+
+/// The beginning of an answer, or all of it.
+#[derive(Debug)]
+pub enum Reply {
+    /// A whole JSON answer.
+    Json {
+        /// The response object.
+        body: Vec<u8>,
+        /// For the translation header.
+        notes: Vec<Note>,
+    },
+    /// A stream has begun.
+    Stream {
+        /// Whole frames in order; closed after the last one.
+        frames: mpsc::Receiver<Bytes>,
+        /// For the translation header.
+        notes: Vec<Note>,
+    },
+    /// Nothing was sent yet, and this went wrong.
+    Error {
+        /// What went wrong.
+        error: ApiError,
+        /// The response that is kept all the same, because tools were run for it.
+        kept: Option<ResponseId>,
+    },
+}

@@ -1,0 +1,124 @@
+//! What is asked of a running loop from outside.
+
+use std::cell::RefCell;
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::running::CancelReason;
+
+/// Between a loop's actor, which hears, and its work, which looks here whenever it waits. Both live on one arbiter.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    asked: RefCell<Asked>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    cancel: Option<CancelReason>,
+    peeks: Vec<oneshot::Sender<Vec<u8>>>,
+    /// Dropped with the loop, which is what they wait for.
+    ends: Vec<oneshot::Sender<()>>,
+}
+
+/// What a loop has to react to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Call {
+    Cancel(CancelReason),
+    /// Somebody wants to see the response as it is.
+    Peek,
+}
+
+impl Mailbox {
+    /// Asks for the end. The first reason stands, but for a wish to park, which is weaker than all others.
+    pub(crate) fn cancel(&self, reason: CancelReason) {
+        let mut asked = self.asked.borrow_mut();
+        if asked.cancel.is_none_or(|earlier| earlier == CancelReason::Park) {
+            asked.cancel = Some(reason);
+        }
+        self.wake.notify_one();
+    }
+
+    /// Asks for the response as it is; the answer never comes if the loop ends first.
+    pub(crate) fn peek(&self) -> oneshot::Receiver<Vec<u8>> {
+        let (sender, answer) = oneshot::channel();
+        self.asked.borrow_mut().peeks.push(sender);
+        self.wake.notify_one();
+        answer
+    }
+
+    /// Resolves, always with an error, when the loop is over.
+    pub(crate) fn end(&self) -> oneshot::Receiver<()> {
+        let (sender, end) = oneshot::channel();
+        self.asked.borrow_mut().ends.push(sender);
+        end
+    }
+
+    /// Everybody who waits for a look.
+    pub(crate) fn take_peeks(&self) -> Vec<oneshot::Sender<Vec<u8>>> {
+        std::mem::take(&mut self.asked.borrow_mut().peeks)
+    }
+
+    /// The loop cannot park; it will hear of the next reason.
+    pub(crate) fn decline_to_park(&self) {
+        let mut asked = self.asked.borrow_mut();
+        if asked.cancel == Some(CancelReason::Park) {
+            asked.cancel = None;
+        }
+    }
+
+    /// Whether the loop is to end without waiting for anything more.
+    pub(crate) fn is_shutdown(&self) -> bool {
+        self.asked.borrow().cancel == Some(CancelReason::Shutdown)
+    }
+
+    /// Resolves when there is something to react to.
+    pub(crate) async fn called(&self) -> Call {
+        loop {
+            {
+                let asked = self.asked.borrow();
+                if let Some(reason) = asked.cancel {
+                    return Call::Cancel(reason);
+                }
+                if !asked.peeks.is_empty() {
+                    return Call::Peek;
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_call_is_heard_whether_it_comes_before_or_while_one_waits() {
+        let mailbox = Mailbox::default();
+        {
+            let mut called = Box::pin(mailbox.called());
+            assert_eq!((&mut called).now_or_never(), None);
+            let _answer = mailbox.peek();
+            assert_eq!(called.now_or_never(), Some(Call::Peek));
+        }
+        assert_eq!(mailbox.take_peeks().len(), 1);
+        mailbox.cancel(CancelReason::Asked);
+        mailbox.cancel(CancelReason::Shutdown);
+        assert_eq!(mailbox.called().now_or_never(), Some(Call::Cancel(CancelReason::Asked)));
+    }
+
+    #[test]
+    fn a_wish_to_park_gives_way() {
+        let mailbox = Mailbox::default();
+        mailbox.cancel(CancelReason::Park);
+        mailbox.decline_to_park();
+        assert_eq!(mailbox.called().now_or_never(), None);
+        mailbox.cancel(CancelReason::Park);
+        mailbox.cancel(CancelReason::Shutdown);
+        mailbox.decline_to_park();
+        assert!(mailbox.is_shutdown());
+    }
+}

@@ -1,0 +1,159 @@
+//! What it takes to go on with a background response after a restart.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use or_engine::{Context, Input, LoopSpec, ResponseLoop, ResumeError, Saved};
+use or_protocol::{ApiError, CreateResponseBody, ResponseId};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::node::Node;
+use crate::provider::Route;
+use crate::response::driver::Driver;
+use crate::response::job::{BackgroundJob, Job, Routed};
+use crate::response::prepare::context as references;
+use crate::response::prepare::{Unready, no_servers};
+use crate::response::saved::ResumeData;
+use crate::response::sink::Sink;
+use crate::store::StoreHandle;
+use or_store::{Change, Frames, StoreError, StoredResponse};
+
+/// Input from this size on is translated off the arbiter, in bytes.
+const HEAVY: usize = 256 * 1024;
+
+/// The job of a response that was left unfinished; `None` if there is nothing to go on with.
+pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner: String) -> Option<Box<Job>> {
+    let record = match store.load(id.clone(), owner.clone()).await {
+        Ok(record) => record.filter(|record| !record.is_over())?,
+        Err(error) => {
+            tracing::error!(response_id = %id, %error, "a response that was left unfinished does not read");
+            return None;
+        }
+    };
+    let read = record.resume.as_ref().and_then(|json| serde_json::from_str::<ResumeData>(json.get()).ok());
+    let body = read.as_ref().and_then(|data| {
+        let body: Value = serde_json::from_str(data.body.get()).ok()?;
+        CreateResponseBody::from_value(body).ok()
+    });
+    let (Some(data), Some(mut body)) = (read, body) else {
+        tracing::error!(response_id = %id, "a response that was left unfinished is damaged");
+        if let Ok(record) = record.interrupted() {
+            // If this does not succeed the next start tries again.
+            let _ = store.commit(Change::record(id, record)).await;
+        }
+        return None;
+    };
+    let provider = node.providers.get(&record.provider);
+    let goes_on = provider.is_some() && !data.client_key;
+    node.metrics.resumed(goes_on);
+    body.previous_response_id.clone_from(&record.previous_response_id);
+    let (reply, _) = oneshot::channel();
+    let heavy = record.input.get().len() >= HEAVY;
+    Some(Box::new(Job {
+        id,
+        request: Routed {
+            request_id: data.request_id.clone(),
+            body,
+            model: data.model.clone(),
+            route: provider
+                .map(|provider| Route::to(Arc::clone(provider), &data.upstream_model))
+                .unwrap_or_default(),
+            owner,
+            strict: data.strict,
+            heavy,
+            received: Instant::now(),
+        },
+        reply,
+        background: Some(BackgroundJob::Resumed { record: Box::new(record), data: Box::new(data), goes_on }),
+    }))
+}
+
+impl Driver {
+    /// Brings the engine to where the last process left it. The answer is its first input; an error means that
+    /// there is nothing to go on with, and the record says how it ended.
+    pub(crate) async fn go_on(
+        &mut self,
+        job: Job,
+        record: StoredResponse,
+        data: ResumeData,
+        goes_on: bool,
+    ) -> Result<Input, ApiError> {
+        let progress = data.progress.clone();
+        let log = self.whole_log().await.map_err(|error| unreadable(&error))?;
+        let next = log.next();
+        let turn = record.history_turn(self.id().as_str()).map_err(|error| unreadable(&error))?;
+        let (store, previous) = (&self.neighbours.store, self.request.previous.as_deref());
+        let context = references::context(store, previous, &record.owner, turn.input).await;
+        let (context, mut instead) = match context {
+            Ok(context) => (context, None),
+            Err(error) => (Context::default(), Some(Input::Failed(error))),
+        };
+        self.resume = Some(data);
+        // What could not be carried out was refused when the response was made.
+        self.request.strict = false;
+        // Nobody waits for it.
+        self.sink = Sink::Detached;
+        let mut body = job.request.body;
+        let (mut server_tools, mut mcp) = (Default::default(), no_servers());
+        if instead.is_none() && goes_on {
+            match self.ready(&mut body.settings, &context, &turn.output).await {
+                Ok(ready) => (server_tools, mcp) = ready,
+                Err(Unready::Failed(error)) => instead = Some(Input::Failed(error)),
+                Err(Unready::Cancelled) => instead = Some(Input::Cancel),
+                // The record says that it goes on.
+                Err(Unready::Left) => return Err(ApiError::interrupted()),
+            }
+        }
+        let spec = self.spec(body, job.request.model, record.created_at, context.items);
+        let spec = LoopSpec { server_tools, mcp, ..spec };
+        let saved = Saved { status: record.status, output: turn.output, progress, log: &log.bytes };
+        match ResponseLoop::resume(spec, saved) {
+            Ok(engine) => self.engine = Some(engine),
+            Err(error) => return Err(self.close(record, error, next).await),
+        }
+        self.old_notes = record.notes;
+        self.input_json = Some(record.input);
+        self.sink = self.detached(next);
+        Ok(match instead {
+            Some(instead) => instead,
+            None if goes_on => Input::Resume,
+            None => Input::Failed(ApiError::interrupted()),
+        })
+    }
+
+    /// All frames of the response that are on disk.
+    async fn whole_log(&self) -> Result<Frames, StoreError> {
+        let (mut bytes, mut next) = (BytesMut::new(), 0);
+        while self.neighbours.log.is_some() {
+            let part = self.neighbours.store.read_log(self.id().clone(), next).await?;
+            bytes.extend_from_slice(&part.bytes);
+            if part.bytes.is_empty() || part.is_end() {
+                break;
+            }
+            next = part.next();
+        }
+        Ok(Frames { first: 0, bytes: bytes.freeze() })
+    }
+
+    /// Writes the record of a response whose log says that it is over, or cannot be gone on with.
+    async fn close(&self, record: StoredResponse, error: ResumeError, next: u64) -> ApiError {
+        tracing::error!(response_id = %self.id(), %error, "a response does not go on");
+        let (record, missing) = match error {
+            ResumeError::Ended(log) => (record.ended(log.status, log.response_json), log.missing),
+            ResumeError::Damaged { .. } | ResumeError::Over => (record.interrupted(), &b""[..]),
+        };
+        if let Ok(record) = record {
+            let frames = Frames { first: next, bytes: Bytes::from_static(missing) };
+            let frames = Some(frames).filter(|frames| !frames.bytes.is_empty());
+            self.disk().persist(Change { id: self.id().clone(), record: Some(record), frames }).await;
+        }
+        ApiError::interrupted()
+    }
+}
+
+fn unreadable(error: &StoreError) -> ApiError {
+    tracing::error!(%error, "a response that was left unfinished does not read");
+    ApiError::internal()
+}

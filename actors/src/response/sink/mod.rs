@@ -1,0 +1,207 @@
+//! The loop's end of the way back to the client.
+
+mod disk;
+mod log_writer;
+mod reader;
+
+pub(crate) use disk::Disk;
+pub(crate) use log_writer::LogWriter;
+pub use reader::read_along;
+
+use bytes::Bytes;
+use or_adapters::Note;
+use or_protocol::{ApiError, ResponseId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::response::job::Reply;
+
+/// Batches of frames that may wait for a slow client.
+const QUEUE: usize = 16;
+/// Longest report of a tool's progress, in characters.
+const MAX_PROGRESS: usize = 500;
+/// An SSE comment, ignored by every parser.
+pub(crate) const KEEPALIVE: &[u8] = b": keep-alive\n\n";
+
+/// Where the answer goes.
+pub(crate) enum Sink {
+    /// Nothing was sent yet. Frames made meanwhile are held back.
+    Waiting { reply: oneshot::Sender<Reply>, held: Vec<u8> },
+    /// A stream is open.
+    Open(mpsc::Sender<Bytes>),
+    /// A background response that streams: its readers come and go, the frames go to its log.
+    Log(Box<LogWriter>),
+    /// A background response that is polled.
+    Detached,
+    /// Answered, or left.
+    Done,
+}
+
+impl Sink {
+    pub(crate) fn new(reply: oneshot::Sender<Reply>) -> Self {
+        Self::Waiting { reply, held: Vec::new() }
+    }
+
+    /// Whether an error can still be an ordinary HTTP answer.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Waiting { .. })
+    }
+
+    /// Whether it may leave: nobody has to stay for a background response.
+    fn stays(&self) -> bool {
+        matches!(self, Self::Log(_) | Self::Detached)
+    }
+
+    /// Keeps a silent stream alive. `false`: the client left.
+    pub(crate) async fn keep_alive(&mut self, patience: std::time::Duration) -> bool {
+        self.comment(KEEPALIVE.to_vec(), patience).await
+    }
+
+    /// Tells the client of a stream how far a tool is, as a comment. `false`: the client left.
+    pub(crate) async fn progress(&mut self, text: &str, patience: std::time::Duration) -> bool {
+        let line: String =
+            text.chars().take(MAX_PROGRESS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.comment(format!(": progress: {line}\n\n").into_bytes(), patience).await
+    }
+
+    async fn comment(&mut self, comment: Vec<u8>, patience: std::time::Duration) -> bool {
+        // What is read from a log is kept alive by its readers.
+        self.is_waiting() || self.stays() || self.send(comment, patience).await
+    }
+
+    /// The way to a client that waits, and what was held back for it.
+    pub(crate) fn take_waiting(&mut self) -> Option<(oneshot::Sender<Reply>, Vec<u8>)> {
+        if !self.is_waiting() {
+            return None;
+        }
+        match std::mem::replace(self, Self::Done) {
+            Self::Waiting { reply, held } => Some((reply, held)),
+            Self::Open(_) | Self::Log(_) | Self::Detached | Self::Done => None,
+        }
+    }
+
+    /// Answers with an error, if nothing was sent yet.
+    pub(crate) fn refuse(&mut self, error: ApiError) {
+        self.fail(error, None);
+    }
+
+    /// The same for a response that may be kept.
+    pub(crate) fn fail(&mut self, error: ApiError, kept: Option<ResponseId>) {
+        if let Some((reply, _)) = self.take_waiting() {
+            // The client may have left; then nobody needs the answer.
+            let _ = reply.send(Reply::Error { error, kept });
+        }
+    }
+
+    /// Answers with a whole response.
+    pub(crate) fn answer(&mut self, body: Vec<u8>, notes: Vec<Note>) {
+        if let Some((reply, _)) = self.take_waiting() {
+            let _ = reply.send(Reply::Json { body, notes });
+        }
+    }
+
+    /// Opens the stream and sends what was held back; later turns find it open.
+    pub(crate) fn open(&mut self, notes: &[Note]) {
+        if let Some((reply, held)) = self.take_waiting() {
+            let (sender, frames) = mpsc::channel(QUEUE);
+            if !held.is_empty() {
+                // The channel is new and has room.
+                let _ = sender.try_send(Bytes::from(held));
+            }
+            if reply.send(Reply::Stream { frames, notes: notes.to_vec() }).is_ok() {
+                *self = Self::Open(sender);
+            }
+        }
+    }
+
+    /// Sends frames, or holds them back. `false`: the client left, or took nothing for `patience`.
+    pub(crate) async fn send(&mut self, frames: Vec<u8>, patience: std::time::Duration) -> bool {
+        match self {
+            Self::Done => false,
+            Self::Detached => true,
+            // Boxed: every other client would carry the room for it.
+            Self::Log(log) => Box::pin(log.append(frames)).await,
+            Self::Waiting { held, .. } => {
+                if held.is_empty() {
+                    *held = frames;
+                } else {
+                    held.extend_from_slice(&frames);
+                }
+                true
+            }
+            Self::Open(sender) => {
+                let sent = match sender.try_send(Bytes::from(frames)) {
+                    Ok(()) => true,
+                    Err(mpsc::error::TrySendError::Closed(_)) => false,
+                    Err(mpsc::error::TrySendError::Full(frames)) => {
+                        matches!(timeout(patience, sender.send(frames)).await, Ok(Ok(())))
+                    }
+                };
+                if !sent {
+                    *self = Self::Done;
+                }
+                sent
+            }
+        }
+    }
+
+    /// Resolves when the reader of an open stream leaves or has left; never for a client that waits.
+    pub(crate) fn watch(&self) -> impl Future<Output = ()> + use<> {
+        let sender = match self {
+            Self::Open(sender) => Some(sender.clone()),
+            Self::Waiting { .. } | Self::Log(_) | Self::Detached | Self::Done => None,
+        };
+        let gone = matches!(self, Self::Done);
+        async move {
+            match sender {
+                Some(sender) => sender.closed().await,
+                // Left between the provider's head and the opening of the stream.
+                None if gone => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Whether a client that waits has left.
+    pub(crate) fn has_left(&self) -> bool {
+        matches!(self, Self::Waiting { reply, .. } if reply.is_closed())
+    }
+
+    /// Resolves when the client leaves.
+    pub(crate) async fn left(&mut self) {
+        match self {
+            Self::Waiting { reply, .. } => reply.closed().await,
+            Self::Open(sender) => sender.closed().await,
+            Self::Log(_) | Self::Detached => std::future::pending().await,
+            Self::Done => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_is_open_stays_open_in_the_next_turn() {
+        let (reply, answer) = oneshot::channel();
+        let mut client = Sink::new(reply);
+        client.open(&[]);
+        client.open(&[]);
+        assert!(client.send(b"frame".to_vec(), std::time::Duration::ZERO).await);
+        let Ok(Reply::Stream { mut frames, .. }) = answer.await else { panic!("no stream") };
+        assert_eq!(frames.recv().await.as_deref(), Some(&b"frame"[..]));
+    }
+
+    #[test]
+    fn a_client_that_left_before_its_stream_was_opened_has_left() {
+        let (reply, answer) = oneshot::channel();
+        let mut client = Sink::new(reply);
+        assert_eq!(client.watch().now_or_never(), None);
+        drop(answer);
+        client.open(&[]);
+        assert_eq!(client.watch().now_or_never(), Some(()));
+    }
+}

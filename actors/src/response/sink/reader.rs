@@ -1,0 +1,115 @@
+//! Reads the event log of a background response for one client: what is on disk, then along with the loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use or_protocol::ResponseId;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::node::Node;
+use crate::response::sink::KEEPALIVE;
+use crate::running::Read;
+use or_store::Frames;
+
+/// Batches that may wait for a slow client.
+const QUEUE: usize = 4;
+/// How long a response that is not over may have no loop: that of a server that has just started is on its way.
+const LOOP_PATIENCE: Duration = Duration::from_secs(10);
+const LOOP_CHECK: Duration = Duration::from_millis(50);
+
+/// Frames of a response's log from sequence number `from` on, to the end of the response. The caller has made
+/// sure that the log is there and whose it is. Runs on the calling arbiter and ends when the receiver is dropped.
+pub fn read_along(node: &Arc<Node>, id: ResponseId, from: u64) -> mpsc::Receiver<Bytes> {
+    let (client, frames) = mpsc::channel(QUEUE);
+    let reader = Reader { node: Arc::clone(node), id, at: from, client };
+    actix_rt::spawn(reader.run());
+    frames
+}
+
+struct Reader {
+    node: Arc<Node>,
+    id: ResponseId,
+    /// Sequence number of the next event for the client.
+    at: u64,
+    client: mpsc::Sender<Bytes>,
+}
+
+impl Reader {
+    /// Ends early, without `[DONE]`, if the client left, takes nothing, or the log does not go on.
+    async fn run(mut self) {
+        let _counted = self.node.metrics.reader();
+        let (mut waiting_since, mut had_loop) = (None, false);
+        loop {
+            let log = self.node.running.event_log(&self.id);
+            had_loop |= log.is_some();
+            // Taken before reading, so that nothing published meanwhile is slept over.
+            let news = log.as_ref().map(|log| log.watch());
+            let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at));
+            let durable = log.as_ref().map(|log| log.durable());
+            drop(log);
+            let frames = match read {
+                Read::Frames(frames) => Some(frames),
+                Read::OnDisk => match self.read_disk(durable).await {
+                    Ok(frames) => frames,
+                    Err(()) => return,
+                },
+                Read::UpToDate => None,
+            };
+            match (frames, news) {
+                (Some(frames), _) => {
+                    waiting_since = None;
+                    let (next, over) = (frames.next(), frames.is_end());
+                    if !self.send(frames.bytes).await || over {
+                        return;
+                    }
+                    self.at = next.max(self.at);
+                }
+                (None, Some(mut news)) => {
+                    let keepalive = self.node.limits.keepalive;
+                    tokio::select! {
+                        _ = news.changed() => {}
+                        () = self.client.closed() => return,
+                        () = sleep(keepalive) => if !self.send(Bytes::from_static(KEEPALIVE)).await {
+                            return;
+                        },
+                    }
+                }
+                // Its loop is over and the end of the log is not there: it was deleted.
+                (None, None) if had_loop => return,
+                (None, None) => {
+                    let since = *waiting_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > LOOP_PATIENCE || self.node.running.stopping() {
+                        return;
+                    }
+                    tokio::select! {
+                        () = self.client.closed() => return,
+                        () = sleep(LOOP_CHECK) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is on disk for good. The store also shows rows whose append is still under way, which a crash would undo.
+    async fn read_disk(&self, durable: Option<u64>) -> Result<Option<Frames>, ()> {
+        match self.node.store.read_log(self.id.clone(), self.at).await {
+            // A loop has begun meanwhile, and knows how far it goes.
+            Ok(_) if durable.is_none() && self.node.running.event_log(&self.id).is_some() => Ok(None),
+            Ok(frames) => {
+                let frames = frames.before(durable.unwrap_or(u64::MAX));
+                Ok(Some(frames).filter(|frames| !frames.bytes.is_empty()))
+            }
+            Err(error) => {
+                tracing::error!(response_id = %self.id, %error, "the event log could not be read");
+                Err(())
+            }
+        }
+    }
+
+    async fn send(&self, frames: Bytes) -> bool {
+        let patience = self.node.limits.client_write_timeout;
+        matches!(timeout(patience, self.client.send(frames)).await, Ok(Ok(())))
+    }
+}

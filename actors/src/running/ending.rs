@@ -1,0 +1,60 @@
+//! Ends a response for its owner, wherever its loop is.
+
+use std::time::Duration;
+
+use or_protocol::ResponseId;
+use or_store::{Store, StoreError, StoredResponse};
+use tokio::time::sleep;
+
+use super::{EndAsked, Running};
+
+/// A response that is not over and has no loop is on its way to one: the server has just started.
+const TRIES: u32 = 50;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// What came of the wish that a response ends.
+#[derive(Debug)]
+pub enum Ending {
+    /// It is over, by this wish or before it. Its last record.
+    Over(Box<StoredResponse>),
+    /// There is none, it is not stored, or it is another owner's.
+    NotFound,
+    /// It is not a background response.
+    Foreground,
+    /// It is on its way to its end, but waits for the disk.
+    Slow,
+    /// It is not over and has no loop that could end it.
+    Left,
+    /// Its record does not read.
+    Unreadable(StoreError),
+}
+
+impl Running {
+    /// Ends a response of this owner if it is in progress, and waits until that is recorded. One that is over stays
+    /// as it is. `background_only`: one that its client waits for is left alone.
+    pub async fn end_and_load(
+        &self,
+        store: &dyn Store,
+        id: &ResponseId,
+        owner: &str,
+        background_only: bool,
+    ) -> Ending {
+        for _ in 0..TRIES {
+            match self.end(id, owner, background_only).await {
+                Some(EndAsked::NotFound) => return Ending::NotFound,
+                Some(EndAsked::Foreground) => return Ending::Foreground,
+                Some(EndAsked::Slow) => return Ending::Slow,
+                Some(EndAsked::Over) | None => {}
+            }
+            match store.load(id.clone(), owner.to_owned()).await {
+                Err(error) => return Ending::Unreadable(error),
+                Ok(None) => return Ending::NotFound,
+                Ok(Some(record)) if background_only && !record.background => return Ending::Foreground,
+                Ok(Some(record)) if record.is_over() => return Ending::Over(Box::new(record)),
+                Ok(Some(_)) if self.stopping() => break,
+                Ok(Some(_)) => sleep(BETWEEN_TRIES).await,
+            }
+        }
+        Ending::Left
+    }
+}

@@ -1,0 +1,368 @@
+//! Every key there is, with the rule its value must keep.
+//!
+//! One list serves the file, the `OR__…` variables and the tests that compare
+//! it with the structs, `config.toml` and the reference.
+
+use toml::{Table, Value};
+
+use super::rule::Rule;
+use crate::config::error::{ConfigError, Origin, nearest};
+
+/// A path like `providers.<name>.kind`: `<…>` stands for any name, `[]` for each table of a list.
+const KEYS: &[(&str, Rule)] = &[
+    ("server.bind", Rule::Address),
+    ("server.allow_unauthenticated", Rule::Bool),
+    ("server.workers", Rule::Int(0, 1024)),
+    ("server.max_body_bytes", Rule::Int(1024, 1 << 30)),
+    ("server.max_concurrent_responses", Rule::Int(1, 1_000_000)),
+    ("server.shutdown_grace_s", Rule::Int(0, 3600)),
+    ("server.keepalive_s", Rule::Int(1, 3600)),
+    ("server.client_write_timeout_s", Rule::Int(1, 3600)),
+    ("server.max_response_s", Rule::Int(1, 604_800)),
+    ("server.model_discovery_s", Rule::Int(0, 86_400)),
+    ("server.cors_allowed_origins", Rule::Origins),
+    ("server.reasoning_events", Rule::OneOf(&["spec", "openai"])),
+    ("server.strict_translation", Rule::Bool),
+    ("server.log_format", Rule::OneOf(&["auto", "pretty", "json"])),
+    ("auth.client_keys_env", Rule::OptionalVariable),
+    ("auth.client_provider_keys", Rule::OneOf(&["allow", "deny"])),
+    ("auth.keys[].name", Rule::Name),
+    ("auth.keys[].key_env", Rule::Variable),
+    ("store.path", Rule::Path),
+    ("store.on_corruption", Rule::OneOf(&["quarantine", "fail"])),
+    ("store.retention_days", Rule::Int(0, 36_500)),
+    ("store.power_loss_safe", Rule::Bool),
+    ("background.max_retries", Rule::Int(0, 1000)),
+    ("background.max_retry_delay_s", Rule::Int(1, 3600)),
+    ("providers.<name>.kind", Rule::Name),
+    ("providers.<name>.enabled", Rule::Bool),
+    ("providers.<name>.base_url", Rule::BaseUrl),
+    ("providers.<name>.api_key_env", Rule::OptionalVariable),
+    ("providers.<name>.connect_timeout_ms", Rule::Int(1, 600_000)),
+    ("providers.<name>.first_byte_timeout_s", Rule::Int(1, 86_400)),
+    ("providers.<name>.idle_timeout_s", Rule::Int(1, 86_400)),
+    ("providers.<name>.max_concurrent", Rule::Int(0, 1_000_000)),
+    ("providers.<name>.models", Rule::Models),
+    ("providers.<name>.headers.<header>", Rule::Header),
+    ("providers.<name>.quirks", Rule::AnyTable),
+    ("providers.<name>.mcp", Rule::OneOf(&["server", "provider"])),
+    ("security.allow_private_hosts", Rule::HostPorts),
+    ("tools.<tool>.kind", Rule::OneOf(&["http", "command"])),
+    ("tools.<tool>.description", Rule::Text),
+    ("tools.<tool>.parameters", Rule::Schema),
+    ("tools.<tool>.parameters_file", Rule::OptionalPath),
+    ("tools.<tool>.url", Rule::Url),
+    ("tools.<tool>.method", Rule::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"])),
+    ("tools.<tool>.headers.<header>", Rule::Header),
+    ("tools.<tool>.command", Rule::Command),
+    ("tools.<tool>.env", Rule::Variables),
+    ("tools.<tool>.working_directory", Rule::OptionalPath),
+    ("tools.<tool>.timeout_s", Rule::Int(1, 86_400)),
+    ("tools.<tool>.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("tools.<tool>.max_concurrent", Rule::Int(0, 1_000_000)),
+    ("tools.<tool>.idempotent", Rule::Bool),
+    ("tools.<tool>.offer", Rule::OneOf(&["requested", "always"])),
+    ("mcp.<label>.url", Rule::Url),
+    ("mcp.<label>.headers.<header>", Rule::Header),
+    ("mcp.<label>.command", Rule::Command),
+    ("mcp.<label>.env", Rule::Variables),
+    ("mcp.<label>.working_directory", Rule::OptionalPath),
+    ("mcp.<label>.description", Rule::OptionalText),
+    ("mcp.<label>.allowed_tools", Rule::ToolNames),
+    ("mcp.<label>.require_approval", Rule::Approval),
+    ("mcp.<label>.offer", Rule::OneOf(&["requested", "always"])),
+    ("mcp.<label>.connect_timeout_s", Rule::Int(1, 600)),
+    ("mcp.<label>.timeout_s", Rule::Int(1, 86_400)),
+    ("mcp.<label>.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("mcp.<label>.max_concurrent", Rule::Int(0, 1_000_000)),
+    ("tool_limits.max_turns", Rule::Int(0, 1_000_000)),
+    ("tool_limits.max_tool_calls", Rule::Int(0, 1_000_000)),
+    ("tool_limits.max_repeats", Rule::Int(0, 1_000_000)),
+    ("tool_limits.max_total_tokens", Rule::Int(0, 1 << 40)),
+    ("tool_limits.max_concurrent_per_response", Rule::Int(0, 1_000_000)),
+    ("mcp_limits.request_urls", Rule::Bool),
+    ("mcp_limits.connect_timeout_s", Rule::Int(1, 600)),
+    ("mcp_limits.timeout_s", Rule::Int(1, 86_400)),
+    ("mcp_limits.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("mcp_limits.max_concurrent", Rule::Int(0, 1_000_000)),
+    ("mcp_limits.list_timeout_s", Rule::Int(1, 600)),
+    ("mcp_limits.list_max_age_s", Rule::Int(1, 86_400)),
+    ("mcp_limits.max_tools", Rule::Int(1, 100_000)),
+    ("mcp_limits.max_definition_bytes", Rule::Int(1024, 2 << 20)),
+    ("mcp_limits.max_sessions", Rule::Int(1, 100_000)),
+    ("mcp_limits.idle_timeout_s", Rule::Int(1, 86_400)),
+    ("routes[].pattern", Rule::Pattern),
+    ("routes[].provider", Rule::Name),
+];
+
+/// What stands at a path.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Node {
+    Value(Rule),
+    /// A table with these keys.
+    Table(Vec<&'static str>),
+    /// A table with names of the user's choice; holds the placeholder.
+    Named(&'static str),
+    /// A list of tables.
+    List,
+}
+
+/// A place in the configuration: as the list above has it, and as the user wrote it.
+#[derive(Clone, Default)]
+pub(crate) struct Place {
+    pattern: String,
+    pub(crate) path: String,
+}
+
+impl Place {
+    /// The place of `key` in here. `step` is how the list above writes it.
+    pub(crate) fn key(&self, step: &str, key: &str) -> Self {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        Self { pattern: format!("{}{dot}{step}", self.pattern), path: format!("{}{dot}{key}", self.path) }
+    }
+
+    fn element(&self, index: usize) -> Self {
+        Self { pattern: format!("{}[]", self.pattern), path: format!("{}[{index}]", self.path) }
+    }
+
+    /// What may stand here; an empty table if nothing may.
+    pub(crate) fn node(&self) -> Node {
+        let mut keys = Vec::new();
+        for (key, rule) in KEYS {
+            let Some(rest) = key.strip_prefix(self.pattern.as_str()) else { continue };
+            let rest = match (self.pattern.is_empty(), rest) {
+                (_, "") => return Node::Value(*rule),
+                (true, rest) => rest,
+                (false, rest) if rest.starts_with("[]") => return Node::List,
+                (false, rest) => match rest.strip_prefix('.') {
+                    Some(rest) => rest,
+                    None => continue,
+                },
+            };
+            let step = rest.split(['.', '[']).next().unwrap_or(rest);
+            if step.starts_with('<') {
+                return Node::Named(step);
+            }
+            if !keys.contains(&step) {
+                keys.push(step);
+            }
+        }
+        Node::Table(keys)
+    }
+
+    /// The error for a key that does not exist here.
+    pub(crate) fn unknown(&self, key: &str, origin: &Origin) -> ConfigError {
+        let known = match self.node() {
+            Node::Table(keys) => keys,
+            Node::Value(_) | Node::Named(_) | Node::List => Vec::new(),
+        };
+        let elsewhere =
+            || KEYS.iter().map(|(path, _)| *path).find(|path| path.rsplit('.').next() == Some(key));
+        let nearest = nearest(key, known)
+            .map(|near| self.key(near, near).path)
+            .or_else(|| elsewhere().map(str::to_owned));
+        ConfigError::UnknownKey { key: self.key("", key).path, origin: origin.clone(), nearest }
+    }
+
+    fn bad(&self, origin: &Origin, problem: impl Into<String>) -> ConfigError {
+        ConfigError::BadValue { key: self.path.clone(), origin: origin.clone(), problem: problem.into() }
+    }
+}
+
+/// Checks every key and value in a whole configuration.
+pub(crate) fn check(table: &Table, origin: &Origin) -> Result<(), ConfigError> {
+    check_table(table, &Place::default(), origin)
+}
+
+/// Checks a value and what is in it.
+pub(crate) fn check_value(value: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
+    match (place.node(), value) {
+        (Node::Value(rule), value) => rule.check(value).map_err(|problem| place.bad(origin, problem)),
+        (Node::Table(_) | Node::Named(_), Value::Table(table)) => check_table(table, place, origin),
+        (Node::List, Value::Array(list)) => {
+            for (index, element) in list.iter().enumerate() {
+                let place = place.element(index);
+                check_value(element, &place, origin)?;
+                require_all(element, &place, origin)?;
+            }
+            Ok(())
+        }
+        (Node::Table(_) | Node::Named(_), _) => Err(place.bad(origin, "must be a table")),
+        (Node::List, _) => Err(place.bad(origin, "must be a list of tables")),
+    }
+}
+
+fn check_table(table: &Table, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
+    let node = place.node();
+    for (key, value) in table {
+        let step = match &node {
+            Node::Table(keys) => keys.iter().copied().find(|known| known == key),
+            Node::Named(placeholder) => Some(*placeholder),
+            Node::Value(_) | Node::List => None,
+        };
+        let step = step.ok_or_else(|| place.unknown(key, origin))?;
+        let inner = place.key(step, key);
+        if let Some(problem) = name_problem(step, key) {
+            return Err(inner.bad(origin, problem));
+        }
+        check_value(value, &inner, origin)?;
+    }
+    Ok(())
+}
+
+/// What is wrong with a name of the user's choice.
+pub(crate) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str> {
+    match placeholder {
+        "<name>" => Rule::name_problem(name),
+        "<tool>" | "<label>" => Rule::tool_name_problem(name),
+        "<header>" => Rule::header_name_problem(name),
+        _ => None,
+    }
+}
+
+/// Tables of a list have no defaults: each key must be there.
+fn require_all(element: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
+    let Node::Table(keys) = place.node() else { return Ok(()) };
+    match keys.into_iter().find(|key| element.get(key).is_none()) {
+        Some(key) => Err(ConfigError::MissingKey {
+            key: place.key(key, key).path,
+            origin: origin.clone(),
+            nearest: None,
+        }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|(key, _)| *key)
+}
+
+/// How each key's row in the reference begins: key, what is allowed, default if it is always the same.
+#[cfg(test)]
+pub(crate) fn rows() -> Vec<String> {
+    let mut defaults = Table::try_from(crate::config::Config::default()).unwrap();
+    let provider = Value::try_from(crate::config::ProviderConfig::default()).unwrap();
+    defaults["providers"].as_table_mut().unwrap().insert("<name>".into(), provider);
+    let tool = Value::try_from(crate::config::ToolConfig::default()).unwrap();
+    defaults["tools"].as_table_mut().unwrap().insert("<tool>".into(), tool);
+    let mcp = Value::try_from(crate::config::McpConfig::default()).unwrap();
+    defaults["mcp"].as_table_mut().unwrap().insert("<label>".into(), mcp);
+    let default = |key: &str| {
+        key.split('.').try_fold(&Value::Table(defaults.clone()), |at, step| at.get(step)).cloned()
+    };
+    let by_kind = ["kind", "base_url", "api_key_env"].map(|key| format!("providers.<name>.{key}"));
+    let row = |(key, rule): &(&str, Rule)| match default(key).filter(|_| !by_kind.contains(&(*key).into())) {
+        Some(default) => format!("| `{key}` | {rule} | `{default}` |"),
+        None => format!("| `{key}` | {rule} | "),
+    };
+    KEYS.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+    use crate::config::{
+        ApprovalWord, AuthKey, Config, HeaderValue, McpConfig, Pattern, RequireApproval, Route, ToolConfig,
+        ToolKind,
+    };
+
+    #[track_caller]
+    fn check_error(toml: &str, want: &str) {
+        let got = check(&toml.parse().unwrap(), &Origin::Given).unwrap_err().to_string();
+        assert_eq!(got.replace(" in the given configuration", ""), want);
+    }
+
+    /// Paths of all leaves, as the list writes them.
+    fn leaves(value: &Value, place: &Place, out: &mut Vec<String>) {
+        match (place.node(), value) {
+            (Node::Named(step), Value::Table(table)) => {
+                table.iter().for_each(|(key, value)| leaves(value, &place.key(step, key), out));
+            }
+            (Node::Table(_), Value::Table(table)) => {
+                table.iter().for_each(|(key, value)| leaves(value, &place.key(key, key), out));
+            }
+            (Node::List, Value::Array(list)) => {
+                list.iter().enumerate().for_each(|(i, value)| leaves(value, &place.element(i), out));
+            }
+            _ => out.push(place.pattern.clone()),
+        }
+    }
+
+    #[test]
+    fn the_list_has_the_keys_of_the_structs() {
+        let mut config = Config::default();
+        config.providers.retain(|name, _| name == "demo");
+        let demo = config.providers.get_mut("demo").unwrap();
+        demo.headers.insert("x".into(), HeaderValue::Text("y".into()));
+        config.routes.push(Route { pattern: Pattern::new(".").unwrap(), provider: "demo".into() });
+        let mut tool = ToolConfig { kind: Some(ToolKind::Http), ..ToolConfig::default() };
+        tool.headers.insert("x".into(), HeaderValue::Text("y".into()));
+        config.tools.insert("t".into(), tool);
+        let approval = RequireApproval::All(ApprovalWord::Always);
+        let mut mcp = McpConfig { require_approval: Some(approval), ..McpConfig::default() };
+        mcp.headers.insert("x".into(), HeaderValue::Text("y".into()));
+        config.mcp.insert("m".into(), mcp);
+        config.auth.keys.push(AuthKey { name: "a".into(), key_env: "A".into() });
+        let mut got = Vec::new();
+        leaves(&Value::try_from(&config).unwrap(), &Place::default(), &mut got);
+        got.sort();
+        let mut want: Vec<String> = keys().map(str::to_owned).collect();
+        want.sort();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest() {
+        check_error("[server]\nbnd = ''", "unknown key `server.bnd`; did you mean `server.bind`?");
+    }
+
+    #[test]
+    fn an_unknown_section_is_named_with_the_nearest() {
+        check_error("[sevrer]\nbind = ''", "unknown key `sevrer`; did you mean `server`?");
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_section_is_pointed_home() {
+        check_error("bind = ''", "unknown key `bind`; did you mean `server.bind`?");
+    }
+
+    #[test]
+    fn an_unknown_key_of_a_provider_is_named_with_its_provider() {
+        check_error(
+            "[providers.my-vllm]\nbaseurl = ''",
+            "unknown key `providers.my-vllm.baseurl`; did you mean `providers.my-vllm.base_url`?",
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_in_a_list_is_named_with_its_index() {
+        check_error("[[routes]]\npattern = ''\nprovider = 'x'\nmodle = 'y'", "unknown key `routes[0].modle`");
+    }
+
+    #[test]
+    fn a_route_without_a_provider_is_refused() {
+        check_error("[[routes]]\npattern = ''", "`routes[0].provider` is missing");
+    }
+
+    #[test]
+    fn a_table_in_place_of_a_value_is_refused() {
+        check_error("[server.bind]\nport = 1", "`server.bind` must be a string, found a table");
+    }
+
+    #[test]
+    fn a_value_in_place_of_a_table_is_refused() {
+        check_error("server = 1", "`server` must be a table");
+        check_error("routes = 1", "`routes` must be a list of tables");
+    }
+
+    #[test]
+    fn a_provider_name_must_fit_in_a_model_name() {
+        check_error(
+            "[providers.'a/b']",
+            "`providers.a/b` must have a name of 1 to 64 letters, digits, `-`, `_` or `.`",
+        );
+    }
+}

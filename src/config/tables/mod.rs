@@ -1,0 +1,71 @@
+//! The tables of the configuration.
+
+pub(super) mod auth;
+pub(super) mod background;
+pub(super) mod mcp;
+pub(super) mod mcp_limits;
+pub(super) mod provider;
+pub(super) mod route;
+pub(super) mod security;
+pub(super) mod server;
+pub(super) mod store;
+pub(super) mod tool;
+pub(super) mod tool_limits;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use auth::Auth;
+use background::Background;
+use mcp::McpConfig;
+use mcp_limits::McpLimits;
+use provider::ProviderConfig;
+use route::Route;
+use security::Security;
+use server::Server;
+use store::Store;
+use tool::ToolConfig;
+use tool_limits::ToolLimits;
+
+/// The whole configuration.
+///
+/// `Config::default()` is what a server without file, variables and options
+/// runs with; `config.toml` in the repository spells it out.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub server: Server,
+    pub auth: Auth,
+    pub store: Store,
+    pub background: Background,
+    /// By name; always holds the built-in ones, as they are or as the user replaced them.
+    pub providers: BTreeMap<String, ProviderConfig>,
+    pub security: Security,
+    /// By name: what the server runs itself.
+    pub tools: BTreeMap<String, ToolConfig>,
+    /// By label.
+    pub mcp: BTreeMap<String, McpConfig>,
+    pub tool_limits: ToolLimits,
+    pub mcp_limits: McpLimits,
+    /// The user's own routes; the built-in ones are added by [`Config::pick`].
+    pub routes: Vec<Route>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            auth: Auth::default(),
+            store: Store::default(),
+            background: Background::default(),
+            providers: provider::built_in_providers(),
+            security: Security::default(),
+            tools: BTreeMap::new(),
+            mcp: BTreeMap::new(),
+            tool_limits: ToolLimits::default(),
+            mcp_limits: McpLimits::default(),
+            routes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `[[routes]]`: which provider serves a model name.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Models whose name matches `pattern` go to `provider`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    pub pattern: Pattern,
+    pub provider: String,
+}
+
+/// A regular expression that has been compiled. Equal if the text is.
+#[derive(Clone, Debug)]
+pub struct Pattern(regex::Regex);
+
+impl Pattern {
+    pub fn new(pattern: &str) -> Result<Self, regex::Error> {
+        regex::Regex::new(pattern).map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    pub fn is_match(&self, model: &str) -> bool {
+        self.0.is_match(model)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The routes that every configuration has, in this order.
+pub fn built_in_routes() -> &'static [Route] {
+    static ROUTES: std::sync::LazyLock<Vec<Route>> = std::sync::LazyLock::new(|| {
+        BUILT_IN
+            .iter()
+            .filter_map(|(pattern, provider)| {
+                Some(Route { pattern: Pattern::new(pattern).ok()?, provider: (*provider).into() })
+            })
+            .collect()
+    });
+    &ROUTES
+}
+
+const BUILT_IN: [(&str, &str); 5] = [
+    ("^demo", "demo"),
+    ("^(llama|mistral|phi|qwen|gemma|deepseek|gpt-oss)", "ollama"),
+    ("^(gpt-|o[0-9]|chatgpt-|codex-)", "openai"),
+    ("^claude-", "anthropic"),
+    ("^gemini-", "gemini"),
+];
+
+/// Drops a copy of the built-in routes from the end of a file's routes, where it changes nothing.
+pub(crate) fn without_built_in(mut routes: Vec<Route>) -> Vec<Route> {
+    if routes.ends_with(built_in_routes()) {
+        routes.truncate(routes.len() - built_in_routes().len());
+    }
+    routes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_pattern_compiles() {
+        assert_eq!(built_in_routes().len(), BUILT_IN.len());
+    }
+}

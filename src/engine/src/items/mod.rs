@@ -1,0 +1,288 @@
+//! Puts the items of one response together and emits the events of their growth.
+//!
+//! Items grow in place in `output`. The last ended item is announced as done only when the next one
+//! begins or the turn ends, because only then is it known whether the token budget cut it off.
+
+pub(crate) mod call;
+pub(crate) mod mcp;
+mod part;
+pub(crate) mod replay;
+mod text;
+pub(crate) mod whole;
+
+use or_protocol::{EventBody, Item, ItemId, ItemStatus, Part, ReasoningPart, ResponseId, SummaryPart};
+
+use crate::events::EventWriter;
+use mcp::{HeldCall, is_running};
+use part::{OpenPart, set_status};
+
+/// What a client reads of a call that the response ended before.
+const NOT_RUN: &str = "The response ended before this call was run.";
+
+/// What an open block is.
+#[derive(Debug)]
+pub(crate) enum Slot {
+    Item(OpenItem),
+    /// A call that needs approval: shown when it is whole.
+    Held(Box<HeldCall>),
+    /// A call the server must not let through: its events are swallowed.
+    Suppressed,
+}
+
+#[derive(Debug)]
+pub(crate) struct OpenItem {
+    pub(crate) index: usize,
+    pub(crate) part: Option<OpenPart>,
+    /// A custom tool's call that travels as a function: arguments gather here until they are whole.
+    pub(crate) emulated_custom: Option<String>,
+    /// The whole text of `part`, or the whole payload of the call, was told. Only a log can end there.
+    pub(crate) told: bool,
+}
+
+impl OpenItem {
+    pub(crate) fn new(index: usize, emulated_custom: Option<String>) -> Self {
+        Self { index, part: None, emulated_custom, told: false }
+    }
+}
+
+/// How an item ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ending {
+    Completed,
+    Incomplete,
+}
+
+impl Ending {
+    fn status(self) -> ItemStatus {
+        match self {
+            Self::Completed => ItemStatus::Completed,
+            Self::Incomplete => ItemStatus::Incomplete,
+        }
+    }
+}
+
+/// All items of a response, and which of them are growing.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    pub(crate) id: ResponseId,
+    pub(crate) show_sealed: bool,
+    pub(crate) output: Vec<Item>,
+    /// Sealed state the client did not ask to see, by output index.
+    pub(crate) sealed: Vec<(usize, String)>,
+    pub(crate) open: Vec<(u32, Slot)>,
+    /// Ended by the model, not yet announced.
+    ended: Option<usize>,
+    /// Calls of MCP servers whose result is missing, in order. Their items stay open.
+    pub(crate) waiting: Vec<usize>,
+    /// What ids of requests for approval are signed with.
+    pub(crate) approval_key: [u8; 32],
+}
+
+impl Assembly {
+    pub(crate) fn new(id: ResponseId, show_sealed: bool) -> Self {
+        Self {
+            id,
+            show_sealed,
+            output: Vec::new(),
+            sealed: Vec::new(),
+            open: Vec::new(),
+            ended: None,
+            waiting: Vec::new(),
+            approval_key: [0; 32],
+        }
+    }
+
+    pub(crate) fn slot(&self, block: u32) -> Option<usize> {
+        self.open.iter().position(|(b, _)| *b == block)
+    }
+
+    /// Whether the block is open, or its events are to be swallowed.
+    pub(crate) fn knows(&self, block: u32) -> bool {
+        self.slot(block).is_some()
+    }
+
+    pub(crate) fn suppress(&mut self, block: u32) {
+        if !self.knows(block) {
+            self.open.push((block, Slot::Suppressed));
+        }
+    }
+
+    /// Announces the item that ended last. It can have been cut off only if no other item is behind it
+    /// (rules 4.3).
+    fn flush(&mut self, ending: Ending, w: &mut EventWriter) {
+        let Some(index) = self.ended.take() else { return };
+        let last = index + 1 == self.output.len();
+        self.announce(index, if last { ending } else { Ending::Completed }, w);
+    }
+
+    pub(crate) fn announce(&mut self, index: usize, ending: Ending, w: &mut EventWriter) {
+        if let Some(item) = self.output.get_mut(index) {
+            set_status(item, ending.status());
+            w.emit("response.output_item.done", EventBody::Item { output_index: index, item });
+        }
+    }
+
+    pub(crate) fn open_item(
+        &mut self,
+        block: u32,
+        mut item: Item,
+        emulated_custom: Option<String>,
+        w: &mut EventWriter,
+    ) -> usize {
+        item.set_id(ItemId::output(item.id_prefix(), &self.id, self.output.len()));
+        let index = self.show_item(item, w);
+        self.open.push((block, Slot::Item(OpenItem::new(index, emulated_custom))));
+        index
+    }
+
+    /// Adds an item that has its id.
+    pub(crate) fn show_item(&mut self, item: Item, w: &mut EventWriter) -> usize {
+        self.flush(Ending::Completed, w);
+        let index = self.output.len();
+        w.emit("response.output_item.added", EventBody::Item { output_index: index, item: &item });
+        self.output.push(item);
+        index
+    }
+
+    /// Output index of a block's item, opened by `make` if need be; `None` for a suppressed block.
+    pub(crate) fn ensure(&mut self, block: u32, w: &mut EventWriter, make: fn() -> Item) -> Option<usize> {
+        match self.slot(block).and_then(|at| self.open.get(at)) {
+            Some((_, Slot::Item(item))) => Some(item.index),
+            Some((_, Slot::Suppressed | Slot::Held(_))) => None,
+            None => Some(self.open_item(block, make(), None, w)),
+        }
+    }
+
+    pub(crate) fn part_done(&mut self, block: u32, w: &mut EventWriter) {
+        if let Some(at) = self.slot(block) {
+            self.close_part(at, w);
+        }
+    }
+
+    pub(crate) fn block_done(&mut self, block: u32, w: &mut EventWriter) {
+        if let Some(at) = self.slot(block)
+            && let Some(index) = self.close(at, Ending::Completed, w)
+        {
+            self.end(index, w);
+        }
+    }
+
+    /// Ends what a slot holds; the place of its item, if that ends with it.
+    fn close(&mut self, at: usize, ending: Ending, w: &mut EventWriter) -> Option<usize> {
+        self.close_part(at, w);
+        match self.open.remove(at) {
+            (_, Slot::Item(open)) => {
+                self.finish_call(&open, ending, w);
+                let runs = ending == Ending::Completed && self.output.get(open.index).is_some_and(is_running);
+                if runs {
+                    self.waiting.push(open.index);
+                    return None;
+                }
+                Some(open.index)
+            }
+            (_, Slot::Held(held)) => (ending == Ending::Completed).then(|| self.release(*held, w)),
+            (_, Slot::Suppressed) => None,
+        }
+    }
+
+    /// The item's content is whole. Any other item that waited to be announced is not the last one.
+    pub(crate) fn end(&mut self, index: usize, w: &mut EventWriter) {
+        self.flush(Ending::Completed, w);
+        self.ended = Some(index);
+    }
+
+    /// Ends everything that is open. Only the last item can have been cut off.
+    pub(crate) fn close_all(&mut self, last: Ending, w: &mut EventWriter) {
+        self.sort_open();
+        while !self.open.is_empty() {
+            let ending = if self.open.len() == 1 { last } else { Ending::Completed };
+            if let Some(index) = self.close(0, ending, w) {
+                self.end(index, w);
+            }
+        }
+        self.flush(last, w);
+        if last == Ending::Incomplete {
+            self.give_up_waiting(NOT_RUN, w);
+        }
+    }
+
+    /// After a failure: what had ended is whole, what was growing is not (rules 11.9).
+    pub(crate) fn abandon(&mut self, w: &mut EventWriter) {
+        self.flush(Ending::Completed, w);
+        self.sort_open();
+        while !self.open.is_empty() {
+            if let Some(index) = self.close(0, Ending::Incomplete, w) {
+                self.announce(index, Ending::Incomplete, w);
+            }
+        }
+        self.give_up_waiting(NOT_RUN, w);
+    }
+
+    /// Brings what is open into the order of the output, and forgets what is suppressed.
+    fn sort_open(&mut self) {
+        self.open.retain(|(_, slot)| !matches!(slot, Slot::Suppressed));
+        self.open.sort_by_key(|(_, slot)| match slot {
+            Slot::Item(open) => open.index,
+            Slot::Held(_) | Slot::Suppressed => usize::MAX,
+        });
+    }
+
+    /// Makes `wanted` the growing part of the block's item.
+    pub(crate) fn switch_part(&mut self, block: u32, wanted: OpenPart, w: &mut EventWriter) {
+        let Some(at) = self.slot(block) else { return };
+        match self.open.get(at) {
+            Some((_, Slot::Item(open))) if open.part != Some(wanted) => {}
+            _ => return,
+        }
+        self.close_part(at, w);
+        let Some((_, Slot::Item(open))) = self.open.get_mut(at) else { return };
+        open.part = Some(wanted);
+        let output_index = open.index;
+        match (self.output.get_mut(output_index), wanted) {
+            (Some(Item::Message(message)), OpenPart::Text | OpenPart::Refusal) => {
+                let content_index = message.content.len();
+                let (part, shown) = part::new_content_part(wanted);
+                message.content.push(part);
+                let item_id = message.id.as_deref().unwrap_or_default();
+                let body = EventBody::ContentPart { item_id, output_index, content_index, part: shown };
+                w.emit("response.content_part.added", body);
+            }
+            (Some(Item::Reasoning(item)), OpenPart::Trace) => {
+                let content_index = item.content.len();
+                item.content.push(ReasoningPart { text: String::new() });
+                let item_id = item.id.as_deref().unwrap_or_default();
+                let part = Part::ReasoningText { text: "" };
+                let body = EventBody::ContentPart { item_id, output_index, content_index, part };
+                w.emit("response.content_part.added", body);
+            }
+            (Some(Item::Reasoning(item)), OpenPart::Summary) => {
+                let summary_index = item.summary.len();
+                item.summary.push(SummaryPart { text: String::new() });
+                let item_id = item.id.as_deref().unwrap_or_default();
+                let part = Part::SummaryText { text: "" };
+                let body = EventBody::SummaryPart { item_id, output_index, summary_index, part };
+                w.emit("response.reasoning_summary_part.added", body);
+            }
+            // An adapter mixed up its blocks; nothing was opened, so nothing will be closed.
+            _ => self.forget_part(at),
+        }
+    }
+
+    fn forget_part(&mut self, at: usize) {
+        if let Some((_, Slot::Item(open))) = self.open.get_mut(at) {
+            open.part = None;
+        }
+    }
+
+    fn close_part(&mut self, at: usize, w: &mut EventWriter) {
+        let Some((_, Slot::Item(open))) = self.open.get_mut(at) else { return };
+        let Some(part) = open.part.take() else { return };
+        let (output_index, told) = (open.index, std::mem::take(&mut open.told));
+        match (self.output.get(output_index), part) {
+            (Some(Item::Message(message)), _) => part::close_content(message, output_index, told, w),
+            (Some(Item::Reasoning(item)), OpenPart::Trace) => part::close_trace(item, output_index, told, w),
+            (Some(Item::Reasoning(item)), _) => part::close_summary(item, output_index, told, w),
+            _ => {}
+        }
+    }
+}

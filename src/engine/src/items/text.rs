@@ -1,0 +1,115 @@
+//! How messages and reasoning items grow.
+
+use or_protocol::{Annotation, ContentPart, EventBody, Item, LogProb, Message, Phase};
+
+use crate::events::EventWriter;
+use crate::items::Assembly;
+use crate::items::part::{OpenPart, empty_message, empty_reasoning};
+
+impl Assembly {
+    pub(crate) fn start_message(&mut self, block: u32, phase: Option<Phase>, w: &mut EventWriter) {
+        if self.slot(block).is_none() {
+            let Item::Message(message) = empty_message() else { return };
+            self.open_item(block, Item::Message(Message { phase, ..message }), None, w);
+        }
+    }
+
+    pub(crate) fn text(&mut self, block: u32, text: &str, logprobs: Vec<LogProb>, w: &mut EventWriter) {
+        let Some(index) = self.ensure(block, w, empty_message) else { return };
+        self.switch_part(block, OpenPart::Text, w);
+        let Some(Item::Message(message)) = self.output.get_mut(index) else { return };
+        let at = message.content.len().saturating_sub(1);
+        let item_id = message.id.as_deref().unwrap_or_default();
+        w.emit(
+            "response.output_text.delta",
+            EventBody::TextDelta {
+                item_id,
+                output_index: index,
+                content_index: at,
+                delta: text,
+                logprobs: &logprobs,
+            },
+        );
+        if let Some(ContentPart::OutputText { text: whole, logprobs: all, .. }) = message.content.last_mut() {
+            whole.push_str(text);
+            if !logprobs.is_empty() {
+                all.get_or_insert_default().extend(logprobs);
+            }
+        }
+    }
+
+    pub(crate) fn refusal(&mut self, block: u32, text: &str, w: &mut EventWriter) {
+        let Some(index) = self.ensure(block, w, empty_message) else { return };
+        self.switch_part(block, OpenPart::Refusal, w);
+        let Some(Item::Message(message)) = self.output.get_mut(index) else { return };
+        let content_index = message.content.len().saturating_sub(1);
+        let item_id = message.id.as_deref().unwrap_or_default();
+        w.emit(
+            "response.refusal.delta",
+            EventBody::Delta { item_id, output_index: index, content_index, delta: text },
+        );
+        if let Some(ContentPart::Refusal { refusal }) = message.content.last_mut() {
+            refusal.push_str(text);
+        }
+    }
+
+    pub(crate) fn annotation(&mut self, block: u32, annotation: Annotation, w: &mut EventWriter) {
+        let Some(index) = self.ensure(block, w, empty_message) else { return };
+        self.switch_part(block, OpenPart::Text, w);
+        let Some(Item::Message(message)) = self.output.get_mut(index) else { return };
+        let content_index = message.content.len().saturating_sub(1);
+        let item_id = message.id.as_deref().unwrap_or_default();
+        let Some(ContentPart::OutputText { annotations, .. }) = message.content.last_mut() else { return };
+        let annotation_index = annotations.len();
+        w.emit(
+            "response.output_text.annotation.added",
+            EventBody::Annotation {
+                item_id,
+                output_index: index,
+                content_index,
+                annotation_index,
+                annotation: &annotation,
+            },
+        );
+        annotations.push(annotation);
+    }
+
+    pub(crate) fn reasoning(&mut self, block: u32, text: &str, w: &mut EventWriter) {
+        let Some(index) = self.ensure(block, w, empty_reasoning) else { return };
+        self.switch_part(block, OpenPart::Trace, w);
+        let Some(Item::Reasoning(item)) = self.output.get_mut(index) else { return };
+        let content_index = item.content.len().saturating_sub(1);
+        let item_id = item.id.as_deref().unwrap_or_default();
+        w.emit(
+            w.reasoning.delta(),
+            EventBody::Delta { item_id, output_index: index, content_index, delta: text },
+        );
+        if let Some(part) = item.content.last_mut() {
+            part.text.push_str(text);
+        }
+    }
+
+    pub(crate) fn summary(&mut self, block: u32, text: &str, w: &mut EventWriter) {
+        let Some(index) = self.ensure(block, w, empty_reasoning) else { return };
+        self.switch_part(block, OpenPart::Summary, w);
+        let Some(Item::Reasoning(item)) = self.output.get_mut(index) else { return };
+        let summary_index = item.summary.len().saturating_sub(1);
+        let item_id = item.id.as_deref().unwrap_or_default();
+        let body = EventBody::SummaryDelta { item_id, output_index: index, summary_index, delta: text };
+        w.emit("response.reasoning_summary_text.delta", body);
+        if let Some(part) = item.summary.last_mut() {
+            part.text.push_str(text);
+        }
+    }
+
+    pub(crate) fn sealed(&mut self, block: u32, encrypted_content: String, w: &mut EventWriter) {
+        let Some(index) = self.ensure(block, w, empty_reasoning) else { return };
+        let Some(Item::Reasoning(item)) = self.output.get_mut(index) else { return };
+        if self.show_sealed {
+            item.encrypted_content = Some(encrypted_content);
+        } else {
+            self.sealed.retain(|(at, _)| *at != index);
+            self.sealed.push((index, encrypted_content));
+        }
+    }
+}

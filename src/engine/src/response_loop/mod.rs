@@ -1,0 +1,386 @@
+//! The life of one response: turns, limits, and its one end.
+
+mod call_ids;
+mod ending;
+mod first_turn;
+mod resume;
+mod tool_rounds;
+mod turn_settings;
+mod view;
+
+use std::ops::Range;
+
+pub use resume::Saved;
+
+use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
+use or_protocol::{
+    ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, ToolChoice, Usage,
+};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::contract::{Action, Input, LoopSpec, Output, Progress};
+use crate::event_log::Told;
+use crate::events::EventWriter;
+use crate::items::call::NewCall;
+use crate::items::{Assembly, Ending};
+use crate::mcp::{Left, remember_call};
+use crate::snapshot::{Snapshot, resource, snapshot_json};
+use crate::tool_rules::ToolRules;
+
+/// How often one response may be sampled again because the provider paused.
+const MAX_PAUSES: u32 = 10;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    New,
+    /// A background response whose first record is being written.
+    Queued,
+    /// After a restart: the next turn can be sampled.
+    Restored,
+    /// After a restart: a turn broke off.
+    Interrupted,
+    /// After a restart: the failure was told, its end was not.
+    Failing,
+    Sampling,
+    RunningTools,
+    Committing,
+    Ended,
+}
+
+/// One response from its first sampling to its terminal event.
+#[derive(Debug)]
+pub struct ResponseLoop {
+    spec: LoopSpec,
+    state: State,
+    writer: EventWriter,
+    assembly: Assembly,
+    tools: ToolRules,
+    /// The request's choice, as the model is told it.
+    choice: ToolChoice,
+    /// The finished turns.
+    progress: Progress,
+    turn: Turn,
+    notes: Vec<Note>,
+    /// Queued or in progress: what was told last before the end.
+    shown: ResponseStatus,
+    /// Of a stream.
+    told: Told,
+    /// The end, once it is decided.
+    status: ResponseStatus,
+    incomplete: Option<IncompleteDetails>,
+    error: Option<ApiError>,
+    completed_at: Option<i64>,
+    response_json: Option<Box<RawValue>>,
+}
+
+/// The running turn; none of it counts before the turn ends.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Output index of its first item.
+    start: usize,
+    /// Calls that came through.
+    calls: usize,
+    usage: Option<Usage>,
+    service_tier: Option<String>,
+    notes: Vec<Note>,
+    /// Call ids of the provider that another call had already, with those given in their place.
+    renamed: Vec<(String, String)>,
+}
+
+impl ResponseLoop {
+    /// A loop that waits for [`Input::Start`].
+    pub fn new(mut spec: LoopSpec) -> Self {
+        let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
+        spec.context = spec.mcp.for_model(std::mem::take(&mut spec.context));
+        let mut assembly = Assembly::new(spec.id.clone(), show_sealed);
+        assembly.approval_key = spec.mcp.key;
+        Self {
+            state: State::New,
+            writer: EventWriter::new(spec.stream, spec.reasoning_events),
+            assembly,
+            tools: ToolRules::new(&spec.settings.tools, &spec.mcp),
+            choice: spec.mcp.choice(&spec.settings.tool_choice),
+            progress: Progress::default(),
+            turn: Turn::default(),
+            notes: Vec::new(),
+            shown: if spec.background { ResponseStatus::Queued } else { ResponseStatus::InProgress },
+            told: Told::Nothing,
+            status: ResponseStatus::InProgress,
+            incomplete: None,
+            error: None,
+            completed_at: None,
+            response_json: None,
+            spec,
+        }
+    }
+
+    /// Feeds one input. `now`: Unix seconds.
+    pub fn handle(&mut self, input: Input, now: i64, out: &mut Output) {
+        if self.writer.frames.is_empty() {
+            // What comes now goes right behind what is there.
+            std::mem::swap(&mut out.frames, &mut self.writer.frames);
+        }
+        match (self.state, input) {
+            (State::New, Input::Start) => self.start(now, out),
+            (State::Queued, Input::Begun) => self.begun(now, out),
+            (State::Sampling, Input::Model(event)) => self.model(event, now, out),
+            (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
+            (State::RunningTools, Input::ToolStarted { index }) => self.tool_started(index),
+            (State::RunningTools, Input::ToolDone { index, result }) => {
+                self.tool_done(index, result, now, out);
+            }
+            (State::Queued | State::Sampling | State::RunningTools, Input::Failed(error)) => {
+                self.fail(error, out);
+            }
+            (State::Queued | State::Sampling | State::RunningTools, Input::Cancel) => self.cancel(out),
+            (State::Restored, Input::Resume) => {
+                self.begin();
+                self.go_on(now, out);
+            }
+            (State::Interrupted, Input::Resume) => self.interrupted(out),
+            (State::Failing, Input::Resume | Input::Failed(_) | Input::Cancel) => {
+                self.end(ResponseStatus::Failed, out);
+            }
+            // A stream begins in the same way however it ends.
+            (State::New | State::Restored | State::Interrupted, Input::Failed(error)) => {
+                self.begin();
+                self.fail(error, out);
+            }
+            (State::New | State::Restored | State::Interrupted, Input::Cancel) => {
+                self.begin();
+                self.cancel(out);
+            }
+            (State::Committing, Input::Committed(result)) => self.committed(result.is_ok(), out),
+            // A failure while the end is being written changes nothing: the end is decided. Everything
+            // else comes too late or out of place, and must not make a second end.
+            (
+                State::New
+                | State::Queued
+                | State::Restored
+                | State::Interrupted
+                | State::Failing
+                | State::Sampling
+                | State::RunningTools
+                | State::Committing
+                | State::Ended,
+                _,
+            ) => {}
+        }
+        if out.frames.is_empty() {
+            std::mem::swap(&mut out.frames, &mut self.writer.frames);
+        } else {
+            out.frames.append(&mut self.writer.frames);
+        }
+    }
+
+    fn start(&mut self, now: i64, out: &mut Output) {
+        self.begin();
+        if self.spec.background {
+            self.state = State::Queued;
+            out.next = Some(Action::Begin);
+        } else {
+            self.first_turn(now, out);
+        }
+    }
+
+    /// The events before any work is done.
+    fn begin(&mut self) {
+        let Some(json) = self.shown_json() else { return };
+        self.tell(Told::Created, "response.created", &json);
+        if self.spec.background {
+            self.tell(Told::Queued, "response.queued", &json);
+        } else {
+            self.tell(Told::InProgress, "response.in_progress", &json);
+        }
+    }
+
+    fn begun(&mut self, now: i64, out: &mut Output) {
+        self.in_progress();
+        self.first_turn(now, out);
+    }
+
+    fn in_progress(&mut self) {
+        self.shown = ResponseStatus::InProgress;
+        if let Some(json) = self.shown_json() {
+            self.tell(Told::InProgress, "response.in_progress", &json);
+        }
+    }
+
+    fn model(&mut self, event: ModelEvent, now: i64, out: &mut Output) {
+        let (items, w) = (&mut self.assembly, &mut self.writer);
+        match event {
+            ModelEvent::MessageStart { block, phase } => items.start_message(block, phase, w),
+            ModelEvent::TextDelta { block, text, logprobs } => {
+                // The client sees log probabilities only if it asked (rules 5.3).
+                let wanted = self.spec.settings.wants_logprobs();
+                items.text(block, &text, if wanted { logprobs } else { Vec::new() }, w);
+            }
+            ModelEvent::RefusalDelta { block, text } => items.refusal(block, &text, w),
+            ModelEvent::Annotation { block, annotation } => items.annotation(block, annotation, w),
+            ModelEvent::ReasoningDelta { block, text } => items.reasoning(block, &text, w),
+            ModelEvent::SummaryDelta { block, text } => items.summary(block, &text, w),
+            ModelEvent::ReasoningSealed { block, encrypted_content } => {
+                items.sealed(block, encrypted_content, w)
+            }
+            ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
+                self.call(
+                    block,
+                    NewCall {
+                        call_id,
+                        name,
+                        namespace,
+                        custom: kind == CallKind::Custom,
+                        emulated: false,
+                        mcp: None,
+                    },
+                );
+            }
+            ModelEvent::ToolArgsDelta { block, delta } => items.arguments(block, &delta, w),
+            ModelEvent::HostedItem { block, item, done } => self.hosted(block, item, done),
+            ModelEvent::HostedEvent { block, event } => items.hosted_event(block, event, w),
+            ModelEvent::PartDone { block } => items.part_done(block, w),
+            ModelEvent::BlockDone { block, complete: _ } => items.block_done(block, w),
+            ModelEvent::Usage(usage) => self.turn.usage = Some(usage),
+            ModelEvent::ServiceTier(tier) => self.turn.service_tier = Some(tier),
+            ModelEvent::Note(note) => self.note(note),
+            ModelEvent::Finished { reason } => self.finished(reason, now, out),
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        if !self.notes.contains(&note) && !self.turn.notes.contains(&note) {
+            self.turn.notes.push(note);
+        }
+    }
+
+    fn call(&mut self, block: u32, mut call: NewCall) {
+        if self.assembly.knows(block) {
+            return;
+        }
+        self.tools.restore(&mut call);
+        let refusal = match self.progress.last_turn {
+            true => Some(Note::emulated(
+                "tools",
+                "the model called a tool in a turn without tools; the call was suppressed",
+            )),
+            false => {
+                let parallel = self.spec.settings.parallel();
+                self.tools.refusal(&call, &self.turn_choice(), parallel, self.turn.calls)
+            }
+        };
+        match refusal {
+            Some(note) => self.suppress(block, note),
+            None => {
+                self.turn.calls += 1;
+                call.call_id = self.usable_call_id(call.call_id);
+                self.assembly.call(block, call, &mut self.writer);
+            }
+        }
+    }
+
+    fn hosted(&mut self, block: u32, item: Map<String, Value>, done: bool) {
+        match self.tools.whole_item(item) {
+            Ok(mut item) => {
+                self.follow_renamed(&mut item);
+                self.assembly.hosted(block, item, done, &mut self.writer);
+            }
+            Err(note) => self.suppress(block, note),
+        }
+    }
+
+    fn suppress(&mut self, block: u32, note: Note) {
+        self.assembly.suppress(block);
+        self.note(note);
+    }
+
+    fn finished(&mut self, reason: FinishReason, now: i64, out: &mut Output) {
+        self.end_turn();
+        match reason {
+            FinishReason::Stop | FinishReason::Pause if self.begin_round(now, out) => {}
+            // The client's calls need its answer first (rules 8.2).
+            FinishReason::Pause if self.turn.calls > 0 => self.complete(now, out),
+            FinishReason::Pause if self.progress.pauses < MAX_PAUSES => {
+                self.progress.pauses += 1;
+                self.assembly.close_all(Ending::Completed, &mut self.writer);
+                self.next_turn(out);
+            }
+            FinishReason::Stop => self.complete(now, out),
+            FinishReason::Pause | FinishReason::MaxOutputTokens => self.cut("max_output_tokens", out),
+            FinishReason::ContentFilter => self.cut("content_filter", out),
+        }
+    }
+
+    /// Begins a turn; nothing is left of the one before.
+    fn call_model(&mut self, out: &mut Output) {
+        self.turn = Turn { start: self.assembly.output.len(), ..Turn::default() };
+        // Suppressed calls of a turn that is tried again.
+        self.assembly.open.clear();
+        out.next = Some(Action::CallModel);
+    }
+
+    /// The next turn sees what this one made, sealed state included.
+    fn continue_sampling(&mut self, out: &mut Output) {
+        self.remember(self.turn.start..self.assembly.output.len());
+        self.call_model(out);
+    }
+
+    /// Adds items of this response to the context.
+    fn remember(&mut self, made: Range<usize>) {
+        for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
+            match remember_call(item, &self.spec.mcp) {
+                Left::AsItIs => {}
+                Left::Out => continue,
+                Left::Call(call, output) => {
+                    self.spec.context.push(Item::FunctionCall(*call));
+                    self.spec.context.extend(output.map(Item::FunctionCallOutput));
+                    continue;
+                }
+            }
+            let mut item = item.clone();
+            if let Item::Reasoning(reasoning) = &mut item
+                && let Some((_, sealed)) = self.assembly.sealed.iter().find(|(at, _)| *at == index)
+            {
+                reasoning.encrypted_content = Some(sealed.clone());
+            }
+            self.spec.context.push(item);
+        }
+    }
+
+    /// What the turn counted is counted for good.
+    fn end_turn(&mut self) {
+        if let Some(usage) = self.turn.usage.take() {
+            self.progress.usage.get_or_insert_default().add(&usage);
+        }
+        if let Some(tier) = self.turn.service_tier.take() {
+            self.progress.service_tier = Some(tier);
+        }
+        self.notes.append(&mut self.turn.notes);
+    }
+
+    /// Tells how far the response is, unless it was told before a restart.
+    fn tell(&mut self, told: Told, name: &str, json: &RawValue) {
+        if self.told < told {
+            self.told = told;
+            self.writer.response(name, json);
+        }
+    }
+
+    /// The response object as the events before its end show it; `None` where there are no events.
+    fn shown_json(&self) -> Option<Box<RawValue>> {
+        let snapshot = Snapshot { status: self.shown, ..Snapshot::default() };
+        self.spec.stream.then(|| snapshot_json(&resource(&self.spec, &self.assembly.output, snapshot)))
+    }
+
+    fn resource<'a>(&'a self, error: Option<&'a ResponseError>) -> ResponseResource<'a> {
+        let snapshot = Snapshot {
+            status: self.status,
+            completed_at: self.completed_at,
+            incomplete: self.incomplete.as_ref(),
+            error,
+            usage: self.progress.usage.as_ref(),
+            service_tier: self.progress.service_tier.as_deref(),
+        };
+        resource(&self.spec, &self.assembly.output, snapshot)
+    }
+}

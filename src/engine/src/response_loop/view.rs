@@ -1,0 +1,124 @@
+//! What others see of a response while it is made.
+
+use std::borrow::Cow;
+
+use or_adapters::Note;
+use or_protocol::{ApiError, Item, ResponseId, Settings, Usage};
+use serde_json::value::RawValue;
+
+use super::{ResponseLoop, State};
+use crate::contract::Record;
+use crate::snapshot::{Snapshot, resource, snapshot_json};
+
+impl ResponseLoop {
+    /// The context of the next sampling: what came in, then what this response made.
+    pub fn context(&self) -> &[Item] {
+        &self.spec.context
+    }
+
+    /// The request's settings, as they are echoed.
+    pub fn settings(&self) -> &Settings {
+        &self.spec.settings
+    }
+
+    /// Id of the response.
+    pub fn id(&self) -> &ResponseId {
+        &self.spec.id
+    }
+
+    /// The final response object, JSON; empty until the response is over or waits for its commit.
+    pub fn response_json(&self) -> &[u8] {
+        self.response_json.as_ref().map_or(&[], |json| json.get().as_bytes())
+    }
+
+    /// The same, taken out: for the end, when nobody looks any more.
+    pub fn take_response_json(&mut self) -> Vec<u8> {
+        self.response_json.take().map(bytes).unwrap_or_default()
+    }
+
+    /// The response object as a client may see it at this moment: queued or in progress with the items made
+    /// so far and without usage, and the final one when the response is over. While the end waits for its
+    /// commit it is still in progress (design D8).
+    pub fn current_json(&self) -> Vec<u8> {
+        match &self.response_json {
+            Some(json) if self.state == State::Ended => json.get().into(),
+            Some(_) | None => bytes(self.live(&self.assembly.output)),
+        }
+    }
+
+    /// What to write at [`Action::Begin`](crate::Action::Begin), [`Action::CallModel`](crate::Action::CallModel),
+    /// [`Action::RunTools`](crate::Action::RunTools)
+    /// and [`Action::Commit`](crate::Action::Commit), and while tools run. At any other moment it is what the last of them asked for.
+    pub fn record(&self) -> Record<'_> {
+        let decided = matches!(self.state, State::Committing | State::Ended);
+        let finished = self.assembly.output.get(..self.turn.start).unwrap_or(&self.assembly.output);
+        Record {
+            response_json: match &self.response_json {
+                Some(json) => Cow::Borrowed(&**json),
+                None => Cow::Owned(self.live(finished)),
+            },
+            status: if decided { self.status } else { self.shown },
+            sealed: &self.assembly.sealed,
+            created_at: self.spec.created_at,
+            progress: (!decided).then(|| self.progress.clone()),
+        }
+    }
+
+    /// Whether the response has any item.
+    pub fn has_output(&self) -> bool {
+        !self.assembly.output.is_empty()
+    }
+
+    /// Whether a call was made on the server. What it did has to be on record, whatever comes of the response.
+    pub fn has_acted(&self) -> bool {
+        self.assembly.output.iter().any(|item| match item {
+            Item::FunctionCallOutput(_) => true,
+            Item::Other(_) => crate::items::mcp::call_of(item).is_some(),
+            Item::Message(_)
+            | Item::FunctionCall(_)
+            | Item::CustomToolCall(_)
+            | Item::CustomToolCallOutput(_)
+            | Item::Reasoning(_)
+            | Item::Compaction(_)
+            | Item::ItemReference(_) => false,
+        })
+    }
+
+    /// Whether a failure leaves a record, though its client gets an HTTP error.
+    pub fn is_kept(&self) -> bool {
+        self.spec.store && self.has_acted()
+    }
+
+    /// Whether the running turn made an item. Only a turn that made none can be tried again.
+    pub fn turn_has_output(&self) -> bool {
+        self.state != State::RunningTools && self.assembly.output.len() > self.turn.start
+    }
+
+    /// What went wrong, if it did.
+    pub fn error(&self) -> Option<&ApiError> {
+        self.error.as_ref()
+    }
+
+    /// Summed token counts of the finished turns.
+    pub fn usage(&self) -> Option<&Usage> {
+        self.progress.usage.as_ref()
+    }
+
+    /// Notes that the answer's translation made, taken out.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.append(&mut self.turn.notes);
+        notes
+    }
+
+    /// The response object before its end, JSON.
+    fn live(&self, output: &[Item]) -> Box<RawValue> {
+        let service_tier = self.progress.service_tier.as_deref();
+        let snapshot = Snapshot { status: self.shown, service_tier, ..Snapshot::default() };
+        snapshot_json(&resource(&self.spec, output, snapshot))
+    }
+}
+
+fn bytes(json: Box<RawValue>) -> Vec<u8> {
+    Box::<str>::from(json).into_string().into_bytes()
+}

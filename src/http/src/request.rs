@@ -1,0 +1,117 @@
+//! From a request to what a loop has to know: decoded, routed, with its key.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::rt::task::spawn_blocking;
+use actix_web::{HttpMessage as _, HttpRequest};
+use or_actors::{Routed, Target};
+use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
+
+use crate::auth::owner;
+use crate::respond::RequestId;
+use crate::state::AppState;
+
+/// JSON from this size on is parsed and translated off the arbiter.
+pub(crate) const HEAVY: usize = 256 * 1024;
+
+/// Who asks, and what was said beside the body. Whatever carries a request, this and its bytes are all that is read.
+pub(crate) struct Caller<'a> {
+    /// For logs and the `x-request-id` header.
+    pub(crate) request_id: String,
+    /// Name of the client key.
+    pub(crate) owner: String,
+    pub(crate) headers: &'a HeaderMap,
+    /// When the request came.
+    pub(crate) received: Instant,
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn of(request: &'a HttpRequest, received: Instant) -> Result<Self, ApiError> {
+        let (request_id, owner) = (request_id(request), owner(request)?);
+        Ok(Self { request_id, owner, headers: request.headers(), received })
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether a dropped field is an error.
+    fn is_strict(&self, state: &AppState) -> bool {
+        match self.header("openresponses-strict") {
+            Some(word) => word.eq_ignore_ascii_case("true"),
+            None => state.options.strict_translation,
+        }
+    }
+
+    /// The client's own provider key, from the header or the body; used for this call only.
+    fn provider_key(
+        &self,
+        body: &mut CreateResponseBody,
+        state: &AppState,
+    ) -> Result<Option<Arc<str>>, ApiError> {
+        let header = self.header("x-provider-api-key").map(str::to_owned);
+        let Some(key) = header.or(body.api_key.take()).filter(|key| !key.is_empty()) else {
+            return Ok(None);
+        };
+        if !state.options.client_provider_keys {
+            let text = "This server does not take provider keys from clients.";
+            return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("provider_key_not_allowed"));
+        }
+        if key.bytes().any(|b| !(0x21..=0x7e).contains(&b)) {
+            let text = "The provider key has characters that no header can carry.";
+            return Err(ApiError::invalid("invalid_value", "api_key", text));
+        }
+        Ok(Some(key.into()))
+    }
+}
+
+pub(crate) async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, ApiError> {
+    if bytes.len() < HEAVY {
+        return CreateResponseBody::from_json(&bytes);
+    }
+    let work = spawn_blocking(move || CreateResponseBody::from_json(&bytes));
+    work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+}
+
+/// Routes a request by its model.
+pub(crate) fn routed(
+    caller: Caller<'_>,
+    mut body: CreateResponseBody,
+    heavy: bool,
+    state: &AppState,
+) -> Result<Routed, ApiError> {
+    let Some(model) = body.model.take() else {
+        let text = "Missing required parameter: 'model'.";
+        return Err(ApiError::invalid("missing_required_parameter", "model", text));
+    };
+    let route = (state.pick)(&model)?;
+    let route = match (caller.provider_key(&mut body, state)?, route.first()) {
+        (Some(key), _) => route.with_client_key(key),
+        (None, Some(target)) if target.provider.client_keys_only => return Err(no_key(&model, target)),
+        (None, _) => route,
+    };
+    Ok(Routed {
+        strict: caller.is_strict(state),
+        request_id: caller.request_id,
+        body,
+        model,
+        route,
+        owner: caller.owner,
+        heavy,
+        received: caller.received,
+    })
+}
+
+fn no_key(model: &str, target: &Target) -> ApiError {
+    let text = format!(
+        "The model '{model}' is served by the provider '{}', for which this server has no key; send one in the header x-provider-api-key or configure it.",
+        target.provider.name
+    );
+    ApiError::invalid("model_not_found", "model", text)
+}
+
+pub(crate) fn request_id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}

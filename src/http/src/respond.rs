@@ -1,0 +1,191 @@
+//! What every answer has in common: a request id, and errors in the spec's shape.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::middleware::Next;
+use actix_web::{
+    Error, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web,
+};
+use or_adapters::{Note, NoteKind};
+use or_protocol::{ApiError, ErrorKind, ResponseId};
+
+use crate::state::AppState;
+
+const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
+const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest translation header, in bytes: proxies refuse long ones.
+const MAX_NOTES: usize = 4096;
+
+/// The request's id, in its extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// The client's id if it is a sane one, otherwise a new one.
+fn request_id(request: &ServiceRequest) -> String {
+    let given = request.headers().get(X_REQUEST_ID).and_then(|v| v.to_str().ok());
+    match given {
+        Some(id) if (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()) => {
+            id.to_owned()
+        }
+        _ => ResponseId::new().as_str().replacen("resp_", "req_", 1),
+    }
+}
+
+/// The outermost layer: gives the request its id, the answer the same one, and every error our shape,
+/// also those that the framework or a panic made.
+pub(crate) async fn finish(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let id = request_id(&request);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    // The request must not be cloned here: routing writes into the only copy.
+    let mut response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => {
+            let error = from_status(error.as_response_error().status_code());
+            tracing::warn!(
+                request_id = id,
+                http_status = error.status(),
+                "request failed outside its handler"
+            );
+            return Err(Shaped { error, id }.into());
+        }
+    };
+    let status = response.status().as_u16();
+    if status >= 400
+        && let Some(state) = response.request().app_data::<web::Data<AppState>>()
+        && response.response().extensions().get::<Counted>().is_none()
+    {
+        state.node.metrics.refused(status);
+        log_refusal(&response, &id, status);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    Ok(response)
+}
+
+/// An error of the framework or of a panic, in the spec's shape.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+struct Shaped {
+    error: ApiError,
+    id: String,
+}
+
+impl ResponseError for Shaped {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = error_response(&self.error);
+        if let Ok(value) = HeaderValue::from_str(&self.id) {
+            response.headers_mut().insert(X_REQUEST_ID, value);
+        }
+        response
+    }
+}
+
+/// Marks an answer that its loop has counted and logged.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted;
+
+/// What the log says of a refused request beside its status.
+#[derive(Clone, Debug, Default)]
+struct Refusal {
+    code: Option<String>,
+    param: Option<String>,
+}
+
+fn log_refusal(response: &ServiceResponse<BoxBody>, id: &str, status: u16) {
+    let request = response.request();
+    let refusal = response.response().extensions().get::<Refusal>().cloned().unwrap_or_default();
+    tracing::info!(
+        request_id = id,
+        error_code = refusal.code,
+        param = refusal.param,
+        method = %request.method(),
+        path = request.path(),
+        http_status = status,
+        status = "refused",
+        "request"
+    );
+}
+
+fn from_status(status: StatusCode) -> ApiError {
+    let kind = match status.as_u16() {
+        404 => ErrorKind::NotFound,
+        405 => ErrorKind::MethodNotAllowed,
+        413 => ErrorKind::TooLarge,
+        415 => ErrorKind::UnsupportedMediaType,
+        400..=499 => ErrorKind::InvalidRequest,
+        _ => return ApiError::internal(),
+    };
+    ApiError::new(kind, status.canonical_reason().unwrap_or("The request could not be processed."))
+}
+
+/// An answer that succeeds, with what every one of a model call says of it.
+pub(crate) fn good(notes: &[Note], received: Instant) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    if let Some(notes) = notes_header(notes) {
+        response.insert_header((TRANSLATION, notes));
+    }
+    response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
+    response
+}
+
+/// An error as an HTTP answer.
+pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    if let Some(seconds) = error.retry_after_s {
+        response.insert_header((RETRY_AFTER, seconds));
+    }
+    let mut response = response.content_type("application/json").body(error.to_json());
+    let (code, param) = (error.code.clone(), error.param.clone());
+    response.extensions_mut().insert(Refusal { code, param });
+    response
+}
+
+pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
+    let text = format!("Invalid URL ({} {})", request.method(), request.path());
+    error_response(&ApiError::new(ErrorKind::NotFound, text))
+}
+
+/// The answer to a method that a path does not have. `allow`: those it has.
+pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+    let text = format!("Method {} is not allowed for {}.", request.method(), request.path());
+    let mut response = error_response(&ApiError::new(ErrorKind::MethodNotAllowed, text));
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+/// The translation header: `field;kind;"why"`, comma-separated; ASCII, cut at 4 KiB.
+fn notes_header(notes: &[Note]) -> Option<HeaderValue> {
+    if notes.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    for note in notes {
+        let kind = match note.kind {
+            NoteKind::Emulated => "emulated",
+            NoteKind::Dropped => "dropped",
+        };
+        let entry = format!("{};{kind};\"{}\"", note.field, note.why.replace(['"', '\\'], "'"));
+        if text.len() + entry.len() + 2 > MAX_NOTES {
+            break;
+        }
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.extend(entry.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }));
+    }
+    HeaderValue::from_str(&text).ok()
+}

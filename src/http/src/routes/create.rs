@@ -1,0 +1,110 @@
+//! `POST /v1/responses`.
+
+use std::time::Instant;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::rt::task::spawn_blocking;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use or_actors::{BackgroundJob, Job, Reply, StartResponse};
+use or_protocol::{ApiError, CreateResponseBody, ResponseId, shown_mcp_url};
+use serde_json::value::to_raw_value;
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+use crate::request::{Caller, HEAVY, parse, routed};
+use crate::respond::{Counted, error_response, good};
+use crate::state::{AppState, Worker};
+use crate::{body, sse};
+
+/// Names a response that has failed and is kept, beside the error.
+const KEPT: HeaderName = HeaderName::from_static("openresponses-response-id");
+
+/// Creates a response, as JSON or as a stream.
+pub(crate) async fn create(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<AppState>,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    let received = Instant::now();
+    let begun = async {
+        let bytes = body::read(&request, &mut payload, &state.options).await?;
+        begin(Caller::of(&request, received)?, bytes, &state, &worker).await
+    };
+    match begun.await {
+        Err(error) => error_response(&error),
+        Ok(reply) => answer(&request, reply, received),
+    }
+}
+
+/// Hands the request to a loop and waits for the beginning of its answer, whatever carries the two.
+pub(crate) async fn begin(
+    caller: Caller<'_>,
+    bytes: Bytes,
+    state: &AppState,
+    worker: &Worker,
+) -> Result<Reply, ApiError> {
+    let heavy = bytes.len() >= HEAVY;
+    let body = parse(bytes.clone()).await?;
+    let background = if body.background { Some(background(&body, bytes).await?) } else { None };
+    let request = routed(caller, body, heavy, state)?;
+    let (reply, answer) = oneshot::channel();
+    let job = Job { id: ResponseId::new(), request, reply, background };
+    let start = StartResponse { job: Box::new(job) };
+    worker.supervisor.send(start).await.unwrap_or_else(|_| Err(ApiError::internal()))?;
+    // A loop that died without a word: the client still gets an answer.
+    Ok(answer.await.unwrap_or_else(|_| Reply::Error { error: ApiError::internal(), kept: None }))
+}
+
+/// What a background response needs to go on after a restart.
+async fn background(body: &CreateResponseBody, bytes: Bytes) -> Result<BackgroundJob, ApiError> {
+    if !body.store {
+        let text =
+            "Invalid value: 'background' needs 'store' to be true, because its answer is fetched later.";
+        return Err(ApiError::invalid("invalid_value", "background", text));
+    }
+    let strip = |bytes: &[u8]| {
+        let mut fields: Map<String, Value> = serde_json::from_slice(bytes)?;
+        // The input is stored beside it, with ids; keys are not stored.
+        fields.retain(|name, _| name != "input" && name != "api_key");
+        if let Some(Value::Array(tools)) = fields.get_mut("tools") {
+            tools.iter_mut().for_each(strip_tool);
+        }
+        to_raw_value(&fields)
+    };
+    let stripped = if bytes.len() < HEAVY {
+        strip(&bytes)
+    } else {
+        spawn_blocking(move || strip(&bytes)).await.map_err(|_| ApiError::internal())?
+    };
+    stripped.map(BackgroundJob::New).map_err(|_| ApiError::internal())
+}
+
+/// Takes the keys for an MCP server out of its tool. What the response hides of an address may be one, so such an
+/// address goes as a whole.
+fn strip_tool(tool: &mut Value) {
+    let Value::Object(tool) = tool else { return };
+    if tool.get("type").and_then(Value::as_str) == Some("mcp") {
+        let url = tool.get("server_url").and_then(Value::as_str);
+        let hides = url.is_some_and(|url| shown_mcp_url(url).as_deref() != Some(url));
+        tool.retain(|name, _| {
+            name != "authorization" && name != "headers" && !(name == "server_url" && hides)
+        });
+    }
+}
+
+fn answer(request: &HttpRequest, reply: Reply, received: Instant) -> HttpResponse {
+    match reply {
+        Reply::Json { body, notes } => good(&notes, received).content_type("application/json").body(body),
+        Reply::Stream { frames, notes } => sse::stream(request, &mut good(&notes, received), frames),
+        Reply::Error { error, kept } => {
+            let mut response = error_response(&error);
+            if let Some(id) = kept.and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
+                response.headers_mut().insert(KEPT, id);
+            }
+            response.extensions_mut().insert(Counted);
+            response
+        }
+    }
+}

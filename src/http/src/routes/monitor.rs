@@ -1,0 +1,28 @@
+//! `/health`, `/ready` and `/metrics`.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::state::AppState;
+
+/// The process answers.
+pub(crate) async fn health() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ok"}"#)
+}
+
+/// The server takes work: it is not stopping and its store can commit.
+pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
+    let stopping = state.node.running.stopping().then(|| "shutting down".to_owned());
+    match stopping.or_else(|| state.node.store.trouble()) {
+        Some(reason) => {
+            HttpResponse::ServiceUnavailable().json(json!({"status": "not_ready", "reason": reason}))
+        }
+        None => HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ready"}"#),
+    }
+}
+
+/// Prometheus text format.
+pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
+    let text = state.node.metrics.render(state.node.running.count(), state.node.store.is_alive());
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
+}

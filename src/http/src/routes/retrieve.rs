@@ -1,0 +1,143 @@
+//! `GET /v1/responses/{id}`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use or_actors::{Peeked, read_along};
+use or_protocol::{ApiError, Include, ResponseId};
+use or_store::StoredResponse;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::auth::owner;
+use crate::respond::error_response;
+use crate::sse;
+use crate::state::AppState;
+use crate::stored::{find, include, missing, slow, unreadable};
+
+/// A response as it is, or the stream of its events.
+pub(crate) async fn retrieve(
+    request: HttpRequest,
+    id: web::Path<String>,
+    query: web::Query<Vec<(String, String)>>,
+    state: web::Data<AppState>,
+) -> HttpResponse {
+    match look(&request, &id, &query, &state).await {
+        Ok(Look::Json(json)) => HttpResponse::Ok().content_type("application/json").body(json),
+        Ok(Look::Stream(frames)) => sse::stream(&request, &mut HttpResponse::Ok(), frames),
+        Err(error) => error_response(&error),
+    }
+}
+
+enum Look {
+    Json(Vec<u8>),
+    Stream(mpsc::Receiver<Bytes>),
+}
+
+/// What the query asks for.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Wanted {
+    sealed: bool,
+    stream: bool,
+    starting_after: Option<u64>,
+}
+
+impl Wanted {
+    fn parse(query: &[(String, String)]) -> Result<Self, ApiError> {
+        let mut wanted = Self::default();
+        for (name, value) in query {
+            match name.as_str() {
+                "include" | "include[]" => {
+                    wanted.sealed |= include(value)? == Include::ReasoningEncryptedContent;
+                }
+                "stream" => wanted.stream = boolean("stream", value)?,
+                // No event has padding, so there is nothing to leave out.
+                "include_obfuscation" => _ = boolean("include_obfuscation", value)?,
+                "starting_after" => wanted.starting_after = Some(sequence_number(value)?),
+                _ => {}
+            }
+        }
+        if wanted.starting_after.is_some() && !wanted.stream {
+            let text = "Invalid value: 'starting_after' is for streams; add 'stream=true'.";
+            return Err(ApiError::invalid("invalid_value", "starting_after", text));
+        }
+        Ok(wanted)
+    }
+}
+
+fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => {
+            let text = format!("Invalid type for '{name}': expected 'true' or 'false'.");
+            Err(ApiError::invalid("invalid_type", name, text))
+        }
+    }
+}
+
+fn sequence_number(value: &str) -> Result<u64, ApiError> {
+    value.parse().map_err(|_| {
+        let text = "Invalid type for 'starting_after': expected the sequence number of an event.";
+        ApiError::invalid("invalid_type", "starting_after", text)
+    })
+}
+
+async fn look(
+    request: &HttpRequest,
+    id: &str,
+    query: &[(String, String)],
+    state: &AppState,
+) -> Result<Look, ApiError> {
+    let wanted = Wanted::parse(query)?;
+    if wanted.stream {
+        return follow(request, id, wanted.starting_after, state).await.map(Look::Stream);
+    }
+    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
+    match state.node.running.peek(&key, &owner(request)?).await {
+        Peeked::Response(json) => return Ok(Look::Json(json)),
+        Peeked::Slow => return Err(slow()),
+        Peeked::AskStore => {}
+    }
+    let record = find(request, id, state).await?;
+    if wanted.sealed && !record.sealed.is_empty() {
+        return with_sealed(&record).map(Look::Json);
+    }
+    Ok(Look::Json(record.response.get().as_bytes().to_vec()))
+}
+
+/// The events of a response behind number `after`: those of its log, then those to come.
+async fn follow(
+    request: &HttpRequest,
+    id: &str,
+    after: Option<u64>,
+    state: &AppState,
+) -> Result<mpsc::Receiver<Bytes>, ApiError> {
+    find(request, id, state).await?;
+    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
+    let log = state.node.store.read_log(key.clone(), 0).await.map_err(|error| {
+        tracing::error!(%error, "an event log could not be read");
+        unreadable()
+    })?;
+    if log.bytes.is_empty() {
+        let text = format!(
+            "Response with id '{id}' has no stream: it was not created with 'background' and 'stream'."
+        );
+        return Err(ApiError::invalid("response_not_streamed", "stream", text));
+    }
+    let from = after.map_or(0, |after| after.saturating_add(1));
+    Ok(read_along(&state.node, key, from))
+}
+
+/// The response with the reasoning state that its first answer did not show.
+fn with_sealed(record: &StoredResponse) -> Result<Vec<u8>, ApiError> {
+    let mut response: Value =
+        serde_json::from_str(record.response.get()).map_err(|_| ApiError::internal())?;
+    for (index, blob) in &record.sealed {
+        if let Some(item) =
+            response.get_mut("output").and_then(|o| o.get_mut(*index)).and_then(Value::as_object_mut)
+        {
+            item.insert("encrypted_content".into(), Value::String(blob.clone()));
+        }
+    }
+    serde_json::to_vec(&response).map_err(|_| ApiError::internal())
+}

@@ -1,0 +1,57 @@
+//! What all workers share, and what a worker has of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use or_actors::{Discovery, LoopSupervisor, Node, Route};
+use or_protocol::ApiError;
+
+use crate::gate::Gate;
+use crate::listing::Listing;
+
+/// Routes a model name (design D16), with the server's keys. The error says why there is no provider.
+pub type Pick = dyn Fn(&str) -> Result<Route, ApiError> + Send + Sync;
+
+/// What the HTTP layer has to know.
+#[derive(Clone)]
+pub struct HttpOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Worker threads.
+    pub workers: usize,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// A client that sends nothing of its body for so long is refused.
+    pub body_timeout: Duration,
+    /// Origins that browsers may call from; `["*"]` for all.
+    pub cors_allowed_origins: Vec<String>,
+    /// Whether a dropped field is an error unless the request says otherwise.
+    pub strict_translation: bool,
+    /// Whether clients may bring their own provider keys.
+    pub client_provider_keys: bool,
+    /// How long connections may go on after a stop.
+    pub shutdown_timeout: Duration,
+    /// Who may call.
+    pub gate: Gate,
+}
+
+/// Shared by all workers.
+pub struct AppState {
+    /// Providers, store, limits.
+    pub node: Arc<Node>,
+    /// Router.
+    pub pick: Box<Pick>,
+    /// Asks the providers for their models; `None`: they are not asked.
+    pub discovery: Option<Arc<Discovery>>,
+    /// What `/v1/models` tells, in its order.
+    pub listing: Box<Listing>,
+    /// Options.
+    pub options: HttpOptions,
+}
+
+/// One worker's own actor.
+pub(crate) struct Worker {
+    pub(crate) supervisor: Addr<LoopSupervisor>,
+}

@@ -1,0 +1,239 @@
+//! The `mcp` tool from JSON. Nothing of it is ignored: its filters are there for safety.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::decode::{MAX_NAME, MAX_TEXT, bad_value, missing, refuse, wrong_type};
+use crate::mcp::{McpApproval, McpFilter, McpTool};
+use crate::{ApiError, Fields, Path};
+
+/// Longest URL, token and header value, in bytes.
+const MAX_VALUE: usize = 16 * 1024;
+/// Most headers of one server.
+const MAX_HEADERS: usize = 64;
+/// Headers that nobody sets for an MCP server: the protocol's, and those of the connection.
+pub const MCP_HEADERS: &[&str] = &[
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+pub(crate) fn mcp_tool(raw: Map<String, Value>, path: Path<'_>) -> Result<McpTool, ApiError> {
+    let mut fields = Fields::new(Value::Object(raw.clone()), path)?;
+    let server_label = label(&mut fields)?;
+    let server_url = fields.string("server_url", MAX_VALUE)?;
+    if let Some(url) = &server_url {
+        check_url(url, fields.at("server_url"))?;
+    }
+    let connector_id = fields.string("connector_id", MAX_NAME)?;
+    if server_url.is_some() && connector_id.is_some() {
+        let text = "it and 'server_url' exclude each other.";
+        return Err(refuse("invalid_value", fields.at("connector_id"), text));
+    }
+    let tunnel_id = fields.string("tunnel_id", MAX_VALUE)?;
+    if tunnel_id.is_some() && (server_url.is_some() || connector_id.is_some()) {
+        let text = "it excludes 'server_url' and 'connector_id'.";
+        return Err(refuse("invalid_value", fields.at("tunnel_id"), text));
+    }
+    let headers = match fields.object("headers")? {
+        Some(map) => headers(map, fields.at("headers"))?,
+        None => BTreeMap::new(),
+    };
+    let authorization = fields.string("authorization", MAX_VALUE)?;
+    if let Some(token) = &authorization {
+        let path = fields.at("authorization");
+        check_value(token, path)?;
+        if headers.contains_key("authorization") {
+            return Err(refuse("invalid_value", path, "the header of that name is given too."));
+        }
+    }
+    Ok(McpTool {
+        server_label,
+        server_url,
+        connector_id,
+        tunnel_id,
+        server_description: fields.string("server_description", MAX_TEXT)?,
+        authorization,
+        headers,
+        allowed_tools: match fields.take("allowed_tools") {
+            Some(value) => Some(allowed(value, fields.at("allowed_tools"))?),
+            None => None,
+        },
+        require_approval: match fields.take("require_approval") {
+            Some(value) => Some(approval(value, fields.at("require_approval"))?),
+            None => None,
+        },
+        raw,
+    })
+}
+
+fn label(fields: &mut Fields<'_>) -> Result<String, ApiError> {
+    let label = fields.required_string("server_label", MAX_NAME)?;
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    if label.is_empty() || !label.bytes().all(good) {
+        let text = "expected 1 to 64 letters, digits, underscores or dashes.";
+        return Err(refuse("invalid_value", fields.at("server_label"), text));
+    }
+    Ok(label)
+}
+
+/// As much as can be told here; whoever connects parses it in full.
+fn check_url(url: &str, path: Path<'_>) -> Result<(), ApiError> {
+    let rest = ["https://", "http://"].iter().find_map(|scheme| url.strip_prefix(scheme));
+    match rest {
+        // A backslash or a third slash would let the host be another than it looks.
+        Some(rest)
+            if rest.starts_with(|c: char| !matches!(c, '/' | '?' | '#'))
+                && url.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'\\') =>
+        {
+            Ok(())
+        }
+        // The value may hold a token, so it is not repeated.
+        _ => Err(refuse("invalid_value", path, "expected a URL that begins with http:// or https://.")),
+    }
+}
+
+fn headers(map: Map<String, Value>, path: Path<'_>) -> Result<BTreeMap<String, String>, ApiError> {
+    if map.len() > MAX_HEADERS {
+        return Err(refuse("invalid_value", path, format_args!("expected at most {MAX_HEADERS} headers.")));
+    }
+    let mut headers = BTreeMap::new();
+    for (name, value) in map {
+        let path = Path::Key(&path, &name);
+        let Value::String(value) = value else { return Err(wrong_type(path, "a string", &value)) };
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        if name.is_empty() || !name.bytes().all(token) {
+            return Err(refuse("invalid_value", path, "it is no name of a header."));
+        }
+        check_value(&value, path)?;
+        let lower = name.to_ascii_lowercase();
+        if MCP_HEADERS.contains(&lower.as_str()) {
+            return Err(refuse("invalid_value", path, "it is a header that the server sets itself."));
+        }
+        if headers.insert(lower, value).is_some() {
+            return Err(refuse("invalid_value", path, "the header is given twice."));
+        }
+    }
+    Ok(headers)
+}
+
+fn check_value(value: &str, path: Path<'_>) -> Result<(), ApiError> {
+    let carried = value.bytes().all(|b| b == b'\t' || (0x20..=0x7e).contains(&b));
+    if value.is_empty() || value.len() > MAX_VALUE || !carried {
+        return Err(refuse("invalid_value", path, "no header can carry it."));
+    }
+    Ok(())
+}
+
+fn allowed(value: Value, path: Path<'_>) -> Result<McpFilter, ApiError> {
+    match value {
+        Value::Array(list) => Ok(McpFilter { tool_names: Some(names(list, path)?), read_only: None }),
+        Value::Object(map) => filter(map, path),
+        other => Err(wrong_type(path, "an array of strings or an object", &other)),
+    }
+}
+
+fn filter(map: Map<String, Value>, path: Path<'_>) -> Result<McpFilter, ApiError> {
+    only(&map, &["tool_names", "read_only"], path)?;
+    let mut fields = Fields::new(Value::Object(map), path)?;
+    let tool_names = match fields.array("tool_names")? {
+        Some(list) => Some(names(list, fields.at("tool_names"))?),
+        None => None,
+    };
+    Ok(McpFilter { tool_names, read_only: fields.boolean("read_only")? })
+}
+
+fn names(list: Vec<Value>, path: Path<'_>) -> Result<Vec<String>, ApiError> {
+    let name = |(index, value)| match value {
+        Value::String(name) => Ok(name),
+        other => Err(wrong_type(Path::Index(&path, index), "a string", &other)),
+    };
+    list.into_iter().enumerate().map(name).collect()
+}
+
+fn approval(value: Value, path: Path<'_>) -> Result<McpApproval, ApiError> {
+    match value {
+        Value::String(word) => match word.as_str() {
+            "always" => Ok(McpApproval::Always),
+            "never" => Ok(McpApproval::Never),
+            other => Err(bad_value(path, other, &["always", "never"])),
+        },
+        Value::Object(mut map) => {
+            only(&map, &["always", "never"], path)?;
+            let mut side = |key: &'static str| match map.remove(key) {
+                None | Some(Value::Null) => Ok(None),
+                Some(Value::Object(map)) => filter(map, Path::Key(&path, key)).map(Some),
+                Some(other) => Err(wrong_type(Path::Key(&path, key), "an object", &other)),
+            };
+            Ok(McpApproval::Filter { always: side("always")?, never: side("never")? })
+        }
+        other => Err(wrong_type(path, "a string or an object", &other)),
+    }
+}
+
+/// A member that nobody knows might be a limit.
+fn only(map: &Map<String, Value>, known: &[&str], path: Path<'_>) -> Result<(), ApiError> {
+    match map.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => {
+            let path = Path::Key(&path, key).to_string();
+            Err(ApiError::invalid("unknown_parameter", &path, format!("Unknown parameter: '{path}'.")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A label names one server.
+pub(crate) fn check_labels(tools: &[crate::Tool], parent: Path<'_>) -> Result<(), ApiError> {
+    let mut taken = Vec::new();
+    for (index, tool) in tools.iter().enumerate() {
+        let crate::Tool::Mcp(tool) = tool else { continue };
+        if taken.contains(&&tool.server_label) {
+            let path = Path::Index(&parent, index);
+            let text = format_args!("another tool has the label '{}'.", tool.server_label);
+            return Err(refuse("invalid_value", Path::Key(&path, "server_label"), text));
+        }
+        taken.push(&tool.server_label);
+    }
+    Ok(())
+}
+
+/// The answer to a request for approval, read strictly: it is a decision.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct McpApprovalResponse {
+    /// Id of the `mcp_approval_request` item.
+    pub approval_request_id: String,
+    /// The decision.
+    pub approve: bool,
+    /// Why, for the model.
+    pub reason: Option<String>,
+}
+
+impl McpApprovalResponse {
+    /// Reads an item's members.
+    ///
+    /// # Errors
+    /// 400 if one is missing or of another type; its `param` is under `path`.
+    pub fn from_item(item: &Map<String, Value>, path: Path<'_>) -> Result<Self, ApiError> {
+        let mut fields = Fields::new(Value::Object(item.clone()), path)?;
+        Ok(Self {
+            approval_request_id: fields.required_string("approval_request_id", MAX_TEXT)?,
+            approve: match fields.boolean("approve")? {
+                Some(approve) => approve,
+                None => return Err(missing(fields.at("approve"))),
+            },
+            reason: fields.string("reason", MAX_TEXT)?,
+        })
+    }
+}

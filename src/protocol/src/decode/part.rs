@@ -1,0 +1,186 @@
+//! Content parts from JSON, by role (rules 3.1, 3.2, 5).
+
+use serde_json::Value;
+
+use crate::decode::{MAX_TEXT, bad_value, missing, refuse, wrong_type};
+use crate::item::{Annotation, ContentPart, Detail, InputAudio, LogProb, Role};
+use crate::{ApiError, Fields, Path};
+
+const MAX_IMAGE_URL: usize = 20_971_520;
+const MAX_FILE_DATA: usize = 33_554_432;
+
+const DETAILS: &[(&str, Detail)] =
+    &[("low", Detail::Low), ("high", Detail::High), ("auto", Detail::Auto), ("original", Detail::Original)];
+
+/// The part that a string content stands for.
+pub(crate) fn string_part(role: Role, text: String) -> ContentPart {
+    match role {
+        Role::Assistant => ContentPart::OutputText { text, annotations: Vec::new(), logprobs: None },
+        Role::User | Role::System | Role::Developer => ContentPart::InputText { text },
+    }
+}
+
+/// Which part types a role may hold.
+fn allowed(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::User => &["input_text", "input_image", "input_file", "input_video", "input_audio"],
+        Role::System | Role::Developer => &["input_text"],
+        Role::Assistant => &["output_text", "refusal"],
+    }
+}
+
+pub(crate) fn decode_parts(
+    list: Vec<Value>,
+    parent: Path<'_>,
+    role: Role,
+) -> Result<Vec<ContentPart>, ApiError> {
+    list.into_iter().enumerate().map(|(i, value)| decode_part(value, Path::Index(&parent, i), role)).collect()
+}
+
+fn decode_part(value: Value, path: Path<'_>, role: Role) -> Result<ContentPart, ApiError> {
+    let mut fields = Fields::new(value, path)?;
+    let kind = match fields.take("type") {
+        Some(Value::String(kind)) => kind,
+        Some(other) => return Err(wrong_type(fields.at("type"), "a string", &other)),
+        None => return Err(missing(fields.at("type"))),
+    };
+    match (kind.as_str(), role) {
+        // Clients that keep history in one form send either text type for either side; the text is the same.
+        ("input_text" | "text" | "output_text", Role::User | Role::System | Role::Developer) => {
+            Ok(ContentPart::InputText { text: fields.required_string("text", MAX_TEXT)? })
+        }
+        ("output_text" | "input_text" | "text", Role::Assistant) => output_text(&mut fields),
+        ("refusal", Role::Assistant) => {
+            Ok(ContentPart::Refusal { refusal: fields.required_string("refusal", MAX_TEXT)? })
+        }
+        ("input_image", Role::User) => image(&mut fields),
+        ("input_file", Role::User) => file(&mut fields),
+        ("input_video", Role::User) => {
+            Ok(ContentPart::InputVideo { video_url: fields.required_string("video_url", MAX_FILE_DATA)? })
+        }
+        ("input_audio", Role::User) => audio(&mut fields),
+        (other, role) => Err(bad_value(fields.at("type"), other, allowed(role))),
+    }
+}
+
+fn image(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
+    let image_url = match fields.take("image_url") {
+        // Chat Completions' form, which many clients still send.
+        Some(Value::Object(mut object)) => match object.remove("url") {
+            Some(Value::String(url)) => Some(url),
+            _ => return Err(missing(Path::Key(&fields.at("image_url"), "url"))),
+        },
+        Some(Value::String(url)) => Some(url),
+        Some(other) => return Err(wrong_type(fields.at("image_url"), "a string", &other)),
+        None => None,
+    };
+    if let Some(url) = &image_url {
+        crate::decode::check_length(fields.at("image_url"), url, 1, MAX_IMAGE_URL)?;
+        check_url(fields.at("image_url"), url, true)?;
+    }
+    let file_id = fields.string("file_id", MAX_TEXT)?;
+    match (&image_url, &file_id) {
+        (None, None) => return Err(missing(fields.at("image_url"))),
+        (Some(_), Some(_)) => return Err(too_many(fields.at("file_id"), "'image_url' and 'file_id'")),
+        _ => {}
+    }
+    let detail = fields.word("detail", DETAILS)?.unwrap_or(Detail::Auto);
+    Ok(ContentPart::InputImage { image_url, file_id, detail })
+}
+
+/// No provider reads two, and to leave one out in silence would be a guess.
+fn too_many(path: Path<'_>, names: &str) -> ApiError {
+    refuse("invalid_value", path, format_args!("expected only one of {names}."))
+}
+
+/// http(s) and, where `data` is set, base64 data URLs.
+fn check_url(path: Path<'_>, url: &str, data: bool) -> Result<(), ApiError> {
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    // Other schemes (gs://, s3://) mean something to some providers; only a bare word is a mistake.
+    if web || url.contains("://") {
+        return Ok(());
+    }
+    if data && url.starts_with("data:") {
+        let well_formed =
+            url.split_once(',').is_some_and(|(head, body)| head.ends_with(";base64") && !body.is_empty());
+        if well_formed {
+            return Ok(());
+        }
+        return Err(refuse(
+            "invalid_value",
+            path,
+            "expected a base64-encoded data URL such as 'data:image/png;base64,aW1hZ2U='.",
+        ));
+    }
+    Err(refuse("invalid_value", path, "expected a valid URL, but got a value with an invalid format."))
+}
+
+fn file(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
+    let file_data = fields.string("file_data", MAX_FILE_DATA)?;
+    let file_url = fields.string("file_url", MAX_IMAGE_URL)?;
+    let file_id = fields.string("file_id", MAX_TEXT)?;
+    let sources = [(&file_id, "file_id"), (&file_url, "file_url"), (&file_data, "file_data")];
+    let mut given = sources.iter().filter(|(value, _)| value.is_some());
+    match (given.next(), given.next()) {
+        (None, _) => return Err(missing(fields.at("file_data"))),
+        (Some((_, name)), Some(_)) => {
+            return Err(too_many(fields.at(name), "'file_data', 'file_url' and 'file_id'"));
+        }
+        _ => {}
+    }
+    if let Some(url) = &file_url {
+        check_url(fields.at("file_url"), url, false)?;
+    }
+    let filename = fields.string("filename", MAX_TEXT)?;
+    Ok(ContentPart::InputFile { filename, file_data, file_url, file_id })
+}
+
+fn audio(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
+    let Some(inner) = fields.take("input_audio") else { return Err(missing(fields.at("input_audio"))) };
+    let parent = fields.at("input_audio");
+    let mut inner = Fields::new(inner, parent)?;
+    Ok(ContentPart::InputAudio {
+        input_audio: InputAudio {
+            data: inner.required_string("data", MAX_FILE_DATA)?,
+            format: inner.required_string("format", 64)?,
+        },
+    })
+}
+
+fn output_text(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
+    let text = fields.required_string("text", MAX_TEXT)?;
+    let list = fields.array("annotations")?.unwrap_or_default();
+    let parent = fields.at("annotations");
+    let mut annotations = Vec::with_capacity(list.len());
+    for (index, value) in list.into_iter().enumerate() {
+        annotations.push(annotation(value, Path::Index(&parent, index))?);
+    }
+    let logprobs = fields.array("logprobs")?;
+    let parent = fields.at("logprobs");
+    let logprobs = logprobs
+        .map(|list| {
+            let decode = |(index, value): (usize, Value)| {
+                serde_json::from_value::<LogProb>(value)
+                    .map_err(|e| refuse("invalid_value", Path::Index(&parent, index), format_args!("{e}.")))
+            };
+            list.into_iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()
+        })
+        .transpose()?;
+    Ok(ContentPart::OutputText { text, annotations, logprobs })
+}
+
+fn annotation(value: Value, path: Path<'_>) -> Result<Annotation, ApiError> {
+    if value.get("type").and_then(Value::as_str) != Some("url_citation") {
+        return match value {
+            Value::Object(map) => Ok(Annotation::Other(map)),
+            other => Err(wrong_type(path, "an object", &other)),
+        };
+    }
+    let mut fields = Fields::new(value, path)?;
+    Ok(Annotation::UrlCitation {
+        url: fields.required_string("url", MAX_TEXT)?,
+        title: fields.string("title", MAX_TEXT)?.unwrap_or_default(),
+        start_index: fields.integer("start_index", 0, u64::MAX)?.unwrap_or_default(),
+        end_index: fields.integer("end_index", 0, u64::MAX)?.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,45 @@
+//! Why a server could not start.
+
+use std::net::SocketAddr;
+
+use or_store::StoreOpenError;
+use or_tools::RegistryError;
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A provider's table is wrong.
+    #[error("provider `{name}`: {reason}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// What is wrong, naming the key.
+        reason: String,
+    },
+    /// A tool's table is wrong.
+    #[error("tool `{name}`: {reason}")]
+    ToolTable {
+        /// Its name.
+        name: String,
+        /// What is wrong, naming the key.
+        reason: String,
+    },
+    /// A tool is wrong, or two have the same name.
+    #[error(transparent)]
+    Tool(#[from] RegistryError),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The configured address.
+        address: SocketAddr,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The history cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// A metric could not be registered.
+    #[error("the metrics could not be set up")]
+    Metrics(#[source] prometheus::Error),
+}

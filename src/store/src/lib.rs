@@ -1,0 +1,18 @@
+//! The history on disk, behind a narrow trait so that another engine can stand in.
+#![warn(missing_docs)]
+
+mod approval;
+mod error;
+mod frames;
+mod open_error;
+mod record;
+mod sled;
+mod store;
+
+pub use approval::{ApprovalId, ApprovalMark, ApprovalState};
+pub use error::{ChainError, StoreError};
+pub use frames::{Frames, LogPart};
+pub use open_error::StoreOpenError;
+pub use record::StoredResponse;
+pub use sled::{Export, OnCorruption, SledOptions, SledStore, Step, TransferError, import};
+pub use store::{Change, Store, StoreFuture};

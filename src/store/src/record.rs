@@ -1,0 +1,206 @@
+//! The stored form of a response: a format byte, then JSON whose big parts are kept as they were sent.
+
+use std::borrow::Cow;
+
+use or_engine::{HistoryTurn, ServerThen};
+use or_protocol::{ApiError, Item, ResponseStatus, StoredItem};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::StoreError;
+
+/// Format of records written by this version. A number that was once used keeps its meaning:
+///
+/// 1. without `background` and `resume`;
+/// 2. with both.
+///
+/// Records are never rewritten, so every format is read for ever. A field that is added has a default here, and that
+/// is all. If one changes its meaning, [`json_of`] turns JSON of the format before into that of the next, one
+/// function for each step in a file `migrate.rs`. Either way the number goes up, since a version that does not
+/// know it must refuse the record and not lose a field; and `tests/data` gets a folder that the last version
+/// wrote, with a test in `tests/store/formats.rs`.
+const FORMAT: u8 = 2;
+/// The format before, which reads as the present one: what it lacks has its default.
+const FIRST_FORMAT: u8 = 1;
+
+/// One response with what it was made from.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct StoredResponse {
+    /// Name of the client key that made it.
+    pub owner: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// How it ended.
+    pub status: ResponseStatus,
+    /// Provider that served it.
+    pub provider: String,
+    /// The response it continues.
+    pub previous_response_id: Option<String>,
+    /// Its own input: a JSON array of items with ids.
+    pub input: Box<RawValue>,
+    /// The response object as the client got it.
+    pub response: Box<RawValue>,
+    /// Reasoning state hidden from the client, by output index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed: Vec<(usize, String)>,
+    /// Translation notes: field, kind, reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<(String, String, String)>,
+    /// Whether it runs, or ran, detached from its client.
+    #[serde(default)]
+    pub background: bool,
+    /// What it takes to go on with a background response after a restart; none once it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Box<RawValue>>,
+}
+
+/// A link of a chain: what a context needs of a record, read in one pass.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) owner: String,
+    pub(crate) previous_response_id: Option<String>,
+    pub(crate) turn: HistoryTurn,
+}
+
+#[derive(Deserialize)]
+struct StoredLink<'a> {
+    #[serde(borrow)]
+    owner: Cow<'a, str>,
+    status: ResponseStatus,
+    #[serde(borrow)]
+    previous_response_id: Option<Cow<'a, str>>,
+    input: Vec<StoredItem>,
+    response: OutputOnly,
+    #[serde(default)]
+    sealed: Vec<(usize, String)>,
+}
+
+#[derive(Deserialize)]
+struct OutputOnly {
+    output: Vec<StoredItem>,
+    #[serde(default)]
+    tools: Vec<ShownTool>,
+}
+
+/// What a tool of the response says of its MCP server.
+#[derive(Deserialize)]
+struct ShownTool {
+    #[serde(default)]
+    server_label: Value,
+    #[serde(default)]
+    server_url: Value,
+    #[serde(default)]
+    allowed_tools: Value,
+}
+
+impl Link {
+    /// Reads bytes from disk. `id` names the record in errors.
+    pub(crate) fn decode(id: &str, bytes: &[u8]) -> Result<Self, StoreError> {
+        let json = json_of(id, bytes)?;
+        let stored: StoredLink<'_> =
+            serde_json::from_slice(json).map_err(|_| StoreError::Damaged(id.to_owned()))?;
+        Ok(Self {
+            owner: stored.owner.into_owned(),
+            previous_response_id: stored.previous_response_id.map(Cow::into_owned),
+            turn: turn(stored.status, stored.input, stored.response, &stored.sealed),
+        })
+    }
+}
+
+fn turn(
+    status: ResponseStatus,
+    input: Vec<StoredItem>,
+    response: OutputOnly,
+    sealed: &[(usize, String)],
+) -> HistoryTurn {
+    let items = |list: Vec<StoredItem>| list.into_iter().map(|StoredItem(item)| item).collect();
+    let input = items(input);
+    let mut output: Vec<Item> = items(response.output);
+    for (index, blob) in sealed {
+        if let Some(Item::Reasoning(item)) = output.get_mut(*index) {
+            item.encrypted_content = Some(blob.clone());
+        }
+    }
+    let server = |tool: ShownTool| {
+        let url = tool.server_url.as_str().map(str::to_owned);
+        let server = ServerThen { url, allowed_tools: tool.allowed_tools };
+        Some((tool.server_label.as_str()?.to_owned(), server))
+    };
+    HistoryTurn { status, input, output, servers: response.tools.into_iter().filter_map(server).collect() }
+}
+
+/// The JSON behind the format byte.
+fn json_of<'a>(id: &str, bytes: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    match bytes.split_first() {
+        Some((&(FORMAT | FIRST_FORMAT), json)) => Ok(json),
+        Some((&other, _)) => Err(StoreError::Format(other)),
+        None => Err(StoreError::Damaged(id.to_owned())),
+    }
+}
+
+pub(crate) fn is_over(status: ResponseStatus) -> bool {
+    match status {
+        ResponseStatus::Queued | ResponseStatus::InProgress => false,
+        ResponseStatus::Completed
+        | ResponseStatus::Failed
+        | ResponseStatus::Incomplete
+        | ResponseStatus::Cancelled => true,
+    }
+}
+
+impl StoredResponse {
+    /// The bytes that go to disk.
+    pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::with_capacity(self.input.get().len() + self.response.get().len() + 256);
+        bytes.push(FORMAT);
+        serde_json::to_writer(&mut bytes, self).map_err(|e| StoreError::Io(e.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// Reads bytes from disk. `id` names the record in errors.
+    pub fn decode(id: &str, bytes: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(json_of(id, bytes)?).map_err(|_| StoreError::Damaged(id.to_owned()))
+    }
+
+    /// Whether it is over.
+    pub fn is_over(&self) -> bool {
+        is_over(self.status)
+    }
+
+    /// The record of this response if it will not go on.
+    pub fn interrupted(self) -> Result<Self, StoreError> {
+        let damaged = |_| StoreError::Damaged("a response in flight".into());
+        let mut response: Value = serde_json::from_str(self.response.get()).map_err(damaged)?;
+        let (status, error) = (ResponseStatus::Failed, ApiError::interrupted());
+        response["status"] = json!(status);
+        response["error"] = json!({"code": error.code, "message": error.message});
+        self.ended(status, serde_json::to_vec(&response).map_err(damaged)?)
+    }
+
+    /// The record of this response once it is over. `response`: the object, JSON.
+    pub fn ended(self, status: ResponseStatus, response: Vec<u8>) -> Result<Self, StoreError> {
+        let response = serde_json::from_slice(&response)
+            .map_err(|_| StoreError::Damaged("the end of a response".into()))?;
+        Ok(Self { status, response, resume: None, ..self })
+    }
+
+    /// Whose bytes from disk these are; nothing else of them is decoded. `id` names the record in errors.
+    pub(crate) fn owner_of(id: &str, bytes: &[u8]) -> Result<String, StoreError> {
+        #[derive(Deserialize)]
+        struct OwnerOnly {
+            owner: String,
+        }
+        let only: OwnerOnly =
+            serde_json::from_slice(json_of(id, bytes)?).map_err(|_| StoreError::Damaged(id.to_owned()))?;
+        Ok(only.owner)
+    }
+
+    /// Its input and output as items, sealed reasoning state back in place.
+    pub fn history_turn(&self, id: &str) -> Result<HistoryTurn, StoreError> {
+        let damaged = |_| StoreError::Damaged(id.to_owned());
+        let input = serde_json::from_str(self.input.get()).map_err(damaged)?;
+        let response = serde_json::from_str(self.response.get()).map_err(damaged)?;
+        Ok(turn(self.status, input, response, &self.sealed))
+    }
+}

@@ -1,0 +1,278 @@
+//! The store on a local disk: sled under the [`Store`] trait.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use or_engine::HistoryTurn;
+use or_protocol::{ResponseId, ResponseStatus};
+
+use super::cache::Ready;
+use super::db::{Db, RecordBytes, RecordState, Write};
+use super::disk_space::check_room;
+use super::open::{DbOptions, OnCorruption};
+use super::recovery::settle;
+use super::writer::{Disk, Writer};
+use crate::record::{Link, is_over};
+use crate::{
+    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoreOpenError,
+    StoredResponse,
+};
+
+/// Longest chain that is followed.
+const MAX_LINKS: usize = 10_000;
+
+/// How to open a [`SledStore`].
+#[derive(Clone, Debug)]
+pub struct SledOptions {
+    /// The store's folder; made if it is missing.
+    pub path: PathBuf,
+    /// What to do if it is corrupt.
+    pub on_corruption: OnCorruption,
+    /// How long a response is kept after its creation; `None`: for ever.
+    pub retention: Option<Duration>,
+    /// Whether a commit also survives a loss of power; costs time per batch.
+    pub power_loss_safe: bool,
+    /// Bytes of database pages kept in memory.
+    pub cache_capacity: u64,
+}
+
+impl SledOptions {
+    /// Defaults for a folder: quarantine, 30 days, safe against `kill -9`, 64 MiB of pages.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            on_corruption: OnCorruption::Quarantine,
+            retention: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            power_loss_safe: false,
+            cache_capacity: 64 << 20,
+        }
+    }
+}
+
+/// Keeps responses in a folder of this machine. One process at a time.
+///
+/// Commits go to one thread that groups them; reads run on the caller's blocking pool and never wait for it.
+pub struct SledStore {
+    db: Db,
+    ready: Arc<Ready>,
+    writer: Writer,
+    unfinished: Vec<(ResponseId, String)>,
+    approval_key: [u8; 32],
+}
+
+impl SledStore {
+    /// Opens the store and settles what the last process left unfinished: a response that nobody can go on with
+    /// has failed. Blocks; meant for the start of the process.
+    pub fn open(options: SledOptions) -> Result<Arc<Self>, StoreOpenError> {
+        let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity } = options;
+        let db = Db::open(&path, &DbOptions { on_corruption, power_loss_safe, cache_capacity })?;
+        let approval_key = db
+            .approval_key()
+            .map_err(|e| StoreOpenError::io("write the key of approvals to", &path, io::Error::other(e)))?;
+        let unfinished = settle(&db);
+        let ready = Arc::new(Ready::new());
+        let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };
+        let writer = Writer::start(disk, retention, check_room(&path).err())
+            .map_err(|e| StoreOpenError::io("start the writer of the store", &path, e))?;
+        Ok(Arc::new(Self { db, ready, writer, unfinished, approval_key }))
+    }
+
+    /// Runs a read on the blocking pool of the calling runtime.
+    fn read<T, E>(&self, work: impl FnOnce(&Db) -> Result<T, E> + Send + 'static) -> StoreFuture<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let db = self.db.clone();
+        Box::pin(async move {
+            match tokio::task::spawn_blocking(move || work(&db)).await {
+                Ok(result) => result,
+                Err(e) if e.is_panic() => Err(StoreError::Panicked.into()),
+                Err(_) => Err(StoreError::Unavailable.into()),
+            }
+        })
+    }
+}
+
+/// The database as its writer sees it: what was removed from it must not be kept ready either.
+struct Swept {
+    db: Db,
+    ready: Arc<Ready>,
+}
+
+impl Disk for Swept {
+    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.db.write(writes)
+    }
+
+    fn mark(
+        &mut self,
+        marks: &[(ApprovalId, ApprovalMark)],
+        cutoff_ms: u64,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        self.db.mark_approvals(marks, cutoff_ms)
+    }
+
+    fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
+        let removed = self.db.remove(ids);
+        // Also after an error, for then nobody knows what is on disk.
+        ids.iter().for_each(|id| self.ready.remove(id));
+        removed
+    }
+
+    fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError> {
+        let (keys, ids) = self.db.expire(cutoff_ms, limit)?;
+        ids.iter().for_each(|id| self.ready.remove(id));
+        Ok(keys)
+    }
+
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let recovered = self.db.recover();
+        // What a failed batch had is gone if the database was opened anew, though it may have been read before.
+        self.ready.clear();
+        recovered
+    }
+}
+
+impl Store for SledStore {
+    fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
+        let Change { id, record, frames } = change;
+        let state = |record: &StoredResponse| {
+            if record.is_over() { RecordState::Over } else { RecordState::Open }
+        };
+        match record.map(|record| encoded(&record, state(&record))).transpose() {
+            Ok(record) => Box::pin(self.writer.commit(Write { id, record, frames })),
+            Err(e) => Box::pin(std::future::ready(Err(e))),
+        }
+    }
+
+    fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
+        match encoded(&record, RecordState::Begun) {
+            Ok(record) => Box::pin(self.writer.commit(Write { id, record: Some(record), frames: None })),
+            Err(e) => Box::pin(std::future::ready(Err(e))),
+        }
+    }
+
+    fn read_log(&self, id: ResponseId, from: u64) -> StoreFuture<Result<LogPart, StoreError>> {
+        self.read(move |db| db.read_log(&id, from))
+    }
+
+    fn unfinished(&self) -> Vec<(ResponseId, String)> {
+        self.unfinished.clone()
+    }
+
+    fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>> {
+        self.read(move |db| load(db, &id, &owner))
+    }
+
+    fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>> {
+        // A record keeps its owner, so this may be looked at before the writer's turn; whether it is still there
+        // is the writer's to say.
+        let key = id.clone();
+        let owned = self.read(move |db| match db.read(&key)? {
+            Some(bytes) => StoredResponse::owner_of(key.as_str(), &bytes).map(|name| name == owner),
+            None => Ok::<_, StoreError>(false),
+        });
+        let removal = self.writer.remove(id);
+        Box::pin(async move { if owned.await? { removal.await } else { Ok(false) } })
+    }
+
+    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+        self.read(move |db| chain(db, id, &owner))
+    }
+
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        let ready = Arc::clone(&self.ready);
+        self.read(move |db| history(db, &ready, id, &owner))
+    }
+
+    fn approval_key(&self) -> [u8; 32] {
+        self.approval_key
+    }
+
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>> {
+        self.read(move |db| db.approval(&id))
+    }
+
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        Box::pin(self.writer.mark(id, mark))
+    }
+
+    fn is_alive(&self) -> bool {
+        self.writer.trouble().is_none()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.writer.trouble().map(|error| error.to_string())
+    }
+
+    fn has_died(&self) -> bool {
+        self.writer.has_died()
+    }
+}
+
+fn encoded(record: &StoredResponse, state: RecordState) -> Result<RecordBytes, StoreError> {
+    Ok(RecordBytes { bytes: record.encode()?, state })
+}
+
+fn load(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<StoredResponse>, StoreError> {
+    let Some(bytes) = db.read(id)? else { return Ok(None) };
+    let record = StoredResponse::decode(id.as_str(), &bytes)?;
+    Ok((record.owner == owner).then_some(record))
+}
+
+fn chain(db: &Db, id: ResponseId, owner: &str) -> Result<Vec<StoredResponse>, ChainError> {
+    walk(id, |id| {
+        let record = load(db, id, owner)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
+        Ok((record.status, record.previous_response_id.clone(), record))
+    })
+}
+
+fn history(db: &Db, ready: &Ready, id: ResponseId, owner: &str) -> Result<Vec<HistoryTurn>, ChainError> {
+    walk(id, |id| {
+        let link = match ready.get(id) {
+            Some(link) => link,
+            None => {
+                let read_at = ready.now();
+                let bytes = db.read(id)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
+                let link = Arc::new(Link::decode(id.as_str(), &bytes)?);
+                if is_over(link.turn.status) {
+                    ready.insert(id.clone(), Arc::clone(&link), bytes.len(), read_at);
+                }
+                link
+            }
+        };
+        if link.owner != owner {
+            return Err(ChainError::NotFound(id.to_string()));
+        }
+        Ok((link.turn.status, link.previous_response_id.clone(), link.turn.clone()))
+    })
+}
+
+/// Follows a chain from its newest link and returns it oldest first. `read` gives a link's status, its
+/// predecessor and what is wanted of it.
+fn walk<T>(
+    newest: ResponseId,
+    mut read: impl FnMut(&ResponseId) -> Result<(ResponseStatus, Option<String>, T), ChainError>,
+) -> Result<Vec<T>, ChainError> {
+    let mut links = Vec::new();
+    let mut next = Some(newest);
+    while let Some(id) = next {
+        if links.len() == MAX_LINKS {
+            return Err(ChainError::TooLong(MAX_LINKS));
+        }
+        let (status, previous, link) = read(&id)?;
+        if !is_over(status) {
+            return Err(ChainError::Unfinished(id.to_string()));
+        }
+        next = match previous {
+            Some(id) => Some(ResponseId::parse(&id).ok_or(ChainError::NotFound(id))?),
+            None => None,
+        };
+        links.push(link);
+    }
+    links.reverse();
+    Ok(links)
+}

@@ -1,0 +1,240 @@
+//! All responses of a store as text, one line of JSON for each, and back. For a store that no server has open.
+//!
+//! A line has the id, the record's format and JSON as they are on disk, and the rows of the event log. Nothing is
+//! held in memory but the response at hand, or on the way back the lines of one batch.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use or_protocol::ResponseId;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::db::{Db, RecordBytes, RecordState, Write};
+use super::keys;
+use super::open::{DbOptions, FOLDER, OnCorruption};
+use super::pieces::failed;
+use crate::{Frames, StoreError, StoreOpenError, StoredResponse};
+
+/// Most lines in one batch.
+const BATCH: usize = 256;
+/// Most bytes in one batch, unless one line alone is longer.
+const BATCH_BYTES: usize = 8 << 20;
+/// Longest line; more than any record and log can have.
+const LINE: u64 = 1 << 30;
+/// Little is read twice.
+const CACHE: u64 = 16 << 20;
+
+/// Why the rest was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// There is nothing to export.
+    #[error("there is no store in {}", .0.display())]
+    Missing(PathBuf),
+    /// The store does not open; a server may be using it.
+    #[error(transparent)]
+    Open(#[from] StoreOpenError),
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The text cannot be read or written.
+    #[error("the lines cannot be read or written")]
+    Text(#[from] io::Error),
+}
+
+/// What became of a response, told one after the other.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// It was written; so many bytes of text.
+    Written(u64),
+    /// It is there already.
+    Kept(u64),
+    /// It does not read, for this reason; the others go on.
+    Refused(u64, String),
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    format: u8,
+    #[serde(borrow)]
+    record: &'a RawValue,
+    #[serde(default, borrow, skip_serializing_if = "Vec::is_empty")]
+    events: Vec<Row<'a>>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Row<'a> {
+    first: u64,
+    #[serde(borrow)]
+    frames: Cow<'a, str>,
+}
+
+fn open(path: &Path) -> Result<Db, StoreOpenError> {
+    let options =
+        DbOptions { on_corruption: OnCorruption::Fail, power_loss_safe: true, cache_capacity: CACHE };
+    Db::open(path, &options)
+}
+
+/// A store that is read as a whole.
+pub struct Export(Db);
+
+impl Export {
+    /// Opens the store in this folder, which must be there.
+    pub fn open(path: &Path) -> Result<Self, TransferError> {
+        if !path.join(FOLDER).is_dir() {
+            return Err(TransferError::Missing(path.to_owned()));
+        }
+        Ok(Self(open(path)?))
+    }
+
+    /// How many responses it has; reads all of it.
+    pub fn count(&self) -> Result<u64, TransferError> {
+        let mut count = 0;
+        for id in self.0.responses()? {
+            id?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Writes all responses, oldest first.
+    pub fn run(&self, out: &mut dyn io::Write, told: &mut dyn FnMut(Step)) -> Result<(), TransferError> {
+        let mut out = io::BufWriter::new(out);
+        for id in self.0.responses()? {
+            let id = id?;
+            match self.line(&id) {
+                Ok(Some(line)) => {
+                    out.write_all(&line)?;
+                    told(Step::Written(line.len() as u64));
+                }
+                // It was removed, which cannot be while this has the store open.
+                Ok(None) => {}
+                Err(error) if error.is_of_the_disk() => return Err(error.into()),
+                Err(error) => told(Step::Refused(0, format!("{id}: {error}"))),
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    fn line(&self, id: &ResponseId) -> Result<Option<Vec<u8>>, StoreError> {
+        let damaged = || StoreError::Damaged(id.to_string());
+        let Some(bytes) = self.0.read(id)? else { return Ok(None) };
+        StoredResponse::decode(id.as_str(), &bytes)?;
+        let (format, json) = bytes.split_first().ok_or_else(damaged)?;
+        // Between two tokens, for there is none in a string of JSON; and a line has none.
+        let json: Vec<u8> = json.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }).collect();
+        let rows = self.0.rows(id)?;
+        let mut events = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let frames = std::str::from_utf8(&row.bytes).map_err(|_| damaged())?;
+            events.push(Row { first: row.first, frames: frames.into() });
+        }
+        let record = serde_json::from_slice(&json).map_err(|_| damaged())?;
+        let line = Line { id: id.as_str().into(), format: *format, record, events };
+        let mut line = serde_json::to_vec(&line).map_err(|_| damaged())?;
+        line.push(b'\n');
+        Ok(Some(line))
+    }
+}
+
+/// Reads lines into the store in this folder, which is made if it is missing. A response that is there already is
+/// kept, or replaced if `overwrite` says so. What was told as written or kept is durable when this returns, with an
+/// error too: the same lines may be given again.
+pub fn import(
+    path: &Path,
+    overwrite: bool,
+    mut input: &mut dyn BufRead,
+    told: &mut dyn FnMut(Step),
+) -> Result<(), TransferError> {
+    let db = open(path)?;
+    let mut batch = Batch::default();
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        let read = io::Read::by_ref(&mut input).take(LINE).read_until(b'\n', &mut line)? as u64;
+        if read == 0 {
+            break;
+        }
+        if read == LINE {
+            return Err(io::Error::other(format!("line {number} is longer than {LINE} bytes")).into());
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match parse(&line) {
+            Ok((id, writes)) => {
+                if batch.ids.contains(&id) || batch.is_full() {
+                    batch.write(&db, told)?;
+                }
+                if !overwrite && db.has(&id)? {
+                    told(Step::Kept(read));
+                } else {
+                    batch.add(id, writes, read);
+                }
+            }
+            Err(reason) => told(Step::Refused(read, format!("line {number}: {reason}"))),
+        }
+    }
+    batch.write(&db, told)
+}
+
+/// What goes to disk at once.
+#[derive(Default)]
+struct Batch {
+    ids: Vec<ResponseId>,
+    writes: Vec<Write>,
+    lengths: Vec<u64>,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.ids.len() >= BATCH || self.lengths.iter().sum::<u64>() >= BATCH_BYTES as u64
+    }
+
+    fn add(&mut self, id: ResponseId, writes: Vec<Write>, length: u64) {
+        self.ids.push(id);
+        self.writes.extend(writes);
+        self.lengths.push(length);
+    }
+
+    fn write(&mut self, db: &Db, told: &mut dyn FnMut(Step)) -> Result<(), TransferError> {
+        if !self.ids.is_empty() {
+            db.replace(&self.ids, &self.writes)?;
+        }
+        self.lengths.drain(..).for_each(|length| told(Step::Written(length)));
+        self.ids.clear();
+        self.writes.clear();
+        Ok(())
+    }
+}
+
+fn parse(line: &[u8]) -> Result<(ResponseId, Vec<Write>), String> {
+    let line: Line<'_> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
+    let id = ResponseId::parse(&line.id).ok_or("`id` is not the id of a response")?;
+    let bytes = [&[line.format], line.record.get().as_bytes()].concat();
+    let record = StoredResponse::decode(id.as_str(), &bytes).map_err(|e| e.to_string())?;
+    let state = if record.is_over() { RecordState::Over } else { RecordState::Open };
+    let mut writes = vec![Write { id: id.clone(), record: Some(RecordBytes { bytes, state }), frames: None }];
+    for row in line.events {
+        let frames = Frames { first: row.first, bytes: row.frames.into_owned().into() };
+        writes.push(Write { id: id.clone(), record: None, frames: Some(frames) });
+    }
+    Ok((id, writes))
+}
+
+impl Db {
+    /// The ids of all responses that have a record, oldest first.
+    fn responses(&self) -> Result<impl Iterator<Item = Result<ResponseId, StoreError>> + use<>, StoreError> {
+        let keys = self.opened()?.sled.scan_prefix(keys::all_responses()).keys();
+        Ok(keys.filter_map(|key| key.map(|key| keys::response_of(&key)).map_err(failed).transpose()))
+    }
+
+    fn has(&self, id: &ResponseId) -> Result<bool, StoreError> {
+        self.opened()?.sled.contains_key(keys::response(id)).map_err(failed)
+    }
+}

@@ -1,0 +1,106 @@
+//! What a store does, whatever keeps its bytes.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use or_engine::HistoryTurn;
+use or_protocol::ResponseId;
+
+use crate::{ApprovalId, ApprovalMark, ChainError, Frames, LogPart, StoreError, StoredResponse};
+
+/// A future that a store returns.
+pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What is written of one response at once: all of it or nothing.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Of which.
+    pub id: ResponseId,
+    /// Takes the place of an earlier record.
+    pub record: Option<StoredResponse>,
+    /// A further row of its event log, behind all earlier ones.
+    pub frames: Option<Frames>,
+}
+
+impl Change {
+    /// A record alone.
+    pub fn record(id: ResponseId, record: StoredResponse) -> Self {
+        Self { id, record: Some(record), frames: None }
+    }
+
+    /// Frames alone.
+    pub fn frames(id: ResponseId, frames: Frames) -> Self {
+        Self { id, record: None, frames: Some(frames) }
+    }
+}
+
+/// Keeps responses. Shared by all arbiters.
+pub trait Store: Send + Sync + 'static {
+    /// Writes a change; resolves when it is durable (see docs/storage for the promise in words).
+    fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>>;
+
+    /// Writes the record of a response that has begun, unless something is known of it already. If the process
+    /// dies before a commit of its end, the next start finds it. A store that does not outlive its process has
+    /// no need of it.
+    fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
+        let _ = (id, record);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Frames of a response's event log from sequence number `from` on, some at a time: ask again behind the last
+    /// one. Empty if there are none behind `from` yet. The caller has made sure whose response it is.
+    fn read_log(&self, id: ResponseId, from: u64) -> StoreFuture<Result<LogPart, StoreError>>;
+
+    /// The responses that a process before this one left to be gone on with, and their owners; oldest first.
+    fn unfinished(&self) -> Vec<(ResponseId, String)> {
+        Vec::new()
+    }
+
+    /// One response of this owner; `None` if there is none, or it is another's.
+    fn load(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<StoredResponse>, StoreError>>;
+
+    /// Removes a response of this owner for good; resolves when that is as durable as a commit. `false` if there
+    /// is none, or it is another's. Whoever asks after that does not find it any more.
+    fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>>;
+
+    /// A response and all its predecessors, oldest first.
+    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>>;
+
+    /// Like [`Self::chain`], but each response as input and output items, which is all that a context needs.
+    ///
+    /// A store may keep them ready; the default reads the records.
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        let links = self.chain(id.clone(), owner);
+        Box::pin(async move {
+            let links = links.await?;
+            Ok(links.iter().map(|link| link.history_turn(id.as_str())).collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// What proves a request for approval to be of this store: random, and the same as long as there is the store.
+    fn approval_key(&self) -> [u8; 32];
+
+    /// What is known of the use of an approval; `None` if it was not used, or is so old that nobody knows. An error
+    /// must not be taken for that.
+    fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>>;
+
+    /// Marks an approval as used; resolves when that is as durable as a commit. Only then may the approved call be
+    /// made.
+    ///
+    /// It is refused as [`ApprovalMark::follow`] says, so of several at once one succeeds; and if the approval is so
+    /// old that its mark may be gone. The mark stays when the response is deleted.
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>>;
+
+    /// Whether commits can succeed; false makes the server not ready.
+    fn is_alive(&self) -> bool;
+
+    /// Why they cannot, in words for whoever runs the server.
+    fn trouble(&self) -> Option<String> {
+        (!self.is_alive()).then(|| StoreError::Unavailable.to_string())
+    }
+
+    /// Whether no commit will ever succeed again in this process; the server then ends.
+    fn has_died(&self) -> bool {
+        false
+    }
+}

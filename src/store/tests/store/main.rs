@@ -1,0 +1,11 @@
+//! The store through its public face, on a real folder.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod approvals;
+mod formats;
+#[cfg(unix)]
+mod full;
+#[cfg(unix)]
+mod kill;
+mod records;
+mod transfer;

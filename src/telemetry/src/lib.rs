@@ -1,0 +1,16 @@
+//! What the server tells whoever runs it: metrics and the log.
+#![warn(missing_docs)]
+
+mod json_line;
+mod log;
+pub mod metrics;
+
+pub use log::{LogFormat, init_log};
+pub use metrics::{Counted, Metrics};
+
+use std::time::Duration;
+
+/// Milliseconds for a log line, to the microsecond.
+pub fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

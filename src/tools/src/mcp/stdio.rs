@@ -1,0 +1,171 @@
+//! A program as an MCP server.
+
+use std::io;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rmcp::RoleClient;
+use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use rmcp::transport::async_rw::AsyncRwTransport;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use super::http::MAX_MESSAGE;
+use super::{McpCommand, McpError};
+use crate::command::Group;
+
+/// How long a program may take to end by itself once its input is closed.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long the output of a program that has ended may stay open: what it left behind is killed, but may have taken
+/// itself out of our reach.
+const DRAIN: Duration = Duration::from_secs(1);
+/// A shorter value may be a word that only looks like a secret.
+const MIN_SECRET: usize = 6;
+/// How much a program may write into our log over its life.
+const MAX_LOG: usize = 64 * 1024;
+
+/// A running program. It and what it starts are one process group, which is killed when this is dropped.
+pub(super) struct Program {
+    transport: AsyncRwTransport<RoleClient, ChildStdout, ChildStdin>,
+    child: Child,
+    group: Arc<Group>,
+    over: Arc<AtomicBool>,
+    /// It has said something in the protocol.
+    speaks: Arc<AtomicBool>,
+}
+
+impl Program {
+    pub(super) fn start(label: &str, place: &McpCommand) -> Result<Self, McpError> {
+        let Some((program, arguments)) = place.command.split_first() else {
+            return Err(McpError::Unreachable("its command is empty".into()));
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(place.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        if let Some(folder) = &place.working_directory {
+            command.current_dir(folder);
+        }
+        let mut child = command.spawn().map_err(|error| {
+            // The path is the operator's business and not the client's.
+            tracing::warn!(label, program, %error, "the program of an MCP server does not start");
+            McpError::Unreachable("its program could not be started".into())
+        })?;
+        let group = Arc::new(Group::of(&child));
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(McpError::Internal);
+        };
+        let speaks = Arc::<AtomicBool>::default();
+        if let Some(stderr) = child.stderr.take() {
+            let values = place.environment.iter().map(|(_, value)| value.clone());
+            let secrets = values.filter(|value| value.len() >= MIN_SECRET).collect();
+            tokio::spawn(log(label.to_owned(), stderr, secrets, Arc::clone(&speaks)));
+        }
+        let transport = AsyncRwTransport::new(stdout, stdin).with_max_line_length(MAX_MESSAGE);
+        Ok(Self { transport, child, group, over: Arc::default(), speaks })
+    }
+
+    /// To end it from elsewhere.
+    pub(super) fn group(&self) -> Arc<Group> {
+        Arc::clone(&self.group)
+    }
+
+    /// Set once it has ended or closed its output.
+    pub(super) fn over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.over)
+    }
+}
+
+impl Transport<RoleClient> for Program {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleClient>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.transport.send(item)
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
+        if !self.over.load(Ordering::Relaxed) {
+            tokio::select! {
+                biased;
+                message = self.transport.receive() => {
+                    self.over.store(message.is_none(), Ordering::Relaxed);
+                    self.speaks.fetch_or(message.is_some(), Ordering::Relaxed);
+                    return message;
+                }
+                // What it started may hold its output open.
+                _ = self.child.wait() => {
+                    self.over.store(true, Ordering::Relaxed);
+                    self.group.kill();
+                }
+            }
+        }
+        // What it had written until then still counts.
+        timeout(DRAIN, self.transport.receive()).await.unwrap_or_default()
+    }
+
+    /// Runs beside everything else, after the session's last message.
+    async fn close(&mut self) -> Result<(), Self::Error> {
+        self.over.store(true, Ordering::Relaxed);
+        // An error means that it has closed its input.
+        let _ = self.transport.close().await;
+        let _ = timeout(GRACE, self.child.wait()).await;
+        self.group.kill();
+        // So that it does not stay as a zombie.
+        self.child.wait().await.map(drop)
+    }
+}
+
+/// Brings what a program says into the log, and reads on when that was too much. Until it speaks the protocol its
+/// words are the only thing that tells why it does not. They may hold what it was given to keep.
+async fn log(
+    label: String,
+    mut stderr: impl AsyncRead + Unpin,
+    secrets: Vec<String>,
+    speaks: Arc<AtomicBool>,
+) {
+    let mut said = [0; 4096];
+    let mut room = MAX_LOG;
+    while let Ok(read @ 1..) = stderr.read(&mut said).await {
+        let shown = read.min(room);
+        room -= shown;
+        if shown > 0 {
+            let text = words(&said[..shown], &secrets);
+            let text = text.trim_end();
+            if speaks.load(Ordering::Relaxed) {
+                tracing::debug!(label, text, "an MCP server's program says");
+            } else {
+                tracing::info!(label, text, "an MCP server's program says");
+            }
+        }
+    }
+}
+
+/// What was said, without what must not be repeated.
+fn words(said: &[u8], secrets: &[String]) -> String {
+    let text = String::from_utf8_lossy(said).into_owned();
+    secrets.iter().fold(text, |text, secret| text.replace(secret, "***"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_was_given_to_keep_is_not_repeated() {
+        let secrets = ["hush-hush".to_owned()];
+        assert_eq!(words(b"no such key: hush-hush\xff", &secrets), "no such key: ***\u{fffd}");
+    }
+}

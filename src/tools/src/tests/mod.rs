@@ -1,0 +1,3 @@
+mod command;
+mod http;
+mod run;
