@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
-use or_actors::{Limits, Node, ToolLimits};
+use or_actors::{Limits, Node};
 use or_adapters::{Adapter, ProviderOptions};
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
 use or_store::{SledOptions, SledStore, Store};
@@ -197,13 +197,7 @@ fn limits(config: &config::Config) -> Limits {
         reasoning_events: server.reasoning_events,
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),
-        tools: ToolLimits {
-            max_turns: tool_limits.max_turns,
-            max_tool_calls: tool_limits.max_tool_calls,
-            max_repeats: tool_limits.max_repeats,
-            max_total_tokens: tool_limits.max_total_tokens,
-            max_concurrent: tool_limits.max_concurrent_per_response,
-        },
+        tools: *tool_limits,
     }
 }
 

@@ -68,10 +68,11 @@ fn spec(
             return Err(StartError::Provider { name: name.to_owned(), reason });
         }
     };
+    let transport = if adapter.in_process() { Transport::Demo } else { Transport::Http };
     Ok(ProviderSpec {
         name: name.to_owned(),
         adapter,
-        transport: if kind == "demo" { Transport::Demo } else { Transport::Http },
+        transport,
         base_url: config.base_url.clone(),
         key,
         client_keys_only: matches!(provider.state, ProviderState::ClientKeyOnly),

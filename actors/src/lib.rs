@@ -14,14 +14,16 @@ pub mod store;
 mod supervisor;
 pub mod tools;
 
-pub use limits::{Limits, ToolLimits};
+pub use limits::{HEAVY, Limits, ToolLimits};
 pub use node::Node;
 pub use provider::{
     Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Route, Sample, SampleError, Sampled, Target,
     Transport,
 };
 pub use response::{BackgroundJob, Job, LoopEnded, Reply, ResumeData, Routed, read_along};
-pub use running::{AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Running};
+pub use running::{
+    AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, Running, RunningResponse,
+};
 pub use supervisor::{
     CountInput, CountJob, CountMethod, DiscoverModels, Discovery, Found, GoOn, InputCount, LoopSupervisor,
     StartResponse,

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use or_engine::{LoopLimits, ReasoningEvents};
+use serde::{Deserialize, Serialize};
+
+/// JSON from this size on is read, written and translated off the arbiter, in bytes.
+pub const HEAVY: usize = 256 * 1024;
 
 /// Limits of the loops.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +29,9 @@ pub struct Limits {
     pub tools: ToolLimits,
 }
 
-/// Limits of the tool loop of one response; 0: none.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Limits of the tool loop of one response; 0: none. In a configuration the table `[tool_limits]`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ToolLimits {
     /// Turns whose calls are run; the model is then asked once more, without tools.
     pub max_turns: u32,
@@ -37,7 +42,19 @@ pub struct ToolLimits {
     /// Tokens of all turns, input and output.
     pub max_total_tokens: u64,
     /// Runs of tools at the same time.
-    pub max_concurrent: usize,
+    pub max_concurrent_per_response: usize,
+}
+
+impl Default for ToolLimits {
+    fn default() -> Self {
+        Self {
+            max_turns: 25,
+            max_tool_calls: 100,
+            max_repeats: 3,
+            max_total_tokens: 0,
+            max_concurrent_per_response: 8,
+        }
+    }
 }
 
 impl ToolLimits {

@@ -16,6 +16,7 @@ mod secret;
 mod summary;
 mod tables;
 
+pub use or_actors::ToolLimits;
 pub use or_engine::ReasoningEvents;
 pub use or_store::OnCorruption;
 pub use or_telemetry::LogFormat;
@@ -40,7 +41,6 @@ pub use tables::security::Security;
 pub use tables::server::Server;
 pub use tables::store::Store;
 pub use tables::tool::{Parameters, ToolConfig, ToolKind};
-pub use tables::tool_limits::ToolLimits;
 
 #[cfg(test)]
 mod tests {

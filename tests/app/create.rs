@@ -269,3 +269,39 @@ fn a_paused_turn_goes_on_in_the_same_stream() {
     }
     assert_eq!(fake.count(), 4);
 }
+
+#[test]
+fn strict_mode_refuses_whatever_a_kind_cannot_carry() {
+    let (fake, app) = all_kinds();
+    let cases = [
+        ("openai-chat", "truncation", "auto"),
+        ("anthropic", "truncation", "auto"),
+        ("gemini", "prompt_cache_key", "k"),
+        ("gemini", "user", "u"),
+        ("ollama", "safety_identifier", "s"),
+        ("ollama", "service_tier", "flex"),
+    ];
+    for (kind, field, value) in cases {
+        let body = json!({"model": format!("{kind}/m"), "input": "Hi", field: value});
+        let (status, _, code, param) = app.post_with(&[("openresponses-strict", "true")], &body).error();
+        assert_eq!((status, code.as_deref()), (400, Some("unsupported_parameter")), "{kind} {field}");
+        assert_eq!(param.as_deref(), Some(field), "{kind}");
+    }
+    assert_eq!(fake.count(), 0);
+}
+
+#[test]
+fn a_demand_for_a_call_that_no_tool_can_meet_is_refused_by_every_kind() {
+    let (fake, app) = all_kinds();
+    for kind in ["openai-chat", "anthropic", "gemini", "ollama"] {
+        for choice in [json!("required"), json!({"type": "web_search"})] {
+            let tools = json!([{"type": "web_search"}]);
+            let body =
+                json!({"model": format!("{kind}/m"), "input": "Hi", "tools": tools, "tool_choice": choice});
+            let (status, _, code, param) = app.post(&body).error();
+            assert_eq!((status, code.as_deref()), (400, Some("unsupported_value")), "{kind} {choice}");
+            assert_eq!(param.as_deref(), Some("tool_choice"), "{kind} {choice}");
+        }
+    }
+    assert_eq!(fake.count(), 0);
+}

@@ -2,20 +2,15 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
 use futures_util::FutureExt as _;
 
 use super::messages::{CallMcpTool, ListMcpTools};
-use or_telemetry::Metrics;
-use or_telemetry::millis;
+use or_telemetry::{Metrics, Runner, ToolSpan};
 use or_tools::mcp::{Link, run};
 use or_tools::mcp::{McpError, McpTool};
 use or_tools::{Failure, ToolRun};
-
-/// A metrics label for the tools of all servers: their names are not ours.
-const TOOL: &str = "mcp";
 
 /// One MCP server with one credential. Ends when nobody has its address any more.
 pub struct McpActor {
@@ -69,12 +64,14 @@ impl Handler<CallMcpTool> for McpActor {
 
     /// The work has its own panic guard: one call must not take the server from the others.
     fn handle(&mut self, message: CallMcpTool, _: &mut Self::Context) -> Self::Result {
-        let (link, metrics) = (Arc::clone(&self.link), self.metrics.clone());
+        let link = Arc::clone(&self.link);
         let in_use = link.in_use();
-        let started = Instant::now();
+        let CallMcpTool { tool, arguments, context, gone } = message;
+        let runner = Runner::Mcp { label: link.server().label.clone() };
+        let (response_id, call_id) = (context.response_id.clone(), context.call_id.clone());
+        let mut span = ToolSpan::new(&self.metrics, runner, response_id, call_id);
         Box::pin(async move {
             let _in_use = in_use;
-            let CallMcpTool { tool, arguments, context, gone } = message;
             let work = async {
                 let called = tokio::select! {
                     biased;
@@ -82,16 +79,11 @@ impl Handler<CallMcpTool> for McpActor {
                     () = context.cancelled.cancelled() => Err(Failure::Cancelled),
                     called = link.call(&tool, &arguments, &context) => called,
                 };
-                run(&tool, called, link.server().limits.max_output_bytes, started.elapsed())
+                run(&tool, called, link.server().limits.max_output_bytes, span.elapsed())
             };
-            let done = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-                metrics.panicked();
-                run(&tool, Err(Failure::Panicked), 0, started.elapsed())
-            });
-            metrics.tool_run(TOOL, done.result, done.took);
-            let (response_id, call_id) = (&context.response_id, &context.call_id);
-            let (label, duration_ms) = (link.server().label.as_str(), millis(done.took));
-            tracing::info!(%response_id, call_id, label, result = done.result, duration_ms, "MCP tool run");
+            let done = AssertUnwindSafe(work).catch_unwind().await;
+            let done = done.unwrap_or_else(|_| run(&tool, Err(Failure::Panicked), 0, span.elapsed()));
+            span.end(done.result, done.took);
             done
         })
     }

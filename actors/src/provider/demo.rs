@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use or_adapters::demo::{COUNT_PATH, DemoEnd, DemoStep, answer, count_answer};
+use or_demo::{DemoEnd, DemoStep, respond};
 use tokio::time::sleep;
 
 use super::answer::Answer;
 
 /// The demo's answer to a request, as if it had come over a network.
 pub(crate) async fn play(path: &str, body: Vec<u8>) -> Answer {
-    let script = if path == COUNT_PATH { count_answer(&body) } else { answer(&body) };
+    let script = respond(path, &body);
     match script.head_after_ms {
         Some(0) => {}
         Some(ms) => sleep(Duration::from_millis(ms)).await,

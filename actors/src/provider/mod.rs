@@ -7,6 +7,7 @@ mod error;
 mod http;
 mod messages;
 mod permit;
+pub(crate) mod policy;
 mod queries;
 mod redact;
 mod route;

@@ -19,11 +19,10 @@ use super::messages::{Batch, Sample, Sampled};
 use super::permit::Permit;
 use super::redact::mask;
 use super::spec::{ProviderKey, ProviderSpec};
+use crate::limits::HEAVY;
 
 /// Largest unary answer, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
-/// Bodies from this size on are translated off the arbiter.
-const HEAVY_BODY: usize = 256 * 1024;
 /// Bytes that are taken in before what they hold is passed on.
 const GATHER: usize = 32 * 1024;
 /// Batches that may wait between the reader and the loop.
@@ -49,7 +48,7 @@ pub(crate) async fn sample(
         }
         let bytes = read_body(&mut answer.body, MAX_BODY, upstream.spec().first_byte_timeout).await?;
         let mut events = Vec::new();
-        if bytes.len() < HEAVY_BODY {
+        if bytes.len() < HEAVY {
             translator.unary(&bytes, &mut events)?;
             return Ok((None, translator, events));
         }

@@ -11,14 +11,16 @@ use actix::{
 };
 use futures_util::FutureExt as _;
 use or_engine::Outcome;
-use or_protocol::ResponseId;
+use or_protocol::{ApiError, ResponseId};
 use tokio::time::timeout;
 
-use crate::response::driver::{Driver, Neighbours};
+use crate::response::driver::Driver;
 use crate::response::job::Job;
 use crate::response::mailbox::Mailbox;
 use crate::response::messages::LoopEnded;
-use crate::running::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
+use crate::response::prepare::Preparation;
+use crate::response::request::Neighbours;
+use crate::running::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked, Status};
 
 /// How long who asks waits for a look or an end. A loop that is busy writing answers neither.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +31,7 @@ pub(crate) struct LoopActor {
     id: ResponseId,
     work: Option<(Box<Job>, Neighbours)>,
     mailbox: Rc<Mailbox>,
-    owner: String,
+    status: Arc<Status>,
     stored: bool,
     background: bool,
     supervisor: Recipient<LoopEnded>,
@@ -39,38 +41,81 @@ pub(crate) struct LoopActor {
 
 impl LoopActor {
     pub(crate) fn new(job: Box<Job>, neighbours: Neighbours, supervisor: Recipient<LoopEnded>) -> Self {
-        let mailbox = Rc::clone(&neighbours.mailbox);
-        let (id, owner) = (job.id.clone(), job.request.owner.clone());
-        let (stored, background) = (job.request.body.store, job.background.is_some());
+        let (mailbox, status) = (Rc::clone(&neighbours.mailbox), Arc::clone(&neighbours.status));
+        let (id, stored, background) = (job.id.clone(), job.request.body.store, job.background.is_some());
         Self {
             id,
             work: Some((job, neighbours)),
             mailbox,
-            owner,
+            status,
             stored,
             background,
             supervisor,
             outcome: None,
         }
     }
+
+    /// Whether this is for `owner` to look at and to end later.
+    fn is_of(&self, owner: &str) -> bool {
+        self.stored && self.status.owner() == owner
+    }
 }
 
-/// Runs the loop; after a panic ends it once more in an orderly way, so that the client gets its
-/// terminal event or an HTTP 500, and the record says failed.
-async fn run(job: Box<Job>, neighbours: Neighbours) -> Option<Outcome> {
-    let node = Arc::clone(&neighbours.node);
-    let mut driver = Box::new(Driver::new(job, neighbours));
-    let result = AssertUnwindSafe(driver.run()).catch_unwind().await;
-    if let Ok(outcome) = result {
-        return outcome;
+/// How far the work is. A value of its own so that a panic finds it.
+enum Stage {
+    Preparing(Box<Preparation>),
+    Running(Box<Driver>),
+    /// It ended before it ran.
+    Refused,
+}
+
+impl Stage {
+    async fn run(&mut self) -> Option<Outcome> {
+        if let Self::Preparing(preparation) = self {
+            let prepared = preparation.prepare().await;
+            match (prepared, std::mem::replace(self, Self::Refused)) {
+                (Ok(prepared), Self::Preparing(preparation)) => {
+                    *self = Self::Running(Box::new(Driver::new(*preparation, prepared)));
+                }
+                (Err(error), Self::Preparing(mut preparation)) => preparation.refuse(error),
+                (_, Self::Running(_) | Self::Refused) => {}
+            }
+        }
+        match self {
+            Self::Running(driver) => driver.run().await,
+            Self::Preparing(_) | Self::Refused => None,
+        }
     }
-    node.metrics.panicked();
-    tracing::error!(response_id = %driver.id(), "a panic ended this response");
-    let result = AssertUnwindSafe(driver.crashed()).catch_unwind().await;
-    if result.is_err() {
-        driver.give_up();
+
+    /// Ends it once more in an orderly way after a panic, so that the client gets its terminal event or an HTTP 500,
+    /// and the record says failed.
+    async fn crashed(&mut self) {
+        match self {
+            Self::Preparing(preparation) => {
+                preparation.span.panicked();
+                preparation.refuse(ApiError::internal());
+            }
+            Self::Running(driver) => {
+                driver.span.panicked();
+                if AssertUnwindSafe(driver.crashed()).catch_unwind().await.is_err() {
+                    driver.give_up();
+                }
+            }
+            Self::Refused => {}
+        }
     }
-    Some(Outcome::Failed)
+}
+
+/// Runs the loop to its end, whatever that takes.
+async fn run(job: Job, neighbours: Neighbours) -> Option<Outcome> {
+    let mut stage = Stage::Preparing(Box::new(Preparation::new(job, neighbours)));
+    match AssertUnwindSafe(stage.run()).catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            stage.crashed().await;
+            Some(Outcome::Failed)
+        }
+    }
 }
 
 impl Actor for LoopActor {
@@ -78,7 +123,7 @@ impl Actor for LoopActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let Some((job, neighbours)) = self.work.take() else { return ctx.stop() };
-        ctx.spawn(run(job, neighbours).into_actor(self).map(|outcome, actor, ctx| {
+        ctx.spawn(run(*job, neighbours).into_actor(self).map(|outcome, actor, ctx| {
             actor.outcome = outcome;
             ctx.stop();
         }));
@@ -102,7 +147,7 @@ impl Handler<Peek> for LoopActor {
     type Result = ResponseFuture<Peeked>;
 
     fn handle(&mut self, message: Peek, _: &mut Self::Context) -> Self::Result {
-        if !self.stored || message.owner != self.owner {
+        if !self.is_of(&message.owner) {
             return Box::pin(std::future::ready(Peeked::AskStore));
         }
         let look = self.mailbox.peek();
@@ -121,7 +166,7 @@ impl Handler<AskEnd> for LoopActor {
     type Result = ResponseFuture<EndAsked>;
 
     fn handle(&mut self, message: AskEnd, _: &mut Self::Context) -> Self::Result {
-        if !self.stored || message.owner != self.owner {
+        if !self.is_of(&message.owner) {
             return Box::pin(std::future::ready(EndAsked::NotFound));
         }
         if message.background_only && !self.background {

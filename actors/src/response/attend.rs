@@ -1,15 +1,19 @@
-//! What reaches a loop from outside: a client that leaves, somebody who looks or cancels, the end of its time.
+//! The one place where a response waits: for its work, and meanwhile for all that may come from outside.
 
-use or_engine::{Action, Input, Outcome, Output};
-use or_protocol::{ApiError, ErrorKind};
-use tokio::time::{Instant, sleep_until};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::response::driver::{Driver, Step, unix_now};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::limits::Limits;
 use crate::response::mailbox::{Call, Mailbox};
 use crate::response::sink::Sink;
 use crate::running::CancelReason;
 
-/// What ends a loop from outside.
+/// What may end a wait, beside the work that is waited for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Interrupt {
     ClientLeft,
@@ -19,77 +23,124 @@ pub(crate) enum Interrupt {
     Peek,
 }
 
-/// Resolves when a loop has to react to something that is not the model's.
-pub(crate) async fn interrupted(
-    left: impl Future<Output = ()>,
-    mailbox: &Mailbox,
+/// What came of a wait.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Waited<T> {
+    Done(T),
+    Interrupted(Interrupt),
+    /// The record of the beginning is due.
+    BeginningDue,
+    /// Nothing was done for so long that the client must hear something.
+    Silence,
+}
+
+/// A response's ears: its client, its mailbox and its clock.
+///
+/// All of them stay registered from one wait to the next, so that a wait whose work is ready costs one look at it.
+pub(crate) struct Attend {
+    pub(crate) sink: Sink,
+    pub(crate) mailbox: Rc<Mailbox>,
+    /// Resolves when the reader of an open stream leaves.
+    leaving: Option<Pin<Box<dyn Future<Output = ()>>>>,
     deadline: Instant,
-) -> Interrupt {
-    tokio::select! {
-        () = left => Interrupt::ClientLeft,
-        call = mailbox.called() => match call {
-            Call::Cancel(reason) => Interrupt::Cancelled(reason),
-            Call::Peek => Interrupt::Peek,
-        },
-        () = sleep_until(deadline) => Interrupt::TooLong,
+    beginning: Option<Instant>,
+    keepalive: Duration,
+    quiet_since: Instant,
+    /// Rings for whichever of the three is next, or too early: then it is set anew.
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Attend {
+    pub(crate) fn new(sink: Sink, mailbox: Rc<Mailbox>, limits: &Limits) -> Self {
+        let now = Instant::now();
+        let (deadline, keepalive) = (now + limits.max_response, limits.keepalive);
+        let alarm = Box::pin(sleep_until(deadline.min(now + keepalive)));
+        Self { sink, mailbox, leaving: None, deadline, beginning: None, keepalive, quiet_since: now, alarm }
+    }
+
+    /// When the record of the beginning is due, if it is.
+    pub(crate) fn begin_at(&mut self, due: Option<Instant>) {
+        self.beginning = due;
+        if due.is_some() {
+            let next = self.next_ring();
+            self.alarm.as_mut().reset(next);
+        }
+    }
+
+    /// How long the response may still take.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn next_ring(&self) -> Instant {
+        let ring = self.deadline.min(self.quiet_since + self.keepalive);
+        self.beginning.map_or(ring, |due| ring.min(due))
+    }
+
+    /// Waits for `work`, or for the first thing that has to be reacted to; the wait can then go on with the same
+    /// work.
+    pub(crate) async fn wait<W: Future>(&mut self, mut work: Pin<&mut W>) -> Waited<W::Output> {
+        poll_fn(|cx| {
+            // The work first: what is there already counts before what would end the wait for it.
+            if let Poll::Ready(done) = work.as_mut().poll(cx) {
+                self.quiet_since = Instant::now();
+                return Poll::Ready(Waited::Done(done));
+            }
+            if self.poll_left(cx).is_ready() {
+                return Poll::Ready(Waited::Interrupted(Interrupt::ClientLeft));
+            }
+            if let Poll::Ready(call) = self.mailbox.poll_called(cx) {
+                return Poll::Ready(Waited::Interrupted(match call {
+                    Call::Cancel(reason) => Interrupt::Cancelled(reason),
+                    Call::Peek => Interrupt::Peek,
+                }));
+            }
+            self.poll_clock(cx)
+        })
+        .await
+    }
+
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sink {
+            Sink::Waiting { reply, .. } => reply.poll_closed(cx),
+            Sink::Open(sender) => {
+                let leaving = self.leaving.get_or_insert_with(|| {
+                    let sender = sender.clone();
+                    Box::pin(async move { sender.closed().await })
+                });
+                leaving.as_mut().poll(cx)
+            }
+            // Nobody has to stay for a background response.
+            Sink::Log(_) | Sink::Detached => Poll::Pending,
+            Sink::Done => Poll::Ready(()),
+        }
+    }
+
+    fn poll_clock<T>(&mut self, cx: &mut Context<'_>) -> Poll<Waited<T>> {
+        loop {
+            ready!(self.alarm.as_mut().poll(cx));
+            let now = Instant::now();
+            let what = if self.deadline <= now {
+                Some(Waited::Interrupted(Interrupt::TooLong))
+            } else if self.beginning.is_some_and(|due| due <= now) {
+                self.beginning = None;
+                Some(Waited::BeginningDue)
+            } else if self.quiet_since + self.keepalive <= now {
+                self.quiet_since = now;
+                Some(Waited::Silence)
+            } else {
+                None
+            };
+            let next = self.next_ring();
+            self.alarm.as_mut().reset(next);
+            if let Some(what) = what {
+                return Poll::Ready(what);
+            }
+        }
     }
 }
 
-impl Driver {
-    /// Reacts to something that is not the model's. `None`: it goes on.
-    pub(crate) async fn interrupt(&mut self, why: Interrupt) -> Option<Step> {
-        let next = match why {
-            Interrupt::Peek => {
-                self.answer_peeks();
-                return None;
-            }
-            Interrupt::ClientLeft => {
-                self.sink = Sink::Done;
-                self.cancel()
-            }
-            Interrupt::Cancelled(CancelReason::Asked) => self.feed(Input::Cancel).await,
-            Interrupt::Cancelled(CancelReason::Park | CancelReason::Shutdown) if self.can_park() => {
-                Step::Park
-            }
-            Interrupt::Cancelled(CancelReason::Park) => {
-                self.neighbours.mailbox.decline_to_park();
-                return None;
-            }
-            Interrupt::Cancelled(CancelReason::Shutdown) => {
-                let text = "The server was shut down before the response was complete.";
-                self.fail_with(ApiError::new(ErrorKind::Unavailable, text).with_code("interrupted")).await
-            }
-            Interrupt::TooLong => {
-                let text = "The response took longer than this server allows.";
-                self.fail_with(ApiError::new(ErrorKind::Timeout, text).with_code("response_timeout")).await
-            }
-        };
-        Some(next)
-    }
-
-    /// Nobody takes the frames any more.
-    pub(crate) fn lost(&mut self) -> Step {
-        if self.request.background { Step::Park } else { self.cancel() }
-    }
-
-    /// The client left: what was made so far is recorded as cancelled.
-    pub(crate) fn cancel(&mut self) -> Step {
-        let mut out = Output::default();
-        let Some(engine) = &mut self.engine else { return Step::End(None) };
-        engine.handle(Input::Cancel, unix_now(), &mut out);
-        match out.next {
-            Some(Action::Commit) => Step::Commit,
-            _ => Step::End(Some(Outcome::Cancelled)),
-        }
-    }
-
-    /// Shows the response as it is to all who asked.
-    fn answer_peeks(&self) {
-        for peek in self.neighbours.mailbox.take_peeks() {
-            if let Some(engine) = &self.engine {
-                // Who does not wait any more reads the store.
-                let _ = peek.send(engine.current_json());
-            }
-        }
-    }
+pub(crate) fn unix_now() -> i64 {
+    // A clock before 1970 is wrong anyway.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }

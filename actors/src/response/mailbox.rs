@@ -1,16 +1,27 @@
 //! What is asked of a running loop from outside.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::task::{Context, Poll, Waker};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use crate::running::CancelReason;
 
 /// Between a loop's actor, which hears, and its work, which looks here whenever it waits. Both live on one arbiter.
-#[derive(Debug, Default)]
+///
+/// The actor cannot hand these on as messages: its one piece of work is a future that runs beside its mailbox.
+#[derive(Default)]
 pub(crate) struct Mailbox {
     asked: RefCell<Asked>,
-    wake: Notify,
+    /// Of the work, while it waits.
+    waker: Cell<Option<Waker>>,
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.asked.fmt(f)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -32,19 +43,27 @@ pub(crate) enum Call {
 impl Mailbox {
     /// Asks for the end. The first reason stands, but for a wish to park, which is weaker than all others.
     pub(crate) fn cancel(&self, reason: CancelReason) {
-        let mut asked = self.asked.borrow_mut();
-        if asked.cancel.is_none_or(|earlier| earlier == CancelReason::Park) {
-            asked.cancel = Some(reason);
+        {
+            let mut asked = self.asked.borrow_mut();
+            if asked.cancel.is_none_or(|earlier| earlier == CancelReason::Park) {
+                asked.cancel = Some(reason);
+            }
         }
-        self.wake.notify_one();
+        self.wake();
     }
 
     /// Asks for the response as it is; the answer never comes if the loop ends first.
     pub(crate) fn peek(&self) -> oneshot::Receiver<Vec<u8>> {
         let (sender, answer) = oneshot::channel();
         self.asked.borrow_mut().peeks.push(sender);
-        self.wake.notify_one();
+        self.wake();
         answer
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 
     /// Resolves, always with an error, when the loop is over.
@@ -72,42 +91,47 @@ impl Mailbox {
         self.asked.borrow().cancel == Some(CancelReason::Shutdown)
     }
 
-    /// Resolves when there is something to react to.
-    pub(crate) async fn called(&self) -> Call {
-        loop {
-            {
-                let asked = self.asked.borrow();
-                if let Some(reason) = asked.cancel {
-                    return Call::Cancel(reason);
-                }
-                if !asked.peeks.is_empty() {
-                    return Call::Peek;
-                }
-            }
-            self.wake.notified().await;
+    /// Ready when there is something to react to.
+    pub(crate) fn poll_called(&self, cx: &Context<'_>) -> Poll<Call> {
+        let asked = self.asked.borrow();
+        if let Some(reason) = asked.cancel {
+            return Poll::Ready(Call::Cancel(reason));
         }
+        if !asked.peeks.is_empty() {
+            return Poll::Ready(Call::Peek);
+        }
+        let waker = self.waker.take().filter(|waker| waker.will_wake(cx.waker()));
+        self.waker.set(Some(waker.unwrap_or_else(|| cx.waker().clone())));
+        Poll::Pending
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use futures_util::FutureExt as _;
 
     use super::*;
 
-    #[test]
-    fn a_call_is_heard_whether_it_comes_before_or_while_one_waits() {
+    fn called(mailbox: &Mailbox) -> Option<Call> {
+        poll_fn(|cx| mailbox.poll_called(cx)).now_or_never()
+    }
+
+    #[tokio::test]
+    async fn a_call_is_heard_whether_it_comes_before_or_while_one_waits() {
         let mailbox = Mailbox::default();
-        {
-            let mut called = Box::pin(mailbox.called());
-            assert_eq!((&mut called).now_or_never(), None);
-            let _answer = mailbox.peek();
-            assert_eq!(called.now_or_never(), Some(Call::Peek));
-        }
+        let heard = poll_fn(|cx| mailbox.poll_called(cx));
+        let asking = async {
+            tokio::task::yield_now().await;
+            drop(mailbox.peek());
+        };
+        assert_eq!(tokio::join!(heard, asking).0, Call::Peek);
         assert_eq!(mailbox.take_peeks().len(), 1);
+        assert_eq!(called(&mailbox), None);
         mailbox.cancel(CancelReason::Asked);
         mailbox.cancel(CancelReason::Shutdown);
-        assert_eq!(mailbox.called().now_or_never(), Some(Call::Cancel(CancelReason::Asked)));
+        assert_eq!(called(&mailbox), Some(Call::Cancel(CancelReason::Asked)));
     }
 
     #[test]
@@ -115,7 +139,7 @@ mod tests {
         let mailbox = Mailbox::default();
         mailbox.cancel(CancelReason::Park);
         mailbox.decline_to_park();
-        assert_eq!(mailbox.called().now_or_never(), None);
+        assert_eq!(called(&mailbox), None);
         mailbox.cancel(CancelReason::Park);
         mailbox.cancel(CancelReason::Shutdown);
         mailbox.decline_to_park();

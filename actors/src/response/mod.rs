@@ -2,23 +2,25 @@
 
 mod actor;
 mod attend;
-mod background;
 mod driver;
+mod interrupts;
 mod job;
-mod log_line;
 mod mailbox;
 mod messages;
 pub(crate) mod prepare;
 mod record;
+mod request;
 mod saved;
 mod sink;
-pub(crate) mod tool_media;
+mod steps;
+mod tool_media;
 mod tool_round;
 mod turn;
 
 pub(crate) use actor::LoopActor;
-pub(crate) use driver::Neighbours;
 pub use job::{BackgroundJob, Job, Reply, Routed};
 pub use messages::LoopEnded;
+pub(crate) use request::Neighbours;
 pub use saved::ResumeData;
 pub use sink::read_along;
+pub(crate) use turn::{Translated, Translation};

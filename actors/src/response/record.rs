@@ -3,47 +3,58 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use or_adapters::{Note, NoteKind};
-use or_engine::Input;
+use bytes::Bytes;
+use or_adapters::Note;
+use or_engine::ResponseLoop;
+use or_store::{Change, Frames, StoreError, StoredResponse};
+use serde_json::value::RawValue;
 
-use crate::response::driver::{Driver, Step};
-use crate::response::sink::Disk;
-use or_store::{Change, StoredResponse};
+use crate::response::request::{Neighbours, Request};
+use crate::response::saved::ResumeData;
+use crate::response::sink::{Disk, Sink};
+use crate::running::EventLog;
+use crate::store::StoreHandle;
 
-impl Driver {
-    /// Writes the record of the end, and tells it.
-    pub(crate) async fn commit(&mut self) -> Step {
-        if self.request.background && !self.sink.is_waiting() {
-            return self.commit_background().await;
-        }
-        let result = match self.stored() {
-            Some(record) => self.disk().write(Change::record(self.request.id.clone(), record)).await.map_err(
-                |error| {
-                    tracing::error!(response_id = %self.request.id, %error, "the response could not be stored");
-                },
-            ),
-            None => Err(()),
-        };
-        self.feed(Input::Committed(result)).await
+/// What is kept of a request beside its response.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// The request's own input as it is stored; `None` if it is not.
+    pub(crate) input: Option<Box<RawValue>>,
+    /// What it takes to go on after a restart, of a background response.
+    pub(crate) resume: Option<ResumeData>,
+    /// Notes of the process before a restart.
+    pub(crate) old_notes: Vec<(String, String, String)>,
+}
+
+/// Writes the record of one response, and of a background one its event log.
+pub(crate) struct Recorder {
+    request: Rc<Request>,
+    disk: Disk,
+    log: Option<Arc<EventLog>>,
+    kept: Kept,
+    /// How fields of the request fared that the provider does not take.
+    pub(crate) notes: Vec<Note>,
+}
+
+impl Recorder {
+    pub(crate) fn new(request: Rc<Request>, neighbours: &Neighbours, kept: Kept, notes: Vec<Note>) -> Self {
+        let (disk, log) = (Disk::of(neighbours), neighbours.log.clone());
+        Self { request, disk, log, kept, notes }
     }
 
-    pub(crate) fn disk(&self) -> Disk {
-        let neighbours = &self.neighbours;
-        Disk {
-            store: neighbours.store.clone(),
-            mailbox: Rc::clone(&neighbours.mailbox),
-            node: Arc::clone(&neighbours.node),
-        }
+    /// The way to the store.
+    pub(crate) fn store(&self) -> &StoreHandle {
+        &self.disk.store
     }
 
     /// The response as it goes to disk; `None` if it has no place there.
-    pub(crate) fn stored(&mut self) -> Option<StoredResponse> {
-        let engine = self.engine.as_mut()?;
+    fn stored(&mut self, engine: &mut ResponseLoop) -> Option<StoredResponse> {
         self.notes.extend(engine.take_notes());
         let record = engine.record();
         let over = record.progress.is_none();
         // Nothing is written behind the end.
-        let input = if over { self.input_json.take() } else { self.input_json.clone() };
+        let input = if over { self.kept.input.take() } else { self.kept.input.clone() };
+        let notes = self.notes.iter().map(stored_note);
         Some(StoredResponse {
             owner: self.request.owner.clone(),
             created_at: record.created_at,
@@ -53,28 +64,91 @@ impl Driver {
             input: input?,
             response: record.response_json.into_owned(),
             sealed: record.sealed.to_vec(),
-            notes: self.old_notes.iter().cloned().chain(self.notes.iter().map(stored_note)).collect(),
+            notes: self.kept.old_notes.iter().cloned().chain(notes).collect(),
             background: self.request.background,
-            resume: match (&self.resume, record.progress) {
+            resume: match (&self.kept.resume, record.progress) {
                 (Some(data), Some(progress)) => Some(data.at(progress)?),
                 _ => None,
             },
         })
     }
 
+    fn change(&self, record: StoredResponse, frames: Option<Frames>) -> Change {
+        Change { id: self.request.id.clone(), record: Some(record), frames }
+    }
+
     /// Writes down that the response has begun, without waiting for the disk.
-    pub(crate) fn note_beginning(&mut self) {
-        self.begun_at = None;
-        if let Some(record) = self.stored() {
-            self.neighbours.store.begun(self.request.id.clone(), record);
+    pub(crate) fn beginning(&mut self, engine: &mut ResponseLoop) {
+        if let Some(record) = self.stored(engine) {
+            self.disk.store.begun(self.request.id.clone(), record);
         }
+    }
+
+    /// Writes the record of the end, once.
+    pub(crate) async fn end(&mut self, engine: &mut ResponseLoop) -> Result<(), ()> {
+        let Some(record) = self.stored(engine) else { return Err(()) };
+        self.disk.write(self.change(record, None)).await.map_err(|error| {
+            tracing::error!(response_id = %self.request.id, %error, "the response could not be stored");
+        })
+    }
+
+    /// Writes the first record of a background response, and the frames that tell it. `None`: there is nothing to
+    /// write.
+    pub(crate) async fn first(
+        &mut self,
+        engine: &mut ResponseLoop,
+        frames: Frames,
+    ) -> Option<Result<(), StoreError>> {
+        let record = self.stored(engine)?;
+        let frames = self.log.is_some().then_some(frames);
+        Some(self.disk.write(self.change(record, frames)).await)
+    }
+
+    /// Where the frames of a background response go, from number `next` on.
+    pub(crate) fn detached(&self, next: u64) -> Sink {
+        Sink::detached(&self.request.id, &self.disk, self.log.as_ref(), next)
+    }
+
+    /// Between two steps of a background response: what was made so far is not made again after a restart. The
+    /// frames that tell it go to disk with it. `false`: the server is stopping and they did not.
+    pub(crate) async fn checkpoint(
+        &mut self,
+        engine: &mut ResponseLoop,
+        frames: Vec<u8>,
+        sink: &mut Sink,
+    ) -> bool {
+        match self.stored(engine) {
+            Some(record) => self.persist(record, frames, sink).await,
+            None => false,
+        }
+    }
+
+    /// The record that [`Self::persist`] is to write, taken before the frames that tell it are made: they must not
+    /// be on disk without it.
+    pub(crate) fn take_stored(&mut self, engine: &mut ResponseLoop) -> Option<StoredResponse> {
+        self.stored(engine)
+    }
+
+    /// Writes a record with its frames, for as long as it takes, then shows them. `false`: the server is stopping
+    /// and they were not written.
+    pub(crate) async fn persist(&self, record: StoredResponse, frames: Vec<u8>, sink: &mut Sink) -> bool {
+        let row = match sink {
+            Sink::Log(log) if !frames.is_empty() => Some(log.row(frames)),
+            _ => None,
+        };
+        let written = self.disk.persist(self.change(record, row.clone())).await;
+        if written && let (Sink::Log(log), Some(row)) = (sink, row) {
+            log.publish(row);
+        }
+        written
+    }
+
+    /// Frames that tell the beginning, from the first one on.
+    pub(crate) fn first_frames(held: Vec<u8>) -> Frames {
+        Frames { first: 0, bytes: Bytes::from(held) }
     }
 }
 
 fn stored_note(note: &Note) -> (String, String, String) {
-    let kind = match note.kind {
-        NoteKind::Emulated => "emulated",
-        NoteKind::Dropped => "dropped",
-    };
-    (note.field.clone(), kind.to_owned(), note.why.clone())
+    (note.field.clone(), note.kind.as_str().to_owned(), note.why.clone())
 }

@@ -1,12 +1,8 @@
 //! What of a request is kept beside its response, to go on with it after a restart.
 
 use or_engine::Progress;
-use or_protocol::Tool;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-use crate::response::driver::Request;
-use crate::response::job::Job;
 
 /// The part of a request that its response object does not show. Stored with a background response until it is
 /// over.
@@ -27,25 +23,9 @@ pub struct ResumeData {
 }
 
 impl ResumeData {
-    pub(crate) fn new(job: &Job, body: Box<RawValue>, request: &Request) -> Self {
-        Self {
-            body,
-            model: job.request.model.clone(),
-            upstream_model: request.route.first().map(|target| target.model.clone()).unwrap_or_default(),
-            request_id: job.request.request_id.clone(),
-            strict: request.strict,
-            client_key: request.route.uses_client_key() || has_secrets(job),
-            progress: Progress::default(),
-        }
-    }
-
     /// As it is stored once the finished turns came to `progress`.
     pub(crate) fn at(&self, progress: Progress) -> Option<Box<RawValue>> {
         let data = Self { progress, ..self.clone() };
         serde_json::to_string(&data).ok().and_then(|json| RawValue::from_string(json).ok())
     }
-}
-
-fn has_secrets(job: &Job) -> bool {
-    job.request.body.settings.tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.has_secrets()))
 }

@@ -7,23 +7,19 @@ use std::sync::Arc;
 use actix::Addr;
 use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt as _};
-use or_engine::{Input, Output as EngineOutput, ToolCall, ToolResult};
-use or_protocol::ResponseId;
+use or_engine::{ToolCall, ToolResult};
+use or_protocol::Settings;
+use or_tools::mcp::McpServer;
+use or_tools::{ToolContext, ToolRequest, ToolRun};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::mcp::{CallMcpTool, Runners};
 use crate::node::Node;
-use crate::response::attend::{Interrupt, interrupted};
-use crate::response::driver::{Driver, Step, unix_now};
 use crate::response::prepare::approvals;
-use crate::response::turn::begun;
-use crate::running::CancelReason;
+use crate::response::request::{Neighbours, Request};
 use crate::store::StoreHandle;
 use crate::tools::{RunTool, ToolActor};
-use or_tools::mcp::McpServer;
-use or_tools::{ToolContext, ToolRequest, ToolRun};
 
 /// What the model is told of a call of which nobody knows whether it had its effect.
 const UNKNOWN: &str = "Error: the server was restarted while this tool was running. Whether it took effect is unknown; \
@@ -39,95 +35,66 @@ const REPORTS: usize = 16;
 
 type Results = Pin<Box<dyn Stream<Item = (usize, ToolResult)>>>;
 
-/// What came of waiting for a result.
-enum Waited {
-    Result(Option<(usize, ToolResult)>),
-    Interrupted(Interrupt),
-    Progress(String),
-    Begun,
-    Silence,
+/// Calls that are running. Dropping it ends them.
+pub(crate) struct Round {
+    results: Results,
+    reports: mpsc::Receiver<String>,
 }
 
-impl Driver {
-    /// Runs the calls that the engine asks for, to the end of the round.
-    pub(crate) async fn run_tools(&mut self) -> Step {
-        // An approved call comes before the provider's first answer, and the client shall see it run.
-        if self.request.stream && !self.request.background {
-            self.sink.open(&self.notes);
-        }
-        let calls = self.engine.as_ref().map(or_engine::ResponseLoop::tool_calls).unwrap_or_default();
-        if self.request.background && !self.note_starts(&calls).await {
-            return Step::Park;
-        }
-        let (report, mut reports) = mpsc::channel(REPORTS);
-        let mut results = self.results(calls, report);
-        let keepalive = self.neighbours.node.limits.keepalive;
-        let mut tick = interval_at(Instant::now() + keepalive, keepalive);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let mailbox = Rc::clone(&self.neighbours.mailbox);
-            let waited = tokio::select! {
-                biased;
-                // Before the result, since it was said before.
-                Some(text) = reports.recv() => Waited::Progress(text),
-                result = results.next() => Waited::Result(result),
-                why = interrupted(self.sink.left(), &mailbox, self.deadline) => Waited::Interrupted(why),
-                () = begun(self.begun_at) => Waited::Begun,
-                _ = tick.tick() => Waited::Silence,
-            };
-            let next = match waited {
-                Waited::Result(Some((index, result))) => self.tool_done(index, result).await,
-                // All were told; the engine has said what is next by then.
-                Waited::Result(None) => return Step::More,
-                // What is running may have an effect: it is better ended than left.
-                Waited::Interrupted(Interrupt::Cancelled(CancelReason::Park)) => {
-                    mailbox.decline_to_park();
-                    Step::More
-                }
-                Waited::Interrupted(why) => self.interrupt(why).await.unwrap_or(Step::More),
-                Waited::Progress(text) => {
-                    let patience = self.neighbours.node.limits.client_write_timeout;
-                    if self.sink.progress(&text, patience).await { Step::More } else { self.lost() }
-                }
-                Waited::Begun => {
-                    self.note_beginning();
-                    Step::More
-                }
-                Waited::Silence => self.keep_alive().await,
-            };
-            if !matches!(next, Step::More) {
-                return next;
-            }
+/// What is heard of them.
+pub(crate) enum News {
+    /// How far one is, in its own words.
+    Progress(String),
+    /// One is done: its output index, and what came of it.
+    Done(usize, ToolResult),
+    /// All are done.
+    Over,
+}
+
+impl Round {
+    /// The next news. Nothing is lost if this is dropped while it waits.
+    pub(crate) async fn next(&mut self) -> News {
+        tokio::select! {
+            biased;
+            // Before the result, since it was said before.
+            Some(text) = self.reports.recv() => News::Progress(text),
+            done = self.results.next() => match done {
+                Some((index, result)) => News::Done(index, result),
+                None => News::Over,
+            },
         }
     }
+}
 
-    /// Writes down which calls are about to run, so that a restart does not run them again. Only a background
-    /// response goes on after one.
-    async fn note_starts(&mut self, calls: &[ToolCall]) -> bool {
-        for call in calls {
-            self.feed(Input::ToolStarted { index: call.index }).await;
-        }
-        self.checkpoint(Vec::new()).await
+/// Runs the calls of one response.
+#[derive(Clone)]
+pub(crate) struct ToolRunner {
+    request: Rc<Request>,
+    node: Arc<Node>,
+    tools: Addr<ToolActor>,
+    store: StoreHandle,
+    /// The MCP servers of the request.
+    servers: Runners,
+}
+
+impl ToolRunner {
+    pub(crate) fn new(request: Rc<Request>, neighbours: &Neighbours, servers: Runners) -> Self {
+        let (node, tools) = (Arc::clone(&neighbours.node), neighbours.tools.clone());
+        Self { request, node, tools, store: neighbours.store.clone(), servers }
     }
 
-    /// The results of these calls as they come; dropping them ends what is running.
-    fn results(&self, calls: Vec<ToolCall>, report: mpsc::Sender<String>) -> Results {
+    /// Begins to run these calls. `settings`: of the request.
+    pub(crate) fn begin(&self, calls: Vec<ToolCall>, settings: &Settings) -> Round {
+        let (report, reports) = mpsc::channel(REPORTS);
         let owner: Arc<str> = self.request.owner.as_str().into();
-        let metadata = self.engine.as_ref().map(|engine| metadata(engine.settings())).unwrap_or_default();
-        let registry = Arc::clone(&self.neighbours.node.tools);
-        let id = self.id().clone();
-        let runner = self.runner();
+        let metadata = metadata(settings);
+        let runner = self.clone();
         let runs = calls.into_iter().map(move |call| {
-            let idempotent = call.mcp.is_none() && registry.is_idempotent(&call.name);
+            let idempotent = call.mcp.is_none() && runner.node.tools.is_idempotent(&call.name);
             let unknown = call.interrupted && !idempotent;
-            let context = ToolContext::new(
-                id.clone(),
-                call.call_id.clone(),
-                call.iteration,
-                &*owner,
-                Arc::clone(&metadata),
-            )
-            .with_progress(report.clone());
+            let (id, call_id) = (runner.request.id.clone(), call.call_id.clone());
+            let context = ToolContext::new(id, call_id, call.iteration, &*owner, Arc::clone(&metadata))
+                .with_progress(report.clone());
             let runner = runner.clone();
             async move {
                 let result =
@@ -135,44 +102,13 @@ impl Driver {
                 (call.index, result)
             }
         });
-        match self.neighbours.node.limits.tools.max_concurrent {
+        let results: Results = match self.node.limits.tools.max_concurrent_per_response {
             0 => Box::pin(runs.collect::<FuturesUnordered<_>>()),
             limit => Box::pin(stream::iter(runs).buffer_unordered(limit)),
-        }
+        };
+        Round { results, reports }
     }
 
-    fn runner(&self) -> Runner {
-        Runner {
-            id: self.id().clone(),
-            node: Arc::clone(&self.neighbours.node),
-            tools: self.neighbours.tools.clone(),
-            store: self.neighbours.store.clone(),
-            servers: self.runners.clone(),
-        }
-    }
-
-    async fn tool_done(&mut self, index: usize, result: ToolResult) -> Step {
-        let mut out = EngineOutput::default();
-        let Some(engine) = &mut self.engine else { return Step::End(None) };
-        engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
-        if self.request.background && out.next.is_none() {
-            return if self.checkpoint(out.frames).await { Step::More } else { Step::Park };
-        }
-        self.carry_out(out).await
-    }
-}
-
-/// Whoever runs a call, and what that takes.
-#[derive(Clone)]
-struct Runner {
-    id: ResponseId,
-    node: Arc<Node>,
-    tools: Addr<ToolActor>,
-    store: StoreHandle,
-    servers: Runners,
-}
-
-impl Runner {
     async fn run(&self, call: &ToolCall, context: ToolContext) -> ToolResult {
         match &call.mcp {
             Some(mcp) => match self.servers.server(&mcp.label) {
@@ -197,10 +133,10 @@ impl Runner {
         let Some(approval) = approval else {
             return self.ask_server(server, &call.name, &call.arguments, context).await;
         };
-        match approvals::take(&self.store, &self.id, approval).await {
+        match approvals::take(&self.store, &self.request.id, approval).await {
             Ok(approval) => {
                 let result = self.ask_server(server, &call.name, &call.arguments, context).await;
-                approvals::done(&self.store, &self.id, approval).await;
+                approvals::done(&self.store, &self.request.id, approval).await;
                 result
             }
             Err(why) => ToolResult::failed(why),
@@ -237,7 +173,7 @@ fn told(run: Option<ToolRun>) -> ToolResult {
     )
 }
 
-fn metadata(settings: &or_protocol::Settings) -> Arc<Map<String, Value>> {
+fn metadata(settings: &Settings) -> Arc<Map<String, Value>> {
     match serde_json::to_value(&settings.metadata) {
         Ok(Value::Object(map)) => Arc::new(map),
         _ => Arc::default(),

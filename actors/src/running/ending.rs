@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use or_protocol::ResponseId;
-use or_store::{Store, StoreError, StoredResponse};
+use or_store::{StoreError, StoredResponse};
 use tokio::time::sleep;
 
-use super::{EndAsked, Running};
+use super::messages::EndAsked;
+use super::registry::Running;
+use crate::store::StoreHandle;
 
 /// A response that is not over and has no loop is on its way to one: the server has just started.
 const TRIES: u32 = 50;
@@ -34,7 +36,7 @@ impl Running {
     /// as it is. `background_only`: one that its client waits for is left alone.
     pub async fn end_and_load(
         &self,
-        store: &dyn Store,
+        store: &StoreHandle,
         id: &ResponseId,
         owner: &str,
         background_only: bool,

@@ -11,17 +11,14 @@ use actix_rt::task::yield_now;
 use futures_util::FutureExt as _;
 use or_protocol::ApiError;
 
-use super::count::count;
+use super::count::{InputCount, count};
+use super::discovery::Found;
+use super::messages::{CountInput, DiscoverModels, GoOn, StartResponse};
 use crate::node::Node;
 use crate::provider::{ProviderActor, ProviderSpec};
-use crate::response::Job;
-use crate::response::LoopActor;
-use crate::response::LoopEnded;
-use crate::response::Neighbours;
-use crate::response::prepare::resume;
-use crate::running::{Cancel, CancelReason, EventLog, Handle};
+use crate::response::{Job, LoopActor, LoopEnded, Neighbours, prepare};
+use crate::running::{Cancel, CancelReason, EventLog, Facts, Handle, Status};
 use crate::store::StoreHandle;
-use crate::supervisor::{CountInput, DiscoverModels, Found, GoOn, InputCount, StartResponse};
 use crate::tools::ToolActor;
 
 /// One per HTTP worker's arbiter. Owns the arbiter's provider actors and tool actor, and makes them
@@ -52,13 +49,23 @@ impl LoopSupervisor {
 
     fn spawn(&mut self, job: Box<Job>, ctx: &Context<Self>) {
         let id = job.id.clone();
-        let log = (job.background.is_some() && job.request.body.stream).then(|| Arc::new(EventLog::new()));
+        let (request, background) = (&job.request, job.background.is_some());
+        let status = Arc::new(Status::new(Facts {
+            id: id.clone(),
+            owner: request.owner.clone(),
+            model: request.model.clone(),
+            provider: job.provider().to_owned(),
+            stream: request.body.stream,
+            background,
+        }));
+        let log = (background && request.body.stream).then(|| Arc::new(EventLog::new()));
         let neighbours = Neighbours {
             node: Arc::clone(&self.node),
             provider: job.request.route.first().map(|target| self.provider(&target.provider)),
             store: self.store.clone(),
             tools: self.tools(),
             mailbox: Rc::default(),
+            status: Arc::clone(&status),
             log: log.clone(),
         };
         let address = LoopActor::new(job, neighbours, ctx.address().recipient()).start();
@@ -66,6 +73,7 @@ impl LoopSupervisor {
             cancel: address.clone().recipient(),
             peek: address.clone().recipient(),
             end: address.clone().recipient(),
+            status,
             log,
         };
         self.node.running.register(id, handle);
@@ -99,7 +107,7 @@ impl Actor for LoopSupervisor {
             while !node.running.stopping()
                 && let Some((id, owner)) = node.running.next_unfinished()
             {
-                if let Some(job) = resume::job(&node, &store, id, owner).await {
+                if let Some(job) = prepare::job(&node, &store, id, owner).await {
                     supervisor.do_send(GoOn { job });
                 }
                 yield_now().await;

@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use actix::Addr;
 use actix_rt::task::spawn_blocking;
-use or_adapters::{ModelRequest, Note, UpstreamCall, estimate_tokens};
+use or_adapters::{Note, UpstreamCall, estimate_tokens};
 use or_engine::Context;
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId, Settings};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::tokenizer;
-use crate::mcp::{Asked, plan};
 use crate::node::Node;
-use crate::provider::{CountTokens, ProviderActor, ProviderSpec, SampleError};
-use crate::response::Routed;
-use crate::response::prepare::context as references;
-use crate::response::prepare::strict;
-use crate::response::tool_media;
+use crate::provider::{CountTokens, ProviderActor, SampleError};
+use crate::response::prepare::{self, Purpose, Ready, Wanted, strict};
+use crate::response::{Routed, Translated, Translation};
 use crate::store::StoreHandle;
 
 /// A request whose input shall be counted.
@@ -111,29 +108,37 @@ async fn counted(
     provider: &Addr<ProviderActor>,
     store: &StoreHandle,
 ) -> Result<InputCount, ApiError> {
-    let request = job.request;
-    let CreateResponseBody { input, previous_response_id, mut settings, .. } = request.body;
-    node.tools.plan(&mut settings.tools, &settings.tool_choice);
+    let Routed { body, route, owner, strict, heavy, .. } = job.request;
+    let Some(target) = route.first() else { return Err(ApiError::internal()) };
+    let CreateResponseBody { input, previous_response_id, mut settings, .. } = body;
     // An id for items that have none; nothing is kept under it.
     let id = ResponseId::new();
     let previous = previous_response_id.as_deref();
-    let (mut context, _) = references::load(store, &id, previous, &request.owner, input, false).await?;
-    let choice = settings.tool_choice.clone();
-    let Some(target) = request.route.first().cloned() else { return Err(ApiError::internal()) };
-    let (spec, owner) = (Arc::clone(&target.provider), request.owner.clone());
-    let asked = Asked { provider: &spec, owner: &owner, choice: &choice, context: &context, own: &[] };
-    let plan = plan(&node.mcp, &mut settings.tools, &asked).await?;
-    context.items = plan.mcp.for_model(context.items);
-    context.notes.extend(plan.notes);
-    settings.tools = plan.mcp.model_tools(&settings.tools);
-    settings.tool_choice = plan.mcp.choice(&choice);
+    let (mut context, _) = prepare::load(store, &id, previous, &owner, input, false).await?;
+    let wanted = Wanted {
+        node,
+        store,
+        id: &id,
+        owner: &owner,
+        provider: Some(&target.provider),
+        strict,
+        purpose: Purpose::Look,
+        context: &context,
+        own: &[],
+    };
+    let Ready { mcp, notes, .. } = prepare::ready(wanted, &mut settings).await?;
+    context.items = mcp.for_model(context.items);
+    context.notes.extend(notes);
+    settings.tools = mcp.model_tools(&settings.tools);
+    settings.tool_choice = mcp.choice(&settings.tool_choice);
     let client_key = target.uses_client_key();
-    let heavy = request.heavy;
-    let work = move || Translated::new(&spec, &target.model, &context, &settings, client_key);
+    let (adapter, model) = (Arc::clone(&target.provider.adapter), target.model.clone());
+    let work =
+        move || translate(Translation { adapter, model, stream: false, client_key }, context, &settings);
     let translated =
         if heavy { spawn_blocking(work).await.map_err(|_| ApiError::internal())? } else { work() };
-    let Translated { call, counter, notes } = translated?;
-    if request.strict {
+    let Asked { call, counter, notes } = translated?;
+    if strict {
         strict::check(&notes)?;
     }
     if let Some(call) = counter {
@@ -152,27 +157,17 @@ async fn counted(
 }
 
 /// A request as the provider would get it.
-struct Translated {
+struct Asked {
     call: UpstreamCall,
     counter: Option<UpstreamCall>,
     notes: Vec<Note>,
 }
 
-impl Translated {
-    fn new(
-        spec: &ProviderSpec,
-        model: &str,
-        context: &Context,
-        settings: &Settings,
-        client_key: bool,
-    ) -> Result<Self, ApiError> {
-        let request = ModelRequest { model, context: &context.items, settings, stream: false };
-        let (call, _) = tool_media::translate(&*spec.adapter, &request);
-        let mut call = call.map_err(|e| e.to_api(client_key))?;
-        let mut notes = context.notes.clone();
-        notes.append(&mut call.notes);
-        Ok(Self { counter: spec.adapter.count(model, &call), call, notes })
-    }
+fn translate(translation: Translation, context: Context, settings: &Settings) -> Result<Asked, ApiError> {
+    let Translated { mut call, .. } = translation.translate(&context.items, settings)?;
+    let mut notes = context.notes;
+    notes.append(&mut call.notes);
+    Ok(Asked { counter: translation.adapter.count(&translation.model, &call), call, notes })
 }
 
 fn failed(error: &SampleError, provider: &str, client_key: bool, node: &Node) -> ApiError {

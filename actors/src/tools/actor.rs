@@ -2,14 +2,13 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
 use awc::Client;
 use futures_util::FutureExt as _;
 
 use crate::tools::RunTool;
-use or_telemetry::{Metrics, millis};
+use or_telemetry::{Metrics, Runner, ToolSpan};
 use or_tools::{Failure, Registry, ToolRun, client, finished, run};
 
 /// Owns the arbiter's HTTP client for tools.
@@ -42,22 +41,16 @@ impl Handler<RunTool> for ToolActor {
 
     /// The work has its own panic guard: one call must not take the tools from the others.
     fn handle(&mut self, message: RunTool, _: &mut Self::Context) -> Self::Result {
-        let (tools, metrics, http) = (Arc::clone(&self.tools), self.metrics.clone(), self.http.clone());
+        let (tools, http) = (Arc::clone(&self.tools), self.http.clone());
         let RunTool(request) = message;
-        let (name, response_id) = (request.name.clone(), request.context.response_id.clone());
-        let call_id = request.context.call_id.clone();
-        let started = Instant::now();
+        let name = request.name.clone();
+        let (response_id, call_id) = (request.context.response_id.clone(), request.context.call_id.clone());
+        let runner = Runner::Server { tool: name.clone() };
+        let mut span = ToolSpan::new(&self.metrics, runner, response_id, call_id);
         Box::pin(async move {
             let work = AssertUnwindSafe(run(&tools, &http, request)).catch_unwind().await;
-            let run = work.unwrap_or_else(|_| finished(&name, Err(Failure::Panicked), started.elapsed()));
-            if run.result == "panic" {
-                metrics.panicked();
-            }
-            // A name that no tool has is the model's invention, and no label.
-            let label = if run.result == "unknown" { "" } else { name.as_str() };
-            metrics.tool_run(label, run.result, run.took);
-            let duration_ms = millis(run.took);
-            tracing::info!(%response_id, call_id, tool = label, result = run.result, duration_ms, "tool run");
+            let run = work.unwrap_or_else(|_| finished(&name, Err(Failure::Panicked), span.elapsed()));
+            span.end(run.result, run.took);
             run
         })
     }

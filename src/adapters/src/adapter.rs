@@ -1,10 +1,9 @@
 //! What an adapter is.
 
 use or_protocol::{Item, Settings};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Abilities, AdapterError, Frame, Framing, ModelEvent, ModelPage, UpstreamError};
+use crate::{Abilities, AdapterError, Frame, Framing, ModelEvent, ModelPage, UpstreamCall, UpstreamError};
 
 /// One turn as the loop asks for it.
 ///
@@ -23,68 +22,6 @@ pub struct ModelRequest<'a> {
     pub stream: bool,
 }
 
-/// How a field fared that the provider cannot take as it is (design D13).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NoteKind {
-    /// Carried out by other means.
-    Emulated,
-    /// Not carried out. Refused in strict mode.
-    Dropped,
-}
-
-/// A translation note: nothing is dropped in silence.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Note {
-    /// Request field or item, as a path where possible: `temperature`, `input[3]`.
-    pub field: String,
-    /// What became of it.
-    pub kind: NoteKind,
-    /// Why, in a few words without secrets; one line, ASCII.
-    pub why: String,
-}
-
-impl Note {
-    /// The field was left out.
-    pub fn dropped(field: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { field: field.into(), kind: NoteKind::Dropped, why: why.into() }
-    }
-
-    /// The field was carried out by other means.
-    pub fn emulated(field: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { field: field.into(), kind: NoteKind::Emulated, why: why.into() }
-    }
-}
-
-/// An HTTP call to make. The driver adds credentials, static headers and `content-type`.
-#[derive(Debug)]
-pub struct UpstreamCall {
-    /// Appended to the provider's `base_url`; begins with `/`, may have a query.
-    pub path: String,
-    /// Headers beside credentials.
-    pub headers: Vec<(&'static str, String)>,
-    /// JSON body. Empty: the call is a GET.
-    pub body: Vec<u8>,
-    /// Whether the provider will answer with a stream. May be true for a unary client request.
-    pub stream: bool,
-    /// What was emulated or dropped.
-    pub notes: Vec<Note>,
-}
-
-/// What most requests need at most; growing from nothing copies a body several times.
-const USUAL_BODY: usize = 1024;
-
-/// A call's body as JSON.
-pub(crate) fn body_json(body: &impl Serialize) -> Result<Vec<u8>, AdapterError> {
-    let mut json = Vec::with_capacity(USUAL_BODY);
-    match serde_json::to_writer(&mut json, body) {
-        Ok(()) => Ok(json),
-        Err(e) => {
-            let why = format!("The request cannot be written as JSON: {e}.");
-            Err(AdapterError::unsupported("input", why))
-        }
-    }
-}
-
 /// What an adapter is told about its provider at start.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderOptions {
@@ -100,6 +37,12 @@ pub struct ProviderOptions {
 pub trait Adapter: Send + Sync {
     /// The kind, as in the configuration; also names the origin of sealed state (design D11).
     fn kind(&self) -> &'static str;
+
+    /// Whether calls are answered inside this process instead of over a network; they are not unless said
+    /// otherwise.
+    fn in_process(&self) -> bool {
+        false
+    }
 
     /// Models of this kind that are there without asking, for the server's list of models; none unless said
     /// otherwise.

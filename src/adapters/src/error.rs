@@ -38,6 +38,12 @@ impl AdapterError {
         Self::Unsupported { param: param.into(), message: message.into() }
     }
 
+    /// A failure that the provider reported inside its answer.
+    pub(crate) fn failed(kind: UpstreamErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::Upstream(UpstreamError { kind, status: None, message, code: None, retry_after_s: None })
+    }
+
     /// What the client is told. `client_key`: the call was made with the client's own provider key.
     pub fn to_api(&self, client_key: bool) -> ApiError {
         match self {
@@ -107,10 +113,13 @@ impl UpstreamError {
         let kind = match status {
             401 | 403 => UpstreamErrorKind::Auth,
             402 => UpstreamErrorKind::Quota,
-            408 | 504 => UpstreamErrorKind::Timeout,
+            // Paths are made here, so a 404 without further words is a wrong base URL; 499 is a provider's word
+            // for a call that it broke off.
+            404 | 499 => UpstreamErrorKind::Server,
+            408 | 504 | 524 => UpstreamErrorKind::Timeout,
             413 => UpstreamErrorKind::TooLarge,
             429 => UpstreamErrorKind::RateLimit,
-            503 | 529 => UpstreamErrorKind::Overloaded,
+            498 | 503 | 529 => UpstreamErrorKind::Overloaded,
             400..=499 => UpstreamErrorKind::InvalidRequest,
             _ => UpstreamErrorKind::Server,
         };

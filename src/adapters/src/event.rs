@@ -92,8 +92,8 @@ pub enum ModelEvent {
     ToolCallStart {
         /// Output item.
         block: u32,
-        /// The provider's id of the call, or one made by the adapter where there is none.
-        call_id: String,
+        /// The provider's id of the call, as it came. The engine makes one where there is none.
+        call_id: Option<String>,
         /// Tool name as the model wrote it, renames by the adapter undone.
         name: String,
         /// Namespace, only where the provider knows namespaces.

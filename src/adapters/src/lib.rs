@@ -7,6 +7,7 @@
 
 mod adapter;
 pub mod anthropic;
+mod call;
 mod catalog;
 mod counting;
 pub mod demo;
@@ -14,17 +15,20 @@ mod error;
 mod event;
 mod framing;
 pub mod gemini;
+mod note;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 mod registry;
-mod tools;
+mod shared;
 
-pub use adapter::{Adapter, ModelRequest, Note, NoteKind, ProviderOptions, ResponseTranslator, UpstreamCall};
+pub use adapter::{Adapter, ModelRequest, ProviderOptions, ResponseTranslator};
+pub use call::UpstreamCall;
 pub use catalog::{Abilities, ModelInfo, ModelPage};
 pub use counting::{MEDIA_TOKENS, estimate_tokens};
 pub use error::{AdapterError, UpstreamError, UpstreamErrorKind};
 pub use event::{CallKind, FinishReason, ModelEvent};
 pub use framing::{Frame, FrameDecoder, Framing};
+pub use note::{Note, NoteKind};
 pub use registry::{KINDS, builtin};
-pub use tools::{FlatTool, ToolOrigin, custom_arguments, custom_input, flatten_tools};
+pub use shared::flat_tools::{FlatTool, ToolOrigin, custom_arguments, custom_input, flatten_tools};

@@ -4,7 +4,7 @@
 use or_adapters::openai_chat::OpenAiChat;
 use or_adapters::{Adapter, AdapterError, ModelRequest, NoteKind, ProviderOptions};
 use or_protocol::{
-    AllowedMode, CustomTool, Effort, Envelope, FunctionTool, Item, JsonSchemaFormat, Message,
+    AllowedMode, CustomTool, Effort, Envelope, FunctionTool, HostedTool, Item, JsonSchemaFormat, Message,
     ReasoningConfig, Role, Settings, TextFormat, Tool, ToolChoice, decode_stored_items,
 };
 use pretty_assertions::assert_eq;
@@ -289,8 +289,24 @@ fn tool_choices_take_the_hosts_forms() {
     check_fields("h", json!({"allowed_tools": true}), &with_choice(allowed()), want, &[]);
     let want = json!({"tools": [f], "tool_choice": "required"});
     check_fields("h", json!({}), &with_choice(allowed()), want, &emulated);
-    let lost = ["dropped tool_choice"];
-    check_fields("h", json!({}), &Settings { tools: vec![], ..named() }, json!({}), &lost);
+    let lost = send("h", json!({}), &[], &Settings { tools: vec![], ..named() }).unwrap_err();
+    assert!(lost.to_string().contains("a call of the tool \"g\""), "{lost}");
+    let lost = send("h", json!({"drop_params": ["tools"]}), &[], &named()).unwrap_err();
+    assert!(lost.to_string().contains("a call of the tool \"g\""), "{lost}");
+}
+
+#[test]
+fn a_call_of_a_namespace_goes_back_under_its_declared_name() {
+    let function = json!({"type": "function", "name": "f"});
+    let space = json!({"type": "namespace", "name": "space", "tools": [function]});
+    let settings = Settings {
+        tools: vec![tool("f", None), Tool::Hosted(HostedTool(map(space)))],
+        ..Settings::default()
+    };
+    let call = json!({"type": "function_call", "id": "1", "call_id": "a", "name": "f", "namespace": "space",
+        "arguments": "{}", "status": "completed"});
+    let (body, _) = send("h", json!({}), &items(&json!([call])), &settings).unwrap();
+    assert_eq!(body["messages"][0]["tool_calls"][0]["function"]["name"], "space__f");
 }
 
 #[test]

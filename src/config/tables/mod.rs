@@ -10,10 +10,10 @@ pub(super) mod security;
 pub(super) mod server;
 pub(super) mod store;
 pub(super) mod tool;
-pub(super) mod tool_limits;
 
 use std::collections::BTreeMap;
 
+use or_actors::ToolLimits;
 use serde::{Deserialize, Serialize};
 
 use auth::Auth;
@@ -26,7 +26,6 @@ use security::Security;
 use server::Server;
 use store::Store;
 use tool::ToolConfig;
-use tool_limits::ToolLimits;
 
 /// The whole configuration.
 ///

@@ -47,7 +47,7 @@ fn deltas(n: u64, make: fn(usize) -> ModelEvent) -> Duration {
 
 fn call_delta(at: usize) -> ModelEvent {
     if at.is_multiple_of(1000) {
-        let (call_id, name) = ("call_1".into(), "get_weather".into());
+        let (call_id, name) = (Some("call_1".into()), "get_weather".into());
         return ModelEvent::ToolCallStart {
             block: 1,
             call_id,

@@ -96,6 +96,7 @@ pub(crate) fn call_id(item: &Item) -> Option<&str> {
         | Item::Reasoning(_)
         | Item::Compaction(_)
         | Item::ItemReference(_)
+        | Item::Mcp(_)
         | Item::Other(_) => None,
     }
 }
@@ -113,6 +114,7 @@ pub(crate) fn output_id(item: &Item) -> Option<&str> {
         | Item::Reasoning(_)
         | Item::Compaction(_)
         | Item::ItemReference(_)
+        | Item::Mcp(_)
         | Item::Other(_) => None,
     }
 }

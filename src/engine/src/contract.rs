@@ -169,6 +169,21 @@ pub struct Progress {
     pub tools: Option<ToolRound>,
 }
 
+/// What is known of a response that an earlier run of the server began and did not end.
+#[derive(Debug)]
+pub struct Saved<'a> {
+    /// Status of its record: queued or in progress.
+    pub status: ResponseStatus,
+    /// Output items of its record, sealed reasoning state back in place, as in
+    /// [`HistoryTurn::output`](crate::HistoryTurn::output).
+    pub output: Vec<Item>,
+    /// Of its record.
+    pub progress: Progress,
+    /// Every whole frame that was logged, from the first one, as it was in [`Output::frames`]. Ignored for a
+    /// response without a stream, which has none.
+    pub log: &'a [u8],
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

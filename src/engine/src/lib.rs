@@ -16,12 +16,12 @@ mod tool_round;
 mod tool_rules;
 
 pub use context::{Context, HistoryTurn, ServerThen, build_context};
-pub use contract::{Action, Input, LoopSpec, Outcome, Output, Progress, Record};
+pub use contract::{Action, Input, LoopSpec, Outcome, Output, Progress, Record, Saved};
 pub use event_log::{EndedLog, ResumeError};
 pub use events::ReasoningEvents;
 pub use mcp::{
     ApprovalAnswer, ApprovalRequest, ApprovedCall, ListedTools, Mcp, McpFunction, McpServer, find_answers,
     function_names, listed_tools,
 };
-pub use response_loop::{ResponseLoop, Saved};
-pub use tool_round::{LoopLimits, McpCall, McpFault, ToolCall, ToolResult, ToolRound};
+pub use response_loop::ResponseLoop;
+pub use tool_round::{CalledServer, LoopLimits, McpFault, ToolCall, ToolResult, ToolRound};

@@ -2,16 +2,14 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use or_protocol::{FunctionCall, Item, OtherItem, Output};
+use or_protocol::{FunctionCall, Item, McpItem, OtherItem, Output};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::context::{call_id, output_id};
-use crate::items::mcp::{call_of, calls_server};
 
 /// Items of hosted tools that the client has to answer, though they are no function calls.
-const FOR_THE_CLIENT: &[&str] =
-    &["computer_call", "local_shell_call", "shell_call", "apply_patch_call", "mcp_approval_request"];
+const FOR_THE_CLIENT: &[&str] = &["computer_call", "local_shell_call", "shell_call", "apply_patch_call"];
 
 /// The server's bounds on one response. Whatever bound of the tools is reached, the model gets one last turn
 /// without tools to answer in.
@@ -50,12 +48,12 @@ pub struct ToolCall {
     /// It was started before, and nobody knows how it ended: it may have had its effect.
     pub interrupted: bool,
     /// Of a call of an MCP server: `name` is the server's own, `call_id` the id of the item.
-    pub mcp: Option<McpCall>,
+    pub mcp: Option<CalledServer>,
 }
 
 /// Whose tool a call is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct McpCall {
+pub struct CalledServer {
     /// The server's label.
     pub label: String,
     /// Id of the request that the client has approved, if the call needed that.
@@ -150,9 +148,10 @@ impl ToolRound {
                         round.calls.push(RoundCall { index: start + index, state: CallState::Pending });
                     }
                 }
-                Item::Other(_) if waiting.contains(&(start + index)) => {
+                Item::Mcp(McpItem::Call(_)) if waiting.contains(&(start + index)) => {
                     round.calls.push(RoundCall { index: start + index, state: CallState::Pending });
                 }
+                Item::Mcp(McpItem::ApprovalRequest(_)) => round.mixed = true,
                 Item::Other(other) => {
                     round.mixed |= FOR_THE_CLIENT.contains(&other.kind()) && !is_answered(other, turn);
                 }
@@ -183,10 +182,12 @@ pub(crate) type Repeats = Vec<(u64, u32)>;
 pub(crate) fn fingerprint(item: &Item) -> Option<u64> {
     let (label, name, arguments) = match item {
         Item::FunctionCall(call) => ("", call.name.as_str(), call.arguments.as_str()),
-        item => {
-            let [label, name, arguments] = calls_server(call_of(item)?);
-            (label, name, arguments)
-        }
+        Item::Mcp(McpItem::Call(call)) => (
+            call.server_label.as_deref().unwrap_or_default(),
+            call.name.as_deref().unwrap_or_default(),
+            call.arguments.as_deref().unwrap_or_default(),
+        ),
+        _ => return None,
     };
     // Another version of the standard library may hash otherwise; then a restart forgets some repetitions.
     let mut hasher = DefaultHasher::new();

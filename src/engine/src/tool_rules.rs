@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use or_adapters::{Note, ToolOrigin, flatten_tools};
-use or_protocol::{Item, OtherItem, Path, Tool, ToolChoice, decode_item};
+use or_protocol::{Item, Path, Tool, ToolChoice, decode_item};
 use serde_json::{Map, Value};
 
 use crate::items::call::NewCall;
@@ -63,9 +63,9 @@ impl ToolRules {
         parallel: bool,
         earlier: usize,
     ) -> Option<Note> {
-        if call.name.is_empty() || call.call_id.is_empty() {
-            // Nobody could run it or answer it (rules 12.4).
-            Some(Note::dropped("output", "the model made a call without a name or a call id"))
+        if call.name.is_empty() {
+            // Nobody could run it (rules 12.4).
+            Some(Note::dropped("output", "the model made a call without a name"))
         } else if !choice.permits(&call.name) {
             let why = "the model called a tool that tool_choice forbids; the call was suppressed";
             Some(Note::emulated("tool_choice", why))
@@ -92,7 +92,7 @@ impl ToolRules {
             "" | "message" | "reasoning" | "function_call" | "custom_tool_call" | "item_reference" => {
                 Err(unfit(&kind))
             }
-            _ if self.takes_hosted => Ok(Item::Other(OtherItem(item))),
+            _ if self.takes_hosted => Ok(Item::foreign(item)),
             _ => Err(unasked(&kind)),
         }
     }

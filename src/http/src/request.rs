@@ -6,15 +6,12 @@ use std::time::Instant;
 use actix_web::http::header::HeaderMap;
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpMessage as _, HttpRequest};
-use or_actors::{Routed, Target};
+use or_actors::{HEAVY, Routed, Target};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
 
 use crate::auth::owner;
 use crate::respond::RequestId;
 use crate::state::AppState;
-
-/// JSON from this size on is parsed and translated off the arbiter.
-pub(crate) const HEAVY: usize = 256 * 1024;
 
 /// Who asks, and what was said beside the body. Whatever carries a request, this and its bytes are all that is read.
 pub(crate) struct Caller<'a> {

@@ -10,7 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web,
 };
-use or_adapters::{Note, NoteKind};
+use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::state::AppState;
@@ -174,11 +174,8 @@ fn notes_header(notes: &[Note]) -> Option<HeaderValue> {
     }
     let mut text = String::new();
     for note in notes {
-        let kind = match note.kind {
-            NoteKind::Emulated => "emulated",
-            NoteKind::Dropped => "dropped",
-        };
-        let entry = format!("{};{kind};\"{}\"", note.field, note.why.replace(['"', '\\'], "'"));
+        let entry =
+            format!("{};{};\"{}\"", note.field, note.kind.as_str(), note.why.replace(['"', '\\'], "'"));
         if text.len() + entry.len() + 2 > MAX_NOTES {
             break;
         }

@@ -111,11 +111,12 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     let app_state = web::Data::from(state);
     let server = HttpServer::new(move || {
         let store = StoreHandle::new(Arc::clone(&app_state.node.store));
-        let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store).start();
+        let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
+        let node = Arc::clone(&app_state.node);
         let origins = &app_state.options.cors_allowed_origins;
         App::new()
             .app_data(app_state.clone())
-            .app_data(web::Data::new(Worker { supervisor }))
+            .app_data(web::Data::new(Worker { node, store, supervisor }))
             .wrap(CatchPanic::default())
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
             .wrap(from_fn(respond::finish))

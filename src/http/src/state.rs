@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
+use or_actors::store::StoreHandle;
 use or_actors::{Discovery, LoopSupervisor, Node, Route};
 use or_protocol::ApiError;
 
@@ -51,7 +52,9 @@ pub struct AppState {
     pub options: HttpOptions,
 }
 
-/// One worker's own actor.
+/// One worker's own: the ways to its actors.
 pub(crate) struct Worker {
+    pub(crate) node: Arc<Node>,
+    pub(crate) store: StoreHandle,
     pub(crate) supervisor: Addr<LoopSupervisor>,
 }

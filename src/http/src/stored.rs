@@ -5,16 +5,16 @@ use or_protocol::{ApiError, ErrorKind, Include, ResponseId};
 use or_store::{StoreError, StoredResponse};
 
 use crate::auth::owner;
-use crate::state::AppState;
+use crate::state::Worker;
 
 /// The record behind an id in a path, if it is of whoever asks.
 pub(crate) async fn find(
     request: &HttpRequest,
     id: &str,
-    state: &AppState,
+    worker: &Worker,
 ) -> Result<StoredResponse, ApiError> {
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let loaded = state.node.store.load(key, owner(request)?).await.map_err(|error| not_read(&error))?;
+    let loaded = worker.store.load(key, owner(request)?).await.map_err(|error| not_read(&error))?;
     loaded.ok_or_else(|| missing(id))
 }
 

@@ -6,6 +6,8 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::mcp_item::McpItem;
+
 /// One unit of context: what was said, called, answered or thought.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -26,12 +28,39 @@ pub enum Item {
     Compaction(Compaction),
     /// A pointer to a stored item; resolved before any adapter sees it.
     ItemReference(ItemReference),
-    /// A hosted tool's item or an extension, kept as it came.
+    /// A list, a call or an approval of MCP. OpenAI's types.
+    #[serde(untagged)]
+    Mcp(McpItem),
+    /// Another hosted tool's item or an extension, kept as it came.
     #[serde(untagged)]
     Other(OtherItem),
 }
 
 impl Item {
+    /// An item of a type that has no form of its own here, with all its members.
+    pub fn foreign(members: Map<String, Value>) -> Self {
+        match McpItem::read(members) {
+            Ok(item) => Self::Mcp(item),
+            Err(members) => Self::Other(OtherItem(members)),
+        }
+    }
+
+    /// The item's `type`.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Message(_) => "message",
+            Self::FunctionCall(_) => "function_call",
+            Self::FunctionCallOutput(_) => "function_call_output",
+            Self::CustomToolCall(_) => "custom_tool_call",
+            Self::CustomToolCallOutput(_) => "custom_tool_call_output",
+            Self::Reasoning(_) => "reasoning",
+            Self::Compaction(_) => "compaction",
+            Self::ItemReference(_) => "item_reference",
+            Self::Mcp(i) => i.kind(),
+            Self::Other(i) => i.kind(),
+        }
+    }
+
     /// The item's id, if it has one.
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -42,6 +71,7 @@ impl Item {
             Self::Reasoning(i) => i.id.as_deref(),
             Self::Compaction(i) => i.id.as_deref(),
             Self::ItemReference(i) => Some(&i.id),
+            Self::Mcp(i) => i.id().as_deref(),
             Self::Other(i) => i.0.get("id").and_then(Value::as_str),
         }
     }
@@ -56,6 +86,7 @@ impl Item {
             Self::Reasoning(i) => i.id = Some(id),
             Self::Compaction(i) => i.id = Some(id),
             Self::ItemReference(i) => i.id = id,
+            Self::Mcp(i) => *i.id_mut() = Some(id),
             Self::Other(i) => {
                 i.0.insert("id".into(), Value::String(id));
             }
@@ -73,12 +104,10 @@ impl Item {
             Self::Reasoning(_) => "rs",
             Self::Compaction(_) => "cmp",
             Self::ItemReference(_) => "ref",
-            Self::Other(item) => match item.kind() {
-                "mcp_list_tools" => "mcpl",
-                "mcp_call" => "mcp",
-                "mcp_approval_request" => "mcpr",
-                _ => "item",
-            },
+            Self::Mcp(McpItem::ListTools(_)) => "mcpl",
+            Self::Mcp(McpItem::Call(_)) => "mcp",
+            Self::Mcp(McpItem::ApprovalRequest(_)) => "mcpr",
+            Self::Mcp(McpItem::ApprovalResponse(_)) | Self::Other(_) => "item",
         }
     }
 }

@@ -11,6 +11,7 @@ mod event;
 mod ids;
 mod item;
 mod mcp;
+mod mcp_item;
 mod request;
 mod response;
 mod sealed;
@@ -18,7 +19,7 @@ mod settings;
 mod tool;
 
 pub use decode::item::{decode_item, decode_stored_items};
-pub use decode::mcp::{MCP_HEADERS, McpApprovalResponse};
+pub use decode::mcp::{MCP_HEADERS, McpDecision};
 pub use decode::stored_item::StoredItem;
 pub use decode::tool::decode_request_tool;
 pub use decode::{Fields, Path};
@@ -32,6 +33,7 @@ pub use item::{
     SummaryPart, TopLogProb,
 };
 pub use mcp::{McpApproval, McpFilter, McpTool, shown_mcp_url};
+pub use mcp_item::{McpApprovalRequest, McpApprovalResponse, McpCall, McpCallStatus, McpItem, McpListTools};
 pub use request::CreateResponseBody;
 pub use response::{
     IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,

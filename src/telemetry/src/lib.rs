@@ -4,9 +4,11 @@
 mod json_line;
 mod log;
 pub mod metrics;
+mod span;
 
 pub use log::{LogFormat, init_log};
 pub use metrics::{Counted, Metrics};
+pub use span::{ResponseFacts, ResponseSpan, Runner, SampleSpan, ToolSpan};
 
 use std::time::Duration;
 

@@ -303,9 +303,9 @@ fn a_panic_while_loading_or_deleting_is_a_500() {
         let id = ResponseId::new().to_string();
         for end in ["dead", "beef"] {
             let id = format!("{}{end}", &id[..id.len() - 4]);
-            check_500(&app.stored(&json!(id)), "server_error");
+            check_500(&app.stored(&json!(id)), "storage_error");
             let path = format!("/v1/responses/{id}");
-            check_500(&app.request("DELETE", &path, &[], None).finish(), "server_error");
+            check_500(&app.request("DELETE", &path, &[], None).finish(), "storage_error");
             let mut next = body("x", true);
             next["previous_response_id"] = json!(id);
             check_500(&app.post(&next), "storage_error");

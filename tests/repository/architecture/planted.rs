@@ -2,9 +2,9 @@
 
 use pretty_assertions::assert_eq;
 
-use super::broken_inside;
 use super::packages::{Package, imports_to_the_right};
 use super::tree::Tree;
+use super::{broken_inside, orphans};
 
 /// A workspace of one package with an engine in `src/engine`, and these files in its `src`.
 fn planted(files: &[(&str, &str)]) -> Tree {
@@ -12,7 +12,10 @@ fn planted(files: &[(&str, &str)]) -> Tree {
         .with("Cargo.toml", "[workspace]\nmembers = [\"src/engine\"]")
         .with("src/engine/Cargo.toml", "[package]\nname = \"or-engine\"")
         .with("src/engine/src/lib.rs", "");
-    files.iter().fold(tree, |tree, (path, text)| tree.with(&format!("src/engine/src/{path}"), text))
+    files.iter().fold(tree, |tree, (path, text)| {
+        let path = format!("src/engine/src/{path}").replace("src/../", "");
+        tree.with(&path, text)
+    })
 }
 
 /// What is found inside, `src/engine/src/` left out of the words.
@@ -194,4 +197,27 @@ fn an_import_to_the_right_is_found() {
         "or-new stands on no floor; give it one in `FLOORS`",
     ];
     assert_eq!(imports_to_the_right(&Package::of(&tree)), want);
+}
+
+#[test]
+fn a_file_that_no_module_declares_is_found() {
+    let tree = planted(&[
+        ("lib.rs", "mod a;\n#[cfg(test)]\n#[path = \"tests/b.rs\"]\nmod tests;"),
+        ("a/mod.rs", "pub(crate) mod c;"),
+        ("a/c.rs", ""),
+        ("a/lost.rs", ""),
+        ("tests/b.rs", ""),
+        ("tests/lost.rs", ""),
+        ("../tests/behaviour/main.rs", "mod known;"),
+        ("../tests/behaviour/known.rs", "mod inner;"),
+        ("../tests/behaviour/known/inner.rs", ""),
+        ("../tests/behaviour/lost.rs", ""),
+    ]);
+    let lost: Vec<String> =
+        orphans::of(&tree, &Package::of(&tree)).iter().map(|line| line.replace("src/engine/", "")).collect();
+    assert_eq!(
+        lost,
+        ["src/a/lost.rs", "src/tests/lost.rs", "tests/behaviour/lost.rs"]
+            .map(|path| format!("no module declares {path}"))
+    );
 }

@@ -3,7 +3,7 @@
 use or_engine::{ApprovalAnswer, ApprovedCall, Mcp};
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
-use crate::node::Node;
+use crate::running::Running;
 use crate::store::StoreHandle;
 use or_store::{ApprovalId, ApprovalMark, ApprovalState, StoreError};
 
@@ -13,7 +13,7 @@ use or_store::{ApprovalId, ApprovalMark, ApprovalState, StoreError};
 /// 400 for an answer to something that this server did not ask, that was altered, or that was answered before; 500
 /// if the store does not say.
 pub(crate) async fn approved(
-    node: &Node,
+    running: &Running,
     store: &StoreHandle,
     response: &ResponseId,
     mcp: &Mcp,
@@ -56,7 +56,7 @@ pub(crate) async fn approved(
             None => false,
             // Of this response before a restart; its progress says more.
             Some(mark) if mark.by == *response => false,
-            Some(ApprovalMark { state: ApprovalState::Started, by }) if !node.running.contains(&by) => true,
+            Some(ApprovalMark { state: ApprovalState::Started, by }) if !running.contains(&by) => true,
             Some(mark) => return Err(used(id, &param, &mark.by)),
         };
         calls.push(ApprovedCall { request, unknown });

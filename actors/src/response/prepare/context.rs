@@ -72,7 +72,11 @@ fn settle(items: &mut [Item], response: &ResponseId) {
             Item::FunctionCallOutput(i) | Item::CustomToolCallOutput(i) => {
                 i.status = i.status.or(Some(ItemStatus::Completed));
             }
-            Item::Reasoning(_) | Item::Compaction(_) | Item::ItemReference(_) | Item::Other(_) => {}
+            Item::Reasoning(_)
+            | Item::Compaction(_)
+            | Item::ItemReference(_)
+            | Item::Mcp(_)
+            | Item::Other(_) => {}
         }
     }
 }

@@ -1,9 +1,14 @@
-//! What has to be known before a response can begin: its context, its tools, its MCP servers.
+//! What has to be known before a response can begin: its context, its tools, its MCP servers. A request that is only
+//! counted is prepared in the same way.
 
 pub(crate) mod approvals;
-pub(crate) mod context;
-mod mcp;
-pub(crate) mod resume;
+mod begin;
+mod context;
+mod resume;
 pub(crate) mod strict;
+mod tools;
 
-pub(crate) use mcp::{Unready, no_servers};
+pub(crate) use begin::{Preparation, Prepared};
+pub(crate) use context::load;
+pub(crate) use resume::job;
+pub(crate) use tools::{Purpose, Ready, Wanted, ready};

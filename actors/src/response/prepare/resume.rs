@@ -6,22 +6,22 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use or_engine::{Context, Input, LoopSpec, ResponseLoop, ResumeError, Saved};
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
+use or_store::{Change, Frames, StoreError, StoredResponse};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::begin::{Preparation, Prepared, Unready};
+use super::context::context;
+use super::tools::Ready;
+use crate::limits::HEAVY;
 use crate::node::Node;
 use crate::provider::Route;
-use crate::response::driver::Driver;
 use crate::response::job::{BackgroundJob, Job, Routed};
-use crate::response::prepare::context as references;
-use crate::response::prepare::{Unready, no_servers};
+use crate::response::record::Kept;
+use crate::response::request::Request;
 use crate::response::saved::ResumeData;
-use crate::response::sink::Sink;
+use crate::response::sink::{Disk, Sink};
 use crate::store::StoreHandle;
-use or_store::{Change, Frames, StoreError, StoredResponse};
-
-/// Input from this size on is translated off the arbiter, in bytes.
-const HEAVY: usize = 256 * 1024;
 
 /// The job of a response that was left unfinished; `None` if there is nothing to go on with.
 pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner: String) -> Option<Box<Job>> {
@@ -61,7 +61,8 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
                 .map(|provider| Route::to(Arc::clone(provider), &data.upstream_model))
                 .unwrap_or_default(),
             owner,
-            strict: data.strict,
+            // What could not be carried out was refused when the response was made.
+            strict: false,
             heavy,
             received: Instant::now(),
         },
@@ -70,64 +71,65 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
     }))
 }
 
-impl Driver {
-    /// Brings the engine to where the last process left it. The answer is its first input; an error means that
-    /// there is nothing to go on with, and the record says how it ended.
-    pub(crate) async fn go_on(
+impl Preparation {
+    /// Brings the engine to where the last process left it. An error means that there is nothing to go on with, and
+    /// the record says how it ended.
+    pub(super) async fn go_on(
         &mut self,
-        job: Job,
+        mut body: CreateResponseBody,
         record: StoredResponse,
         data: ResumeData,
         goes_on: bool,
-    ) -> Result<Input, ApiError> {
+    ) -> Result<Prepared, ApiError> {
         let progress = data.progress.clone();
         let log = self.whole_log().await.map_err(|error| unreadable(&error))?;
         let next = log.next();
-        let turn = record.history_turn(self.id().as_str()).map_err(|error| unreadable(&error))?;
-        let (store, previous) = (&self.neighbours.store, self.request.previous.as_deref());
-        let context = references::context(store, previous, &record.owner, turn.input).await;
+        let Request { id, previous, .. } = &*self.request;
+        let turn = record.history_turn(id.as_str()).map_err(|error| unreadable(&error))?;
+        let context = context(&self.neighbours.store, previous.as_deref(), &record.owner, turn.input).await;
         let (context, mut instead) = match context {
             Ok(context) => (context, None),
             Err(error) => (Context::default(), Some(Input::Failed(error))),
         };
-        self.resume = Some(data);
-        // What could not be carried out was refused when the response was made.
-        self.request.strict = false;
         // Nobody waits for it.
-        self.sink = Sink::Detached;
-        let mut body = job.request.body;
-        let (mut server_tools, mut mcp) = (Default::default(), no_servers());
+        self.attend.sink = Sink::Detached;
+        let mut tools = Ready::default();
         if instead.is_none() && goes_on {
             match self.ready(&mut body.settings, &context, &turn.output).await {
-                Ok(ready) => (server_tools, mcp) = ready,
+                Ok(ready) => tools = ready,
                 Err(Unready::Failed(error)) => instead = Some(Input::Failed(error)),
                 Err(Unready::Cancelled) => instead = Some(Input::Cancel),
                 // The record says that it goes on.
                 Err(Unready::Left) => return Err(ApiError::interrupted()),
             }
         }
-        let spec = self.spec(body, job.request.model, record.created_at, context.items);
-        let spec = LoopSpec { server_tools, mcp, ..spec };
+        let spec = LoopSpec {
+            server_tools: tools.server_tools,
+            mcp: tools.mcp,
+            ..self.spec(body, record.created_at, context.items)
+        };
         let saved = Saved { status: record.status, output: turn.output, progress, log: &log.bytes };
-        match ResponseLoop::resume(spec, saved) {
-            Ok(engine) => self.engine = Some(engine),
+        let engine = match ResponseLoop::resume(spec, saved) {
+            Ok(engine) => engine,
             Err(error) => return Err(self.close(record, error, next).await),
-        }
-        self.old_notes = record.notes;
-        self.input_json = Some(record.input);
-        self.sink = self.detached(next);
-        Ok(match instead {
+        };
+        let (disk, log) = (Disk::of(&self.neighbours), self.neighbours.log.as_ref());
+        self.attend.sink = Sink::detached(&self.request.id, &disk, log, next);
+        let kept = Kept { input: Some(record.input), resume: Some(data), old_notes: record.notes };
+        let first = match instead {
             Some(instead) => instead,
             None if goes_on => Input::Resume,
             None => Input::Failed(ApiError::interrupted()),
-        })
+        };
+        let (notes, servers) = (tools.notes, tools.servers);
+        Ok(Prepared { engine, first, beginning: None, notes, kept, servers })
     }
 
     /// All frames of the response that are on disk.
     async fn whole_log(&self) -> Result<Frames, StoreError> {
         let (mut bytes, mut next) = (BytesMut::new(), 0);
         while self.neighbours.log.is_some() {
-            let part = self.neighbours.store.read_log(self.id().clone(), next).await?;
+            let part = self.neighbours.store.read_log(self.request.id.clone(), next).await?;
             bytes.extend_from_slice(&part.bytes);
             if part.bytes.is_empty() || part.is_end() {
                 break;
@@ -139,7 +141,8 @@ impl Driver {
 
     /// Writes the record of a response whose log says that it is over, or cannot be gone on with.
     async fn close(&self, record: StoredResponse, error: ResumeError, next: u64) -> ApiError {
-        tracing::error!(response_id = %self.id(), %error, "a response does not go on");
+        let id = &self.request.id;
+        tracing::error!(response_id = %id, %error, "a response does not go on");
         let (record, missing) = match error {
             ResumeError::Ended(log) => (record.ended(log.status, log.response_json), log.missing),
             ResumeError::Damaged { .. } | ResumeError::Over => (record.interrupted(), &b""[..]),
@@ -147,7 +150,8 @@ impl Driver {
         if let Ok(record) = record {
             let frames = Frames { first: next, bytes: Bytes::from_static(missing) };
             let frames = Some(frames).filter(|frames| !frames.bytes.is_empty());
-            self.disk().persist(Change { id: self.id().clone(), record: Some(record), frames }).await;
+            let change = Change { id: id.clone(), record: Some(record), frames };
+            Disk::of(&self.neighbours).persist(change).await;
         }
         ApiError::interrupted()
     }

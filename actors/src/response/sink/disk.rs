@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use or_store::{Change, StoreError};
+use or_telemetry::Metrics;
 use tokio::time::{sleep, timeout};
 
-use crate::node::Node;
 use crate::response::mailbox::Mailbox;
+use crate::response::request::Neighbours;
+use crate::running::{Phase, Status};
 use crate::store::StoreHandle;
 
 /// A commit that takes longer counts as failed: an answer must not hang on a disk.
@@ -21,24 +23,36 @@ const WRITE_AGAIN_MAX: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct Disk {
     pub(crate) store: StoreHandle,
-    pub(crate) mailbox: Rc<Mailbox>,
-    pub(crate) node: Arc<Node>,
+    mailbox: Rc<Mailbox>,
+    status: Arc<Status>,
+    metrics: Metrics,
 }
 
 impl Disk {
+    pub(crate) fn of(neighbours: &Neighbours) -> Self {
+        Self {
+            store: neighbours.store.clone(),
+            mailbox: Rc::clone(&neighbours.mailbox),
+            status: Arc::clone(&neighbours.status),
+            metrics: neighbours.node.metrics.clone(),
+        }
+    }
+
     /// Writes once.
     pub(crate) async fn write(&self, change: Change) -> Result<(), StoreError> {
+        let _phase = self.status.enter(Phase::Storing);
         let result = match timeout(COMMIT_PATIENCE, self.store.commit(change)).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::Io("the commit took too long".into())),
         };
-        self.node.metrics.store_commit(result.is_ok());
+        self.metrics.store_commit(result.is_ok());
         result
     }
 
     /// Writes, for as long as it takes: nobody waits, and a full disk may have room again. `false` only if the
     /// server is stopping; the next start then finds the response as it is on disk.
     pub(crate) async fn persist(&self, change: Change) -> bool {
+        let _phase = self.status.enter(Phase::Storing);
         let mut pause = WRITE_AGAIN;
         loop {
             match self.write(change.clone()).await {

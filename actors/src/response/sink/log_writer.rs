@@ -6,7 +6,7 @@ use bytes::Bytes;
 use or_protocol::ResponseId;
 use or_store::{Change, Frames};
 
-use crate::response::sink::Disk;
+use super::disk::Disk;
 use crate::running::EventLog;
 
 /// Writes the event log of one response. Frames are shown to readers once they are on disk.

@@ -4,9 +4,8 @@ mod disk;
 mod log_writer;
 mod reader;
 
-pub(crate) use disk::Disk;
-pub(crate) use log_writer::LogWriter;
-pub use reader::read_along;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use or_adapters::Note;
@@ -15,13 +14,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::response::job::Reply;
+use crate::running::EventLog;
+pub(crate) use disk::Disk;
+use log_writer::LogWriter;
+use reader::KEEPALIVE;
+pub use reader::read_along;
 
 /// Batches of frames that may wait for a slow client.
 const QUEUE: usize = 16;
 /// Longest report of a tool's progress, in characters.
 const MAX_PROGRESS: usize = 500;
-/// An SSE comment, ignored by every parser.
-pub(crate) const KEEPALIVE: &[u8] = b": keep-alive\n\n";
 
 /// Where the answer goes.
 pub(crate) enum Sink {
@@ -42,6 +44,14 @@ impl Sink {
         Self::Waiting { reply, held: Vec::new() }
     }
 
+    /// Where the frames of a background response go, from number `next` on: to its log, if it streams.
+    pub(crate) fn detached(id: &ResponseId, disk: &Disk, log: Option<&Arc<EventLog>>, next: u64) -> Self {
+        match log {
+            Some(log) => Self::Log(Box::new(LogWriter::new(id.clone(), disk.clone(), Arc::clone(log), next))),
+            None => Self::Detached,
+        }
+    }
+
     /// Whether an error can still be an ordinary HTTP answer.
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self, Self::Waiting { .. })
@@ -53,18 +63,18 @@ impl Sink {
     }
 
     /// Keeps a silent stream alive. `false`: the client left.
-    pub(crate) async fn keep_alive(&mut self, patience: std::time::Duration) -> bool {
+    pub(crate) async fn keep_alive(&mut self, patience: Duration) -> bool {
         self.comment(KEEPALIVE.to_vec(), patience).await
     }
 
     /// Tells the client of a stream how far a tool is, as a comment. `false`: the client left.
-    pub(crate) async fn progress(&mut self, text: &str, patience: std::time::Duration) -> bool {
+    pub(crate) async fn progress(&mut self, text: &str, patience: Duration) -> bool {
         let line: String =
             text.chars().take(MAX_PROGRESS).map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.comment(format!(": progress: {line}\n\n").into_bytes(), patience).await
     }
 
-    async fn comment(&mut self, comment: Vec<u8>, patience: std::time::Duration) -> bool {
+    async fn comment(&mut self, comment: Vec<u8>, patience: Duration) -> bool {
         // What is read from a log is kept alive by its readers.
         self.is_waiting() || self.stays() || self.send(comment, patience).await
     }
@@ -115,7 +125,7 @@ impl Sink {
     }
 
     /// Sends frames, or holds them back. `false`: the client left, or took nothing for `patience`.
-    pub(crate) async fn send(&mut self, frames: Vec<u8>, patience: std::time::Duration) -> bool {
+    pub(crate) async fn send(&mut self, frames: Vec<u8>, patience: Duration) -> bool {
         match self {
             Self::Done => false,
             Self::Detached => true,
@@ -144,44 +154,10 @@ impl Sink {
             }
         }
     }
-
-    /// Resolves when the reader of an open stream leaves or has left; never for a client that waits.
-    pub(crate) fn watch(&self) -> impl Future<Output = ()> + use<> {
-        let sender = match self {
-            Self::Open(sender) => Some(sender.clone()),
-            Self::Waiting { .. } | Self::Log(_) | Self::Detached | Self::Done => None,
-        };
-        let gone = matches!(self, Self::Done);
-        async move {
-            match sender {
-                Some(sender) => sender.closed().await,
-                // Left between the provider's head and the opening of the stream.
-                None if gone => {}
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// Whether a client that waits has left.
-    pub(crate) fn has_left(&self) -> bool {
-        matches!(self, Self::Waiting { reply, .. } if reply.is_closed())
-    }
-
-    /// Resolves when the client leaves.
-    pub(crate) async fn left(&mut self) {
-        match self {
-            Self::Waiting { reply, .. } => reply.closed().await,
-            Self::Open(sender) => sender.closed().await,
-            Self::Log(_) | Self::Detached => std::future::pending().await,
-            Self::Done => {}
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
     #[tokio::test]
@@ -190,18 +166,8 @@ mod tests {
         let mut client = Sink::new(reply);
         client.open(&[]);
         client.open(&[]);
-        assert!(client.send(b"frame".to_vec(), std::time::Duration::ZERO).await);
+        assert!(client.send(b"frame".to_vec(), Duration::ZERO).await);
         let Ok(Reply::Stream { mut frames, .. }) = answer.await else { panic!("no stream") };
         assert_eq!(frames.recv().await.as_deref(), Some(&b"frame"[..]));
-    }
-
-    #[test]
-    fn a_client_that_left_before_its_stream_was_opened_has_left() {
-        let (reply, answer) = oneshot::channel();
-        let mut client = Sink::new(reply);
-        assert_eq!(client.watch().now_or_never(), None);
-        drop(answer);
-        client.open(&[]);
-        assert_eq!(client.watch().now_or_never(), Some(()));
     }
 }

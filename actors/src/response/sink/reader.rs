@@ -9,10 +9,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::node::Node;
-use crate::response::sink::KEEPALIVE;
 use crate::running::Read;
+use crate::store::StoreHandle;
 use or_store::Frames;
 
+/// An SSE comment, ignored by every parser.
+pub(super) const KEEPALIVE: &[u8] = b": keep-alive\n\n";
 /// Batches that may wait for a slow client.
 const QUEUE: usize = 4;
 /// How long a response that is not over may have no loop: that of a server that has just started is on its way.
@@ -21,15 +23,16 @@ const LOOP_CHECK: Duration = Duration::from_millis(50);
 
 /// Frames of a response's log from sequence number `from` on, to the end of the response. The caller has made
 /// sure that the log is there and whose it is. Runs on the calling arbiter and ends when the receiver is dropped.
-pub fn read_along(node: &Arc<Node>, id: ResponseId, from: u64) -> mpsc::Receiver<Bytes> {
+pub fn read_along(node: &Arc<Node>, store: &StoreHandle, id: ResponseId, from: u64) -> mpsc::Receiver<Bytes> {
     let (client, frames) = mpsc::channel(QUEUE);
-    let reader = Reader { node: Arc::clone(node), id, at: from, client };
+    let reader = Reader { node: Arc::clone(node), store: store.clone(), id, at: from, client };
     actix_rt::spawn(reader.run());
     frames
 }
 
 struct Reader {
     node: Arc<Node>,
+    store: StoreHandle,
     id: ResponseId,
     /// Sequence number of the next event for the client.
     at: u64,
@@ -94,7 +97,7 @@ impl Reader {
 
     /// What is on disk for good. The store also shows rows whose append is still under way, which a crash would undo.
     async fn read_disk(&self, durable: Option<u64>) -> Result<Option<Frames>, ()> {
-        match self.node.store.read_log(self.id.clone(), self.at).await {
+        match self.store.read_log(self.id.clone(), self.at).await {
             // A loop has begun meanwhile, and knows how far it goes.
             Ok(_) if durable.is_none() && self.node.running.event_log(&self.id).is_some() => Ok(None),
             Ok(frames) => {

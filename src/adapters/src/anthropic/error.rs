@@ -1,116 +1,53 @@
 //! The provider's errors: as an answer with a status, or inside a stream.
 
-use serde_json::Value;
+use crate::shared::error_body::ErrorTable;
+use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
-use crate::{UpstreamError, UpstreamErrorKind as Kind};
-
-/// Longest foreign text that is shown to a client, in bytes.
-const MAX_TEXT: usize = 500;
-
-/// `error.type` to kind. `api_error` says nothing more than the status does.
-const TYPES: &[(&str, Kind)] = &[
-    ("invalid_request_error", Kind::InvalidRequest),
-    ("authentication_error", Kind::Auth),
-    ("permission_error", Kind::Auth),
-    ("billing_error", Kind::Quota),
-    ("request_too_large", Kind::TooLarge),
-    ("rate_limit_error", Kind::RateLimit),
-    ("timeout_error", Kind::Timeout),
-    ("overloaded_error", Kind::Overloaded),
-    ("conflict_error", Kind::Server),
-];
-
-/// Words inside the message of an `invalid_request_error` that tell more than its type.
-const WORDS: &[(&str, Kind)] = &[
-    ("prompt is too long", Kind::ContextLength),
-    ("exceed context limit", Kind::ContextLength),
-    ("context window", Kind::ContextLength),
-    ("credit balance is too low", Kind::Quota),
-    ("usage limits", Kind::Quota),
-    ("spend limit", Kind::Quota),
-    ("content filtering policy", Kind::ContentFilter),
-];
+/// `error.type` to kind; `api_error` says nothing more than the status does.
+const TABLE: ErrorTable = ErrorTable {
+    code_at: "/details/error_code",
+    words: &[
+        ("invalid_request_error", Kind::InvalidRequest),
+        ("not_found_error", Kind::InvalidRequest),
+        ("authentication_error", Kind::Auth),
+        ("permission_error", Kind::Auth),
+        ("billing_error", Kind::Quota),
+        ("request_too_large", Kind::TooLarge),
+        ("rate_limit_error", Kind::RateLimit),
+        ("timeout_error", Kind::Timeout),
+        ("overloaded_error", Kind::Overloaded),
+        ("conflict_error", Kind::Server),
+    ],
+    phrases: &[
+        (&["prompt is too long"], Kind::ContextLength),
+        (&["exceed context limit"], Kind::ContextLength),
+        (&["context window"], Kind::ContextLength),
+        (&["credit balance is too low"], Kind::Quota),
+        (&["usage limits"], Kind::Quota),
+        (&["spend limit"], Kind::Quota),
+        (&["content filtering policy"], Kind::ContentFilter),
+    ],
+    statuses: &[],
+};
 
 /// Reads an error answer.
-pub(super) fn from_body(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-    let parsed: Option<Value> = serde_json::from_slice(body).ok();
-    let error = parsed.as_ref().and_then(|v| v.get("error"));
-    let mut out = from_value(error, Some(status));
-    if out.message.is_empty() {
-        out.message = fallback(parsed.as_ref(), status, body);
+pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
+    let mut error = TABLE.read(status, retry_after_s, body);
+    // Files and batches are not found with the same type.
+    if status == 404 && error.kind == Kind::InvalidRequest && error.message.starts_with("model") {
+        error.kind = Kind::ModelNotFound;
     }
-    out.retry_after_s = retry_after_s;
-    out
+    error
 }
 
 /// Reads the `error` object of a stream event or of an answer without an error status.
-pub(super) fn from_object(text: &str) -> UpstreamError {
-    let parsed: Option<Value> = serde_json::from_str(text).ok();
-    let mut out = from_value(parsed.as_ref(), None);
-    if out.message.is_empty() {
-        out.message = "The model provider reported an error.".into();
-    }
-    out
+pub(super) fn inside(json: &str) -> AdapterError {
+    AdapterError::Upstream(TABLE.inside(json))
 }
 
-fn from_value(error: Option<&Value>, status: Option<u16>) -> UpstreamError {
-    let text = |key: &str| error.and_then(|e| e.get(key)).and_then(Value::as_str).unwrap_or_default();
-    let message = match error {
-        Some(Value::String(message)) => message.as_str(),
-        _ => text("message"),
-    };
-    let code = error.and_then(|e| e.pointer("/details/error_code")).and_then(Value::as_str);
-    UpstreamError {
-        kind: kind(text("type"), message, status),
-        status,
-        message: message.to_owned(),
-        code: code.map(str::to_owned),
-        retry_after_s: None,
-    }
-}
-
-fn kind(word: &str, message: &str, status: Option<u16>) -> Kind {
-    if word == "not_found_error" {
-        let model = message.to_ascii_lowercase().starts_with("model");
-        return if model { Kind::ModelNotFound } else { Kind::InvalidRequest };
-    }
-    let known = TYPES.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind);
-    let kind = known.unwrap_or_else(|| by_status(status.unwrap_or(500)));
-    if kind == Kind::InvalidRequest {
-        let lower = message.to_ascii_lowercase();
-        if let Some((_, better)) = WORDS.iter().find(|(words, _)| lower.contains(words)) {
-            return *better;
-        }
-    }
-    kind
-}
-
-fn by_status(status: u16) -> Kind {
-    match status {
-        401 | 403 => Kind::Auth,
-        402 => Kind::Quota,
-        // Without the provider's own words a 404 is a wrong base URL rather than a wrong model.
-        404 | 409 => Kind::Server,
-        408 | 504 => Kind::Timeout,
-        413 => Kind::TooLarge,
-        429 => Kind::RateLimit,
-        503 | 529 => Kind::Overloaded,
-        400..=499 => Kind::InvalidRequest,
-        _ => Kind::Server,
-    }
-}
-
-fn fallback(parsed: Option<&Value>, status: u16, body: &[u8]) -> String {
-    let said = ["message", "detail", "msg"].iter().find_map(|key| parsed?.get(*key)?.as_str());
-    let text = match (said, parsed, std::str::from_utf8(body)) {
-        (Some(said), _, _) => said,
-        (None, None, Ok(text)) if !text.trim_start().starts_with('<') => text.trim(),
-        _ => "",
-    };
-    if text.is_empty() || text.len() > MAX_TEXT {
-        return format!("The model provider answered with status {status}.");
-    }
-    text.to_owned()
+/// An error body behind a stream that has no end.
+pub(super) fn stray(bytes: &[u8]) -> Option<AdapterError> {
+    TABLE.stray(bytes).map(AdapterError::Upstream)
 }
 
 #[cfg(test)]
@@ -121,7 +58,7 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, kind: Kind, message: &str) {
-        let got = from_body(status, None, body.as_bytes());
+        let got = read(status, None, body.as_bytes());
         assert_eq!((got.kind, got.message.as_str(), got.status), (kind, message, Some(status)));
     }
 
@@ -184,13 +121,14 @@ mod tests {
     #[test]
     fn the_providers_own_code_is_kept() {
         let body = r#"{"error":{"type":"invalid_request_error","message":"m","details":{"error_code":"image_dimensions_too_large"}}}"#;
-        let got = from_body(400, Some(3), body.as_bytes());
+        let got = read(400, Some(3), body.as_bytes());
         assert_eq!((got.code.as_deref(), got.retry_after_s), (Some("image_dimensions_too_large"), Some(3)));
     }
 
     #[test]
     fn an_error_inside_a_stream_has_no_status() {
-        let got = from_object(r#"{"type":"overloaded_error","message":"Overloaded"}"#);
+        let got = inside(r#"{"type":"overloaded_error","message":"Overloaded"}"#);
+        let AdapterError::Upstream(got) = got else { panic!("{got}") };
         assert_eq!((got.kind, got.status), (Kind::Overloaded, None));
     }
 }

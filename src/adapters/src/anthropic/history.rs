@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use or_protocol::{
     ContentPart, Detail, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item,
     Message as MessageItem, Output, Reasoning, Role,
@@ -13,10 +15,10 @@ use or_protocol::{
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::names::{wire_id, wire_name};
+use super::media;
 use super::tools::note_once;
-use super::wire::{Block, Message, ResultContent, WireRole};
-use super::{KIND, media};
+use super::wire::{Block, KIND, Message, NAMES, ResultContent, WireRole};
+use crate::shared::flat_tools::Namespaces;
 use crate::{AdapterError, Note, custom_arguments};
 
 /// What the translation of the context depends on.
@@ -26,8 +28,7 @@ pub(super) struct Setting<'a> {
     /// Fingerprint of system prompt and tools, where thinking is bound to them.
     pub(super) mark: Option<&'a str>,
     pub(super) system_role: bool,
-    /// Flat names of namespace functions: namespace, function, flat name.
-    pub(super) namespaces: Vec<(String, String, String)>,
+    pub(super) namespaces: &'a Namespaces,
 }
 
 /// The messages, and whether they name stored files.
@@ -95,7 +96,7 @@ impl<'a> Builder<'a, '_> {
             }
             Item::CustomToolCall(call) => {
                 let arguments = custom_arguments(&call.input);
-                self.call(index, &call.call_id, wire_name(&call.name), Cow::Owned(arguments));
+                self.call(index, &call.call_id, NAMES.fit(&call.name), Cow::Owned(arguments));
             }
             Item::FunctionCallOutput(_) | Item::CustomToolCallOutput(_) => {
                 self.answer_calls()?;
@@ -111,8 +112,8 @@ impl<'a> Builder<'a, '_> {
                 ));
             }
             Item::ItemReference(_) => self.note("input", "an unresolved item reference was left out"),
-            Item::Other(other) => {
-                let kind: String = other.kind().chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+            Item::Mcp(_) | Item::Other(_) => {
+                let kind: String = item.kind().chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
                 self.note("input", &format!("items of type {kind} cannot be sent to this provider"));
             }
         }
@@ -248,12 +249,9 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn flat_name(&self, call: &'a FunctionCall) -> Cow<'a, str> {
-        let known = call.namespace.as_ref().and_then(|namespace| {
-            self.setting.namespaces.iter().find(|(n, function, _)| n == namespace && *function == call.name)
-        });
-        match known {
-            Some((_, _, flat)) => Cow::Owned(wire_name(flat).into_owned()),
-            None => wire_name(&call.name),
+        match self.setting.namespaces.get(call.namespace.as_deref(), &call.name) {
+            Some(flat) => Cow::Owned(NAMES.fit(flat).into_owned()),
+            None => NAMES.fit(&call.name),
         }
     }
 
@@ -379,4 +377,27 @@ fn thinking_block(json: &str) -> Option<Box<RawValue>> {
 fn raw(json: String) -> Box<RawValue> {
     // What is passed here is always JSON.
     RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// A call id as the provider takes it. The rewriting keeps every byte, so ids stay different.
+fn wire_id(id: &str) -> Cow<'_, str> {
+    match NAMES.fit(id) {
+        Cow::Borrowed(id) => Cow::Borrowed(id),
+        Cow::Owned(_) => Cow::Owned(format!("or_{}", URL_SAFE_NO_PAD.encode(id))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[test]
+    fn foreign_ids_are_rewritten_without_loss() {
+        assert_eq!(wire_id("toolu_01A-b"), "toolu_01A-b");
+        assert_eq!(wire_id("call.1|x"), "or_Y2FsbC4xfHg");
+        assert_ne!(wire_id("a.b"), wire_id("a:b"));
+        assert_eq!(wire_id(""), "or_");
+    }
 }

@@ -168,7 +168,7 @@ fn bound_thinking_is_dropped_when_its_prefix_changed() {
     let body = CreateResponseBody::from_value(client("A", seal(model, THINKING))).unwrap();
     let request = ModelRequest { model, context: &body.input, settings: &body.settings, stream: true };
     let adapter = Anthropic::new(&ProviderOptions::default()).unwrap();
-    let mark = super::request::turn(&adapter, &request).mark.unwrap();
+    let mark = super::request::asked(&adapter.quirks, &request).mark.unwrap();
     let item = seal(model, &format!("{mark}:{THINKING}"));
     for (instructions, kept) in [("A", true), ("B", false)] {
         let call = call(client(instructions, item.clone()), json!({})).unwrap();

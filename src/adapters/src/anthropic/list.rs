@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Anthropic, KIND};
+use super::quirks::Quirks;
+use super::wire::KIND;
 use crate::catalog::{get, modalities, parse, unix};
 use crate::{Abilities, AdapterError, ModelInfo, ModelPage, UpstreamCall};
 
@@ -30,7 +31,7 @@ struct Model {
     capabilities: Value,
 }
 
-pub(super) fn call(adapter: &Anthropic, page: Option<&str>) -> UpstreamCall {
+pub(super) fn call(quirks: &Quirks, page: Option<&str>) -> UpstreamCall {
     let mut path = "/models?limit=1000".to_owned();
     // Ids of models need no escaping; one that does is no id.
     if let Some(after) =
@@ -39,7 +40,7 @@ pub(super) fn call(adapter: &Anthropic, page: Option<&str>) -> UpstreamCall {
         path.push_str("&after_id=");
         path.push_str(after);
     }
-    get(path, vec![("anthropic-version", adapter.quirks.version.clone())])
+    get(path, vec![("anthropic-version", quirks.version.clone())])
 }
 
 pub(super) fn read(body: &[u8]) -> Result<ModelPage, AdapterError> {

@@ -1,51 +1,16 @@
 //! Images and files as content blocks.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use or_protocol::ContentPart;
 
 use super::wire::{Block, Source};
 use crate::AdapterError;
+use crate::shared::media::{MediaSource, by_ending, decoded, is_text, sniffed};
 
-/// First characters of base64 data and what it then is: claims about images are often wrong.
-const SIGNATURES: &[(&str, &str)] = &[
-    ("iVBORw0KGgo", "image/png"),
-    ("/9j/", "image/jpeg"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-    ("JVBERi", "application/pdf"),
-];
 const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
-/// File name endings.
-const ENDINGS: &[(&str, &str)] = &[
-    ("pdf", "application/pdf"),
-    ("png", "image/png"),
-    ("jpg", "image/jpeg"),
-    ("jpeg", "image/jpeg"),
-    ("gif", "image/gif"),
-    ("webp", "image/webp"),
-    ("txt", "text/plain"),
-    ("md", "text/markdown"),
-    ("csv", "text/csv"),
-    ("html", "text/html"),
-    ("htm", "text/html"),
-    ("json", "application/json"),
-    ("xml", "application/xml"),
-    ("yaml", "application/yaml"),
-    ("yml", "application/yaml"),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
-    ("doc", "application/msword"),
-    ("xls", "application/vnd.ms-excel"),
-    ("ppt", "application/vnd.ms-powerpoint"),
-    ("zip", "application/zip"),
-];
-/// Types beside `text/*` that are read as plain text.
-const TEXTS: &[&str] = &["application/json", "application/xml", "application/yaml", "application/x-yaml"];
 
 /// A part as a block. `None` for text that says nothing, which the provider refuses.
 pub(super) fn block(part: &ContentPart) -> Result<Option<Block<'_>>, AdapterError> {
+    let source = MediaSource::of(part).unwrap_or(MediaSource::Nowhere);
     Ok(Some(match part {
         ContentPart::InputText { text }
         | ContentPart::OutputText { text, .. }
@@ -55,87 +20,71 @@ pub(super) fn block(part: &ContentPart) -> Result<Option<Block<'_>>, AdapterErro
             }
             Block::Text { text: text.into() }
         }
-        ContentPart::InputImage { image_url, file_id, .. } => match (image_url, file_id) {
-            (Some(url), _) => Block::Image { source: image(url)? },
-            (None, Some(file_id)) => Block::Image { source: Source::File { file_id } },
-            (None, None) => return Err(refused("An image needs an image_url or a file_id.")),
-        },
-        ContentPart::InputFile { filename, file_data, file_url, file_id } => {
-            let title = filename.as_deref().filter(|name| !name.is_empty());
-            match (file_data, file_url, file_id) {
-                (Some(data), _, _) => document(data, title)?,
-                (None, Some(url), _) => document_url(url, title)?,
-                (None, None, Some(file_id)) => Block::Document { source: Source::File { file_id }, title },
-                (None, None, None) => {
-                    return Err(refused("A file needs file_data, a file_url or a file_id."));
-                }
-            }
+        ContentPart::InputImage { .. } => Block::Image { source: image(source)? },
+        ContentPart::InputFile { filename, .. } => {
+            document(source, filename.as_deref().filter(|name| !name.is_empty()))?
         }
         ContentPart::InputVideo { .. } => return Err(refused("This provider takes no video input.")),
         ContentPart::InputAudio { .. } => return Err(refused("This provider takes no audio input.")),
     }))
 }
 
-fn image(url: &str) -> Result<Source<'_>, AdapterError> {
-    if url.starts_with("http://") || url.starts_with("https://") {
-        return Ok(Source::Url { url });
-    }
-    let Some((claimed, data)) = data_url(url) else {
-        return Err(refused("This provider takes images as http(s) URLs or base64 data URLs only."));
-    };
-    match IMAGES.iter().find(|known| **known == sniffed(data).unwrap_or(claimed)) {
-        Some(media_type) => Ok(Source::Base64 { media_type, data }),
-        None => Err(refused("This provider takes JPEG, PNG, GIF and WebP images only.")),
+fn image(source: MediaSource<'_>) -> Result<Source<'_>, AdapterError> {
+    match source {
+        MediaSource::Data { claimed, data } => match known_image(sniffed(data).unwrap_or(claimed)) {
+            Some(media_type) => Ok(Source::Base64 { media_type, data }),
+            None => Err(refused("This provider takes JPEG, PNG, GIF and WebP images only.")),
+        },
+        MediaSource::Url(url) if url.starts_with("http://") || url.starts_with("https://") => {
+            Ok(Source::Url { url })
+        }
+        MediaSource::Url(_) | MediaSource::Unreadable => {
+            Err(refused("This provider takes images as http(s) URLs or base64 data URLs only."))
+        }
+        MediaSource::Stored(file_id) => Ok(Source::File { file_id }),
+        MediaSource::Nowhere => Err(refused("An image needs an image_url or a file_id.")),
     }
 }
 
-fn document<'a>(data: &'a str, title: Option<&'a str>) -> Result<Block<'a>, AdapterError> {
-    let (claimed, data) = data_url(data).unwrap_or(("", data));
-    let named = title.and_then(by_ending).unwrap_or_default();
-    let claimed = if claimed.is_empty() || claimed == "application/octet-stream" { named } else { claimed };
-    let mime = sniffed(data).unwrap_or(claimed);
-    if mime == "application/pdf" {
+fn document<'a>(source: MediaSource<'a>, title: Option<&'a str>) -> Result<Block<'a>, AdapterError> {
+    let named = title.and_then(by_ending);
+    match source {
+        MediaSource::Data { claimed, data } => {
+            let claimed = if claimed.is_empty() { named.unwrap_or_default() } else { claimed };
+            document_data(sniffed(data).unwrap_or(claimed), data, title)
+        }
+        // A URL without a known ending is left for the provider to judge: it fetches PDFs only.
+        MediaSource::Url(url) => match by_ending(url).or(named) {
+            None | Some("application/pdf") => Ok(Block::Document { source: Source::Url { url }, title }),
+            Some(media) if IMAGES.contains(&media) => Ok(Block::Image { source: Source::Url { url } }),
+            Some(_) => {
+                Err(refused("This provider fetches only PDF files by URL; send the file as file_data."))
+            }
+        },
+        MediaSource::Unreadable => Err(refused("A file's data URL must hold base64 data.")),
+        MediaSource::Stored(file_id) => Ok(Block::Document { source: Source::File { file_id }, title }),
+        MediaSource::Nowhere => Err(refused("A file needs file_data, a file_url or a file_id.")),
+    }
+}
+
+fn document_data<'a>(media: &str, data: &'a str, title: Option<&'a str>) -> Result<Block<'a>, AdapterError> {
+    if media == "application/pdf" {
         return Ok(Block::Document { source: Source::Base64 { media_type: "application/pdf", data }, title });
     }
-    if let Some(media_type) = IMAGES.iter().find(|known| **known == mime) {
+    if let Some(media_type) = known_image(media) {
         return Ok(Block::Image { source: Source::Base64 { media_type, data } });
     }
-    if mime.starts_with("text/") || TEXTS.contains(&mime) {
-        let text = STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some(data) = text else {
-            return Err(refused("The text file is not base64 of UTF-8 text."));
-        };
-        return Ok(Block::Document { source: Source::Text { media_type: "text/plain", data }, title });
+    if !is_text(media) {
+        return Err(refused("This provider takes PDF, text and image files only."));
     }
-    Err(refused("This provider takes PDF, text and image files only."))
-}
-
-fn document_url<'a>(url: &'a str, title: Option<&'a str>) -> Result<Block<'a>, AdapterError> {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    let file = path.split_once("://").map_or(path, |(_, rest)| rest);
-    let name = file.rsplit_once('/').map_or("", |(_, name)| name);
-    // A URL without a known ending is left for the provider to judge: it fetches PDFs only.
-    match by_ending(name).or_else(|| title.and_then(by_ending)) {
-        None | Some("application/pdf") => Ok(Block::Document { source: Source::Url { url }, title }),
-        Some(mime) if IMAGES.contains(&mime) => Ok(Block::Image { source: Source::Url { url } }),
-        Some(_) => Err(refused("This provider fetches only PDF files by URL; send the file as file_data.")),
+    match decoded(data).and_then(|bytes| String::from_utf8(bytes).ok()) {
+        Some(data) => Ok(Block::Document { source: Source::Text { media_type: "text/plain", data }, title }),
+        None => Err(refused("The text file is not base64 of UTF-8 text.")),
     }
 }
 
-/// MIME type and data of a base64 data URL.
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    let head = head.strip_suffix(";base64")?;
-    Some((head.split(';').next().unwrap_or(head), data))
-}
-
-fn sniffed(data: &str) -> Option<&'static str> {
-    SIGNATURES.iter().find(|(start, _)| data.starts_with(start)).map(|(_, mime)| *mime)
-}
-
-fn by_ending(name: &str) -> Option<&'static str> {
-    let (_, ending) = name.rsplit_once('.')?;
-    ENDINGS.iter().find(|(known, _)| known.eq_ignore_ascii_case(ending)).map(|(_, mime)| *mime)
+fn known_image(media: &str) -> Option<&'static str> {
+    IMAGES.iter().find(|known| known.eq_ignore_ascii_case(media)).copied()
 }
 
 /// Whether a block names a file of the provider's Files API.

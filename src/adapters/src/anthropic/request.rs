@@ -4,13 +4,14 @@ use or_protocol::{ContentPart, Item, Role, Settings, TextFormat, Verbosity};
 
 use super::history::{self, History, Setting};
 use super::models::{Forcing, Rules};
-use super::names::{Names, fingerprint};
-use super::stream::Turn;
-use super::tools::ToolPlan;
-use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, OutputConfig, WireRole};
-use super::{Anthropic, thinking};
-use crate::adapter::body_json;
-use crate::{AdapterError, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
+use super::quirks::Quirks;
+use super::thinking;
+use super::tools::Tools;
+use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, NAMES, OutputConfig, WireRole};
+use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
+use crate::shared::names::{Names, fingerprint};
+use crate::{AdapterError, ModelRequest, Note, UpstreamCall};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
 const MAX_UNARY_TOKENS: u64 = 21_333;
@@ -18,13 +19,14 @@ const MAX_UNARY_TOKENS: u64 = 21_333;
 const NO_SAMPLING_SINCE: &str = "2026-10-21";
 /// Lets file ids of the Files API be named.
 const FILES_BETA: &str = "files-api-2025-04-14";
+const NO_LOGPROBS: &str = "the provider gives no log probabilities";
 /// Stands in where the provider wants the user to speak.
 const CONTINUE: &str = "Continue.";
 
 /// System prompt, tools and what follows from them: what thinking may be bound to.
 struct Prefix<'a> {
     system: Vec<Block<'a>>,
-    tools: ToolPlan,
+    tools: Tools,
     /// Items of the context that went into the system prompt.
     leading: usize,
 }
@@ -40,36 +42,47 @@ impl Prefix<'_> {
     }
 }
 
-/// What the answer's translator must know.
-pub(super) fn turn(adapter: &Anthropic, request: &ModelRequest<'_>) -> Turn {
-    let rules = adapter.models.rules(request.model);
+/// What the answer's translator must know of the request.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) model: String,
+    /// Fingerprint of system prompt and tools, for models that bind thinking to them.
+    pub(super) mark: Option<String>,
+    /// Name of the forced tool whose input is the answer.
+    pub(super) answer_tool: Option<String>,
+    pub(super) names: Names,
+}
+
+/// Works out what the answer's translator must know.
+pub(super) fn asked(quirks: &Quirks, request: &ModelRequest<'_>) -> Asked {
+    let rules = quirks.models.rules(request.model);
     let settings = request.settings;
-    let names = Names::new(settings, || {
-        flatten_tools(&settings.tools, &mut Vec::new()).into_iter().map(|tool| tool.function.name).collect()
-    });
+    let names = Names::of_request(&settings.tools, &NAMES);
     let emulates = !rules.structured && matches!(settings.text.format, TextFormat::JsonSchema(_));
     let (mut mark, mut answer_tool) = (None, None);
     if rules.bound || emulates {
-        let prefix = prefix(request, rules, &mut Vec::new());
-        mark = prefix.mark(rules);
-        answer_tool = prefix.tools.answer_tool;
+        // A request that cannot be translated gets no answer.
+        if let Ok(prefix) = prefix(request, rules, &mut Vec::new()) {
+            mark = prefix.mark(rules);
+            answer_tool = prefix.tools.answer_tool;
+        }
     }
-    Turn { model: request.model.to_owned(), mark, answer_tool, names }
+    Asked { model: request.model.to_owned(), mark, answer_tool, names }
 }
 
 /// Builds the call.
-pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let (model, settings) = (request.model, request.settings);
-    let rules = adapter.models.rules(model);
+    let rules = quirks.models.rules(model);
     let mut notes = Vec::new();
-    let max_tokens = thinking::max_tokens(settings, rules, adapter.quirks.default_max_tokens, &mut notes);
-    let prefix = prefix(request, rules, &mut notes);
+    let max_tokens = thinking::max_tokens(settings, rules, quirks.default_max_tokens, &mut notes);
+    let prefix = prefix(request, rules, &mut notes)?;
     let mark = prefix.mark(rules);
     let setting = Setting {
         model,
         mark: mark.as_deref(),
         system_role: rules.system_role,
-        namespaces: namespaces(settings),
+        namespaces: &prefix.tools.namespaces,
     };
     let rest = request.context.get(prefix.leading..).unwrap_or_default();
     let mut history = history::translate(rest, &setting, &mut notes)?;
@@ -84,13 +97,14 @@ pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<U
     }
     let prefill = rules.prefill && !plan.on() && prefix.tools.format.is_none();
     settle_ends(&mut history, prefill, !prefix.system.is_empty(), &mut notes)?;
-    let (temperature, top_p) = sampling(adapter, settings, rules, plan.on(), &mut notes);
-    note_rest(settings, &mut notes);
+    let ((temperature, temperature_fate), (top_p, top_p_fate)) = sampling(quirks, settings, rules, plan.on());
+    let (service_tier, service_tier_fate) = service_tier(settings);
+    fates(quirks, settings, temperature_fate, top_p_fate, service_tier_fate).note(settings, &mut notes);
 
-    let ToolPlan { tools, choice, format, .. } = prefix.tools;
+    let Tools { tools, choice, format, .. } = prefix.tools;
     let user_id = settings.safety_identifier.as_deref().or(settings.user.as_deref());
     let stream = request.stream || max_tokens > MAX_UNARY_TOKENS;
-    let mut betas = adapter.quirks.beta.clone();
+    let mut betas = quirks.beta.clone();
     if history.stored_files && !betas.iter().any(|beta| beta == FILES_BETA) {
         betas.push(FILES_BETA.to_owned());
     }
@@ -102,23 +116,27 @@ pub(super) fn build(adapter: &Anthropic, request: &ModelRequest<'_>) -> Result<U
         output_config: OutputConfig { effort: plan.effort, format },
         temperature,
         top_p,
-        cache_control: adapter.quirks.caching.then_some(CacheControl::Ephemeral),
+        cache_control: quirks.caching.then_some(CacheControl::Ephemeral),
         metadata: user_id.map(|user_id| Metadata { user_id }),
-        service_tier: service_tier(settings, &mut notes),
+        service_tier,
         tools,
         tool_choice: choice,
         system: prefix.system,
         messages: history.messages,
     };
     let body = body_json(&body)?;
-    let mut headers = vec![("anthropic-version", adapter.quirks.version.clone())];
+    let mut headers = vec![("anthropic-version", quirks.version.clone())];
     if !betas.is_empty() {
         headers.push(("anthropic-beta", betas.join(",")));
     }
     Ok(UpstreamCall { path: "/messages".into(), headers, body, stream, notes })
 }
 
-fn prefix<'a>(request: &ModelRequest<'a>, rules: Rules, notes: &mut Vec<Note>) -> Prefix<'a> {
+fn prefix<'a>(
+    request: &ModelRequest<'a>,
+    rules: Rules,
+    notes: &mut Vec<Note>,
+) -> Result<Prefix<'a>, AdapterError> {
     let settings = request.settings;
     let mut system = Vec::new();
     system.extend(settings.instructions.as_deref().and_then(text));
@@ -136,30 +154,18 @@ fn prefix<'a>(request: &ModelRequest<'a>, rules: Rules, notes: &mut Vec<Note>) -
             }
         }
     }
-    let mut tools = ToolPlan::new(settings, rules, notes);
+    let mut tools = Tools::new(settings, rules, notes)?;
     system.extend(tools.hints.drain(..).map(|hint| Block::Text { text: hint.into() }));
     match settings.text.verbosity {
         Some(Verbosity::Low) => system.push(Block::Text { text: "Be concise.".into() }),
         Some(Verbosity::High) => system.push(Block::Text { text: "Be thorough.".into() }),
         Some(Verbosity::Medium) | None => {}
     }
-    Prefix { system, tools, leading }
+    Ok(Prefix { system, tools, leading })
 }
 
 fn text(words: &str) -> Option<Block<'_>> {
     (!words.trim().is_empty()).then(|| Block::Text { text: words.into() })
-}
-
-fn namespaces(settings: &Settings) -> Vec<(String, String, String)> {
-    if !settings.tools.iter().any(|tool| matches!(tool, or_protocol::Tool::Hosted(_))) {
-        return Vec::new();
-    }
-    let flat = flatten_tools(&settings.tools, &mut Vec::new());
-    let named = flat.into_iter().filter_map(|tool| match tool.origin {
-        ToolOrigin::Namespace { namespace, function } => Some((namespace, function, tool.function.name)),
-        ToolOrigin::Function | ToolOrigin::Custom => None,
-    });
-    named.collect()
 }
 
 /// Whether the tool turn at the end begins without thinking, which a thinking budget forbids.
@@ -214,13 +220,12 @@ fn settle_ends(
 }
 
 fn sampling(
-    adapter: &Anthropic,
+    quirks: &Quirks,
     settings: &Settings,
     rules: Rules,
     thinks: bool,
-    notes: &mut Vec<Note>,
-) -> (Option<f64>, Option<f64>) {
-    let why = if !rules.sampling || adapter.quirks.version.as_str() >= NO_SAMPLING_SINCE {
+) -> ((Option<f64>, Fate), (Option<f64>, Fate)) {
+    let refused = if !rules.sampling || quirks.version.as_str() >= NO_SAMPLING_SINCE {
         Some("this model takes no sampling parameters")
     } else if thinks {
         Some("not taken while thinking")
@@ -228,53 +233,66 @@ fn sampling(
         None
     };
     // The value the provider uses anyway need not be sent, so leaving it out loses nothing.
-    let mut temperature = settings.temperature.filter(|t| *t != 1.0);
-    let mut top_p = settings.top_p.filter(|p| *p != 1.0);
-    if let Some(why) = why {
-        if temperature.take().is_some() {
-            notes.push(Note::dropped("temperature", why));
-        }
+    let temperature = settings.temperature.filter(|t| *t != 1.0);
+    let top_p = settings.top_p.filter(|p| *p != 1.0);
+    if let Some(why) = refused {
         let allowed = thinks && rules.sampling && top_p.is_some_and(|p| p >= 0.95);
-        if !allowed && top_p.take().is_some() {
-            notes.push(Note::dropped("top_p", why));
-        }
-        return (temperature, top_p);
+        let top_p = if allowed { (top_p, Fate::Sent) } else { (None, Fate::dropped(why)) };
+        return ((None, Fate::dropped(why)), top_p);
     }
-    if temperature.is_some_and(|t| t > 1.0) {
-        temperature = Some(1.0);
-        notes.push(Note::emulated("temperature", "sent as 1, the provider's maximum"));
+    let top_p = match temperature.filter(|_| rules.one_sampling) {
+        Some(_) => (None, Fate::dropped("this model takes temperature or top_p, not both")),
+        None => (top_p, Fate::Sent),
+    };
+    match temperature {
+        Some(t) if t > 1.0 => ((Some(1.0), Fate::emulated("sent as 1, the provider's maximum")), top_p),
+        _ => ((temperature, Fate::Sent), top_p),
     }
-    if rules.one_sampling && temperature.is_some() && top_p.take().is_some() {
-        notes.push(Note::dropped("top_p", "this model takes temperature or top_p, not both"));
-    }
-    (temperature, top_p)
 }
 
-fn service_tier(settings: &Settings, notes: &mut Vec<Note>) -> Option<&'static str> {
+fn service_tier(settings: &Settings) -> (Option<&'static str>, Fate) {
     match settings.service_tier.as_deref() {
-        Some("default") => Some("standard_only"),
-        Some("priority") => Some("auto"),
-        None | Some("auto") => None,
-        Some(_) => {
-            notes.push(Note::dropped("service_tier", "the provider has no such tier; auto is used"));
-            None
-        }
+        Some("default") => (Some("standard_only"), Fate::Sent),
+        Some("priority") => (Some("auto"), Fate::Sent),
+        None | Some("auto") => (None, Fate::Sent),
+        Some(_) => (None, Fate::dropped(NO_SUCH_TIER)),
     }
 }
 
-/// Fields without any counterpart.
-fn note_rest(settings: &Settings, notes: &mut Vec<Note>) {
-    let penalties =
-        [("presence_penalty", settings.presence_penalty), ("frequency_penalty", settings.frequency_penalty)];
-    for (field, value) in penalties {
-        if value.is_some_and(|v| v != 0.0) {
-            notes.push(Note::dropped(field, "the provider has no penalties"));
-        }
-    }
-    if settings.wants_logprobs() {
-        notes.push(Note::dropped("top_logprobs", "the provider gives no log probabilities"));
-    }
-    if matches!(settings.text.verbosity, Some(Verbosity::Low | Verbosity::High)) {
-        notes.push(Note::emulated("text.verbosity", "asked for in the system prompt"));
+/// What becomes of every field.
+fn fates(quirks: &Quirks, settings: &Settings, temperature: Fate, top_p: Fate, service_tier: Fate) -> Fates {
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        verbosity: Fate::emulated("asked for in the system prompt"),
+        effort: Fate::Sent,
+        summary: Fate::Sent,
+        temperature,
+        top_p,
+        presence_penalty: Fate::dropped(NOT_KNOWN),
+        frequency_penalty: Fate::dropped(NOT_KNOWN),
+        max_output_tokens: Fate::Sent,
+        top_logprobs: Fate::dropped(NO_LOGPROBS),
+        logprobs: Fate::dropped(NO_LOGPROBS),
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        truncation: Fate::dropped(REFUSES_LONG_INPUT),
+        service_tier,
+        safety_identifier: Fate::Sent,
+        prompt_cache_key: match quirks.caching {
+            true => Fate::emulated("the provider caches by the beginning of the input"),
+            false => Fate::dropped("the quirk prompt_caching is off"),
+        },
+        metadata: Fate::Ours,
+        user: match &settings.safety_identifier {
+            Some(id) if settings.user.as_ref() != Some(id) => {
+                Fate::dropped("safety_identifier is sent in its place")
+            }
+            Some(_) | None => Fate::Sent,
+        },
     }
 }

@@ -154,13 +154,15 @@ fn the_choice_of_tools_is_mapped() {
     let g = json!({"name": "g", "input_schema": {"type": "object", "properties": {}}});
     check(with(allowed), json!({"tool_choice": {"type": "any"}, "tools": [g]}), &["tool_choice emulated"]);
     let lost = json!({"tools": [{"type": "web_search"}], "tool_choice": "required"});
-    check(lost, json!({"tools": null, "tool_choice": null}), &["tools[0] dropped", "tool_choice dropped"]);
+    let refused = call(lost, json!({})).unwrap_err();
+    assert!(refused.to_string().contains("can run none of the tools"), "{refused}");
     let mut single = with(json!("auto"));
     single["parallel_tool_calls"] = json!(false);
     check(single, json!({"tool_choice": {"type": "auto", "disable_parallel_tool_use": true}}), &[]);
     let mut newest = with(named);
     newest["model"] = json!("claude-opus-5-5");
-    let hint = "You must call one of the tools now; do not answer without a tool call.";
+    let hint =
+        "You must call at least one of the given tools now. Do not answer with text instead of a call.";
     let want = json!({"tool_choice": null, "tools": [g], "system": [{"type": "text", "text": hint}]});
     check(newest, want, &["tool_choice emulated"]);
 }
@@ -228,7 +230,13 @@ fn the_small_fields_are_mapped_or_noted() {
         json!({"presence_penalty": 1, "frequency_penalty": 0, "top_logprobs": 2, "service_tier": "flex",
             "prompt_cache_key": "k", "truncation": "auto"}),
         json!({"metadata": null, "service_tier": null}),
-        &["presence_penalty dropped", "top_logprobs dropped", "service_tier dropped"],
+        &[
+            "presence_penalty dropped",
+            "top_logprobs dropped",
+            "truncation dropped",
+            "service_tier dropped",
+            "prompt_cache_key dropped",
+        ],
     );
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
-use or_protocol::{AllowedMode, Settings, TextFormat, ToolChoice};
+use or_protocol::{Settings, TextFormat};
 use serde_json::{Map, Value, json};
 
 use super::models::{Forcing, Rules};
-use super::names::wire_name;
 use super::schema::{self, Fitted};
-use super::wire::{ChoiceKind, Format, ToolChoiceParam, ToolParam};
-use crate::{FlatTool, Note, ToolOrigin, flatten_tools};
+use super::wire::{ChoiceKind, Format, NAMES, ToolChoiceParam, ToolParam};
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::tool_plan::{self, Demand, Support, ToolPlan};
+use crate::{AdapterError, FlatTool, Note, flatten_tools};
 
 /// The provider's limits over all enforced schemas of a request.
 const MAX_STRICT_TOOLS: usize = 20;
@@ -20,7 +21,7 @@ const TOP_UNIONS: &[&str] = &["anyOf", "oneOf", "allOf"];
 
 /// What a request says about tools and the form of the answer.
 #[derive(Debug, Default)]
-pub(super) struct ToolPlan {
+pub(super) struct Tools {
     pub(super) tools: Vec<ToolParam>,
     pub(super) choice: Option<ToolChoiceParam>,
     pub(super) format: Option<Format>,
@@ -28,32 +29,34 @@ pub(super) struct ToolPlan {
     pub(super) answer_tool: Option<String>,
     /// Sentences for the system prompt that stand in for what the provider lacks.
     pub(super) hints: Vec<String>,
+    /// Of all tools of the request.
+    pub(super) namespaces: Namespaces,
 }
 
-impl ToolPlan {
-    pub(super) fn new(settings: &Settings, rules: Rules, notes: &mut Vec<Note>) -> Self {
-        let mut plan = Self::default();
-        let mut flat = flatten_tools(&settings.tools, notes);
+impl Tools {
+    pub(super) fn new(
+        settings: &Settings,
+        rules: Rules,
+        notes: &mut Vec<Note>,
+    ) -> Result<Self, AdapterError> {
+        let flat = flatten_tools(&settings.tools, notes);
+        let mut tools = Self { namespaces: Namespaces::new(&flat), ..Self::default() };
         let mut budget = Budget::default();
-        plan.format(settings, rules, &mut budget, notes);
-        plan.choose(settings, rules, &mut flat, notes);
+        tools.format(settings, rules, &mut budget, notes);
+        let plan = tool_plan::resolve(flat, settings, support(rules), notes)?;
+        tools.choice = choice(&plan);
+        tools.hints.extend(plan.hint.map(str::to_owned));
         let mut seen = HashSet::new();
-        for tool in flat {
-            let name = wire_name(&tool.function.name).into_owned();
+        for tool in plan.functions {
+            let name = NAMES.fit(&tool.function.name).into_owned();
             if !seen.insert(name.clone()) {
                 notes.push(Note::dropped("tools", "two tools of one name: the later one was left out"));
                 continue;
             }
-            plan.tools.push(param(name, tool, rules, &mut budget, notes));
+            tools.tools.push(param(name, tool, rules, &mut budget, notes));
         }
-        if plan.tools.is_empty() && plan.forces() {
-            notes.push(Note::dropped("tool_choice", "no tool is left to choose from"));
-        }
-        plan.add_answer_tool(settings, notes);
-        if plan.tools.is_empty() {
-            plan.choice = None;
-        }
-        plan
+        tools.add_answer_tool(settings, notes);
+        Ok(tools)
     }
 
     /// Whether the model must call a tool.
@@ -79,7 +82,7 @@ impl ToolPlan {
                 self.format = Some(Format::JsonSchema { schema: Value::Object(fitted.schema) });
             }
             _ if !rules.structured && is_object(&wanted.schema) => {
-                self.answer_tool = Some(wire_name(&wanted.name).into_owned());
+                self.answer_tool = Some(NAMES.fit(&wanted.name).into_owned());
                 notes.push(Note::emulated("text.format", "json_schema is a forced tool on this model"));
             }
             _ => {
@@ -90,51 +93,6 @@ impl ToolPlan {
                 notes.push(Note::emulated("text.format", "json_schema is asked for in the system prompt"));
             }
         }
-    }
-
-    fn choose(&mut self, settings: &Settings, rules: Rules, flat: &mut Vec<FlatTool>, notes: &mut Vec<Note>) {
-        let (kind, name) = match &settings.tool_choice {
-            ToolChoice::Auto => (ChoiceKind::Auto, None),
-            ToolChoice::None | ToolChoice::Allowed { mode: AllowedMode::None, .. } => {
-                (ChoiceKind::None, None)
-            }
-            ToolChoice::Required => (ChoiceKind::Any, None),
-            ToolChoice::Function(name) => forced(flat, name),
-            ToolChoice::Allowed { mode, names, .. } => {
-                let all = flat.len();
-                flat.retain(|tool| names.iter().any(|name| is_named(tool, name)));
-                if flat.len() < all {
-                    notes.push(Note::emulated("tool_choice", "only the allowed tools are sent"));
-                }
-                let any = *mode == AllowedMode::Required;
-                (if any { ChoiceKind::Any } else { ChoiceKind::Auto }, None)
-            }
-            ToolChoice::Other(raw) => {
-                let kind = raw.get("type").and_then(Value::as_str).unwrap_or_default();
-                match raw.get("name").and_then(Value::as_str) {
-                    Some(name) if kind == "custom" => forced(flat, name),
-                    _ => {
-                        notes.push(Note::dropped("tool_choice", "the forced hosted tool is not available"));
-                        (ChoiceKind::Auto, None)
-                    }
-                }
-            }
-        };
-        let single = !settings.parallel() && kind != ChoiceKind::None;
-        let mut choice = ToolChoiceParam { kind, name, disable_parallel_tool_use: single };
-        if matches!(kind, ChoiceKind::Any | ChoiceKind::Tool)
-            && rules.forcing == Forcing::Never
-            && !flat.is_empty()
-        {
-            if let Some(name) = choice.name.take() {
-                flat.retain(|tool| wire_name(&tool.function.name) == name);
-            }
-            choice.kind = ChoiceKind::Auto;
-            self.hints.push("You must call one of the tools now; do not answer without a tool call.".into());
-            notes.push(Note::emulated("tool_choice", "this model cannot be forced; the system prompt asks"));
-        }
-        let plain = choice.kind == ChoiceKind::Auto && !single;
-        self.choice = (!plain).then_some(choice);
     }
 
     fn add_answer_tool(&mut self, settings: &Settings, notes: &mut Vec<Note>) {
@@ -165,6 +123,26 @@ impl ToolPlan {
         });
         self.answer_tool = Some(name);
     }
+}
+
+/// The provider knows no list of allowed tools, and some models cannot be forced.
+fn support(rules: Rules) -> Support {
+    let forces = rules.forcing != Forcing::Never;
+    Support { required: forces, named: forces, allowed: false, ..Support::ALL }
+}
+
+/// Nothing where it would say the default.
+fn choice(plan: &ToolPlan) -> Option<ToolChoiceParam> {
+    let (kind, name) = match &plan.demand {
+        Demand::Auto | Demand::Allowed { .. } => (ChoiceKind::Auto, None),
+        Demand::None => (ChoiceKind::None, None),
+        Demand::Required => (ChoiceKind::Any, None),
+        Demand::Function(name) => (ChoiceKind::Tool, Some(NAMES.fit(name).into_owned())),
+    };
+    let single = plan.one_call && kind != ChoiceKind::None;
+    let choice = ToolChoiceParam { kind, name, disable_parallel_tool_use: single };
+    let plain = kind == ChoiceKind::Auto && !single;
+    (!plain && !plan.functions.is_empty()).then_some(choice)
 }
 
 /// What is left of the provider's limits on enforced schemas.
@@ -258,18 +236,6 @@ fn empty_schema() -> Map<String, Value> {
 
 fn is_object(schema: &Map<String, Value>) -> bool {
     schema.get("type").is_some_and(|kind| kind == "object")
-}
-
-fn forced(flat: &[FlatTool], name: &str) -> (ChoiceKind, Option<String>) {
-    let exact = flat.iter().find(|tool| tool.function.name == name);
-    let found = exact.or_else(|| flat.iter().find(|tool| is_named(tool, name)));
-    let name = found.map_or(name, |tool| tool.function.name.as_str());
-    (ChoiceKind::Tool, Some(wire_name(name).into_owned()))
-}
-
-fn is_named(tool: &FlatTool, name: &str) -> bool {
-    tool.function.name == name
-        || matches!(&tool.origin, ToolOrigin::Namespace { namespace, function } if namespace == name || function == name)
 }
 
 fn note_moved(field: &str, fitted: &Fitted, notes: &mut Vec<Note>) {

@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::shared::names::NameRule;
+
+/// The kind in the configuration, and the origin of sealed thinking.
+pub(super) const KIND: &str = "anthropic";
+
+/// Names of tools, and the letters of ids.
+pub(super) const NAMES: NameRule =
+    NameRule { also: &['_', '-'], letter_first: false, max: 128, hashed: true };
+
 /// Body of `POST /messages`.
 #[derive(Debug, Serialize)]
 pub(super) struct MessagesRequest<'a> {

@@ -1,316 +1,291 @@
-//! The upstream in this process: a request body to the bytes and pauses of its answer.
+//! Lines of an answer to events. A unary body holds the same lines, so one state machine reads both.
 
-use or_protocol::{LogProb, TopLogProb};
-use serde::Serialize;
+use or_protocol::{Annotation, Envelope, Usage};
+use serde::Deserialize;
 
-use super::error::of_status;
-use super::model::{Comes, Model};
-use super::plan::{Body, Plan, plan};
-use super::wire::{Count, DemoRequest, ErrorBody, Line, LineKind, Reason, UnaryBody, WireError, WireUsage};
-use super::words::{count, hash, tokens};
+use super::error;
+use super::wire::{KIND, Line, LineKind, Reason, UnaryBody};
+use crate::{AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator};
 
-/// Seconds that `demo-error-429` asks to wait.
-const RETRY_AFTER_S: u64 = 3;
-/// Lines before a fault, if the answer is long enough.
-const BEFORE_FAULT: usize = 5;
-/// Pauses before the first token of a slow answer.
-const FIRST_PAUSES: u64 = 5;
-/// Most alternatives a log probability lists.
-const MAX_TOP: u64 = 20;
-
-/// An answer to be played by the driver.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DemoAnswer {
-    /// HTTP status.
-    pub status: u16,
-    /// The `retry-after` header, in seconds.
-    pub retry_after_s: Option<u64>,
-    /// Pause before the status, in milliseconds; `None`: it never comes.
-    pub head_after_ms: Option<u64>,
-    /// Pieces of the body, in order.
-    pub steps: Vec<DemoStep>,
-    /// What happens after the last step.
-    pub end: DemoEnd,
-}
-
-/// A piece of an answer's body. A line or a body may be cut off by a fault only.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct DemoStep {
-    /// Pause before it, in milliseconds.
-    pub after_ms: u64,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// How an answer ends.
+/// What the open block is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum DemoEnd {
-    /// The body is whole.
-    Clean,
-    /// The connection drops.
-    Cut,
-    /// Nothing more comes, and the connection stays open.
-    Hang,
+enum Open {
+    Nothing,
+    Thinking,
+    Message,
+    Call,
 }
 
-impl DemoAnswer {
-    fn whole(status: u16, body: &impl Serialize) -> Self {
-        // The wire types have string keys only, which always serialise.
-        let bytes = serde_json::to_vec(body).unwrap_or_default();
-        Self {
-            status,
-            retry_after_s: None,
-            head_after_ms: Some(0),
-            steps: vec![DemoStep { after_ms: 0, bytes }],
-            end: DemoEnd::Clean,
-        }
-    }
-
-    fn error(status: u16, message: Option<String>) -> Self {
-        let (code, general) = of_status(status);
-        let message = message.unwrap_or_else(|| general.to_owned());
-        let error = WireError { code: code.to_owned(), message };
-        let retry_after_s = (status == 429).then_some(RETRY_AFTER_S);
-        Self { retry_after_s, ..Self::whole(status, &ErrorBody { error }) }
-    }
+/// Translates one answer.
+#[derive(Debug)]
+pub(super) struct AnswerTranslator {
+    model: String,
+    open: Open,
+    /// Number of the open block, or of the next one.
+    block: u32,
+    ended: bool,
 }
 
-/// What the demo provider answers to the body of `POST /demo`. The same body gives the same answer.
-pub fn answer(body: &[u8]) -> DemoAnswer {
-    let request: DemoRequest<'_> = match serde_json::from_slice(body) {
-        Ok(request) => request,
-        Err(error) => return DemoAnswer::error(400, Some(format!("The body does not parse: {error}."))),
-    };
-    let Some(model) = Model::named(&request.model) else {
-        let text = format!("The demo provider has no model {:?}.", request.model);
-        return DemoAnswer::error(404, Some(text));
-    };
-    match model.comes {
-        Comes::Status(status) => return DemoAnswer::error(status, None),
-        Comes::Silent => {
-            return DemoAnswer {
-                status: 200,
-                retry_after_s: None,
-                head_after_ms: None,
-                steps: Vec::new(),
-                end: DemoEnd::Hang,
-            };
-        }
-        Comes::AtOnce | Comes::Slowly(_) | Comes::Fails | Comes::Cut | Comes::Hangs => {}
+impl AnswerTranslator {
+    pub(super) fn new(request: &ModelRequest<'_>) -> Self {
+        Self { model: request.model.to_owned(), open: Open::Nothing, block: 0, ended: false }
     }
-    match plan(&request, model) {
-        Err(text) => DemoAnswer::error(400, Some(text)),
-        Ok(plan) => {
-            let lines = Writer::write(&request, model, plan);
-            if request.stream { streamed(lines, model.comes) } else { unary(lines, model.comes) }
-        }
-    }
-}
 
-/// What the demo provider answers to the body of `POST /demo/count`: the tokens of `usage`, without an answer.
-pub fn count_answer(body: &[u8]) -> DemoAnswer {
-    let head = answer(body);
-    // A model that cannot be reached cannot count either.
-    if head.status != 200 || head.head_after_ms.is_none() {
-        return head;
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.ended {
+            return Ok(());
+        }
+        match line.kind {
+            LineKind::Trace | LineKind::Summary | LineKind::Text | LineKind::Refusal
+                if line.text.is_empty() => {}
+            LineKind::Trace | LineKind::Summary | LineKind::State => {
+                self.enter(Open::Thinking, out);
+                let block = self.block;
+                let text = line.text.into_owned();
+                match line.kind {
+                    LineKind::State => {
+                        let encrypted_content = Envelope::seal(KIND, &self.model, &text);
+                        out.push(ModelEvent::ReasoningSealed { block, encrypted_content });
+                        self.close(true, out);
+                    }
+                    LineKind::Trace => out.push(ModelEvent::ReasoningDelta { block, text }),
+                    _ => out.push(ModelEvent::SummaryDelta { block, text }),
+                }
+            }
+            LineKind::Text => {
+                self.enter(Open::Message, out);
+                let text = line.text.into_owned();
+                out.push(ModelEvent::TextDelta { block: self.block, text, logprobs: line.logprobs });
+            }
+            LineKind::Refusal => {
+                self.enter(Open::Message, out);
+                out.push(ModelEvent::RefusalDelta { block: self.block, text: line.text.into_owned() });
+            }
+            LineKind::Citation => {
+                if let (Some(c), Open::Message) = (line.citation, self.open) {
+                    let annotation = Annotation::UrlCitation {
+                        url: c.url,
+                        title: c.title,
+                        start_index: c.start,
+                        end_index: c.end,
+                    };
+                    out.push(ModelEvent::Annotation { block: self.block, annotation });
+                }
+            }
+            LineKind::Call => {
+                self.close(true, out);
+                self.open = Open::Call;
+                out.push(ModelEvent::ToolCallStart {
+                    block: self.block,
+                    call_id: Some(line.id.into_owned()),
+                    name: line.name.into_owned(),
+                    namespace: None,
+                    kind: CallKind::Function,
+                });
+            }
+            LineKind::Arguments => {
+                if self.open == Open::Call && !line.text.is_empty() {
+                    out.push(ModelEvent::ToolArgsDelta { block: self.block, delta: line.text.into_owned() });
+                }
+            }
+            LineKind::End => self.end(&line, out),
+            LineKind::Error => {
+                self.ended = true;
+                return Err(error::inside(line.error.unwrap_or_default()));
+            }
+            LineKind::Unknown => {}
+        }
+        Ok(())
     }
-    match serde_json::from_slice::<DemoRequest<'_>>(body) {
-        Ok(request) => DemoAnswer::whole(200, &Count { input: input_tokens(&request) }),
-        Err(error) => DemoAnswer::error(400, Some(format!("The body does not parse: {error}."))),
-    }
-}
 
-fn streamed(mut lines: Vec<Line<'_>>, comes: Comes) -> DemoAnswer {
-    let whole = lines.len();
-    let kept = BEFORE_FAULT.min(whole / 2);
-    let end = match comes {
-        Comes::Fails => {
-            lines.truncate(kept);
-            let (code, message) = of_status(500);
-            let error = WireError { code: code.into(), message: message.into() };
-            lines.push(Line { error: Some(error), ..Line::new(LineKind::Error, "") });
-            DemoEnd::Clean
-        }
-        Comes::Cut => {
-            lines.truncate(kept + 1);
-            DemoEnd::Cut
-        }
-        Comes::Hangs => {
-            lines.truncate(kept);
-            DemoEnd::Hang
-        }
-        Comes::AtOnce | Comes::Slowly(_) | Comes::Status(_) | Comes::Silent => DemoEnd::Clean,
-    };
-    let mut pauses = FIRST_PAUSES;
-    let mut steps = Vec::with_capacity(lines.len());
-    for line in &lines {
-        let after_ms = match comes {
-            Comes::Slowly(ms) if takes_time(line.kind) => ms * std::mem::replace(&mut pauses, 1),
-            _ => 0,
+    fn end(&mut self, line: &Line<'_>, out: &mut Vec<ModelEvent>) {
+        let reason = match line.reason {
+            Some(Reason::Length) => FinishReason::MaxOutputTokens,
+            Some(Reason::Filter) => FinishReason::ContentFilter,
+            Some(Reason::Stop | Reason::Unknown) | None => FinishReason::Stop,
         };
-        let mut bytes = serde_json::to_vec(line).unwrap_or_default();
-        bytes.push(b'\n');
-        steps.push(DemoStep { after_ms, bytes });
-    }
-    if let (DemoEnd::Cut, Some(last)) = (end, steps.last_mut()) {
-        last.bytes.truncate(last.bytes.len() / 2);
-    }
-    DemoAnswer { status: 200, retry_after_s: None, head_after_ms: Some(0), steps, end }
-}
-
-fn takes_time(kind: LineKind) -> bool {
-    match kind {
-        LineKind::Trace | LineKind::Summary | LineKind::Text | LineKind::Refusal | LineKind::Arguments => {
-            true
+        self.close(reason == FinishReason::Stop, out);
+        if let Some(usage) = line.usage {
+            out.push(ModelEvent::Usage(Usage::new(usage.input, usage.output, None, 0, usage.reasoning)));
         }
-        LineKind::State
-        | LineKind::Citation
-        | LineKind::Call
-        | LineKind::End
-        | LineKind::Error
-        | LineKind::Unknown => false,
+        out.push(ModelEvent::Finished { reason });
+        self.ended = true;
     }
-}
 
-fn unary(lines: Vec<Line<'_>>, comes: Comes) -> DemoAnswer {
-    let tokens = lines.iter().filter(|line| takes_time(line.kind)).count() as u64;
-    let mut answer = DemoAnswer::whole(200, &UnaryBody { output: joined(lines) });
-    match comes {
-        Comes::Slowly(ms) => answer.head_after_ms = Some(ms * (tokens + FIRST_PAUSES - 1)),
-        Comes::Fails => return DemoAnswer::error(500, None),
-        Comes::Cut => answer.end = DemoEnd::Cut,
-        Comes::Hangs => answer.end = DemoEnd::Hang,
-        Comes::AtOnce | Comes::Status(_) | Comes::Silent => {}
-    }
-    if let (DemoEnd::Cut | DemoEnd::Hang, Some(step)) = (answer.end, answer.steps.first_mut()) {
-        step.bytes.truncate(step.bytes.len() / 2);
-    }
-    answer
-}
-
-/// The lines with every text whole. Citations stand behind their text.
-fn joined(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
-    let mut out: Vec<Line<'_>> = Vec::new();
-    for line in lines {
-        let goes_on = out.iter_mut().rev().find(|l| l.kind != LineKind::Citation);
-        match goes_on {
-            Some(open) if open.kind == line.kind && takes_time(line.kind) => {
-                open.text.to_mut().push_str(&line.text);
-                open.logprobs.extend(line.logprobs);
-            }
-            _ => out.push(line),
+    /// Goes on with a block of this kind, or begins one.
+    fn enter(&mut self, kind: Open, out: &mut Vec<ModelEvent>) {
+        if self.open != kind {
+            self.close(true, out);
+            self.open = kind;
         }
     }
-    out
+
+    fn close(&mut self, complete: bool, out: &mut Vec<ModelEvent>) {
+        if self.open != Open::Nothing {
+            out.push(ModelEvent::BlockDone { block: self.block, complete });
+            self.block = self.block.saturating_add(1);
+            self.open = Open::Nothing;
+        }
+    }
 }
 
-/// Writes a plan as lines within the token budget.
-struct Writer {
-    lines: Vec<Line<'static>>,
-    left: u64,
-    used: u64,
-    /// A token did not fit.
-    cut: bool,
-    top_logprobs: Option<u64>,
+impl ResponseTranslator for AnswerTranslator {
+    fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.ended {
+            return Ok(());
+        }
+        self.line(parse(frame.data.as_bytes())?, out)
+    }
+
+    fn finish(&mut self, _stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.ended { Ok(()) } else { Err(AdapterError::Truncated { provider: KIND }) }
+    }
+
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let body: UnaryBody<'_> = parse(body)?;
+        for line in body.output {
+            self.line(line, out)?;
+        }
+        self.finish(b"", out)
+    }
 }
 
-impl Writer {
-    fn write(request: &DemoRequest<'_>, model: Model, plan: Plan) -> Vec<Line<'static>> {
-        let left = request.max_output_tokens.unwrap_or(u64::MAX);
-        let top_logprobs = request.logprobs.or(model.logprobs.then_some(0));
-        let mut writer = Self { lines: Vec::new(), left, used: 0, cut: false, top_logprobs };
-        if let Some(thought) = plan.thought {
-            let shown = writer.lines.len();
-            writer.say(LineKind::Trace, &thought.trace);
-            if !thought.show_trace {
-                writer.lines.truncate(shown);
-            }
-            if !writer.cut {
-                let summary = thought.summary.unwrap_or_default();
-                // The digest is not the model's work, so it costs nothing.
-                writer.lines.extend(tokens(&summary).map(|t| Line::new(LineKind::Summary, t.to_owned())));
-                writer.lines.push(Line::new(LineKind::State, thought.state));
+/// A line or body that ends too early was cut off by the connection.
+fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, AdapterError> {
+    serde_json::from_slice(json).map_err(|error| {
+        if error.is_eof() {
+            return AdapterError::Truncated { provider: KIND };
+        }
+        AdapterError::BadFrame { provider: KIND, what: error.to_string() }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{UpstreamError, UpstreamErrorKind};
+
+    fn translate(lines: &str) -> (Vec<ModelEvent>, Result<(), AdapterError>) {
+        let settings = or_protocol::Settings::default();
+        let request = ModelRequest { model: "demo", context: &[], settings: &settings, stream: true };
+        let mut translator = AnswerTranslator::new(&request);
+        let mut out = Vec::new();
+        for line in lines.lines() {
+            if let Err(error) = translator.push(Frame { event: "", data: line }, &mut out) {
+                return (out, Err(error));
             }
         }
-        let reasoning = writer.used;
-        match plan.body {
-            Body::Text(text, citations) => {
-                let mut citations = citations.into_iter().peekable();
-                let mut written = 0;
-                for token in tokens(&text) {
-                    written += token.chars().count() as u64;
-                    if !writer.say_token(LineKind::Text, token) {
-                        break;
-                    }
-                    while let Some(citation) = citations.next_if(|c| c.end <= written) {
-                        let line = Line::new(LineKind::Citation, "");
-                        writer.lines.push(Line { citation: Some(citation), ..line });
-                    }
-                }
-            }
-            Body::Refusal(text) => writer.say(LineKind::Refusal, &text),
-            Body::Calls(calls) => {
-                let before =
-                    request.messages.iter().filter(|m| m.role == super::wire::WireRole::Call).count();
-                for (index, call) in calls.into_iter().enumerate() {
-                    if writer.left == 0 || writer.cut {
-                        writer.cut = true;
-                        break;
-                    }
-                    let id = format!("call_demo_{}", before + index + 1);
-                    let line = Line::new(LineKind::Call, "");
-                    writer.lines.push(Line { id: id.into(), name: call.name.into(), ..line });
-                    writer.say(LineKind::Arguments, &call.arguments);
-                }
-            }
-        }
-        let reason = if writer.cut { Reason::Length } else { plan.reason };
-        let usage = WireUsage { input: input_tokens(request), output: writer.used, reasoning };
-        let end = Line::new(LineKind::End, "");
-        writer.lines.push(Line { reason: Some(reason), usage: Some(usage), ..end });
-        writer.lines
+        let end = translator.finish(b"", &mut out);
+        (out, end)
     }
 
-    fn say(&mut self, kind: LineKind, text: &str) {
-        for token in tokens(text) {
-            if !self.say_token(kind, token) {
-                break;
-            }
-        }
+    #[track_caller]
+    fn check(lines: &str, want: &[ModelEvent], end: Result<(), AdapterError>) {
+        assert_eq!(translate(lines), (want.to_vec(), end));
     }
 
-    /// False if the budget is used up.
-    fn say_token(&mut self, kind: LineKind, token: &str) -> bool {
-        if self.left == 0 || self.cut {
-            self.cut = true;
-            return false;
-        }
-        self.left -= 1;
-        self.used += 1;
-        let mut line = Line::new(kind, token.to_owned());
-        if let (LineKind::Text, Some(top)) = (kind, self.top_logprobs) {
-            line.logprobs.push(log_prob(token, top));
-        }
-        self.lines.push(line);
-        true
+    fn text(block: u32, text: &str) -> ModelEvent {
+        ModelEvent::TextDelta { block, text: text.into(), logprobs: Vec::new() }
     }
-}
 
-/// A made-up probability that depends on the token alone.
-fn log_prob(token: &str, top: u64) -> LogProb {
-    let logprob = -((hash(token) % 100 + 1) as f64) / 100.0;
-    let entry = |rank: u64| {
-        let token = if rank == 0 { token.to_owned() } else { format!(" other-{rank}") };
-        let bytes = token.as_bytes().to_vec();
-        TopLogProb { token, logprob: logprob - rank as f64, bytes }
-    };
-    let top_logprobs = (0..top.min(MAX_TOP)).map(entry).collect();
-    LogProb { token: token.to_owned(), logprob, bytes: token.as_bytes().to_vec(), top_logprobs }
-}
+    #[test]
+    fn thinking_text_and_a_call_are_three_blocks() {
+        check(
+            include_str!("../../tests/data/demo/thinking_text_call.ndjson"),
+            &[
+                ModelEvent::ReasoningDelta { block: 0, text: "Hm.".into() },
+                ModelEvent::SummaryDelta { block: 0, text: "A thought.".into() },
+                ModelEvent::ReasoningSealed {
+                    block: 0,
+                    encrypted_content: Envelope::seal("demo", "demo", "1 demo 00"),
+                },
+                ModelEvent::BlockDone { block: 0, complete: true },
+                text(1, "Let me"),
+                text(1, " look."),
+                ModelEvent::BlockDone { block: 1, complete: true },
+                ModelEvent::ToolCallStart {
+                    block: 2,
+                    call_id: Some("call_demo_1".into()),
+                    name: "look".into(),
+                    namespace: None,
+                    kind: CallKind::Function,
+                },
+                ModelEvent::ToolArgsDelta { block: 2, delta: "{}".into() },
+                ModelEvent::BlockDone { block: 2, complete: true },
+                ModelEvent::Usage(Usage::new(3, 5, None, 0, 1)),
+                ModelEvent::Finished { reason: FinishReason::Stop },
+            ],
+            Ok(()),
+        );
+    }
 
-/// Tokens of everything the model was told; schemas are free.
-fn input_tokens(request: &DemoRequest<'_>) -> u64 {
-    let messages = request.messages.iter().map(|m| count(&m.name) + count(&m.text));
-    let tools = request.tools.iter().map(|t| count(&t.name) + count(&t.description));
-    count(&request.instructions) + messages.sum::<u64>() + tools.sum::<u64>()
+    #[test]
+    fn an_end_by_length_leaves_the_block_incomplete() {
+        check(
+            r#"{"type":"text","text":"Hi"}
+{"type":"end","reason":"length"}
+{"type":"text","text":"late"}"#,
+            &[
+                text(0, "Hi"),
+                ModelEvent::BlockDone { block: 0, complete: false },
+                ModelEvent::Finished { reason: FinishReason::MaxOutputTokens },
+            ],
+            Ok(()),
+        );
+    }
+
+    #[test]
+    fn a_missing_end_is_a_truncated_answer() {
+        let truncated = || Err(AdapterError::Truncated { provider: KIND });
+        check(r#"{"type":"text","text":"Hi"}"#, &[text(0, "Hi")], truncated());
+        check(r#"{"type":"te"#, &[], truncated());
+        check("", &[], truncated());
+    }
+
+    #[test]
+    fn an_error_line_is_an_upstream_error() {
+        let error = UpstreamError {
+            kind: UpstreamErrorKind::Overloaded,
+            status: None,
+            message: "Full.".into(),
+            code: Some("overloaded".into()),
+            retry_after_s: None,
+        };
+        check(
+            r#"{"type":"error","error":{"code":"overloaded","message":"Full."}}"#,
+            &[],
+            Err(AdapterError::Upstream(error)),
+        );
+    }
+
+    #[test]
+    fn unknown_lines_and_members_are_passed_over() {
+        check(
+            r#"{"type":"weather","sky":"blue"}
+{"type":"end","reason":"tired","more":1}"#,
+            &[ModelEvent::Finished { reason: FinishReason::Stop }],
+            Ok(()),
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn random_frames_never_panic(lines in proptest::collection::vec(any::<String>(), 0..8)) {
+            let _ = translate(&lines.join("\n"));
+        }
+
+        #[test]
+        fn random_lines_never_panic(
+            lines in proptest::collection::vec(
+                ("(trace|summary|state|text|refusal|citation|call|arguments|end|x)", "[a-z]{0,3}"),
+                0..12,
+            ),
+        ) {
+            let json = |(kind, text): &(String, String)| format!(r#"{{"type":"{kind}","text":"{text}"}}"#);
+            let _ = translate(&lines.iter().map(json).collect::<Vec<_>>().join("\n"));
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Errors of the demo provider: its own codes to our kinds.
 
-use super::wire::ErrorBody;
-use crate::{UpstreamError, UpstreamErrorKind};
+use super::wire::{ErrorBody, WireError};
+use crate::{AdapterError, UpstreamError, UpstreamErrorKind};
 
 /// Status, code and message of every error the demo model makes.
 const TABLE: &[(u16, &str, UpstreamErrorKind, &str)] = &[
@@ -30,14 +30,14 @@ const TABLE: &[(u16, &str, UpstreamErrorKind, &str)] = &[
 ];
 
 /// Code and message that the demo model sends with a status.
-pub(super) fn of_status(status: u16) -> (&'static str, &'static str) {
+pub fn error_words(status: u16) -> (&'static str, &'static str) {
     let general = if status < 500 { 400 } else { 500 };
     let row = |wanted: u16| TABLE.iter().find(|(s, ..)| *s == wanted);
     row(status).or_else(|| row(general)).map_or(("", ""), |(_, code, _, message)| (code, message))
 }
 
 /// Kind of an error code; `status` decides where the code is not known.
-pub(super) fn kind(code: &str, status: Option<u16>) -> UpstreamErrorKind {
+fn kind(code: &str, status: Option<u16>) -> UpstreamErrorKind {
     let by_code = TABLE.iter().find(|(_, c, ..)| *c == code);
     let by_status = || TABLE.iter().find(|(s, ..)| Some(*s) == status);
     match (by_code.or_else(by_status), status) {
@@ -62,6 +62,17 @@ pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> Upst
         code: (!error.code.is_empty()).then_some(error.code),
         retry_after_s,
     }
+}
+
+/// An error line in an answer.
+pub(super) fn inside(error: WireError) -> AdapterError {
+    AdapterError::Upstream(UpstreamError {
+        kind: kind(&error.code, None),
+        status: None,
+        message: error.message,
+        code: (!error.code.is_empty()).then_some(error.code),
+        retry_after_s: None,
+    })
 }
 
 #[cfg(test)]

@@ -1,36 +1,25 @@
-//! The built-in demo provider: a deterministic model inside this process, so that the server runs with no
-//! key and no network.
-//!
-//! It has two halves. [`Demo`] is an adapter like any other, with a small JSON wire of its own. [`answer`]
-//! is the upstream: a pure function from a request body to the bytes and pauses of its answer, which the
-//! driver plays with its own timers. What each model name does is in `docs/providers/demo.md`.
+//! The built-in demo provider, which needs no key and no network: an adapter like any other, with a small
+//! JSON wire of its own. The model behind it runs in this process (`or-demo`).
 
 mod answer;
-mod calls;
 mod error;
-mod merge;
-mod messages;
-mod model;
-mod plan;
+mod history;
+mod models;
 mod request;
-mod sample;
-mod scalars;
-mod stream;
-mod wire;
-mod words;
+mod schema;
+pub mod wire;
 
-pub use answer::{DemoAnswer, DemoEnd, DemoStep, answer, count_answer};
-
+pub use self::error::error_words;
+pub use self::history::one_line;
+pub use self::models::{Comes, Model, Says};
+pub use self::wire::COUNT_PATH;
+use self::wire::KIND;
 use crate::counting::read_number;
+pub use crate::shared::names::fingerprint;
 use crate::{
     Abilities, Adapter, AdapterError, Framing, ModelRequest, ProviderOptions, ResponseTranslator,
     UpstreamCall, UpstreamError,
 };
-
-/// Adapter kind; also the origin of sealed reasoning state.
-const KIND: &str = "demo";
-/// Where the demo counts.
-pub const COUNT_PATH: &str = "/demo/count";
 
 /// The adapter of the built-in provider.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +40,16 @@ impl Adapter for Demo {
         KIND
     }
 
+    fn in_process(&self) -> bool {
+        true
+    }
+
     fn models(&self) -> &'static [&'static str] {
-        model::NAMES
+        models::NAMES
     }
 
     fn abilities(&self, model: &str) -> Abilities {
-        let known = model::Model::named(model).is_some();
+        let known = Model::named(model).is_some();
         let yes = known.then_some(true);
         Abilities {
             input_modalities: known.then(|| vec!["text"]),
@@ -81,7 +74,7 @@ impl Adapter for Demo {
     }
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
-        Box::new(stream::DemoTranslator::new(request.model))
+        Box::new(answer::AnswerTranslator::new(request))
     }
 
     fn count(&self, _model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {

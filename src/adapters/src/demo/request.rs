@@ -2,34 +2,34 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{AllowedMode, Settings, TextFormat, ToolChoice};
+use or_protocol::{Settings, SummaryStyle, TextFormat};
 use serde_json::{Map, Value};
 
-use super::messages::Messages;
-use super::sample::not_followed;
+use super::history;
+use super::schema::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
-use crate::adapter::body_json;
+use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER};
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::tool_plan::{self, Demand, Support};
 use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// Builds the call.
 pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = Vec::new();
-    let flat =
-        if settings.tools.is_empty() { Vec::new() } else { flatten_tools(&settings.tools, &mut notes) };
-    let tool_choice = choice(settings, &flat)?;
-    let mut messages = Messages::new(&flat, &mut notes);
-    for item in request.context {
-        messages.add(item)?;
-    }
-    let messages = messages.finish();
-    note_settings(settings, &flat, &mut notes);
+    let flat = flatten_tools(&settings.tools, &mut notes);
+    let namespaces = Namespaces::new(&flat);
+    let plan = tool_plan::resolve(flat, settings, Support::ALL, &mut notes)?;
+    let messages = history::translate(request.context, &namespaces, &mut notes)?;
+    fates(settings).note(settings, &mut notes);
+    note_schemas(settings, &plan.functions, &mut notes);
     let body = DemoRequest {
         model: request.model.into(),
         instructions: settings.instructions.as_deref().unwrap_or_default().into(),
         messages,
-        tools: flat.iter().map(tool).collect(),
-        tool_choice,
+        tools: plan.functions.iter().map(tool).collect(),
+        tool_choice: choice(&plan.demand),
         parallel: settings.parallel(),
         format: format(settings),
         effort: settings.effort(),
@@ -50,40 +50,16 @@ fn tool(flat: &FlatTool) -> WireTool<'_> {
     }
 }
 
-fn choice(settings: &Settings, flat: &[FlatTool]) -> Result<WireChoice, AdapterError> {
-    let forced = |name: &str| {
-        if flat.iter().any(|t| t.function.name == name) {
-            return Ok(WireChoice { mode: WireMode::Required, only: Some(vec![name.to_owned()]) });
-        }
-        let text = format!("The demo provider has no tool {name:?} to be forced.");
-        Err(AdapterError::unsupported("tool_choice", text))
+fn choice(demand: &Demand) -> WireChoice {
+    let (mode, only) = match demand {
+        Demand::Auto => (WireMode::Auto, None),
+        Demand::None => (WireMode::None, None),
+        Demand::Required => (WireMode::Required, None),
+        Demand::Function(name) => (WireMode::Required, Some(vec![name.clone()])),
+        Demand::Allowed { required: true, names } => (WireMode::Required, Some(names.clone())),
+        Demand::Allowed { required: false, names } => (WireMode::Auto, Some(names.clone())),
     };
-    match &settings.tool_choice {
-        ToolChoice::Auto => Ok(WireChoice::default()),
-        ToolChoice::None => Ok(WireChoice { mode: WireMode::None, only: None }),
-        ToolChoice::Required if flat.is_empty() => Err(AdapterError::unsupported(
-            "tool_choice",
-            "A tool call is required, but none of the tools is available on the demo provider.",
-        )),
-        ToolChoice::Required => Ok(WireChoice { mode: WireMode::Required, only: None }),
-        ToolChoice::Function(name) => forced(name),
-        ToolChoice::Allowed { mode, names, .. } => {
-            let mode = match mode {
-                AllowedMode::Auto => WireMode::Auto,
-                AllowedMode::Required => WireMode::Required,
-                AllowedMode::None => WireMode::None,
-            };
-            Ok(WireChoice { mode, only: Some(names.clone()) })
-        }
-        ToolChoice::Other(raw) => {
-            let text = |key| raw.get(key).and_then(Value::as_str).unwrap_or_default();
-            if text("type") == "custom" {
-                return forced(text("name"));
-            }
-            let text = format!("The demo provider cannot force a tool of type {:?}.", text("type"));
-            Err(AdapterError::unsupported("tool_choice", text))
-        }
-    }
+    WireChoice { mode, only }
 }
 
 fn format(settings: &Settings) -> WireFormat {
@@ -94,25 +70,46 @@ fn format(settings: &Settings) -> WireFormat {
     }
 }
 
-/// Notes for what the demo model does not look at.
-fn note_settings(settings: &Settings, flat: &[FlatTool], notes: &mut Vec<Note>) {
-    let given = [
-        ("temperature", settings.temperature.is_some()),
-        ("top_p", settings.top_p.is_some()),
-        ("presence_penalty", settings.presence_penalty.is_some()),
-        ("frequency_penalty", settings.frequency_penalty.is_some()),
-    ];
-    let deterministic = "the demo model is deterministic";
-    notes.extend(given.iter().filter(|(_, on)| *on).map(|(name, _)| Note::dropped(*name, deterministic)));
-    let given = [
-        ("text.verbosity", settings.text.verbosity.is_some()),
-        ("service_tier", settings.service_tier.as_deref().is_some_and(|t| t != "auto" && t != "default")),
-        ("safety_identifier", settings.safety_identifier.is_some()),
-        ("prompt_cache_key", settings.prompt_cache_key.is_some()),
-        ("user", settings.user.is_some()),
-    ];
-    let unused = "the demo model has no use for it";
-    notes.extend(given.iter().filter(|(_, on)| *on).map(|(name, _)| Note::dropped(*name, unused)));
+/// What becomes of every field.
+fn fates(settings: &Settings) -> Fates {
+    let deterministic = || Fate::dropped("the demo model is deterministic");
+    let unused = || Fate::dropped("the demo model has no use for it");
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        verbosity: unused(),
+        effort: Fate::Sent,
+        summary: match settings.reasoning.and_then(|r| r.summary) {
+            Some(SummaryStyle::Concise | SummaryStyle::Detailed) => {
+                Fate::emulated("the demo model has one style of summary only")
+            }
+            Some(SummaryStyle::Auto) | None => Fate::Sent,
+        },
+        temperature: deterministic(),
+        top_p: deterministic(),
+        presence_penalty: deterministic(),
+        frequency_penalty: deterministic(),
+        max_output_tokens: Fate::Sent,
+        top_logprobs: Fate::Sent,
+        logprobs: Fate::Sent,
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        // There is no context window, so nothing would have to be left out.
+        truncation: Fate::Ours,
+        service_tier: Fate::dropped(NO_SUCH_TIER),
+        safety_identifier: unused(),
+        prompt_cache_key: unused(),
+        metadata: Fate::Ours,
+        user: unused(),
+    }
+}
+
+/// Notes for keywords that the demo model does not look at.
+fn note_schemas(settings: &Settings, flat: &[FlatTool], notes: &mut Vec<Note>) {
     if let TextFormat::JsonSchema(format) = &settings.text.format {
         note_schema("text.format.schema", &format.schema, notes);
     }

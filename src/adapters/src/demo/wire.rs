@@ -6,38 +6,50 @@ use or_protocol::LogProb;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// The kind in the configuration, and the origin of sealed reasoning.
+pub(super) const KIND: &str = "demo";
+/// Where the demo counts.
+pub const COUNT_PATH: &str = "/demo/count";
+
 /// Body of `POST /demo`.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct DemoRequest<'a> {
+pub struct DemoRequest<'a> {
+    /// Name of the model.
     #[serde(borrow)]
-    pub(super) model: Cow<'a, str>,
+    pub model: Cow<'a, str>,
+    /// System text.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
-    pub(super) instructions: Cow<'a, str>,
+    pub instructions: Cow<'a, str>,
+    /// The conversation.
     #[serde(borrow)]
-    pub(super) messages: Vec<WireMessage<'a>>,
+    pub messages: Vec<WireMessage<'a>>,
+    /// Functions that may be called.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) tools: Vec<WireTool<'a>>,
+    pub tools: Vec<WireTool<'a>>,
+    /// Which of them.
     #[serde(default)]
-    pub(super) tool_choice: WireChoice,
+    pub tool_choice: WireChoice,
     /// Whether one answer may hold several calls.
     #[serde(default = "yes")]
-    pub(super) parallel: bool,
+    pub parallel: bool,
+    /// Form of the answer's text.
     #[serde(default)]
-    pub(super) format: WireFormat,
+    pub format: WireFormat,
     /// Words of thinking grow with it; none is no thinking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) effort: Option<or_protocol::Effort>,
+    pub effort: Option<or_protocol::Effort>,
     /// Whether a digest of the thinking is wanted.
     #[serde(default)]
-    pub(super) summary: bool,
+    pub summary: bool,
     /// Tokens of thinking, text and arguments together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) max_output_tokens: Option<u64>,
+    pub max_output_tokens: Option<u64>,
     /// Number of alternatives per token; absent: no log probabilities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) logprobs: Option<u64>,
+    pub logprobs: Option<u64>,
+    /// Whether lines are wanted, as they come.
     #[serde(default)]
-    pub(super) stream: bool,
+    pub stream: bool,
 }
 
 fn yes() -> bool {
@@ -47,9 +59,12 @@ fn yes() -> bool {
 /// Who or what a message comes from.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum WireRole {
+pub enum WireRole {
+    /// Whoever set the conversation up.
     System,
+    /// The user.
     User,
+    /// The model.
     Assistant,
     /// A call: `id`, `name`, and the arguments as `text`.
     Call,
@@ -61,67 +76,83 @@ pub(super) enum WireRole {
 
 /// One step of the conversation.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct WireMessage<'a> {
-    pub(super) role: WireRole,
+pub struct WireMessage<'a> {
+    /// Who or what it comes from.
+    pub role: WireRole,
+    /// Id of a call.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
-    pub(super) id: Cow<'a, str>,
+    pub id: Cow<'a, str>,
+    /// Name of a function.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
-    pub(super) name: Cow<'a, str>,
+    pub name: Cow<'a, str>,
+    /// What it says; what else depends on the role or kind.
     #[serde(borrow, default)]
-    pub(super) text: Cow<'a, str>,
+    pub text: Cow<'a, str>,
 }
 
 /// A function the model may call.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct WireTool<'a> {
+pub struct WireTool<'a> {
+    /// Name of a function.
     #[serde(borrow)]
-    pub(super) name: Cow<'a, str>,
+    pub name: Cow<'a, str>,
+    /// What it is for.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
-    pub(super) description: Cow<'a, str>,
+    pub description: Cow<'a, str>,
+    /// JSON Schema of its arguments.
     #[serde(default)]
-    pub(super) parameters: Map<String, Value>,
+    pub parameters: Map<String, Value>,
 }
 
 /// Which tools may or must be called.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct WireChoice {
-    pub(super) mode: WireMode,
+pub struct WireChoice {
+    /// Whether a call may or must be made.
+    pub mode: WireMode,
     /// Only these; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) only: Option<Vec<String>>,
+    pub only: Option<Vec<String>>,
 }
 
 /// Whether a call may or must be made.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum WireMode {
+pub enum WireMode {
+    /// It may.
     #[default]
     Auto,
+    /// It must not.
     None,
+    /// It must.
     Required,
 }
 
 /// Form of the answer's text.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum WireFormat {
+pub enum WireFormat {
+    /// Text.
     #[default]
     Text,
+    /// Any JSON object.
     JsonObject,
+    /// JSON of this schema.
     JsonSchema(Map<String, Value>),
 }
 
 /// What a line of an answer is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum LineKind {
+pub enum LineKind {
     /// Raw thinking.
     Trace,
     /// Digest of the thinking.
     Summary,
     /// Opaque state of the thinking, which ends it.
     State,
+    /// Text.
     Text,
+    /// A refusal.
     Refusal,
     /// A note on the text so far.
     Citation,
@@ -133,35 +164,46 @@ pub(super) enum LineKind {
     End,
     /// The last line of a failed one.
     Error,
+    /// A later version's.
     #[serde(other)]
     Unknown,
 }
 
 /// One line of an answer. Flat, so that a delta parses without buffering.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub(super) struct Line<'a> {
+pub struct Line<'a> {
+    /// What it is.
     #[serde(rename = "type")]
-    pub(super) kind: LineKind,
+    pub kind: LineKind,
+    /// What it says; what else depends on the role or kind.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
-    pub(super) text: Cow<'a, str>,
+    pub text: Cow<'a, str>,
+    /// Id of a call.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
-    pub(super) id: Cow<'a, str>,
+    pub id: Cow<'a, str>,
+    /// Name of a function.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
-    pub(super) name: Cow<'a, str>,
+    pub name: Cow<'a, str>,
+    /// Log probabilities of the tokens of `text`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) logprobs: Vec<LogProb>,
+    pub logprobs: Vec<LogProb>,
+    /// Of a citation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) citation: Option<Citation>,
+    pub citation: Option<Citation>,
+    /// Of the last line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<Reason>,
+    pub reason: Option<Reason>,
+    /// Of the last line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) usage: Option<WireUsage>,
+    pub usage: Option<WireUsage>,
+    /// What went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) error: Option<WireError>,
+    pub error: Option<WireError>,
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn new(kind: LineKind, text: impl Into<Cow<'a, str>>) -> Self {
+    /// A line of this kind with nothing but a text.
+    pub fn new(kind: LineKind, text: impl Into<Cow<'a, str>>) -> Self {
         Self {
             kind,
             text: text.into(),
@@ -178,20 +220,28 @@ impl<'a> Line<'a> {
 
 /// A source of a span of the text; offsets in code points, end exclusive.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Citation {
-    pub(super) url: String,
-    pub(super) title: String,
-    pub(super) start: u64,
-    pub(super) end: u64,
+pub struct Citation {
+    /// Address.
+    pub url: String,
+    /// Title.
+    pub title: String,
+    /// First code point.
+    pub start: u64,
+    /// Code point behind the last.
+    pub end: u64,
 }
 
 /// Why an answer ended.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Reason {
+pub enum Reason {
+    /// The model was done.
     Stop,
+    /// The budget was used up.
     Length,
+    /// A filter cut it off.
     Filter,
+    /// A later version's.
     #[serde(other)]
     Unknown,
 }
@@ -199,36 +249,43 @@ pub(super) enum Reason {
 /// Token counts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
-pub(super) struct WireUsage {
-    pub(super) input: u64,
+pub struct WireUsage {
+    /// Tokens of the request.
+    pub input: u64,
     /// Includes `reasoning`.
-    pub(super) output: u64,
-    pub(super) reasoning: u64,
+    pub output: u64,
+    /// Tokens of thinking.
+    pub reasoning: u64,
 }
 
 /// What went wrong.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
-pub(super) struct WireError {
-    pub(super) code: String,
-    pub(super) message: String,
+pub struct WireError {
+    /// One of a few words.
+    pub code: String,
+    /// For the client.
+    pub message: String,
 }
 
 /// Body of an answer that is not 2xx.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct ErrorBody {
-    pub(super) error: WireError,
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: WireError,
 }
 
 /// Body of a unary answer: the lines of the stream, each text whole.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct UnaryBody<'a> {
+pub struct UnaryBody<'a> {
+    /// The lines.
     #[serde(borrow)]
-    pub(super) output: Vec<Line<'a>>,
+    pub output: Vec<Line<'a>>,
 }
 
 /// Answer of `POST /demo/count`.
 #[derive(Debug, Serialize)]
-pub(super) struct Count {
-    pub(super) input: u64,
+pub struct Count {
+    /// Tokens of the request.
+    pub input: u64,
 }

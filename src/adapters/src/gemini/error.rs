@@ -3,62 +3,70 @@
 use serde_json::Value;
 
 use super::wire::ErrorDetail;
-use crate::{UpstreamError, UpstreamErrorKind};
+use crate::shared::error_body::ErrorTable;
+use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
+
+const TABLE: ErrorTable = ErrorTable {
+    code_at: "/status",
+    words: &[
+        ("UNAUTHENTICATED", Kind::Auth),
+        ("PERMISSION_DENIED", Kind::Auth),
+        // A region or billing condition of the key.
+        ("FAILED_PRECONDITION", Kind::Auth),
+        ("NOT_FOUND", Kind::ModelNotFound),
+        ("RESOURCE_EXHAUSTED", Kind::RateLimit),
+        ("UNAVAILABLE", Kind::Overloaded),
+        ("DEADLINE_EXCEEDED", Kind::Timeout),
+        ("CANCELLED", Kind::Server),
+        ("INTERNAL", Kind::Server),
+        ("INVALID_ARGUMENT", Kind::InvalidRequest),
+        ("OUT_OF_RANGE", Kind::InvalidRequest),
+    ],
+    phrases: &[
+        (&["api key not valid"], Kind::Auth),
+        (&["token count", "exceeds the maximum number of tokens"], Kind::ContextLength),
+        (&["payload size exceeds the limit"], Kind::TooLarge),
+    ],
+    // The model is part of the path.
+    statuses: &[(404, Kind::ModelNotFound)],
+};
 
 /// Reads the body of an answer whose status is not 2xx.
 pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-    let found = find(&String::from_utf8_lossy(body));
-    let mut error = build(Some(status), &found.unwrap_or_default());
-    error.retry_after_s = error.retry_after_s.or(retry_after_s);
-    error
+    let error = TABLE.read(status, retry_after_s, body);
+    detailed(error, &String::from_utf8_lossy(body))
 }
 
 /// An error that stands in a 200 answer: the text is the chunk's `error` member.
-pub(super) fn inside(json: &str) -> UpstreamError {
-    build(None, &serde_json::from_str(json).unwrap_or_default())
+pub(super) fn inside(json: &str) -> AdapterError {
+    AdapterError::Upstream(detailed(TABLE.inside(json), json))
 }
 
 /// Looks for an error body in bytes outside any frame.
-pub(super) fn stray(bytes: &[u8]) -> Option<UpstreamError> {
-    find(&String::from_utf8_lossy(bytes)).map(|body| build(None, &body))
+pub(super) fn stray(bytes: &[u8]) -> Option<AdapterError> {
+    TABLE.stray(bytes).map(AdapterError::Upstream)
 }
 
-/// `{"error":…}`, bare or in an array.
-fn find(text: &str) -> Option<Value> {
-    let value: Value = serde_json::from_str(text.trim()).ok()?;
-    let value = match value {
-        Value::Array(list) => list.into_iter().find(|v| v.get("error").is_some())?,
-        other => other,
-    };
-    value.get("error").cloned()
-}
-
-/// From the `error` member: an object with `code`, `message`, `status`, `details`, or a mere text.
-fn build(http: Option<u16>, body: &Value) -> UpstreamError {
-    let word = |key: &str| body.get(key).and_then(Value::as_str).filter(|w| !w.is_empty());
-    let details: Vec<ErrorDetail> = match body.get("details") {
-        Some(Value::Array(list)) => {
-            list.iter().filter_map(|d| serde_json::from_value(d.clone()).ok()).collect()
-        }
-        _ => Vec::new(),
-    };
-    let status = word("status").unwrap_or_default();
-    let code = body.get("code").and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
-    let number = http.or(code).unwrap_or(500);
-    let message = word("message")
-        .or_else(|| body.as_str())
-        .map_or_else(|| format!("The model provider answered with status {number}."), str::to_owned);
-    let retry_after_s = details
+/// What only Google's details say: that the key is bad, that a day's quota is used up, when to come back.
+fn detailed(mut error: UpstreamError, json: &str) -> UpstreamError {
+    let body: Value = serde_json::from_str(json).unwrap_or_default();
+    let body = body.get(0).unwrap_or(&body);
+    let list = body.get("error").unwrap_or(body).get("details").and_then(Value::as_array);
+    let read = |detail: &Value| serde_json::from_value(detail.clone()).ok();
+    let details: Vec<ErrorDetail> = list.into_iter().flatten().filter_map(read).collect();
+    let reason = |word: &str| details.iter().any(|d| d.reason.as_deref().is_some_and(|r| r.contains(word)));
+    if reason("API_KEY") || reason("ACCESS_TOKEN") {
+        error.kind = Kind::Auth;
+    }
+    if error.kind == Kind::RateLimit && per_day(&details) {
+        error.kind = Kind::Quota;
+    }
+    let told = details
         .iter()
         .find_map(|d| seconds(d.retry_delay.as_deref()?))
-        .or_else(|| seconds(message.split_once("retry in ")?.1.split_inclusive('s').next()?));
-    UpstreamError {
-        kind: kind(number, status, &message, &details),
-        status: http,
-        message,
-        code: (!status.is_empty()).then(|| status.to_owned()),
-        retry_after_s,
-    }
+        .or_else(|| seconds(error.message.split_once("retry in ")?.1.split_inclusive('s').next()?));
+    error.retry_after_s = told.or(error.retry_after_s);
+    error
 }
 
 /// `34.4s` as whole seconds, rounded up.
@@ -70,35 +78,6 @@ fn seconds(text: &str) -> Option<u64> {
     }
     let more = fraction.bytes().any(|b| b != b'0');
     Some(whole.parse::<u64>().ok()?.saturating_add(u64::from(more)))
-}
-
-fn kind(number: u16, status: &str, message: &str, details: &[ErrorDetail]) -> UpstreamErrorKind {
-    let reason = |word: &str| details.iter().any(|d| d.reason.as_deref().is_some_and(|r| r.contains(word)));
-    if reason("API_KEY") || reason("ACCESS_TOKEN") || message.starts_with("API key not valid") {
-        return UpstreamErrorKind::Auth;
-    }
-    if message.contains("token count") && message.contains("exceeds the maximum number of tokens") {
-        return UpstreamErrorKind::ContextLength;
-    }
-    if message.contains("payload size exceeds the limit") {
-        return UpstreamErrorKind::TooLarge;
-    }
-    match (status, number) {
-        ("UNAUTHENTICATED" | "PERMISSION_DENIED", _) | (_, 401 | 403) => UpstreamErrorKind::Auth,
-        // A region or billing condition of the key.
-        ("FAILED_PRECONDITION", 400) => UpstreamErrorKind::Auth,
-        ("NOT_FOUND", _) | (_, 404) => UpstreamErrorKind::ModelNotFound,
-        ("RESOURCE_EXHAUSTED", _) | (_, 429) => match per_day(details) {
-            true => UpstreamErrorKind::Quota,
-            false => UpstreamErrorKind::RateLimit,
-        },
-        ("UNAVAILABLE", _) | (_, 503) => UpstreamErrorKind::Overloaded,
-        ("DEADLINE_EXCEEDED", _) | (_, 504 | 408) => UpstreamErrorKind::Timeout,
-        (_, 413) => UpstreamErrorKind::TooLarge,
-        ("CANCELLED" | "INTERNAL", _) | (_, 499) => UpstreamErrorKind::Server,
-        ("INVALID_ARGUMENT" | "OUT_OF_RANGE", _) | (_, 400..=498) => UpstreamErrorKind::InvalidRequest,
-        _ => UpstreamErrorKind::Server,
-    }
 }
 
 /// Only a quota by the day is exhausted: waiting a minute does not help.
@@ -113,7 +92,6 @@ fn per_day(details: &[ErrorDetail]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use UpstreamErrorKind as Kind;
     use pretty_assertions::assert_eq;
 
     use super::*;

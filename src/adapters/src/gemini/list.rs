@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::KIND;
+use super::wire::KIND;
 use crate::catalog::{get, parse};
 use crate::{Abilities, AdapterError, ModelInfo, ModelPage, UpstreamCall};
 

@@ -4,51 +4,13 @@ use std::borrow::Cow;
 
 use or_protocol::{ContentPart, Detail};
 
-use super::body::{FileData, InlineData, MediaResolution, Part};
 use super::models::Traits;
-use super::notes::Notes;
+use super::wire::body::{FileData, InlineData, MediaResolution, Part};
 use crate::AdapterError;
+use crate::note::Notes;
+use crate::shared::media::{MediaSource, by_ending, sniffed};
 
 const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"];
-
-/// Media types by file extension.
-const EXTENSIONS: &[(&str, &str)] = &[
-    ("png", "image/png"),
-    ("jpg", "image/jpeg"),
-    ("jpeg", "image/jpeg"),
-    ("webp", "image/webp"),
-    ("heic", "image/heic"),
-    ("heif", "image/heif"),
-    ("pdf", "application/pdf"),
-    ("txt", "text/plain"),
-    ("log", "text/plain"),
-    ("md", "text/markdown"),
-    ("html", "text/html"),
-    ("htm", "text/html"),
-    ("css", "text/css"),
-    ("csv", "text/csv"),
-    ("xml", "text/xml"),
-    ("json", "application/json"),
-    ("js", "text/javascript"),
-    ("py", "text/x-python"),
-    ("rtf", "text/rtf"),
-    ("mp4", "video/mp4"),
-    ("m4v", "video/mp4"),
-    ("mpeg", "video/mpeg"),
-    ("mpg", "video/mpeg"),
-    ("mov", "video/quicktime"),
-    ("avi", "video/x-msvideo"),
-    ("wmv", "video/x-ms-wmv"),
-    ("webm", "video/webm"),
-    ("flv", "video/x-flv"),
-    ("3gp", "video/3gpp"),
-    ("wav", "audio/wav"),
-    ("mp3", "audio/mp3"),
-    ("aac", "audio/aac"),
-    ("ogg", "audio/ogg"),
-    ("flac", "audio/flac"),
-    ("aiff", "audio/aiff"),
-];
 
 /// What the translation of media needs to know.
 pub(super) struct Media<'a> {
@@ -63,29 +25,26 @@ impl Media<'_> {
         part: &'a ContentPart,
         notes: &mut Notes,
     ) -> Result<Option<Part<'a>>, AdapterError> {
+        let source = MediaSource::of(part).unwrap_or(MediaSource::Nowhere);
         match part {
-            ContentPart::InputImage { image_url, file_id, detail } => {
-                let mut out = match (image_url, file_id) {
-                    (Some(url), _) => image(url, notes)?,
-                    (None, Some(id)) => self.uploaded(id)?,
-                    (None, None) => return Err(refuse("An image has neither image_url nor file_id.")),
+            ContentPart::InputImage { detail, .. } => {
+                let mut out = match source {
+                    MediaSource::Stored(id) => self.uploaded(id)?,
+                    source => image(source, notes)?,
                 };
                 out.media_resolution = self.resolution(*detail, notes);
                 Ok(Some(out))
             }
-            ContentPart::InputFile { filename, file_data, file_url, file_id } => {
+            ContentPart::InputFile { filename, .. } => {
                 if filename.is_some() {
                     notes.dropped("input.filename", "file names are not sent; the type is told by them");
                 }
-                let name = filename.as_deref();
-                match (file_data, file_url, file_id) {
-                    (Some(data), _, _) => file(data, name).map(Some),
-                    (_, Some(url), _) => Ok(Some(file_url_part(url, name, notes))),
-                    (_, _, Some(id)) => self.uploaded(id).map(Some),
-                    (None, None, None) => Err(refuse("A file has no data.")),
+                match source {
+                    MediaSource::Stored(id) => self.uploaded(id).map(Some),
+                    source => file(source, filename.as_deref(), notes).map(Some),
                 }
             }
-            ContentPart::InputVideo { video_url } => video(video_url).map(Some),
+            ContentPart::InputVideo { .. } => video(source).map(Some),
             ContentPart::InputAudio { input_audio } => {
                 Ok(Some(inline(Cow::Owned(format!("audio/{}", input_audio.format)), &input_audio.data)))
             }
@@ -121,7 +80,7 @@ impl Media<'_> {
                 "This provider only knows file ids of its own (`files/…`, `gs://…`); send the data or a URL.",
             ));
         };
-        Ok(linked(by_extension(id), uri))
+        Ok(linked(by_ending(id), uri))
     }
 }
 
@@ -137,72 +96,73 @@ fn linked<'a>(mime_type: Option<&'static str>, file_uri: Cow<'a, str>) -> Part<'
     Part { file_data: Some(FileData { mime_type, file_uri }), ..Part::default() }
 }
 
-/// Media type and base64 text of a data URL.
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    let mime = head.strip_suffix(";base64")?;
-    Some((mime.split(';').next().unwrap_or_default(), data))
+fn image<'a>(source: MediaSource<'a>, notes: &mut Notes) -> Result<Part<'a>, AdapterError> {
+    match source {
+        MediaSource::Url(url) => {
+            let media = by_ending(url).filter(|media| IMAGES.contains(media)).unwrap_or_else(|| {
+                let why = "the type of an image is not in its URL; sent as image/jpeg";
+                notes.emulated("input.image_url", why);
+                "image/jpeg"
+            });
+            Ok(linked(Some(media), Cow::Borrowed(url)))
+        }
+        MediaSource::Data { claimed, data } => {
+            let claimed = if claimed.eq_ignore_ascii_case("image/jpg") { "image/jpeg" } else { claimed };
+            match IMAGES.iter().find(|known| known.eq_ignore_ascii_case(claimed)) {
+                Some(media) => Ok(inline(Cow::Borrowed(*media), data)),
+                None => Err(refuse("This provider takes images as PNG, JPEG, WebP, HEIC or HEIF only.")),
+            }
+        }
+        MediaSource::Nowhere | MediaSource::Stored(_) => {
+            Err(refuse("An image has neither image_url nor file_id."))
+        }
+        MediaSource::Unreadable => Err(refuse("An image's data URL must have a media type and base64 data.")),
+    }
 }
 
-fn image<'a>(url: &'a str, notes: &mut Notes) -> Result<Part<'a>, AdapterError> {
-    if !url.starts_with("data:") {
-        let mime = by_extension(url).filter(|m| m.starts_with("image/")).unwrap_or_else(|| {
-            notes.emulated("input.image_url", "the type of an image is not in its URL; sent as image/jpeg");
-            "image/jpeg"
-        });
-        return Ok(linked(Some(mime), Cow::Borrowed(url)));
-    }
-    let Some((mime, data)) = data_url(url) else {
-        return Err(refuse("An image's data URL must have a media type and base64 data."));
+fn file<'a>(
+    source: MediaSource<'a>,
+    name: Option<&str>,
+    notes: &mut Notes,
+) -> Result<Part<'a>, AdapterError> {
+    let named = name.and_then(by_ending);
+    let (media, data) = match source {
+        MediaSource::Url(url) => {
+            let media = by_ending(url).or(named).filter(|media| takes(media)).unwrap_or_else(|| {
+                let why = "the type of a file is not in its URL; sent as application/pdf";
+                notes.emulated("input.file_url", why);
+                "application/pdf"
+            });
+            return Ok(linked(Some(media), Cow::Borrowed(url)));
+        }
+        MediaSource::Data { claimed: "", data } => (named.or_else(|| sniffed(data)), data),
+        MediaSource::Data { claimed, data } => (Some(claimed), data),
+        MediaSource::Unreadable => (None, ""),
+        MediaSource::Nowhere | MediaSource::Stored(_) => return Err(refuse("A file has no data.")),
     };
-    let mime = if mime == "image/jpg" { "image/jpeg" } else { mime };
-    if !IMAGES.contains(&mime) {
-        return Err(refuse("This provider takes images as PNG, JPEG, WebP, HEIC or HEIF only."));
-    }
-    Ok(inline(Cow::Borrowed(mime), data))
-}
-
-fn file<'a>(data: &'a str, name: Option<&str>) -> Result<Part<'a>, AdapterError> {
-    let known = name.and_then(by_extension);
-    let (mime, data) = match data_url(data) {
-        Some((mime, data)) if !mime.is_empty() && mime != "application/octet-stream" => (Some(mime), data),
-        Some((_, data)) => (known, data),
-        None if data.starts_with("data:") => (None, data),
-        None => (known, data),
-    };
-    let mime = mime.ok_or_else(|| refuse("A file's type cannot be told from its data URL or name."))?;
-    let kind = mime.split('/').next().unwrap_or_default();
-    let taken = matches!(kind, "text" | "image" | "audio" | "video")
-        || matches!(mime, "application/pdf" | "application/json" | "application/xml");
-    match taken {
-        true => Ok(inline(Cow::Borrowed(mime), data)),
-        false => Err(refuse("This provider takes PDF, text, image, audio and video files only.")),
+    match media {
+        None => Err(refuse("A file's type cannot be told from its data URL or name.")),
+        Some(media) if takes(media) => Ok(inline(Cow::Borrowed(media), data)),
+        Some(_) => Err(refuse("This provider takes PDF, text, image, audio and video files only.")),
     }
 }
 
-fn file_url_part<'a>(url: &'a str, name: Option<&str>, notes: &mut Notes) -> Part<'a> {
-    let mime = by_extension(url).or_else(|| name.and_then(by_extension)).unwrap_or_else(|| {
-        notes.emulated("input.file_url", "the type of a file is not in its URL; sent as application/pdf");
-        "application/pdf"
-    });
-    linked(Some(mime), Cow::Borrowed(url))
+/// Whether files of a media type are taken.
+fn takes(media: &str) -> bool {
+    let kind = media.split('/').next().unwrap_or_default();
+    matches!(kind, "text" | "image" | "audio" | "video")
+        || matches!(media, "application/pdf" | "application/json" | "application/xml")
 }
 
-fn video(url: &str) -> Result<Part<'_>, AdapterError> {
-    if !url.starts_with("data:") {
-        let mime = by_extension(url).filter(|m| m.starts_with("video/")).unwrap_or("video/mp4");
-        return Ok(linked(Some(mime), Cow::Borrowed(url)));
-    }
-    match data_url(url) {
-        Some((mime, data)) if mime.starts_with("video/") => Ok(inline(Cow::Borrowed(mime), data)),
+fn video(source: MediaSource<'_>) -> Result<Part<'_>, AdapterError> {
+    match source {
+        MediaSource::Url(url) => {
+            let media = by_ending(url).filter(|m| m.starts_with("video/")).unwrap_or("video/mp4");
+            Ok(linked(Some(media), Cow::Borrowed(url)))
+        }
+        MediaSource::Data { claimed, data } if claimed.starts_with("video/") => {
+            Ok(inline(Cow::Borrowed(claimed), data))
+        }
         _ => Err(refuse("A video's data URL must have a video type and base64 data.")),
     }
-}
-
-/// Media type by the extension of a name or of a URL's path.
-fn by_extension(name: &str) -> Option<&'static str> {
-    let path = name.split(['?', '#']).next()?;
-    let file = path.rsplit('/').next()?;
-    let (_, extension) = file.rsplit_once('.')?;
-    EXTENSIONS.iter().find(|(e, _)| e.eq_ignore_ascii_case(extension)).map(|(_, mime)| *mime)
 }

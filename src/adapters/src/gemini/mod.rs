@@ -3,52 +3,37 @@
 //! Carried: text, images, files, video and audio in; text, function calls, thought summaries, citations
 //! and log probabilities out; thought signatures there and back. See `docs/providers/gemini.md`.
 
-mod body;
-mod call_ids;
-mod contents;
+mod answer;
 mod error;
-mod finish;
-mod grounding;
-mod json;
+mod history;
 mod list;
 mod media;
 mod models;
-mod names;
-mod notes;
-mod open;
-mod options;
-mod partial_args;
+mod quirks;
 mod request;
-mod response;
 mod schema;
-mod state;
-mod stream;
-mod tool_config;
-mod turn;
+mod seal;
+mod tools;
 mod wire;
 
-use options::{Credential, Options};
-use stream::Translator;
-
+use self::quirks::{Credential, Quirks};
+use self::wire::KIND;
 use crate::counting::read_number;
 use crate::{
     Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
     UpstreamCall, UpstreamError,
 };
 
-/// The kind in the configuration and in envelopes.
-const KIND: &str = "gemini";
-
 /// Translates for Gemini.
 #[derive(Debug)]
 pub struct Gemini {
-    options: Options,
+    quirks: Quirks,
 }
 
 impl Gemini {
     /// Reads the provider's quirks. The error names the key that is wrong.
     pub fn new(options: &ProviderOptions) -> Result<Self, String> {
-        Ok(Self { options: Options::new(options)? })
+        Ok(Self { quirks: Quirks::read(options)? })
     }
 }
 
@@ -63,7 +48,7 @@ impl Adapter for Gemini {
 
     /// Vertex AI lists models at another place than it serves them from.
     fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {
-        (!self.options.vertex).then(|| list::call(page))
+        (!self.quirks.vertex).then(|| list::call(page))
     }
 
     fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
@@ -76,22 +61,22 @@ impl Adapter for Gemini {
 
     fn credentials(&self, key: &str) -> Vec<(&'static str, String)> {
         // Exactly one: two kinds at once are refused.
-        match self.options.credential {
+        match self.quirks.credential {
             Credential::Key => vec![("x-goog-api-key", key.to_owned())],
             Credential::Bearer => vec![("authorization", format!("Bearer {key}"))],
         }
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
-        request::translate(request, &self.options)
+        request::build(&self.quirks, request)
     }
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
-        Box::new(Translator::new(request))
+        Box::new(answer::AnswerTranslator::new(&self.quirks, request))
     }
 
     fn count(&self, model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
-        request::count(model, call, self.options.vertex)
+        request::count(model, call, self.quirks.vertex)
     }
 
     fn read_count(&self, body: &[u8]) -> Result<u64, AdapterError> {

@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use or_protocol::{Effort, Settings, SummaryStyle, TextFormat, ToolChoice, Truncation, Verbosity};
+use or_protocol::{Effort, Settings, SummaryStyle, TextFormat};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
-use super::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
-use super::contents::{self, Setting};
+use super::history::{self, Setting};
 use super::models::{Thinking, Thought, Traits};
-use super::names::Names;
-use super::notes::Notes;
-use super::options::{IncludeThoughts, Options};
-use super::tool_config::{self, Choice};
-use super::{finish, schema};
-use crate::adapter::body_json;
+use super::quirks::{IncludeThoughts, Quirks};
+use super::schema;
+use super::tools;
+use super::wire::NAMES;
+use super::wire::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
+use crate::call::body_json;
 use crate::counting::{counting, members};
+use crate::note::Notes;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::names::Names;
+use crate::shared::tool_plan;
 use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 /// What the counter takes of a request.
@@ -24,52 +28,47 @@ const COUNTED: &[&str] = &["contents", "systemInstruction", "tools", "toolConfig
 const CONFIGS: &[&str] = &["toolConfig", "generationConfig"];
 
 /// Translates one turn.
-pub(super) fn translate(request: &ModelRequest<'_>, options: &Options) -> Result<UpstreamCall, AdapterError> {
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
-    let traits = options.traits(request.model);
+    let traits = quirks.traits(request.model);
     let mut tool_notes = Vec::new();
     let flat = flatten_tools(&settings.tools, &mut tool_notes);
-    let names = Names::new(&flat);
+    let names = Names::new(&flat, &NAMES);
     let mut notes = Notes::default();
 
-    let choice = match flat.is_empty() {
-        true => {
-            if !matches!(settings.tool_choice, ToolChoice::Auto | ToolChoice::None) {
-                tool_notes.push(Note::dropped("tool_choice", "no tool is left to choose from"));
-            }
-            Choice::default()
-        }
-        false => tool_config::choice(settings, &flat, &names, &traits, &mut tool_notes),
-    };
-    let hidden = |name: &str| choice.only.is_some_and(|only| !only.iter().any(|n| n == name));
-    let tools = tool_config::declarations(&flat, &names, hidden, &mut tool_notes);
+    let namespaces = Namespaces::new(&flat);
+    let support = tools::support(settings, &traits);
+    let plan = tool_plan::resolve(flat, settings, support, &mut tool_notes)?;
+    let tool_config = tools::config(&plan, &names, &traits, &mut tool_notes);
+    let tools = tools::declarations(&plan.functions, &names, &mut tool_notes);
 
     let mut config = GenerationConfig::default();
-    sampling(settings, &traits, &mut config, &mut notes);
-    thinking(settings, &traits, options.include_thoughts, &mut config, &mut notes);
+    sampling(settings, &traits, &mut config);
+    thinking(settings, &traits, quirks.include_thoughts, &mut config, &mut notes);
     let told = format(settings, !tools.is_empty() && !traits.signed_calls, &mut config, &mut tool_notes);
-    remarks(settings, &mut notes);
 
-    let setting = Setting { traits: &traits, tools: &flat, names: &names, base_url: &options.base_url };
-    let mut context = contents::translate(request.context, &setting, &mut notes)?;
+    let setting =
+        Setting { traits: &traits, namespaces: &namespaces, names: &names, base_url: &quirks.base_url };
+    let mut context = history::translate(request.context, &setting, &mut notes)?;
     let instructions = settings.instructions.as_deref().filter(|text| !text.is_empty());
     let mut system: Vec<_> = instructions.map(Part::text).into_iter().collect();
     system.append(&mut context.system);
     ends(&mut context.contents, &mut system, &traits, &mut notes)?;
     system.extend(told.map(Part::text));
 
-    let (service_tier, headers) = tier(settings, options.vertex, &mut notes);
+    let (service_tier, headers, service_tier_fate) = tier(settings, quirks.vertex);
     let body = Body {
         contents: context.contents,
         system_instruction: (!system.is_empty()).then_some(Content { role: None, parts: system }),
         tools,
-        tool_config: choice.config,
+        tool_config,
         generation_config: config,
-        safety_settings: options.safety_settings.as_deref(),
+        safety_settings: quirks.safety_settings.as_deref(),
         service_tier,
     };
     let body = body_json(&body)?;
     tool_notes.append(&mut notes.into_vec());
+    fates(&traits, service_tier_fate).note(settings, &mut tool_notes);
     Ok(UpstreamCall {
         path: path(request.model, request.stream)?,
         headers,
@@ -113,43 +112,19 @@ pub(super) fn count(model: &str, call: &UpstreamCall, vertex: bool) -> Option<Up
     counting(call, path, &BTreeMap::from([("generateContentRequest", request)]))
 }
 
-fn sampling(settings: &Settings, traits: &Traits, config: &mut GenerationConfig, notes: &mut Notes) {
-    let ignored = "this model ignores it";
-    match traits.sampling {
-        true => {
-            config.temperature = settings.temperature;
-            config.top_p = settings.top_p;
-        }
-        false => {
-            // The neutral value asks for nothing.
-            if settings.temperature.is_some_and(|t| t != 1.0) {
-                notes.dropped("temperature", ignored);
-            }
-            if settings.top_p.is_some_and(|p| p != 1.0) {
-                notes.dropped("top_p", ignored);
-            }
-        }
+fn sampling(settings: &Settings, traits: &Traits, config: &mut GenerationConfig) {
+    if traits.sampling {
+        config.temperature = settings.temperature;
+        config.top_p = settings.top_p;
     }
-    let penalties = [
-        ("presence_penalty", settings.presence_penalty, &mut config.presence_penalty),
-        ("frequency_penalty", settings.frequency_penalty, &mut config.frequency_penalty),
-    ];
-    for (field, wanted, slot) in penalties {
-        let Some(value) = wanted.filter(|p| *p != 0.0) else { continue };
-        match traits.penalties {
-            true => *slot = Some(value),
-            false => notes.dropped(field, "this model refuses it"),
-        }
+    if traits.penalties {
+        config.presence_penalty = settings.presence_penalty.filter(|p| *p != 0.0);
+        config.frequency_penalty = settings.frequency_penalty.filter(|p| *p != 0.0);
     }
     config.max_output_tokens = settings.max_output_tokens;
-    if settings.wants_logprobs() {
-        match traits.logprobs {
-            true => {
-                config.response_logprobs = Some(true);
-                config.logprobs = settings.top_logprobs.filter(|n| *n > 0);
-            }
-            false => notes.dropped("top_logprobs", "this model gives no log probabilities"),
-        }
+    if settings.wants_logprobs() && traits.logprobs {
+        config.response_logprobs = Some(true);
+        config.logprobs = settings.top_logprobs.filter(|n| *n > 0);
     }
     config.used = config.temperature.is_some()
         || config.top_p.is_some()
@@ -226,7 +201,7 @@ fn format(
         TextFormat::JsonObject => None,
         TextFormat::JsonSchema(format) => {
             let (mut schema, changed) = schema::clean(&format.schema);
-            tool_config::note_schema("text.format.schema", &changed, notes);
+            tools::note_schema("text.format.schema", &changed, notes);
             describe(&mut schema, format.description.as_deref());
             Some(schema)
         }
@@ -255,16 +230,37 @@ fn describe(schema: &mut Map<String, Value>, description: Option<&str>) {
     }
 }
 
-/// Settings that have no place in a call.
-fn remarks(settings: &Settings, notes: &mut Notes) {
-    if settings.text.verbosity.is_some_and(|v| v != Verbosity::Medium) {
-        notes.dropped("text.verbosity", "unknown to this provider");
-    }
-    if settings.truncation == Truncation::Auto {
-        notes.dropped("truncation", "this provider refuses an input that is too long");
-    }
-    if settings.parallel_tool_calls == Some(false) && !settings.tools.is_empty() {
-        notes.emulated("parallel_tool_calls", "calls after the first one are left out of the answer");
+/// What becomes of every field.
+fn fates(traits: &Traits, service_tier: Fate) -> Fates {
+    let taken = |taken: bool, why| Fate::sent_unless((!taken).then_some(why));
+    let sampling = || taken(traits.sampling, "this model ignores it");
+    let penalty = || taken(traits.penalties, "this model refuses it");
+    let logprobs = || taken(traits.logprobs, "this model gives no log probabilities");
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        verbosity: Fate::dropped(NOT_KNOWN),
+        effort: Fate::Sent,
+        summary: Fate::Sent,
+        temperature: sampling(),
+        top_p: sampling(),
+        presence_penalty: penalty(),
+        frequency_penalty: penalty(),
+        max_output_tokens: Fate::Sent,
+        top_logprobs: logprobs(),
+        logprobs: logprobs(),
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        truncation: Fate::dropped(REFUSES_LONG_INPUT),
+        service_tier,
+        safety_identifier: Fate::dropped(NOT_KNOWN),
+        prompt_cache_key: Fate::dropped(NOT_KNOWN),
+        metadata: Fate::Ours,
+        user: Fate::dropped(NOT_KNOWN),
     }
 }
 
@@ -297,26 +293,18 @@ fn ends<'a>(
 }
 
 /// The service tier: a body field, or on Vertex a header.
-fn tier(
-    settings: &Settings,
-    vertex: bool,
-    notes: &mut Notes,
-) -> (Option<&'static str>, Vec<(&'static str, String)>) {
+fn tier(settings: &Settings, vertex: bool) -> (Option<&'static str>, Vec<(&'static str, String)>, Fate) {
     const VERTEX_TIER: &str = "x-vertex-ai-llm-shared-request-type";
     let word = match settings.service_tier.as_deref() {
-        None | Some("auto") => return (None, Vec::new()),
+        None | Some("auto") => return (None, Vec::new(), Fate::Sent),
         Some("default") => "standard",
         Some("flex") => "flex",
         Some("priority") => "priority",
-        Some(other) => {
-            let why = format!("tier {} is unknown to this provider", finish::plain(other));
-            notes.dropped("service_tier", &why);
-            return (None, Vec::new());
-        }
+        Some(_) => return (None, Vec::new(), Fate::dropped(NO_SUCH_TIER)),
     };
     match vertex {
-        false => (Some(word), Vec::new()),
-        true if word == "standard" => (None, Vec::new()),
-        true => (None, vec![(VERTEX_TIER, word.to_owned())]),
+        false => (Some(word), Vec::new(), Fate::Sent),
+        true if word == "standard" => (None, Vec::new(), Fate::Sent),
+        true => (None, vec![(VERTEX_TIER, word.to_owned())], Fate::Sent),
     }
 }

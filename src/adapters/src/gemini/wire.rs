@@ -1,8 +1,20 @@
 //! What Gemini answers. Unknown members are ignored; enums are kept as text.
 
+pub(super) mod body;
+
+use or_protocol::{LogProb, TopLogProb, Usage};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+
+use crate::shared::names::NameRule;
+
+/// The kind in the configuration and in envelopes.
+pub(super) const KIND: &str = "gemini";
+
+/// A letter or `_` first, and no characters beyond `_ . : -`.
+pub(super) const NAMES: NameRule =
+    NameRule { also: &['_', '.', ':', '-'], letter_first: true, max: usize::MAX, hashed: false };
 
 /// One chunk of a stream, or a whole unary answer.
 #[derive(Debug, Default, Deserialize)]
@@ -168,4 +180,49 @@ pub(super) struct ErrorDetail {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Violation {
     pub(super) quota_id: Option<String>,
+}
+
+impl UsageMetadata {
+    /// Our counting. Nothing if the provider counted nothing.
+    pub(super) fn counts(&self) -> Option<Usage> {
+        let counted = [self.prompt_token_count, self.candidates_token_count, self.total_token_count];
+        counted.iter().any(Option::is_some).then(|| {
+            let n = Option::unwrap_or_default;
+            let thoughts: u64 = n(self.thoughts_token_count);
+            Usage::new(
+                n(self.prompt_token_count).saturating_add(n(self.tool_use_prompt_token_count)),
+                n(self.candidates_token_count).saturating_add(thoughts),
+                self.total_token_count,
+                n(self.cached_content_token_count),
+                thoughts,
+            )
+        })
+    }
+}
+
+impl LogprobsResult {
+    /// In our form.
+    pub(super) fn entries(self) -> Vec<LogProb> {
+        let mut tops = self.top_candidates.into_iter().flatten();
+        let top = |t: TokenLogprob| TopLogProb {
+            bytes: t.token.clone().into_bytes(),
+            token: t.token,
+            logprob: t.log_probability,
+        };
+        let chosen = self.chosen_candidates.into_iter().flatten();
+        chosen
+            .map(|t| LogProb {
+                bytes: t.token.clone().into_bytes(),
+                token: t.token,
+                logprob: t.log_probability,
+                top_logprobs: tops
+                    .next()
+                    .and_then(|list| list.candidates)
+                    .into_iter()
+                    .flatten()
+                    .map(top)
+                    .collect(),
+            })
+            .collect()
+    }
 }

@@ -1,129 +1,38 @@
 //! Error bodies: `{"error": "text"}` without type or code, so the text and the status decide.
 
-use serde_json::Value;
+use crate::shared::error_body::ErrorTable;
+use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
-use crate::{UpstreamError, UpstreamErrorKind as Kind};
-
-/// Longest text of a body that is not JSON, in bytes, that is shown to the client.
-const MAX_PLAIN: usize = 500;
-
-/// Texts that tell more than the status; all in lower case, the first that occurs counts.
-const TEXTS: &[(&str, Kind)] = &[
-    ("exceeds the available context size", Kind::ContextLength),
-    ("longer than the context length", Kind::ContextLength),
-    ("exceeded max context length", Kind::ContextLength),
-    ("exceeds the context length", Kind::ContextLength),
-    ("exceeds maximum context length", Kind::ContextLength),
-    ("usage limit", Kind::Quota),
-    ("try pulling it first", Kind::ModelNotFound),
-    ("does not support", Kind::InvalidRequest),
-    ("illegal base64", Kind::InvalidRequest),
-    ("invalid format", Kind::InvalidRequest),
-    ("overloaded", Kind::Overloaded),
-    ("server busy", Kind::Overloaded),
-    ("unauthorized", Kind::Auth),
-];
+const TABLE: ErrorTable = ErrorTable {
+    code_at: "/code",
+    words: &[],
+    phrases: &[
+        (&["exceeds the available context size"], Kind::ContextLength),
+        (&["longer than the context length"], Kind::ContextLength),
+        (&["exceeded max context length"], Kind::ContextLength),
+        (&["exceeds the context length"], Kind::ContextLength),
+        (&["exceeds maximum context length"], Kind::ContextLength),
+        (&["usage limit"], Kind::Quota),
+        (&["try pulling it first"], Kind::ModelNotFound),
+        (&["does not support"], Kind::InvalidRequest),
+        (&["illegal base64"], Kind::InvalidRequest),
+        (&["invalid format"], Kind::InvalidRequest),
+        (&["overloaded"], Kind::Overloaded),
+        (&["server busy"], Kind::Overloaded),
+        (&["unauthorized"], Kind::Auth),
+        (&["model", "not found"], Kind::ModelNotFound),
+    ],
+    statuses: &[],
+};
 
 /// Reads an answer whose status is not 2xx.
 pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-    let value = serde_json::from_slice(body).unwrap_or_else(|_| plain(body));
-    let found = Found::of(&value, status);
-    UpstreamError {
-        kind: kind(found.status.unwrap_or(status), &found.message),
-        status: Some(status),
-        message: found.message,
-        code: found.code,
-        retry_after_s,
-    }
+    TABLE.read(status, retry_after_s, body)
 }
 
 /// Reads the `error` of a line that broke off an answer.
-pub(super) fn in_answer(error: &Value) -> UpstreamError {
-    let found = Found::of(error, 0);
-    UpstreamError {
-        kind: kind(found.status.unwrap_or(0), &found.message),
-        status: None,
-        message: found.message,
-        code: found.code,
-        retry_after_s: None,
-    }
-}
-
-/// A text that is no JSON; a page of markup says nothing to the client.
-fn plain(body: &[u8]) -> Value {
-    let text = String::from_utf8_lossy(body.get(..MAX_PLAIN).unwrap_or(body)).trim().to_owned();
-    if text.starts_with('<') { Value::Null } else { Value::String(text) }
-}
-
-struct Found {
-    message: String,
-    code: Option<String>,
-    /// Status inside the text, which is nearer to the cause than the outer one.
-    status: Option<u16>,
-}
-
-impl Found {
-    fn of(value: &Value, status: u16) -> Self {
-        let mut found = Self { message: String::new(), code: None, status: None };
-        found.descend(value, 8);
-        if found.message.is_empty() {
-            found.message = match status {
-                0 => "The model server reported an error without a text.".into(),
-                status => format!("The model server answered with status {status}."),
-            };
-        }
-        found
-    }
-
-    /// The runner's own JSON body may stand inside the text, and an object where a text is expected.
-    fn descend(&mut self, value: &Value, depth: u8) {
-        if depth == 0 {
-            return;
-        }
-        match value {
-            Value::String(text) => {
-                let inner = text.trim_start().starts_with('{');
-                match serde_json::from_str::<Value>(text) {
-                    Ok(object) if inner => self.descend(&object, depth - 1),
-                    _ => text.trim().clone_into(&mut self.message),
-                }
-            }
-            Value::Object(map) => {
-                match map.get("code").or_else(|| map.get("status_code")) {
-                    Some(Value::String(code)) => self.code = Some(code.clone()),
-                    Some(number) => {
-                        self.status = number.as_u64().and_then(|n| u16::try_from(n).ok());
-                    }
-                    None => {}
-                }
-                if let Some(inner) = map.get("error").or_else(|| map.get("message")) {
-                    self.descend(inner, depth - 1);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn kind(status: u16, message: &str) -> Kind {
-    let text = message.to_lowercase();
-    if let Some((_, kind)) = TEXTS.iter().find(|(part, _)| text.contains(part)) {
-        return *kind;
-    }
-    match status {
-        401 | 403 => Kind::Auth,
-        402 => Kind::Quota,
-        404 if text.contains("model") => Kind::ModelNotFound,
-        408 | 504 => Kind::Timeout,
-        413 => Kind::TooLarge,
-        429 => Kind::RateLimit,
-        // The server's word for a call that was broken off.
-        499 => Kind::Server,
-        400..=498 => Kind::InvalidRequest,
-        503 => Kind::Overloaded,
-        _ if text.contains("model") && text.contains("not found") => Kind::ModelNotFound,
-        _ => Kind::Server,
-    }
+pub(super) fn inside(json: &str) -> AdapterError {
+    AdapterError::Upstream(TABLE.inside(json))
 }
 
 #[cfg(test)]
@@ -180,12 +89,12 @@ mod tests {
     #[test]
     fn bodies_of_other_forms_are_survived() {
         for (body, message) in [
-            (&b""[..], "The model server answered with status 502."),
-            (b"<html>Bad gateway</html>", "The model server answered with status 502."),
+            (&b""[..], "The model provider answered with status 502."),
+            (b"<html>Bad gateway</html>", "The model provider answered with status 502."),
             (b"upstream gone\n", "upstream gone"),
             (b"{\"error\":", "{\"error\":"),
-            (b"[1]", "The model server answered with status 502."),
-            (b"{\"error\":null}", "The model server answered with status 502."),
+            (b"[1]", "The model provider answered with status 502."),
+            (b"{\"error\":null}", "The model provider answered with status 502."),
         ] {
             let error = read(502, None, body);
             assert_eq!((error.kind, error.message.as_str()), (Kind::Server, message));
@@ -194,8 +103,11 @@ mod tests {
 
     #[test]
     fn an_error_inside_an_answer_has_no_status() {
-        let error = in_answer(&json!("an error was encountered while running the model"));
-        assert_eq!((error.kind, error.status), (Kind::Server, None));
-        assert_eq!(in_answer(&json!("model 'x' not found")).kind, Kind::ModelNotFound);
+        let told = |text: &str| match inside(&json!(text).to_string()) {
+            AdapterError::Upstream(error) => (error.kind, error.status),
+            other => panic!("{other}"),
+        };
+        assert_eq!(told("an error was encountered while running the model"), (Kind::Server, None));
+        assert_eq!(told("model 'x' not found"), (Kind::ModelNotFound, None));
     }
 }

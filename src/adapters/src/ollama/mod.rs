@@ -4,17 +4,16 @@
 //! structured output beside tools (by a system text), images in tool results (by a user message), and
 //! thinking that a model writes into its answer (see `think_tags`).
 
+mod answer;
 mod error;
+mod history;
 mod list;
 mod logprobs;
 mod media;
 mod models;
 mod quirks;
 mod request;
-mod request_items;
-mod response;
 mod schema;
-mod stream;
 mod think_tags;
 mod tools;
 mod wire;
@@ -24,24 +23,19 @@ use crate::{
     UpstreamCall, UpstreamError,
 };
 
-use quirks::Quirks;
-
-/// The configuration's word for this adapter; also the origin of its envelopes.
-pub(crate) const KIND: &str = "ollama";
+use self::quirks::Quirks;
+use self::wire::KIND;
 
 /// Adapter for Ollama servers and ollama.com.
 #[derive(Debug)]
 pub struct Ollama {
     quirks: Quirks,
-    /// The hosted service, which does not enforce `format`.
-    hosted: bool,
 }
 
 impl Ollama {
     /// Reads the provider's quirks. The error names the key.
     pub fn new(options: &ProviderOptions) -> Result<Self, String> {
-        let quirks = Quirks::read(&options.quirks)?;
-        Ok(Self { quirks, hosted: models::is_hosted(&options.base_url) })
+        Ok(Self { quirks: Quirks::read(options)? })
     }
 }
 
@@ -71,19 +65,14 @@ impl Adapter for Ollama {
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
-        request::build(&self.quirks, self.hosted, request)
+        request::build(&self.quirks, request)
     }
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
-        Box::new(stream::Turn::new(&self.quirks, self.hosted, request))
+        Box::new(answer::AnswerTranslator::new(&self.quirks, request))
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
         error::read(status, retry_after_s, body)
     }
-}
-
-/// A client's word as it may stand in a note: short, one line, ASCII.
-fn plain_word(word: &str) -> String {
-    word.chars().map(|c| if c.is_ascii_graphic() { c } else { '?' }).take(40).collect()
 }

@@ -41,16 +41,8 @@ const LEAKING: &[(&str, &[&str])] = &[("qwen3", &["4b", "30b", "30b-a3b", "235b"
 /// Families of which a name with `thinking` in it leaks in the same way.
 const LEAKING_THINKING: &[&str] = &["qwen3"];
 
-/// Hosts of the hosted service, and endings of tags that a local server passes on to it.
-const HOSTED: &[&str] = &["ollama.com"];
+/// Endings of tags that a local server passes on to the hosted service.
 const HOSTED_TAGS: &[&str] = &[":cloud", "-cloud"];
-
-/// Whether the base URL is that of the hosted service.
-pub(super) fn is_hosted(base_url: &str) -> bool {
-    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
-    HOSTED.iter().any(|h| host == *h || host.strip_suffix(h).is_some_and(|sub| sub.ends_with('.')))
-}
 
 /// Whether a local server passes this model on to the hosted service.
 pub(super) fn is_hosted_model(model: &str) -> bool {
@@ -220,9 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hosted_service_is_known_by_host_and_tag() {
-        assert!(is_hosted("https://ollama.com") && is_hosted("https://api.ollama.com/x"));
-        assert!(!is_hosted("http://notollama.com") && !is_hosted("http://127.0.0.1:11434"));
+    fn the_hosted_service_is_known_by_the_tag() {
         assert!(is_hosted_model("gpt-oss:120b-cloud") && is_hosted_model("glm-5:cloud"));
         assert!(!is_hosted_model("cloud"));
     }

@@ -3,10 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::wire::Think;
+use crate::ProviderOptions;
 
 /// Ways in which one server differs from another.
 #[derive(Debug, Default)]
 pub(super) struct Quirks {
+    /// By its base URL: the hosted service, which does not enforce `format`.
+    pub(super) hosted: bool,
     /// `think`: what to send where the request names no effort, or never to send it.
     pub(super) think: ThinkMode,
     /// `think_levels`: prefixes of further models that take levels.
@@ -65,10 +68,10 @@ const KEYS: &str = "think, think_levels, think_leak, format, truncate, keep_aliv
 
 impl Quirks {
     /// Reads the table; unknown keys and wrong values are refused by name.
-    pub(super) fn read(table: &Map<String, Value>) -> Result<Self, String> {
-        let mut quirks = Self::default();
+    pub(super) fn read(options: &ProviderOptions) -> Result<Self, String> {
+        let mut quirks = Self { hosted: is_hosted(&options.base_url), ..Self::default() };
         let mut num_ctx = None;
-        for (key, value) in table {
+        for (key, value) in &options.quirks {
             match key.as_str() {
                 "think" => quirks.think = think(value)?,
                 "think_levels" => quirks.think_levels = prefixes(value)?,
@@ -112,6 +115,16 @@ impl Quirks {
     }
 }
 
+/// Hosts of the hosted service.
+const HOSTED: &[&str] = &["ollama.com"];
+
+/// Whether the base URL is that of the hosted service.
+fn is_hosted(base_url: &str) -> bool {
+    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+    HOSTED.iter().any(|h| host == *h || host.strip_suffix(h).is_some_and(|sub| sub.ends_with('.')))
+}
+
 fn word<T: Copy>(key: &str, value: &Value, words: &[(&str, T)]) -> Result<T, String> {
     let text = value.as_str().unwrap_or_default();
     words.iter().find(|(word, _)| *word == text).map(|(_, mode)| *mode).ok_or_else(|| {
@@ -152,7 +165,8 @@ mod tests {
     use super::*;
 
     fn read(table: Value) -> Result<Quirks, String> {
-        Quirks::read(table.as_object().unwrap())
+        let quirks = table.as_object().unwrap().clone();
+        Quirks::read(&ProviderOptions { quirks, ..ProviderOptions::default() })
     }
 
     #[track_caller]
@@ -175,6 +189,12 @@ mod tests {
         assert_eq!(quirks.truncate, TruncateMode::Server);
         assert_eq!(quirks.keep_alive, Some(json!(-1)));
         assert_eq!(Value::Object(quirks.options), json!({"seed": 1, "num_ctx": 8192}));
+    }
+
+    #[test]
+    fn the_hosted_service_is_known_by_its_host() {
+        assert!(is_hosted("https://ollama.com") && is_hosted("https://api.ollama.com/x"));
+        assert!(!is_hosted("http://notollama.com") && !is_hosted("http://127.0.0.1:11434"));
     }
 
     #[test]

@@ -2,34 +2,34 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{Include, Settings, TextFormat, Tool, Truncation};
+use or_protocol::{Settings, TextFormat, Truncation};
 use serde_json::{Map, Value};
 
 use super::quirks::{FormatMode, Quirks, TruncateMode};
 use super::wire::{ChatMessage, ChatRequest, Format};
-use super::{models, request_items, tools};
-use crate::adapter::body_json;
-use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
+use super::{history, models, tools};
+use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN};
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::tool_plan::{self, Support};
+use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
 
 const PATH: &str = "/api/chat";
 
 /// Builds the call for one turn.
-pub(super) fn build(
-    quirks: &Quirks,
-    hosted: bool,
-    request: &ModelRequest<'_>,
-) -> Result<UpstreamCall, AdapterError> {
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = Vec::new();
-    let plan = tools::plan(settings, &mut notes)?;
-    let hosted = hosted || models::is_hosted_model(request.model);
-    let native = native_format(quirks, hosted, plan.functions.is_empty(), settings);
+    let flat = flatten_tools(&settings.tools, &mut notes);
+    let namespaces = Namespaces::new(&flat);
+    let plan = tool_plan::resolve(flat, settings, Support::NOTHING, &mut notes)?;
+    let native = native_format(quirks, request.model, plan.functions.is_empty(), settings);
     let format_hint = format_hint(settings);
     if let Some(why) = format_note(settings, native, plan.functions.is_empty()) {
         notes.push(Note::emulated("text.format", why));
     }
-    let mut messages = request_items::messages(request.context, &namespaces(settings), &mut notes)?;
-    let system: Vec<&str> = [settings.instructions.as_deref(), plan.hint.as_deref(), format_hint.as_deref()]
+    let mut messages = history::translate(request.context, &namespaces, &mut notes)?;
+    let system: Vec<&str> = [settings.instructions.as_deref(), plan.hint, format_hint.as_deref()]
         .into_iter()
         .flatten()
         .filter(|text| !text.is_empty())
@@ -59,30 +59,25 @@ pub(super) fn build(
         keep_alive: quirks.keep_alive.as_ref(),
         options: options(quirks, settings),
     };
-    unknown_settings(settings, &mut notes);
+    fates().note(settings, &mut notes);
     let body = body_json(&body)?;
     Ok(UpstreamCall { path: PATH.into(), headers: Vec::new(), body, stream: request.stream, notes })
 }
 
-/// Functions of namespaces, for the names of calls in the history: all of them, not only those that the
-/// choice leaves. All functions are needed to flatten them, and none of them otherwise.
-fn namespaces(settings: &Settings) -> Vec<FlatTool> {
-    let any = settings.tools.iter().any(|tool| matches!(tool, Tool::Hosted(t) if t.kind() == "namespace"));
-    if any { flatten_tools(&settings.tools, &mut Vec::new()) } else { Vec::new() }
-}
-
 /// Whether the server holds the answer to a grammar in this turn.
-pub(super) fn enforces_format(quirks: &Quirks, hosted: bool, model: &str, settings: &Settings) -> bool {
-    let plan = tools::plan(settings, &mut Vec::new()).unwrap_or_default();
-    native_format(quirks, hosted || models::is_hosted_model(model), plan.functions.is_empty(), settings)
+pub(super) fn enforces_format(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
+    let flat = flatten_tools(&settings.tools, &mut Vec::new());
+    // A request that cannot be translated gets no answer.
+    let plan = tool_plan::resolve(flat, settings, Support::NOTHING, &mut Vec::new()).unwrap_or_default();
+    native_format(quirks, model, plan.functions.is_empty(), settings)
 }
 
 /// A grammar would keep the model from calling tools, so `format` goes without tools only. The hosted
 /// service does not enforce it.
-fn native_format(quirks: &Quirks, hosted: bool, no_tools: bool, settings: &Settings) -> bool {
+fn native_format(quirks: &Quirks, model: &str, no_tools: bool, settings: &Settings) -> bool {
     let wanted = !matches!(settings.text.format, TextFormat::Text);
     let able = match quirks.format {
-        FormatMode::Auto => !hosted,
+        FormatMode::Auto => !quirks.hosted && !models::is_hosted_model(model),
         FormatMode::Native => true,
         FormatMode::Prompt => false,
     };
@@ -135,6 +130,7 @@ fn truncation(quirks: &Quirks, settings: &Settings, notes: &mut Vec<Note>) -> (O
         (TruncateMode::Auto, Truncation::Auto) => (Some(true), None),
         (TruncateMode::Server, Truncation::Auto) => (None, None),
         (TruncateMode::Server, Truncation::Disabled) => {
+            // The default, but a promise: nothing is left out (rules 10.2).
             notes.push(Note::dropped("truncation", "the quirk truncate leaves it to the server"));
             (None, None)
         }
@@ -160,29 +156,32 @@ fn options(quirks: &Quirks, settings: &Settings) -> Map<String, Value> {
     options
 }
 
-/// Settings without any counterpart. Those that only label the request are echoed and not sent.
-fn unknown_settings(settings: &Settings, notes: &mut Vec<Note>) {
-    if settings.text.verbosity.is_some() {
-        notes.push(Note::dropped("text.verbosity", "not known to this provider"));
-    }
-    if settings.wants_summary() {
-        notes.push(Note::dropped("reasoning.summary", "the whole trace is given in place of a summary"));
-    }
-    if settings.service_tier.as_deref().is_some_and(|tier| tier != "auto" && tier != "default") {
-        notes.push(Note::dropped("service_tier", "this provider has no tiers"));
-    }
-    for include in &settings.include {
-        match include {
-            Include::ReasoningEncryptedContent | Include::OutputTextLogprobs => {}
-            Include::FileSearchResults
-            | Include::WebSearchResults
-            | Include::WebSearchSources
-            | Include::InputImageUrl
-            | Include::ComputerImageUrl
-            | Include::CodeInterpreterOutputs => {
-                let why = format!("{} is not available on this provider", include.as_str());
-                notes.push(Note::dropped("include", why));
-            }
-        }
+/// What becomes of every field.
+fn fates() -> Fates {
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        verbosity: Fate::dropped(NOT_KNOWN),
+        effort: Fate::Sent,
+        summary: Fate::dropped("the whole trace is given in place of a summary"),
+        temperature: Fate::Sent,
+        top_p: Fate::Sent,
+        presence_penalty: Fate::Sent,
+        frequency_penalty: Fate::Sent,
+        max_output_tokens: Fate::Sent,
+        top_logprobs: Fate::Sent,
+        logprobs: Fate::Sent,
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        truncation: Fate::Sent,
+        service_tier: Fate::dropped(NO_SUCH_TIER),
+        safety_identifier: Fate::dropped(NOT_KNOWN),
+        prompt_cache_key: Fate::dropped(NOT_KNOWN),
+        metadata: Fate::Ours,
+        user: Fate::dropped(NOT_KNOWN),
     }
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+/// The kind in the configuration, and the origin of sealed thinking.
+pub(super) const KIND: &str = "ollama";
+
 /// Body of `POST /api/chat`.
 #[derive(Debug, Serialize)]
 pub(super) struct ChatRequest<'a> {

@@ -1,327 +1,169 @@
-//! The one state machine behind streams and unary answers: message members in, events out.
+//! An answer: a stream of `data:` chunks up to `[DONE]`, or up to the end of the connection once a finish reason came;
+//! or a whole body with the same members as a stream's deltas, all at once.
 
-use or_protocol::{Annotation, LogProb, Usage};
+mod calls;
+mod machine;
+
 use serde_json::value::RawValue;
 
-use super::calls::Calls;
+use self::machine::Machine;
 use super::error;
-use super::reasoning::{DetailText, Details};
-use super::wire::{CallPiece, Content, Delta, Logprobs, Text, WireAnnotation, WireUsage};
-use super::{Host, KIND};
-use crate::{AdapterError, FinishReason, ModelEvent, ModelRequest, Note, UpstreamErrorKind};
+use super::quirks::Quirks;
+use super::wire::{Chunk, Delta, GroqExtras, KIND};
+use crate::framing::lossy;
+use crate::{AdapterError, Frame, ModelEvent, ModelRequest, ResponseTranslator};
 
-/// An answer on its way.
+/// One answer of a host, streamed or unary.
 #[derive(Debug)]
-pub(super) struct Answer {
-    host: Host,
-    model: String,
-    wants_logprobs: bool,
-    next_block: u32,
-    open: Open,
-    /// Anything but reasoning was put out.
-    spoke: bool,
-    calls: Calls,
-    details: Details,
-    /// Reasoning text was taken from a plain field: the same text in the details is a repetition.
-    plain_reasoning: bool,
-    detail_index: Option<Option<u64>>,
-    /// Log probabilities of tokens whose text has not come yet.
-    logprobs: Vec<LogProb>,
-    /// Code points of the messages that are closed: the host counts annotations over all of them.
-    chars_before: u64,
-    chars: u64,
-    usage: Option<Usage>,
-    tier: bool,
-    notes: Vec<&'static str>,
+pub(super) struct AnswerTranslator {
+    machine: Machine,
+    finish_reason_optional: bool,
+    /// The last finish reason that was not empty. Usage and errors may still follow it.
+    finish_reason: Option<String>,
+    any: bool,
+    done: bool,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Open {
-    Nothing,
-    Reasoning(u32),
-    Message(u32),
-}
-
-impl Answer {
-    pub(super) fn new(request: &ModelRequest<'_>, host: Host) -> Self {
-        use or_protocol::Item;
-        let ids = request.context.iter().filter_map(|item| match item {
-            Item::FunctionCall(call) => Some(call.call_id.clone()),
-            Item::CustomToolCall(call) => Some(call.call_id.clone()),
-            _ => None,
-        });
+impl AnswerTranslator {
+    pub(super) fn new(quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
         Self {
-            host,
-            model: request.model.to_owned(),
-            wants_logprobs: request.settings.wants_logprobs(),
-            next_block: 0,
-            open: Open::Nothing,
-            spoke: false,
-            calls: Calls::new(ids, request.context.len()),
-            details: Details::default(),
-            plain_reasoning: false,
-            detail_index: None,
-            logprobs: Vec::new(),
-            chars_before: 0,
-            chars: 0,
-            usage: None,
-            tier: false,
-            notes: Vec::new(),
+            machine: Machine::new(request, quirks.host.clone()),
+            finish_reason_optional: quirks.finish_reason_optional,
+            finish_reason: None,
+            any: false,
+            done: false,
         }
     }
 
-    /// Whether nothing of the answer came yet.
-    pub(super) fn is_empty(&self) -> bool {
-        self.next_block == 0 && self.calls.is_empty()
-    }
-
-    /// Takes in a delta, or a whole message.
-    pub(super) fn delta(&mut self, delta: Delta<'_>, logprobs: Option<&RawValue>, out: &mut Vec<ModelEvent>) {
-        self.reasoning(&delta, out);
-        if let Some(raw) = logprobs.filter(|_| self.wants_logprobs) {
-            let parsed = serde_json::from_str::<Logprobs>(raw.get()).unwrap_or_default();
-            self.logprobs.extend(parsed.content.unwrap_or_default());
-        }
-        match delta.content {
-            Content::Text(text) if text.is_empty() => {}
-            Content::Text(text) => self.text(text.into_owned(), out),
-            Content::Parts(parts) => {
-                for part in parts {
-                    match (part.kind.as_str(), part.thinking) {
-                        ("thinking", Content::Text(text)) => self.raw_reasoning(&text, out),
-                        ("thinking", Content::Parts(texts)) => {
-                            texts.iter().for_each(|t| self.raw_reasoning(t.text.as_str(), out));
-                        }
-                        ("text", _) if part.text.is_empty() => {}
-                        ("text", _) => self.text(part.text.0.into_owned(), out),
-                        _ => self.note("content", "a content part of unknown type was left out", out),
-                    }
-                }
+    fn chunk(&mut self, chunk: Chunk<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        self.any = true;
+        self.machine.service_tier(chunk.service_tier, out);
+        let mut usage = chunk.usage;
+        if let Some(choice) = chunk.choices.0 {
+            if let Some(delta) = choice.delta {
+                self.machine.delta(delta, choice.logprobs, out);
+            } else if let Some(message) = choice.message.filter(|_| self.machine.is_empty()) {
+                let message: Delta<'_> = parse(message)?;
+                self.machine.delta(numbered(message), choice.logprobs, out);
             }
-        }
-        if !delta.refusal.is_empty() {
-            let block = self.message(out);
-            out.push(ModelEvent::RefusalDelta { block, text: delta.refusal.0.into_owned() });
-        }
-        if let Some(raw) = delta.annotations {
-            self.annotations(raw, out);
-        }
-        if let Some(pieces) = &delta.tool_calls {
-            pieces.iter().for_each(|piece| self.call(piece, out));
-        }
-        if let Some(function) = delta.function_call {
-            // The old form knows only one call.
-            let piece = CallPiece {
-                index: Some(u64::MAX),
-                id: Text::default(),
-                function: Some(function),
-                custom: None,
-            };
-            self.call(&piece, out);
-        }
-        if delta.executed_tools.0 {
-            self.note("executed_tools", "tools run by the provider are not shown", out);
-        }
-    }
-
-    fn text(&mut self, text: String, out: &mut Vec<ModelEvent>) {
-        let block = self.message(out);
-        self.chars += text.chars().count() as u64;
-        out.push(ModelEvent::TextDelta { block, text, logprobs: std::mem::take(&mut self.logprobs) });
-    }
-
-    fn call(&mut self, piece: &CallPiece<'_>, out: &mut Vec<ModelEvent>) {
-        if piece.is_empty() {
-            return;
-        }
-        self.seal_before_speech(out);
-        self.close(true, out);
-        self.spoke = true;
-        self.calls.push(piece, &mut self.next_block, out);
-    }
-
-    /// Reasoning comes under several names; where two carry the same text one of them is taken.
-    fn reasoning(&mut self, delta: &Delta<'_>, out: &mut Vec<ModelEvent>) {
-        let plain =
-            if delta.reasoning_content.is_empty() { &delta.reasoning } else { &delta.reasoning_content };
-        let texts = delta.reasoning_details.map(|raw| self.details.push(raw)).unwrap_or_default();
-        if self.plain_reasoning || texts.is_empty() {
-            if !plain.is_empty() {
-                self.plain_reasoning = true;
-                self.raw_reasoning(plain.as_str(), out);
+            if !choice.finish_reason.is_empty() {
+                self.finish_reason = Some(choice.finish_reason.0.into_owned());
             }
-            return;
+            usage = usage.or(choice.usage);
         }
-        for (index, text) in texts {
-            let block = self.reasoning_block(out);
-            if self.detail_index.is_some_and(|last| last != index) {
-                out.push(ModelEvent::PartDone { block });
+        if let Some(raw) = chunk.x_groq
+            && let Ok(extras) = serde_json::from_str::<GroqExtras<'_>>(raw.get())
+        {
+            if !extras.error.is_empty() {
+                return Err(error::inside(&format!(
+                    "{{\"error\":{}}}",
+                    serde_json::Value::from(extras.error.as_str())
+                )));
             }
-            self.detail_index = Some(index);
-            out.push(match text {
-                DetailText::Raw(text) => ModelEvent::ReasoningDelta { block, text },
-                DetailText::Summary(text) => ModelEvent::SummaryDelta { block, text },
-            });
+            usage = usage.or(extras.usage);
         }
-    }
-
-    fn raw_reasoning(&mut self, text: &str, out: &mut Vec<ModelEvent>) {
-        if !text.is_empty() {
-            let block = self.reasoning_block(out);
-            out.push(ModelEvent::ReasoningDelta { block, text: text.to_owned() });
+        if let Some(raw) = usage {
+            self.machine.usage(raw, out);
         }
-    }
-
-    fn annotations(&mut self, raw: &RawValue, out: &mut Vec<ModelEvent>) {
-        let list = serde_json::from_str::<Option<Vec<WireAnnotation<'_>>>>(raw.get());
-        let Ok(Some(list)) = list else { return };
-        for annotation in list {
-            let citation =
-                annotation.url_citation.filter(|c| annotation.kind.0 == "url_citation" && !c.url.is_empty());
-            let Some(citation) = citation else {
-                self.note("annotations", "an annotation that is no url citation was left out", out);
-                continue;
-            };
-            let end = citation.end_index.unwrap_or(self.chars_before + self.chars);
-            let start = citation.start_index.unwrap_or(end);
-            if start < self.chars_before {
-                self.note("annotations", "an annotation of an earlier message came too late", out);
-                continue;
-            }
-            let block = self.message(out);
-            let annotation = Annotation::UrlCitation {
-                url: citation.url.0.into_owned(),
-                title: citation.title.0.into_owned(),
-                start_index: start - self.chars_before,
-                end_index: end.saturating_sub(self.chars_before),
-            };
-            out.push(ModelEvent::Annotation { block, annotation });
+        if chunk.citations.0 {
+            self.machine.note("citations", "the provider's list of sources is not carried", out);
         }
-    }
-
-    fn new_block(&mut self) -> u32 {
-        self.next_block += 1;
-        self.next_block - 1
-    }
-
-    fn message(&mut self, out: &mut Vec<ModelEvent>) -> u32 {
-        if let Open::Message(block) = self.open {
-            return block;
-        }
-        self.seal_before_speech(out);
-        self.close(true, out);
-        self.calls.close_whole(out);
-        self.spoke = true;
-        let block = self.new_block();
-        self.open = Open::Message(block);
-        block
-    }
-
-    fn reasoning_block(&mut self, out: &mut Vec<ModelEvent>) -> u32 {
-        if let Open::Reasoning(block) = self.open {
-            return block;
-        }
-        self.close(true, out);
-        self.calls.close_whole(out);
-        self.detail_index = None;
-        let block = self.new_block();
-        self.open = Open::Reasoning(block);
-        block
-    }
-
-    /// Sealed state belongs before what it led to. Later pieces wait for the end of the turn.
-    fn seal_before_speech(&mut self, out: &mut Vec<ModelEvent>) {
-        if self.details.pending() && !self.spoke {
-            self.reasoning_block(out);
-        }
-    }
-
-    fn close(&mut self, complete: bool, out: &mut Vec<ModelEvent>) {
-        match self.open {
-            Open::Nothing => return,
-            Open::Reasoning(block) => {
-                if self.details.pending() {
-                    let encrypted_content = self.details.seal(self.host.name(), &self.model);
-                    out.push(ModelEvent::ReasoningSealed { block, encrypted_content });
-                }
-                out.push(ModelEvent::BlockDone { block, complete });
-            }
-            Open::Message(block) => {
-                self.chars_before += self.chars;
-                self.chars = 0;
-                out.push(ModelEvent::BlockDone { block, complete });
-            }
-        }
-        self.open = Open::Nothing;
-    }
-
-    pub(super) fn note(&mut self, field: &'static str, why: &'static str, out: &mut Vec<ModelEvent>) {
-        if !self.notes.contains(&why) {
-            self.notes.push(why);
-            out.push(ModelEvent::Note(Note::dropped(field, why)));
-        }
-    }
-
-    pub(super) fn usage(&mut self, raw: &RawValue, out: &mut Vec<ModelEvent>) {
-        let Ok(usage) = serde_json::from_str::<WireUsage>(raw.get()) else {
-            return self.note("usage", "the provider's token counts could not be read", out);
-        };
-        let usage = usage.count();
-        if self.usage != Some(usage) {
-            self.usage = Some(usage);
-            out.push(ModelEvent::Usage(usage));
-        }
-    }
-
-    pub(super) fn service_tier(&mut self, tier: Text<'_>, out: &mut Vec<ModelEvent>) {
-        if !self.tier && !tier.is_empty() {
-            self.tier = true;
-            out.push(ModelEvent::ServiceTier(tier.0.into_owned()));
-        }
-    }
-
-    /// Ends the answer for the host's reason; empty is a plain end.
-    pub(super) fn finish(&mut self, reason: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let reason = match reason {
-            "" | "stop" | "tool_calls" | "function_call" | "eos" | "end_turn" | "stop_sequence" => {
-                FinishReason::Stop
-            }
-            "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => {
-                FinishReason::MaxOutputTokens
-            }
-            "content_filter" | "sensitive" => FinishReason::ContentFilter,
-            "error" | "network_error" => {
-                return Err(error::ended(
-                    UpstreamErrorKind::Server,
-                    "The model provider ended the answer with an error.",
-                ));
-            }
-            "insufficient_system_resource" => {
-                return Err(error::ended(
-                    UpstreamErrorKind::Overloaded,
-                    "The model provider ran out of capacity.",
-                ));
-            }
-            _ => {
-                self.note("finish_reason", "an unknown finish reason was taken as a plain end", out);
-                FinishReason::Stop
-            }
-        };
-        let whole = reason == FinishReason::Stop;
-        self.seal_before_speech(out);
-        self.close(whole, out);
-        if !self.calls.finish(whole, &mut self.next_block, out) {
-            if whole {
-                let what = "a tool call without a name".to_owned();
-                return Err(AdapterError::BadFrame { provider: KIND, what });
-            }
-            self.note("function_call", "a tool call was cut off before its name", out);
-        }
-        if self.details.pending() {
-            self.reasoning_block(out);
-            self.close(true, out);
-        }
-        out.push(ModelEvent::Finished { reason });
         Ok(())
     }
+
+    fn end(&mut self, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        self.done = true;
+        let reason = self.finish_reason.take().unwrap_or_default();
+        self.machine.finish(&reason, out)
+    }
+}
+
+/// Whether a chunk reports a failure, in any of the hosts' ways.
+fn failed(chunk: &Chunk<'_>) -> bool {
+    let set = |e: &&RawValue| !matches!(e.get(), "\"\"" | "{}" | "false");
+    chunk.error.as_ref().is_some_and(set)
+        || chunk.object.0 == "error"
+        || chunk.choices.0.as_ref().and_then(|c| c.error.as_ref()).is_some_and(set)
+}
+
+fn parse<'a>(raw: &'a RawValue) -> Result<Delta<'a>, AdapterError> {
+    serde_json::from_str(raw.get())
+        .map_err(|e| AdapterError::BadFrame { provider: KIND, what: e.to_string() })
+}
+
+impl ResponseTranslator for AnswerTranslator {
+    fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let data = frame.data.trim_ascii();
+        if self.done || data.is_empty() {
+            return Ok(());
+        }
+        let result = if data == "[DONE]" {
+            if self.finish_reason.is_some() || (self.any && self.finish_reason_optional) {
+                self.end(out)
+            } else {
+                Err(AdapterError::Truncated { provider: KIND })
+            }
+        } else if frame.event == "error" {
+            Err(error::inside(data))
+        } else {
+            match frame.parse::<Chunk<'_>>(KIND) {
+                Ok(chunk) if failed(&chunk) => {
+                    // OpenRouter counts the tokens of what failed in the same chunk.
+                    if let Some(raw) = chunk.usage {
+                        self.machine.usage(raw, out);
+                    }
+                    Err(error::inside(data))
+                }
+                Ok(chunk) => self.chunk(chunk, out),
+                Err(e) => Err(e),
+            }
+        };
+        self.done |= result.is_err();
+        result
+    }
+
+    fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.done {
+            return Ok(());
+        }
+        if self.finish_reason.is_some() {
+            return self.end(out);
+        }
+        self.done = true;
+        Err(error::stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
+    }
+
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        self.done = true;
+        let bad = |what: String| AdapterError::BadFrame { provider: KIND, what };
+        let text = lossy(body);
+        let chunk: Chunk<'_> = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        if failed(&chunk) {
+            return Err(error::inside(&text));
+        }
+        let Some(choice) = chunk.choices.0 else {
+            return Err(error::flat(&text).unwrap_or(bad("no choices".into())));
+        };
+        self.machine.service_tier(chunk.service_tier, out);
+        let message: Delta<'_> = match choice.message {
+            Some(raw) => serde_json::from_str(raw.get()).map_err(|e| bad(e.to_string()))?,
+            None => choice.delta.unwrap_or_default(),
+        };
+        self.machine.delta(numbered(message), choice.logprobs, out);
+        if chunk.citations.0 {
+            self.machine.note("citations", "the provider's list of sources is not carried", out);
+        }
+        if let Some(usage) = chunk.usage.or(choice.usage) {
+            self.machine.usage(usage, out);
+        }
+        self.machine.finish(choice.finish_reason.as_str(), out)
+    }
+}
+
+/// In a whole message every entry is a call of its own, whatever its index says.
+fn numbered(mut message: Delta<'_>) -> Delta<'_> {
+    for (index, call) in (0..).zip(message.tool_calls.iter_mut().flatten()) {
+        call.index = Some(index);
+    }
+    message
 }

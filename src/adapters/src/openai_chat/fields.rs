@@ -1,14 +1,15 @@
-//! Body fields as they are decided, with the notes of those left out.
+//! Body fields as they are decided, with the fate of those left out.
 
 use serde_json::Value;
 
-use super::messages;
 use super::quirks::Quirks;
 use crate::Note;
+use crate::note::add_once;
+use crate::shared::fields::{Fate, NOT_KNOWN};
 
 /// Fields of the body beside model and messages.
 pub(super) struct Fields<'a, 'n> {
-    quirks: &'a Quirks,
+    pub(super) quirks: &'a Quirks,
     pub(super) list: Vec<(&'static str, Value)>,
     pub(super) notes: &'n mut Vec<Note>,
 }
@@ -19,27 +20,30 @@ impl<'a, 'n> Fields<'a, 'n> {
     }
 
     pub(super) fn note(&mut self, note: Note) {
-        messages::note(self.notes, note);
+        add_once(self.notes, note);
     }
 
-    /// Puts a field, if it has a value and the host takes it. `asked` is the request's name for it.
-    pub(super) fn put(&mut self, name: &'static str, asked: &str, value: Option<Value>) {
-        self.put_unless(None, name, asked, value);
+    /// Adds a field that the host is known to take.
+    pub(super) fn add(&mut self, name: &'static str, value: Value) {
+        self.list.push((name, value));
+    }
+
+    /// Puts a field, if it has a value and the host takes it.
+    pub(super) fn put(&mut self, name: &'static str, value: Option<Value>) -> Fate {
+        self.put_unless(None, name, value)
     }
 
     /// The same, with a reason not to.
     pub(super) fn put_unless(
         &mut self,
-        refused: Option<&str>,
+        refused: Option<&'static str>,
         name: &'static str,
-        asked: &str,
         value: Option<Value>,
-    ) {
-        let Some(value) = value else { return };
-        let dropped = self.quirks.drops(name).then_some("not known to this provider");
-        match refused.or(dropped) {
-            Some(why) => self.note(Note::dropped(asked, why)),
-            None => self.list.push((name, value)),
+    ) -> Fate {
+        let refused = refused.or(self.quirks.drops(name).then_some(NOT_KNOWN));
+        if refused.is_none() {
+            self.list.extend(value.map(|value| (name, value)));
         }
+        Fate::sent_unless(refused)
     }
 }

@@ -6,56 +6,36 @@
 //! url citations. `docs/providers/openai-chat.md` lists what is not.
 
 mod answer;
-mod body;
-mod calls;
+mod call_ids;
 mod error;
 mod fields;
-mod messages;
+mod history;
+mod media;
 mod models;
-mod parts;
 mod presets;
 mod quirks;
 mod reasoning;
 mod request;
-mod response;
-mod stream;
-mod tool_ids;
 mod wire;
 
-use std::sync::Arc;
-
-use quirks::{AuthHeader, Quirks};
-
+use self::quirks::{AuthHeader, Quirks};
+use self::wire::KIND;
 use crate::catalog::{get, read_openai};
 use crate::{
     Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
     UpstreamCall, UpstreamError,
 };
 
-const KIND: &str = "openai-chat";
-
-/// Which host an answer came from: reasoning it sealed is no use to another one.
-#[derive(Clone, Debug)]
-struct Host(Arc<str>);
-
-impl Host {
-    fn name(&self) -> &str {
-        &self.0
-    }
-}
-
 /// The adapter for `POST {base_url}/chat/completions`.
 #[derive(Debug)]
 pub struct OpenAiChat {
     quirks: Quirks,
-    host: Host,
 }
 
 impl OpenAiChat {
     /// Reads the quirks over the preset of `base_url`'s host. Fails with a text that names the wrong key.
     pub fn new(options: &ProviderOptions) -> Result<Self, String> {
-        let quirks = Quirks::load(options)?;
-        Ok(Self { quirks, host: Host(quirks::host(&options.base_url).into()) })
+        Ok(Self { quirks: Quirks::read(options)? })
     }
 }
 
@@ -88,12 +68,11 @@ impl Adapter for OpenAiChat {
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
-        request::translate(&self.quirks, self.host.name(), request)
+        request::build(&self.quirks, request)
     }
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
-        let optional = self.quirks.finish_reason_optional;
-        Box::new(stream::ChatTranslator::new(request, self.host.clone(), optional))
+        Box::new(answer::AnswerTranslator::new(&self.quirks, request))
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {

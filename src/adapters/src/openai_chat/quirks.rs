@@ -1,5 +1,7 @@
 //! How hosts differ, as data: the `quirks` table of a provider, over the preset of its host.
 
+use std::sync::Arc;
+
 use or_protocol::Effort;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -11,6 +13,9 @@ use crate::ProviderOptions;
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Quirks {
+    /// Which host answers, from `base_url`: reasoning it sealed is no use to another one.
+    #[serde(skip)]
+    pub(super) host: Arc<str>,
     /// Takes the preset of this name, whatever the host.
     pub(super) preset: Option<String>,
     pub(super) auth_header: AuthHeader,
@@ -60,6 +65,7 @@ pub(super) struct Quirks {
 impl Default for Quirks {
     fn default() -> Self {
         Self {
+            host: Arc::default(),
             preset: None,
             auth_header: AuthHeader::Bearer,
             developer_role: DeveloperRole::System,
@@ -195,7 +201,7 @@ pub(super) enum ModelRules {
 
 impl Quirks {
     /// The preset of the host (or of the name given), with the table's own keys over it.
-    pub(super) fn load(options: &ProviderOptions) -> Result<Self, String> {
+    pub(super) fn read(options: &ProviderOptions) -> Result<Self, String> {
         let preset = match options.quirks.get("preset") {
             Some(Value::String(name)) => presets::by_name(name).ok_or_else(|| {
                 format!("quirks.preset: unknown preset `{name}`, expected one of {}", presets::names())
@@ -211,7 +217,8 @@ impl Quirks {
             }
             keys.insert(key.clone(), value.clone());
         }
-        serde_json::from_value(Value::Object(keys)).map_err(|e| format!("quirks: {e}"))
+        let quirks: Self = serde_json::from_value(Value::Object(keys)).map_err(|e| format!("quirks: {e}"))?;
+        Ok(Self { host: host(&options.base_url).into(), ..quirks })
     }
 
     /// Whether a body field is never to be sent.
@@ -221,7 +228,7 @@ impl Quirks {
 }
 
 /// Host of a URL, without port and user.
-pub(super) fn host(url: &str) -> &str {
+fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -239,7 +246,7 @@ mod tests {
 
     fn load(base_url: &str, quirks: Value) -> Result<Quirks, String> {
         let Value::Object(quirks) = quirks else { panic!("quirks must be an object") };
-        Quirks::load(&ProviderOptions { name: "x".into(), base_url: base_url.into(), quirks })
+        Quirks::read(&ProviderOptions { name: "x".into(), base_url: base_url.into(), quirks })
     }
 
     #[test]
@@ -252,11 +259,12 @@ mod tests {
 
     #[test]
     fn a_preset_goes_by_the_end_of_the_host() {
-        let mistral = load("https://api.mistral.ai/v1", json!({})).unwrap();
+        let preset = |url: &str| Quirks { host: Arc::default(), ..load(url, json!({})).unwrap() };
+        let mistral = preset("https://api.mistral.ai/v1");
         assert_eq!(mistral.tool_call_id, CallIdForm::Alnum9);
-        assert_eq!(load("https://eu.api.mistral.ai:443/v1", json!({})).unwrap(), mistral);
-        assert_eq!(load("https://notapi.mistral.ai.example/v1", json!({})).unwrap(), Quirks::default());
-        assert_eq!(load("http://127.0.0.1:8000/v1", json!({})).unwrap(), Quirks::default());
+        assert_eq!(preset("https://eu.api.mistral.ai:443/v1"), mistral);
+        assert_eq!(preset("https://notapi.mistral.ai.example/v1"), Quirks::default());
+        assert_eq!(preset("http://127.0.0.1:8000/v1"), Quirks::default());
         assert_eq!(host("http://u:p@[::1]:80/v1"), "::1");
     }
 

@@ -4,7 +4,7 @@ use or_protocol::{Envelope, EnvelopeError};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::KIND;
+use super::wire::KIND;
 
 /// The readable part of one entry.
 #[derive(Debug, PartialEq)]

@@ -2,32 +2,31 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{AllowedMode, Effort, Item, JsonSchemaFormat, TextFormat, ToolChoice};
+use or_protocol::{Effort, Item, JsonSchemaFormat, Settings, TextFormat};
 use serde_json::{Value, json};
 
-use super::body::Body;
 use super::fields::Fields;
-use super::messages;
-use super::models::{self, Sampling};
+use super::history;
+use super::models;
 use super::quirks::{
     JsonSchemaForm, MaxTokensField, ModelRules, Quirks, ReasoningParam, RequiredWord, ToolChoiceForm,
 };
-use crate::adapter::body_json;
-use crate::{AdapterError, FlatTool, ModelRequest, Note, ToolOrigin, UpstreamCall, flatten_tools};
+use super::wire::body::Body;
+use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, REFUSES_LONG_INPUT};
+use crate::shared::flat_tools::Namespaces;
+use crate::shared::openai_models::nearest;
+use crate::shared::tool_plan::{self, Demand, Support};
+use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
 
-/// Translates a turn.
-pub(super) fn translate(
-    quirks: &Quirks,
-    host: &str,
-    request: &ModelRequest<'_>,
-) -> Result<UpstreamCall, AdapterError> {
+const REFUSED: &str = "this model refuses it";
+
+/// Builds the call.
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let mut notes = Vec::new();
     let mut fields = Fields::new(quirks, &mut notes);
     let settings = request.settings;
-    let rule = match quirks.model_rules {
-        ModelRules::None => None,
-        ModelRules::Openai => Some(models::openai(request.model)),
-    };
+    let rule = models::rule(quirks, request.model);
 
     if request.stream {
         fields.list.push(("stream", Value::Bool(true)));
@@ -35,57 +34,28 @@ pub(super) fn translate(
             fields.list.push(("stream_options", json!({ "include_usage": true })));
         }
     }
+    let mut flat = flatten_tools(&settings.tools, fields.notes);
+    let namespaces = Namespaces::new(&flat);
+    if quirks.drops("tools") && !flat.is_empty() {
+        fields.note(Note::dropped("tools", "not known to this provider"));
+        flat.clear();
+    }
     let mut writer = Writer { quirks, request, fields: &mut fields, hints: Vec::new() };
-    let tools = writer.tools();
+    let tools = writer.tools(flat)?;
     writer.format(tools);
-    let effort = writer.effort(rule.map(|r| r.efforts));
+    let (effort, effort_fate) = writer.effort(rule.map(models::efforts));
     let hints = std::mem::take(&mut writer.hints);
 
-    let limit = match quirks.max_tokens_field {
-        MaxTokensField::MaxTokens => "max_tokens",
-        MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
-    };
-    fields.put(limit, "max_output_tokens", settings.max_output_tokens.map(Value::from));
-    let samples = rule.is_none_or(|rule| match rule.sampling {
-        Sampling::Always => true,
-        Sampling::WithoutReasoning => match effort {
-            Some(effort) => effort == Effort::None,
-            None => !rule.reasons_by_default,
-        },
-        Sampling::Never => false,
-    });
-    let refused = (!samples).then_some("this model refuses it");
-    fields.put_unless(refused, "temperature", "temperature", settings.temperature.map(number));
-    fields.put_unless(refused, "top_p", "top_p", settings.top_p.map(number));
-    // Zero is the default, and some hosts refuse even that.
-    let penalty = |p: Option<f64>| p.filter(|p| *p != 0.0).map(number);
-    fields.put("presence_penalty", "presence_penalty", penalty(settings.presence_penalty));
-    fields.put("frequency_penalty", "frequency_penalty", penalty(settings.frequency_penalty));
-    if settings.wants_logprobs() {
-        fields.put_unless(refused, "logprobs", "include", Some(Value::Bool(true)));
-        let top = settings.top_logprobs.filter(|n| *n > 0).map(Value::from);
-        fields.put_unless(refused, "top_logprobs", "top_logprobs", top);
+    if quirks.model_rules == ModelRules::Openai && !quirks.drops("store") {
+        fields.add("store", Value::Bool(false));
     }
-    let older = rule.filter(|r| !r.verbosity).map(|_| "this model refuses it");
-    let verbosity = settings.text.verbosity.and_then(|v| serde_json::to_value(v).ok());
-    fields.put_unless(older, "verbosity", "text.verbosity", verbosity);
-    if settings.wants_summary() {
-        fields.note(Note::dropped("reasoning.summary", "chat completions makes no summaries"));
-    }
-    if !quirks.drops("store") {
-        fields
-            .list
-            .extend((quirks.model_rules == ModelRules::Openai).then_some(("store", Value::Bool(false))));
-    }
-    let tier = settings.service_tier.clone().filter(|t| t != "auto");
-    fields.put("service_tier", "service_tier", tier.map(Value::from));
-    fields.put("safety_identifier", "safety_identifier", settings.safety_identifier.clone().map(Value::from));
-    fields.put("prompt_cache_key", "prompt_cache_key", settings.prompt_cache_key.clone().map(Value::from));
-    fields.put("user", "user", settings.user.clone().map(Value::from));
+    let samples = rule.is_none_or(|rule| rule.samples(effort));
+    let verbosity = rule.is_none_or(|rule| rule.verbosity);
+    put_settings(&mut fields, settings, samples, verbosity, effort_fate).note(settings, fields.notes);
 
     let fields = fields.list;
     let head = head(settings.instructions.as_deref(), hints);
-    let messages = messages::translate(quirks, host, head, request.context, &mut notes)?;
+    let messages = history::translate(quirks, head, &namespaces, request.context, &mut notes)?;
     let body = Body { model: request.model, messages, fields };
     let body = body_json(&body)?;
     Ok(UpstreamCall {
@@ -95,6 +65,62 @@ pub(super) fn translate(
         stream: request.stream,
         notes,
     })
+}
+
+/// Puts the fields that stand for themselves, and says what becomes of every field. `samples`, `verbosity`: the model takes
+/// them.
+fn put_settings(
+    fields: &mut Fields<'_, '_>,
+    settings: &Settings,
+    samples: bool,
+    verbosity: bool,
+    effort: Fate,
+) -> Fates {
+    let limit = match fields.quirks.max_tokens_field {
+        MaxTokensField::MaxTokens => "max_tokens",
+        MaxTokensField::MaxCompletionTokens => "max_completion_tokens",
+    };
+    let refused = (!samples).then_some(REFUSED);
+    let older = (!verbosity).then_some(REFUSED);
+    let logprobs = settings.wants_logprobs();
+    // Zero is the default, and some hosts refuse even that.
+    let penalty = |p: Option<f64>| p.filter(|p| *p != 0.0).map(number);
+    let text = |text: &Option<String>| text.clone().map(Value::from);
+    Fates {
+        instructions: Fate::Sent,
+        tools: Fate::Sent,
+        tool_choice: Fate::Sent,
+        parallel_tool_calls: Fate::Sent,
+        max_tool_calls: Fate::Ours,
+        text_format: Fate::Sent,
+        effort,
+        max_output_tokens: fields.put(limit, settings.max_output_tokens.map(Value::from)),
+        temperature: fields.put_unless(refused, "temperature", settings.temperature.map(number)),
+        top_p: fields.put_unless(refused, "top_p", settings.top_p.map(number)),
+        presence_penalty: fields.put("presence_penalty", penalty(settings.presence_penalty)),
+        frequency_penalty: fields.put("frequency_penalty", penalty(settings.frequency_penalty)),
+        logprobs: fields.put_unless(refused, "logprobs", logprobs.then_some(Value::Bool(true))),
+        top_logprobs: fields.put_unless(
+            refused,
+            "top_logprobs",
+            settings.top_logprobs.filter(|n| *n > 0).map(Value::from),
+        ),
+        verbosity: fields.put_unless(
+            older,
+            "verbosity",
+            settings.text.verbosity.and_then(|v| serde_json::to_value(v).ok()),
+        ),
+        summary: Fate::dropped("chat completions makes no summaries"),
+        sealed_reasoning: Fate::Sent,
+        hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
+        truncation: Fate::dropped(REFUSES_LONG_INPUT),
+        metadata: Fate::Ours,
+        service_tier: fields
+            .put("service_tier", settings.service_tier.clone().filter(|t| t != "auto").map(Value::from)),
+        safety_identifier: fields.put("safety_identifier", text(&settings.safety_identifier)),
+        prompt_cache_key: fields.put("prompt_cache_key", text(&settings.prompt_cache_key)),
+        user: fields.put("user", text(&settings.user)),
+    }
 }
 
 /// The leading system message: the instructions, then what stands in for fields the host does not know.
@@ -112,12 +138,40 @@ fn number(value: f64) -> Value {
     if value.fract() == 0.0 { json!(value as i64) } else { json!(value) }
 }
 
-/// What is demanded of the next answer.
-enum Demand {
-    Auto,
-    None,
-    Required,
-    Function(String),
+/// What the host can be told about calls in this turn.
+fn support(quirks: &Quirks, settings: &Settings) -> Support {
+    let auto_only = match quirks.tool_choice {
+        _ if quirks.drops("tool_choice") => true,
+        ToolChoiceForm::AutoOnly => true,
+        ToolChoiceForm::AutoWhenThinking => settings.effort() != Some(Effort::None),
+        ToolChoiceForm::Full | ToolChoiceForm::Strings => false,
+    };
+    Support {
+        none: !auto_only,
+        required: !auto_only,
+        named: !auto_only && quirks.tool_choice != ToolChoiceForm::Strings,
+        allowed: quirks.allowed_tools && !quirks.drops("tool_choice"),
+        one_call: quirks.parallel_tool_calls && !quirks.drops("parallel_tool_calls"),
+    }
+}
+
+/// The choice in the host's words; nothing where it would say the default.
+fn tool_choice(demand: &Demand, word: RequiredWord) -> Option<Value> {
+    let function = |name: &String| json!({ "type": "function", "function": { "name": name } });
+    match demand {
+        Demand::Auto => None,
+        Demand::None => Some(json!("none")),
+        Demand::Required => Some(json!(match word {
+            RequiredWord::Required => "required",
+            RequiredWord::Any => "any",
+        })),
+        Demand::Function(name) => Some(function(name)),
+        Demand::Allowed { required, names } => {
+            let mode = if *required { "required" } else { "auto" };
+            let tools: Vec<Value> = names.iter().map(function).collect();
+            Some(json!({ "type": "allowed_tools", "allowed_tools": { "mode": mode, "tools": tools } }))
+        }
+    }
 }
 
 struct Writer<'a, 'b, 'n> {
@@ -133,110 +187,23 @@ impl Writer<'_, '_, '_> {
     }
 
     /// Tools and the choice among them. True if tools were sent.
-    fn tools(&mut self) -> bool {
+    fn tools(&mut self, flat: Vec<FlatTool>) -> Result<bool, AdapterError> {
         let settings = self.request.settings;
-        let mut tools = flatten_tools(&settings.tools, self.fields.notes);
-        if tools.is_empty() {
-            if !matches!(settings.tool_choice, ToolChoice::Auto | ToolChoice::None) {
-                self.note(Note::dropped("tool_choice", "no tool is left to choose from"));
-            }
-            return false;
+        let support = support(self.quirks, settings);
+        let plan = tool_plan::resolve(flat, settings, support, self.fields.notes)?;
+        if plan.functions.is_empty() {
+            return Ok(false);
         }
-        if self.quirks.drops("tools") {
-            self.note(Note::dropped("tools", "not known to this provider"));
-            return false;
+        self.hints.extend(plan.hint.map(str::to_owned));
+        let list: Vec<Value> = plan.functions.into_iter().map(|tool| self.tool(tool)).collect();
+        self.fields.add("tools", Value::Array(list));
+        if let Some(choice) = tool_choice(&plan.demand, self.quirks.required_word) {
+            self.fields.add("tool_choice", choice);
         }
-        let auto_only = match self.quirks.tool_choice {
-            ToolChoiceForm::AutoOnly => true,
-            ToolChoiceForm::AutoWhenThinking => settings.effort() != Some(Effort::None),
-            ToolChoiceForm::Full | ToolChoiceForm::Strings => false,
-        };
-        let required = match self.quirks.required_word {
-            RequiredWord::Required => "required",
-            RequiredWord::Any => "any",
-        };
-        let choice = match self.demand(&mut tools) {
-            _ if tools.is_empty() => None,
-            Demand::Auto => None,
-            Demand::None if auto_only => {
-                self.note(Note::emulated("tool_choice", "none: the tools are not sent"));
-                return false;
-            }
-            Demand::None => Some(json!("none")),
-            Demand::Required if auto_only => {
-                self.note(Note::emulated("tool_choice", "asked for in a system message"));
-                self.hints.push("Answer with a call of at least one of the tools.".to_owned());
-                None
-            }
-            Demand::Required => Some(json!(required)),
-            Demand::Function(name) if auto_only || self.quirks.tool_choice == ToolChoiceForm::Strings => {
-                tools.retain(|tool| tool.function.name == name);
-                self.note(Note::emulated("tool_choice", "only this tool is sent"));
-                if auto_only {
-                    self.hints.push(format!("Answer with a call of the tool `{name}`."));
-                    None
-                } else {
-                    Some(json!(required))
-                }
-            }
-            Demand::Function(name) => Some(json!({ "type": "function", "function": { "name": name } })),
-        };
-        if tools.is_empty() {
-            return false;
+        if plan.one_call {
+            self.fields.add("parallel_tool_calls", Value::Bool(false));
         }
-        let choice = self.allowed().or(choice);
-        let list: Vec<Value> = tools.into_iter().map(|tool| self.tool(tool)).collect();
-        self.fields.put("tools", "tools", Some(Value::Array(list)));
-        self.fields.put("tool_choice", "tool_choice", choice);
-        if !settings.parallel() {
-            if self.quirks.parallel_tool_calls {
-                self.fields.put("parallel_tool_calls", "parallel_tool_calls", Some(Value::Bool(false)));
-            } else {
-                self.note(Note::emulated("parallel_tool_calls", "calls after the first are cut off"));
-            }
-        }
-        true
-    }
-
-    fn demand(&mut self, tools: &mut Vec<FlatTool>) -> Demand {
-        match &self.request.settings.tool_choice {
-            ToolChoice::Auto => Demand::Auto,
-            ToolChoice::None => Demand::None,
-            ToolChoice::Required => Demand::Required,
-            ToolChoice::Function(name) => Demand::Function(name.clone()),
-            ToolChoice::Allowed { mode, .. } => {
-                if !self.quirks.allowed_tools && *mode != AllowedMode::None {
-                    let choice = &self.request.settings.tool_choice;
-                    tools.retain(|tool| choice.permits(&tool.function.name));
-                    self.note(Note::emulated("tool_choice", "only the allowed tools are sent"));
-                }
-                match mode {
-                    AllowedMode::Auto => Demand::Auto,
-                    AllowedMode::Required => Demand::Required,
-                    AllowedMode::None => Demand::None,
-                }
-            }
-            ToolChoice::Other(raw) => {
-                let name = raw.get("name").and_then(Value::as_str).unwrap_or_default();
-                let known = |t: &FlatTool| t.origin == ToolOrigin::Custom && t.function.name == name;
-                if tools.iter().any(known) {
-                    return Demand::Function(name.to_owned());
-                }
-                self.note(Note::dropped("tool_choice", "hosted tools are not available on this provider"));
-                Demand::Auto
-            }
-        }
-    }
-
-    /// The native form of a list of allowed tools.
-    fn allowed(&self) -> Option<Value> {
-        let ToolChoice::Allowed { mode, names, .. } = &self.request.settings.tool_choice else { return None };
-        if !self.quirks.allowed_tools || *mode == AllowedMode::None {
-            return None;
-        }
-        let tool = |name: &String| json!({ "type": "function", "function": { "name": name } });
-        let tools: Vec<Value> = names.iter().map(tool).collect();
-        Some(json!({ "type": "allowed_tools", "allowed_tools": { "mode": mode, "tools": tools } }))
+        Ok(true)
     }
 
     fn tool(&mut self, tool: FlatTool) -> Value {
@@ -269,9 +236,9 @@ impl Writer<'_, '_, '_> {
                     self.note(Note::emulated("text.format", "sent as a schema of any object"));
                     let schema = json!({ "name": "object", "schema": { "type": "object" } });
                     let format = json!({ "type": "json_schema", "json_schema": schema });
-                    return self.fields.put("response_format", "text.format", Some(format));
+                    return self.fields.add("response_format", format);
                 }
-                self.fields.put("response_format", "text.format", Some(json!({ "type": "json_object" })));
+                self.fields.add("response_format", json!({ "type": "json_object" }));
                 // OpenAI refuses the mode unless the word occurs, others then write blanks without end.
                 if !mentions_json(self.request) {
                     self.hint("Answer with one JSON object and nothing else.".to_owned());
@@ -289,7 +256,9 @@ impl Writer<'_, '_, '_> {
                     JsonSchemaForm::AsJsonObject => Some(json!({ "type": "json_object" })),
                     JsonSchemaForm::None => None,
                 };
-                self.fields.put("response_format", "text.format", value);
+                if let Some(value) = value {
+                    self.fields.add("response_format", value);
+                }
                 if matches!(form, JsonSchemaForm::AsJsonObject | JsonSchemaForm::None) {
                     let schema = Value::Object(format.schema.clone());
                     let about = format.description.as_deref().map(|d| format!(" ({d})")).unwrap_or_default();
@@ -307,49 +276,42 @@ impl Writer<'_, '_, '_> {
     }
 
     /// Puts the wish for an effort. Gives what was sent.
-    fn effort(&mut self, model: Option<&'static [Effort]>) -> Option<Effort> {
-        let asked = self.request.settings.effort()?;
-        let field = "reasoning.effort";
-        let listed: Vec<Effort> = match model {
-            Some(efforts) => efforts.to_vec(),
-            None => self.quirks.reasoning_efforts.clone(),
-        };
+    fn effort(&mut self, model: Option<Vec<Effort>>) -> (Option<Effort>, Fate) {
+        let Some(asked) = self.request.settings.effort() else { return (None, Fate::Sent) };
+        let listed = model.unwrap_or_else(|| self.quirks.reasoning_efforts.clone());
         let thinks = asked != Effort::None;
         let form = self.quirks.reasoning_param;
-        let switch = matches!(
-            form,
-            ReasoningParam::ThinkingType | ReasoningParam::EnableThinking | ReasoningParam::TemplateKwargs
-        );
-        if switch {
-            let (name, value) = match form {
-                ReasoningParam::EnableThinking => ("enable_thinking", json!(thinks)),
-                ReasoningParam::TemplateKwargs => {
-                    ("chat_template_kwargs", json!({ "enable_thinking": thinks }))
-                }
-                _ => ("thinking", json!({ "type": if thinks { "enabled" } else { "disabled" } })),
-            };
-            self.fields.put(name, field, Some(value));
-            if thinks && listed.is_empty() {
-                self.note(Note::emulated(field, "this provider only knows on and off"));
+        let switch = match form {
+            ReasoningParam::EnableThinking => Some(("enable_thinking", json!(thinks))),
+            ReasoningParam::TemplateKwargs => {
+                Some(("chat_template_kwargs", json!({ "enable_thinking": thinks })))
             }
-            if !thinks || listed.is_empty() {
-                return Some(asked);
+            ReasoningParam::ThinkingType => {
+                Some(("thinking", json!({ "type": if thinks { "enabled" } else { "disabled" } })))
             }
-        }
-        let sent = if form == ReasoningParam::None { None } else { models::nearest(asked, &listed) };
-        let Some(sent) = sent else {
-            self.note(Note::dropped(field, "this model or provider takes no effort"));
-            return None;
+            ReasoningParam::Effort | ReasoningParam::Openrouter | ReasoningParam::None => None,
         };
-        if sent != asked {
-            self.note(Note::emulated(field, format!("sent as {}", sent.as_str())));
+        if let Some((name, value)) = switch {
+            let fate = self.fields.put(name, Some(value));
+            if fate != Fate::Sent || !thinks {
+                return (Some(asked), fate);
+            }
+            if listed.is_empty() {
+                return (Some(asked), Fate::emulated("this provider only knows on and off"));
+            }
         }
-        if form == ReasoningParam::Openrouter {
-            self.fields.put("reasoning", field, Some(json!({ "effort": sent })));
-        } else {
-            self.fields.put("reasoning_effort", field, Some(json!(sent)));
+        let sent = if form == ReasoningParam::None { None } else { nearest(asked, &listed) };
+        let Some(sent) = sent else {
+            return (None, Fate::dropped("this model or provider takes no effort"));
+        };
+        let (name, value) = match form {
+            ReasoningParam::Openrouter => ("reasoning", json!({ "effort": sent })),
+            _ => ("reasoning_effort", json!(sent)),
+        };
+        match self.fields.put(name, Some(value)) {
+            Fate::Sent if sent != asked => (Some(sent), Fate::emulated(format!("sent as {}", sent.as_str()))),
+            fate => (Some(sent), fate),
         }
-        Some(sent)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Chat Completions on the wire, answers only. Borrowed where it is hot; whatever is unknown is skipped.
 
+pub(super) mod body;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -8,6 +10,9 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+/// The kind in the configuration, and the origin of sealed reasoning.
+pub(super) const KIND: &str = "openai-chat";
 
 /// Text that hosts leave out in many ways: absent, null and `""` are one. Numbers become their digits,
 /// objects and lists (arguments that were not put into a string) their JSON.

@@ -10,33 +10,28 @@
 //! Items are told apart by `output_index`, which becomes the block number; upstream ids are never used,
 //! for some hosts change them between two events of one item.
 
-mod blocks;
+mod answer;
+#[cfg(test)]
+mod answer_tests;
 mod error;
+mod history;
+mod media;
 mod models;
 mod quirks;
 mod request;
-mod request_items;
-mod request_parts;
 #[cfg(test)]
 mod request_tests;
-mod response;
-mod stream;
-#[cfg(test)]
-mod stream_tests;
 mod tools;
 mod wire;
 
+use self::quirks::Quirks;
+use self::wire::KIND;
 use crate::catalog::{get, read_openai};
 use crate::counting::{counting, members, read_number};
 use crate::{
     Adapter, AdapterError, Framing, ModelPage, ModelRequest, ProviderOptions, ResponseTranslator,
     UpstreamCall, UpstreamError,
 };
-use quirks::Quirks;
-use stream::Translator;
-
-/// Name of this adapter in the configuration and in sealed state.
-const KIND: &str = "openai-responses";
 
 /// What the counter takes of a request.
 const COUNTED: &[&str] = &[
@@ -60,7 +55,7 @@ pub struct OpenAiResponses {
 impl OpenAiResponses {
     /// Reads the provider's quirks over the preset of its host. The error names the offending key.
     pub fn new(options: &ProviderOptions) -> Result<Self, String> {
-        Ok(Self { quirks: Quirks::read(&options.base_url, &options.quirks)? })
+        Ok(Self { quirks: Quirks::read(options)? })
     }
 }
 
@@ -98,11 +93,11 @@ impl Adapter for OpenAiResponses {
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
-        request::translate(request, &self.quirks)
+        request::build(&self.quirks, request)
     }
 
     fn translator(&self, request: &ModelRequest<'_>) -> Box<dyn ResponseTranslator> {
-        Box::new(Translator::new(request.model, request.settings.wants_logprobs()))
+        Box::new(answer::AnswerTranslator::new(&self.quirks, request))
     }
 
     fn count(&self, _model: &str, call: &UpstreamCall) -> Option<UpstreamCall> {
@@ -114,6 +109,6 @@ impl Adapter for OpenAiResponses {
     }
 
     fn error(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
-        error::from_body(status, retry_after_s, body)
+        error::read(status, retry_after_s, body)
     }
 }

@@ -1,8 +1,9 @@
 //! What a host does differently: presets by host name, each key overridable in the configuration.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::models::{OwnRule, read_rules};
+use crate::ProviderOptions;
 
 /// Request fields that `drop_params` may name.
 pub(super) const DROPPABLE: &[&str] = &[
@@ -172,13 +173,13 @@ impl Default for Quirks {
 
 impl Quirks {
     /// The preset for the host of `base_url`, changed by the configuration's table.
-    pub(super) fn read(base_url: &str, table: &Map<String, Value>) -> Result<Self, String> {
+    pub(super) fn read(options: &ProviderOptions) -> Result<Self, String> {
         let mut quirks = Self::default();
-        let host = host(base_url);
+        let host = host(&options.base_url);
         if let Some(preset) = PRESETS.iter().find(|p| p.fits(&host)) {
             (preset.set)(&mut quirks);
         }
-        for (key, value) in table {
+        for (key, value) in &options.quirks {
             quirks.set(key, value)?;
         }
         Ok(quirks)
@@ -262,7 +263,8 @@ mod tests {
 
     #[track_caller]
     fn check(base_url: &str, table: Value) -> Result<Quirks, String> {
-        Quirks::read(base_url, table.as_object().unwrap())
+        let quirks = table.as_object().unwrap().clone();
+        Quirks::read(&ProviderOptions { name: "o".into(), base_url: base_url.into(), quirks })
     }
 
     #[test]

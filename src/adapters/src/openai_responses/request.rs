@@ -1,120 +1,51 @@
 //! The request body (specification of the upstream: OpenAI Responses).
 
-use or_protocol::{Effort, Include, Settings, SummaryStyle, TextFormat, Truncation, Verbosity};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use or_protocol::{Effort, Include, Settings, TextFormat, Truncation};
 
-use super::models::{Rule, rule};
+use super::history::History;
+use super::models::rule;
 use super::quirks::Quirks;
-use super::request_items::{InputItem, Items};
-use super::tools::{self, SentTool};
-use crate::adapter::body_json;
-use crate::{AdapterError, ModelRequest, Note, UpstreamCall};
+use super::tools;
+use super::wire::body::{Body, Format, Reasoning, StreamOptions, Text};
+use crate::call::body_json;
+use crate::shared::fields::{Fate, Fates};
+use crate::shared::openai_models::{ModelRule, nearest};
+use crate::shared::tool_plan::ONE_CALL;
+use crate::{AdapterError, ModelRequest, UpstreamCall};
 
 /// The least that OpenAI takes.
 const MIN_OUTPUT_TOKENS: u64 = 16;
 
-#[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instructions: Option<&'a str>,
-    input: Vec<InputItem<'a>>,
-    stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stream_options: Option<StreamOptions>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    store: Option<bool>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    include: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<SentTool<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parallel_tool_calls: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tool_calls: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning: Option<Reasoning>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    presence_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frequency_penalty: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_output_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_logprobs: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    truncation: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    safety_identifier: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompt_cache_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_obfuscation: bool,
-}
-
-#[derive(Serialize)]
-struct Reasoning {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effort: Option<Effort>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<SummaryStyle>,
-}
-
-#[derive(Serialize)]
-struct Text<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    format: Option<Format<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verbosity: Option<Verbosity>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Format<'a> {
-    JsonObject,
-    JsonSchema {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        description: Option<&'a str>,
-        schema: &'a Map<String, Value>,
-        strict: bool,
-    },
-}
+/// Why a field that the host must not see is dropped.
+const NOT_TAKEN: &str = "this provider does not take it";
 
 /// Builds the call.
-pub(super) fn translate(request: &ModelRequest<'_>, quirks: &Quirks) -> Result<UpstreamCall, AdapterError> {
+pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = Vec::new();
     let stream = request.stream || quirks.always_stream;
     let rule = rule(request.model, &quirks.model_rules, quirks.model_limits);
-    let mut fields = Fields { quirks, notes: &mut notes };
+    let host = Host { quirks };
 
-    let reasoning = fields.reasoning(settings, rule);
+    let (reasoning, effort_fate, summary_fate) = host.reasoning(settings, rule);
     let effort = reasoning.as_ref().and_then(|r| r.effort);
     let samples = rule.is_none_or(|r| r.samples(effort));
-    let logprobs = fields.logprobs(settings, samples);
-    let text = fields.text(settings, rule);
-    let sent = tools::translate(settings, quirks, fields.notes);
+    let logprobs = settings.wants_logprobs() && samples;
+    let (text, verbosity_fate) = host.text(settings, rule);
+    let sent = tools::translate(settings, quirks, &mut notes);
     let parallel = settings.parallel_tool_calls.filter(|_| !sent.tools.is_empty());
-    let mut items = Items::new(request.model, quirks, sent.flat.as_deref(), fields.notes);
-    let input = items.translate(request.context)?;
-    let mut fields = Fields { quirks, notes: &mut notes };
+    let mut history = History::new(request.model, quirks, sent.flat.as_ref(), &mut notes);
+    let input = history.translate(request.context)?;
+    let (max_output_tokens, max_output_tokens_fate) = host.max_output_tokens(settings.max_output_tokens);
+    host.fates(
+        samples,
+        !sent.tools.is_empty(),
+        effort_fate,
+        summary_fate,
+        verbosity_fate,
+        max_output_tokens_fate,
+    )
+    .note(settings, &mut notes);
 
     let body = Body {
         model: request.model,
@@ -127,117 +58,141 @@ pub(super) fn translate(request: &ModelRequest<'_>, quirks: &Quirks) -> Result<U
         stream_options: (stream && !quirks.drops("stream_options"))
             .then_some(StreamOptions { include_obfuscation: false }),
         store: (!quirks.drops("store")).then_some(false),
-        include: fields.include(settings, rule, logprobs),
+        include: host.include(settings, rule, logprobs),
         tools: sent.tools,
         tool_choice: sent.choice,
-        parallel_tool_calls: fields.known("parallel_tool_calls", parallel),
-        max_tool_calls: fields.known("max_tool_calls", settings.max_tool_calls),
+        parallel_tool_calls: host.known("parallel_tool_calls", parallel),
+        max_tool_calls: host.known("max_tool_calls", settings.max_tool_calls),
         text,
         reasoning,
-        temperature: fields.sampling("temperature", settings.temperature, samples),
-        top_p: fields.sampling("top_p", settings.top_p, samples),
-        presence_penalty: fields.penalty("presence_penalty", settings.presence_penalty),
-        frequency_penalty: fields.penalty("frequency_penalty", settings.frequency_penalty),
-        max_output_tokens: fields.max_output_tokens(settings.max_output_tokens),
-        top_logprobs: fields.known("top_logprobs", settings.top_logprobs.filter(|n| logprobs && *n > 0)),
-        truncation: fields.known("truncation", (settings.truncation == Truncation::Auto).then_some("auto")),
-        service_tier: fields.known("service_tier", settings.service_tier.as_deref()),
-        safety_identifier: fields.known("safety_identifier", settings.safety_identifier.as_deref()),
-        prompt_cache_key: fields.known("prompt_cache_key", settings.prompt_cache_key.as_deref()),
-        user: fields.known("user", settings.user.as_deref()),
+        temperature: host.known("temperature", settings.temperature.filter(|_| samples)),
+        top_p: host.known("top_p", settings.top_p.filter(|_| samples)),
+        presence_penalty: settings.presence_penalty.filter(|_| quirks.penalties),
+        frequency_penalty: settings.frequency_penalty.filter(|_| quirks.penalties),
+        max_output_tokens,
+        top_logprobs: host.known("top_logprobs", settings.top_logprobs.filter(|n| logprobs && *n > 0)),
+        truncation: host.known("truncation", (settings.truncation == Truncation::Auto).then_some("auto")),
+        service_tier: host.known("service_tier", settings.service_tier.as_deref()),
+        safety_identifier: host.known("safety_identifier", settings.safety_identifier.as_deref()),
+        prompt_cache_key: host.known("prompt_cache_key", settings.prompt_cache_key.as_deref()),
+        user: host.known("user", settings.user.as_deref()),
     };
     let body = body_json(&body)?;
     Ok(UpstreamCall { path: "/responses".into(), headers: Vec::new(), body, stream, notes })
 }
 
-/// Decides field by field, and notes what is left out.
-struct Fields<'q, 'n> {
+/// What the host takes.
+#[derive(Clone, Copy)]
+struct Host<'q> {
     quirks: &'q Quirks,
-    notes: &'n mut Vec<Note>,
 }
 
-impl Fields<'_, '_> {
+impl Host<'_> {
     /// A field, unless the host must not see it.
-    fn known<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
-        if value.is_some() && self.quirks.drops(name) {
-            self.notes.push(Note::dropped(name, "this provider does not take it"));
-            return None;
-        }
-        value
+    fn known<T>(self, name: &str, value: Option<T>) -> Option<T> {
+        value.filter(|_| !self.quirks.drops(name))
     }
 
-    fn sampling(&mut self, name: &str, value: Option<f64>, samples: bool) -> Option<f64> {
-        let value = self.known(name, value)?;
-        // The default of both says nothing that the model could refuse.
-        if !samples && value != 1.0 {
-            self.notes.push(Note::dropped(name, "this model refuses it with this reasoning effort"));
-        }
-        samples.then_some(value)
+    /// What [`Self::known`] means for the field.
+    fn fate(self, name: &str) -> Fate {
+        self.fate_unless(None, name)
     }
 
-    fn penalty(&mut self, name: &str, value: Option<f64>) -> Option<f64> {
-        if self.quirks.penalties {
-            return value;
-        }
-        if value.is_some_and(|v| v != 0.0) {
-            self.notes.push(Note::dropped(name, "the Responses API of this provider has no penalties"));
-        }
-        None
+    fn fate_unless(self, refused: Option<&'static str>, name: &str) -> Fate {
+        Fate::sent_unless(self.quirks.drops(name).then_some(NOT_TAKEN).or(refused))
     }
 
-    fn max_output_tokens(&mut self, value: Option<u64>) -> Option<u64> {
-        let value = self.known("max_output_tokens", value)?;
-        if value < MIN_OUTPUT_TOKENS {
-            self.notes.push(Note::emulated("max_output_tokens", "raised to 16, the least that is accepted"));
-        }
-        Some(value.max(MIN_OUTPUT_TOKENS))
-    }
-
-    fn reasoning(&mut self, settings: &Settings, rule: Option<Rule<'_>>) -> Option<Reasoning> {
-        let asked = settings.reasoning.filter(|r| r.effort.is_some() || r.summary.is_some())?;
-        let asked = self.known("reasoning", Some(asked))?;
-        let summary = self.known("reasoning.summary", asked.summary);
-        let effort = match (asked.effort, rule) {
-            (Some(Effort::None), Some(rule)) if rule.efforts.is_empty() => None,
-            (effort, Some(rule)) if rule.efforts.is_empty() => {
-                let why = "this model does not reason";
-                let name = if effort.is_some() { "reasoning.effort" } else { "reasoning.summary" };
-                self.notes.push(Note::dropped(name, why));
-                return None;
-            }
-            (Some(effort), Some(rule)) => {
-                let nearest = rule.nearest(effort);
-                if let Some(nearest) = nearest.filter(|n| *n != effort) {
-                    let why = format!("{} sent in place of {}", nearest.as_str(), effort.as_str());
-                    self.notes.push(Note::emulated("reasoning.effort", why));
-                }
-                nearest
-            }
-            (effort, None) | (effort @ None, Some(_)) => effort,
+    /// What becomes of every field.
+    fn fates(
+        self,
+        samples: bool,
+        has_tools: bool,
+        effort: Fate,
+        summary: Fate,
+        verbosity: Fate,
+        max_output_tokens: Fate,
+    ) -> Fates {
+        let refused = (!samples).then_some("this model refuses it with this reasoning effort");
+        let silent = match samples {
+            true => self.quirks.drops("include").then_some(NOT_TAKEN),
+            false => Some("this model gives no log probabilities while it reasons"),
         };
-        if rule.is_some_and(|r| r.efforts.is_empty()) {
-            return None;
+        let penalty =
+            (!self.quirks.penalties).then_some("the Responses API of this provider has no penalties");
+        Fates {
+            instructions: Fate::Sent,
+            tools: Fate::Sent,
+            tool_choice: Fate::Sent,
+            parallel_tool_calls: match self.fate("parallel_tool_calls") {
+                Fate::Dropped(_) if has_tools => Fate::emulated(ONE_CALL),
+                _ => Fate::Sent,
+            },
+            max_tool_calls: self.fate("max_tool_calls"),
+            text_format: self.fate("text.format"),
+            verbosity,
+            effort,
+            summary,
+            temperature: self.fate_unless(refused, "temperature"),
+            top_p: self.fate_unless(refused, "top_p"),
+            presence_penalty: Fate::sent_unless(penalty),
+            frequency_penalty: Fate::sent_unless(penalty),
+            max_output_tokens,
+            top_logprobs: self.fate_unless(silent, "top_logprobs"),
+            logprobs: Fate::sent_unless(silent),
+            sealed_reasoning: Fate::Sent,
+            hosted_results: self.fate("include"),
+            truncation: self.fate("truncation"),
+            service_tier: self.fate("service_tier"),
+            safety_identifier: self.fate("safety_identifier"),
+            prompt_cache_key: self.fate("prompt_cache_key"),
+            metadata: Fate::Ours,
+            user: self.fate("user"),
         }
-        (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary })
     }
 
-    fn logprobs(&mut self, settings: &Settings, samples: bool) -> bool {
-        let wanted = settings.wants_logprobs();
-        if wanted && !samples {
-            self.notes.push(Note::dropped(
-                "top_logprobs",
-                "this model gives no log probabilities while it reasons",
-            ));
-        }
-        wanted && samples
-    }
-
-    fn include(&mut self, settings: &Settings, rule: Option<Rule<'_>>, logprobs: bool) -> Vec<&'static str> {
-        if self.quirks.drops("include") {
-            let asked = settings.include.iter().any(|i| *i != Include::ReasoningEncryptedContent);
-            if asked || logprobs {
-                self.notes.push(Note::dropped("include", "this provider does not take it"));
+    fn max_output_tokens(self, value: Option<u64>) -> (Option<u64>, Fate) {
+        let value = self.known("max_output_tokens", value);
+        let fate = match value {
+            Some(value) if value < MIN_OUTPUT_TOKENS => {
+                Fate::emulated("raised to 16, the least that is accepted")
             }
+            Some(_) | None => self.fate("max_output_tokens"),
+        };
+        (value.map(|value| value.max(MIN_OUTPUT_TOKENS)), fate)
+    }
+
+    /// The object, the fate of the effort and that of the summary.
+    fn reasoning(self, settings: &Settings, rule: Option<ModelRule<'_>>) -> (Option<Reasoning>, Fate, Fate) {
+        let (asked, summary) = (settings.effort(), settings.reasoning.and_then(|r| r.summary));
+        let refused = match rule {
+            _ if self.quirks.drops("reasoning") => Some(NOT_TAKEN),
+            Some(rule) if rule.efforts.is_empty() => Some("this model does not reason"),
+            Some(_) | None => None,
+        };
+        if let Some(why) = refused {
+            // A model that does not reason does what `none` asks for.
+            let idle = asked == Some(Effort::None) && !self.quirks.drops("reasoning");
+            let effort = if idle { Fate::Ours } else { Fate::dropped(why) };
+            return (None, effort, Fate::dropped(why));
+        }
+        let effort = match (asked, rule) {
+            (Some(effort), Some(rule)) => nearest(effort, rule.efforts),
+            (effort, _) => effort,
+        };
+        let effort_fate = match (asked, effort) {
+            (Some(asked), Some(sent)) if sent != asked => {
+                Fate::emulated(format!("{} sent in place of {}", sent.as_str(), asked.as_str()))
+            }
+            (Some(_), None) => Fate::dropped("this model takes no such effort"),
+            _ => Fate::Sent,
+        };
+        let summary = self.known("reasoning.summary", summary);
+        let object = (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary });
+        (object, effort_fate, self.fate("reasoning.summary"))
+    }
+
+    fn include(self, settings: &Settings, rule: Option<ModelRule<'_>>, logprobs: bool) -> Vec<&'static str> {
+        if self.quirks.drops("include") {
             return Vec::new();
         }
         let mut words = Vec::new();
@@ -260,7 +215,8 @@ impl Fields<'_, '_> {
         words
     }
 
-    fn text<'a>(&mut self, settings: &'a Settings, rule: Option<Rule<'_>>) -> Option<Text<'a>> {
+    /// The object, and the fate of the verbosity.
+    fn text<'a>(self, settings: &'a Settings, rule: Option<ModelRule<'_>>) -> (Option<Text<'a>>, Fate) {
         let format = match &settings.text.format {
             TextFormat::Text => None,
             TextFormat::JsonObject => Some(Format::JsonObject),
@@ -272,13 +228,9 @@ impl Fields<'_, '_> {
             }),
         };
         let format = self.known("text.format", format);
-        let mut verbosity = self.known("text.verbosity", settings.text.verbosity);
-        if rule.is_some_and(|r| !r.verbosity) {
-            if verbosity.is_some_and(|v| v != Verbosity::Medium) {
-                self.notes.push(Note::dropped("text.verbosity", "this model only takes medium"));
-            }
-            verbosity = None;
-        }
-        (format.is_some() || verbosity.is_some()).then_some(Text { format, verbosity })
+        let plain = rule.is_some_and(|r| !r.verbosity);
+        let verbosity = self.known("text.verbosity", settings.text.verbosity.filter(|_| !plain));
+        let fate = self.fate_unless(plain.then_some("this model only takes medium"), "text.verbosity");
+        ((format.is_some() || verbosity.is_some()).then_some(Text { format, verbosity }), fate)
     }
 }

@@ -85,7 +85,7 @@ fn model_limits_hold_on_openai_and_not_elsewhere() {
         json!({}),
         request.clone(),
         json!({"temperature": null, "top_p": null, "top_logprobs": null, "reasoning": {"effort": "high", "summary": "auto"}}),
-        &["Emulated reasoning.effort", "Dropped top_logprobs", "Dropped temperature"],
+        &["Emulated reasoning.effort", "Dropped temperature", "Dropped top_logprobs"],
     );
     let all = json!({"temperature": 0.5, "top_p": 1.0, "top_logprobs": 1, "reasoning": {"effort": "xhigh", "summary": "auto"}});
     check(OTHER, json!({}), request.clone(), all.clone(), &[]);

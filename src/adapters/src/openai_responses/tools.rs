@@ -1,68 +1,20 @@
 //! Tools and the choice among them.
 
-use or_protocol::{AllowedMode, FunctionTool, HostedTool, Settings, Tool, ToolChoice};
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use or_protocol::{AllowedMode, HostedTool, Settings, Tool, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::quirks::Quirks;
-use crate::{FlatTool, Note, NoteKind, ToolOrigin, flatten_tools};
-
-/// A tool as it is sent.
-#[derive(Debug)]
-pub(super) enum SentTool<'a> {
-    /// A function; `strict` is written unless the host refuses it.
-    Function { function: FunctionRef<'a>, write_strict: bool },
-    /// Custom, namespace and hosted tools, as they came.
-    Raw(&'a Map<String, Value>),
-}
-
-/// A function of the request, or one made by flattening.
-#[derive(Debug)]
-pub(super) enum FunctionRef<'a> {
-    /// Of the request.
-    Given(&'a FunctionTool),
-    /// Made from a custom or namespace tool.
-    Made(FunctionTool),
-}
-
-impl Serialize for SentTool<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (function, write_strict) = match self {
-            Self::Raw(map) => return map.serialize(serializer),
-            Self::Function { function: FunctionRef::Given(f), write_strict } => (*f, *write_strict),
-            Self::Function { function: FunctionRef::Made(f), write_strict } => (f, *write_strict),
-        };
-        // OpenAI takes an absent `strict` as true and then rewrites the schema, so it is always said.
-        let strict = function.strict.unwrap_or(false);
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", "function")?;
-        map.serialize_entry("name", &function.name)?;
-        if let Some(description) = &function.description {
-            map.serialize_entry("description", description)?;
-        }
-        match &function.parameters {
-            Some(parameters) => map.serialize_entry("parameters", parameters)?,
-            None if strict => {
-                let closed = json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
-                map.serialize_entry("parameters", &closed)?;
-            }
-            None => map.serialize_entry("parameters", &json!({"type": "object", "properties": {}}))?,
-        }
-        if write_strict {
-            map.serialize_entry("strict", &strict)?;
-        }
-        map.end()
-    }
-}
+use super::wire::body::{FunctionRef, SentTool};
+use crate::shared::flat_tools::Namespaces;
+use crate::{FlatTool, Note, NoteKind, flatten_tools};
 
 /// The request's tools for one host.
 #[derive(Debug)]
 pub(super) struct SentTools<'a> {
     pub(super) tools: Vec<SentTool<'a>>,
     pub(super) choice: Option<Value>,
-    /// What custom and namespace tools became, if the host only knows functions.
-    pub(super) flat: Option<Vec<FlatTool>>,
+    /// What functions of namespaces became, if the host only knows functions.
+    pub(super) flat: Option<Namespaces>,
 }
 
 /// Chooses the form of every tool and of the choice.
@@ -103,7 +55,7 @@ pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut
         }
     }
     let choice = choice(settings, quirks, flat.as_deref(), &mut tools, notes);
-    SentTools { tools, choice, flat }
+    SentTools { tools, choice, flat: flat.as_deref().map(Namespaces::new) }
 }
 
 fn is_namespace(map: &Map<String, Value>) -> bool {
@@ -127,7 +79,7 @@ fn choice(
         }
         return None;
     }
-    let flat_name = |name: &str| match flat.and_then(|f| find(f, name)) {
+    let flat_name = |name: &str| match flat.and_then(|f| FlatTool::find(f, name)) {
         Some(tool) => tool.function.name.clone(),
         None => name.to_owned(),
     };
@@ -168,17 +120,4 @@ fn choice(
             serde_json::to_value(choice).ok()
         }
     }
-}
-
-/// The flattened tool that a name of the request means.
-fn find<'f>(flat: &'f [FlatTool], name: &str) -> Option<&'f FlatTool> {
-    flat.iter().find(|t| t.function.name == name).or_else(|| {
-        flat.iter().find(|t| matches!(&t.origin, ToolOrigin::Namespace { function, .. } if function == name))
-    })
-}
-
-/// Flattened name of a function of a namespace.
-pub(super) fn flat_call_name<'f>(flat: &'f [FlatTool], namespace: &str, name: &str) -> Option<&'f str> {
-    let same = |t: &&FlatTool| matches!(&t.origin, ToolOrigin::Namespace { namespace: n, function } if n == namespace && function == name);
-    flat.iter().find(same).map(|t| t.function.name.as_str())
 }

@@ -1,5 +1,7 @@
 //! The answer side of the wire, borrowed from the frame. Unknown fields and words are tolerated.
 
+pub(super) mod body;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -7,6 +9,11 @@ use or_protocol::Usage;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::AdapterError;
+
+/// The kind in the configuration, and the origin of sealed state.
+pub(super) const KIND: &str = "openai-responses";
 
 /// A string that borrows where it has no escapes.
 #[derive(Debug, Default, Deserialize)]
@@ -282,4 +289,9 @@ pub(super) struct Extended<'a> {
     /// Signature of the text.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub(super) signature: Option<&'a RawValue>,
+}
+
+/// Reads JSON of the provider.
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, AdapterError> {
+    serde_json::from_str(text).map_err(|e| AdapterError::BadFrame { provider: KIND, what: e.to_string() })
 }

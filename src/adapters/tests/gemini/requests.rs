@@ -101,12 +101,12 @@ fn settings_the_model_does_not_take_are_noted() {
                 "text": { "verbosity": "low" }, "reasoning": { "effort": "xhigh" }, "service_tier": "auto" }),
         &json!({ "generationConfig": { "thinkingConfig": { "thinkingLevel": "HIGH" } } }),
         &[
+            "~reasoning.effort",
+            "-text.verbosity",
             "-temperature",
             "-top_p",
             "-presence_penalty",
             "-top_logprobs",
-            "~reasoning.effort",
-            "-text.verbosity",
             "-truncation",
         ],
     );
@@ -207,7 +207,7 @@ fn tools_of_other_kinds_become_functions_or_notes() {
             { "name": "patch", "description": "", "parametersJsonSchema": { "type": "object",
               "properties": { "input": { "type": "string", "description": "The tool's whole input as text." } },
               "required": ["input"], "additionalProperties": false } }] }] }),
-        &["~tools[1]", "-tools[2]", "~tools.1st.parameters", "~tools.1st.name", "~parallel_tool_calls"],
+        &["~tools[1]", "-tools[2]", "~parallel_tool_calls", "~tools.1st.parameters", "~tools.1st.name"],
     );
 }
 

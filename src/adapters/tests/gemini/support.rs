@@ -102,7 +102,7 @@ pub(crate) fn assemble(events: &[ModelEvent]) -> Answer {
             ModelEvent::ToolCallStart { block, call_id, name, .. } => {
                 let call = Item::FunctionCall(FunctionCall {
                     id: None,
-                    call_id: call_id.clone(),
+                    call_id: call_id.clone().unwrap_or_default(),
                     name: name.clone(),
                     namespace: None,
                     arguments: String::new(),

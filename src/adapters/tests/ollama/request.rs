@@ -124,7 +124,15 @@ fn what_has_no_counterpart_is_noted() {
             "prompt_cache_key": "p", "safety_identifier": "s"
         }),
         json!({"think": null, "options": null}),
-        &["-text.verbosity", "-reasoning.summary", "-service_tier", "-include"],
+        &[
+            "-text.verbosity",
+            "-reasoning.summary",
+            "-service_tier",
+            "-safety_identifier",
+            "-prompt_cache_key",
+            "-user",
+            "-include",
+        ],
     );
 }
 
@@ -155,7 +163,6 @@ fn a_choice_is_made_by_the_tools_sent_and_by_words() {
     let user = json!({"role": "user", "content": "hi"});
     let hint = |text: &str| json!([{"role": "system", "content": text}, user]);
     let any = "You must call at least one of the given tools now. Do not answer with text instead of a call.";
-    let one = "You must call the tool \"b\" now. Do not answer with text instead of the call.";
     let both = json!([declared("a"), declared("b")]);
     let only = json!([declared("b")]);
     check(with(json!("auto")), json!({"tools": both, "messages": [user]}), &[]);
@@ -163,16 +170,12 @@ fn a_choice_is_made_by_the_tools_sent_and_by_words() {
     check(with(json!("required")), json!({"tools": both, "messages": hint(any)}), &["~tool_choice"]);
     check(
         with(json!({"type": "function", "name": "b"})),
-        json!({"tools": only, "messages": hint(one)}),
+        json!({"tools": only, "messages": hint(any)}),
         &["~tool_choice"],
     );
     let allowed = |mode: &str| json!({"type": "allowed_tools", "mode": mode, "tools": [{"type": "function", "name": "b"}]});
     check(with(allowed("auto")), json!({"tools": only, "messages": [user]}), &["~tool_choice"]);
-    check(
-        with(allowed("required")),
-        json!({"tools": only, "messages": hint(any)}),
-        &["~tool_choice", "~tool_choice"],
-    );
+    check(with(allowed("required")), json!({"tools": only, "messages": hint(any)}), &["~tool_choice"]);
 }
 
 #[test]
@@ -219,7 +222,7 @@ fn a_call_that_cannot_be_demanded_is_refused() {
     check_refused(
         json!({"input": "hi", "tools": hosted, "tool_choice": "required"}),
         "tool_choice",
-        "none of the tools",
+        "can run none of the tools",
     );
 }
 

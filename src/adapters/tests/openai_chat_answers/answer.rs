@@ -5,7 +5,7 @@ use or_adapters::{
     Adapter, AdapterError, Frame, ModelEvent, ModelRequest, NoteKind, ProviderOptions,
     UpstreamErrorKind as Kind,
 };
-use or_protocol::{Annotation, Envelope, FunctionCall, Include, Item, Settings};
+use or_protocol::{Annotation, Envelope, Include, Settings};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
@@ -14,19 +14,9 @@ fn adapter() -> OpenAiChat {
     OpenAiChat::new(&ProviderOptions { base_url, ..ProviderOptions::default() }).unwrap()
 }
 
-/// A turn that comes after one call with the id `call_1_0`.
 pub(crate) fn with_translator<T>(run: impl FnOnce(&mut dyn or_adapters::ResponseTranslator) -> T) -> T {
-    let call = FunctionCall {
-        id: None,
-        call_id: "call_1_0".into(),
-        name: "f".into(),
-        namespace: None,
-        arguments: "{}".into(),
-        status: None,
-    };
-    let context = [Item::FunctionCall(call)];
     let settings = Settings { include: vec![Include::OutputTextLogprobs], ..Settings::default() };
-    let request = ModelRequest { model: "m", context: &context, settings: &settings, stream: true };
+    let request = ModelRequest { model: "m", context: &[], settings: &settings, stream: true };
     run(&mut *adapter().translator(&request))
 }
 
@@ -71,7 +61,7 @@ fn short(event: &ModelEvent) -> String {
             format!("Seal{block} {}", open.blob.strip_prefix("host.example\n").unwrap())
         }
         ModelEvent::ToolCallStart { block, call_id, name, kind, .. } => {
-            format!("C{block} {call_id} {name} {kind:?}")
+            format!("C{block} {} {name} {kind:?}", call_id.as_deref().unwrap_or("-"))
         }
         ModelEvent::ToolArgsDelta { block, delta } => format!("A{block} {delta}"),
         ModelEvent::Annotation {

@@ -1,7 +1,7 @@
 //! How calls grow.
 
 use or_adapters::custom_input;
-use or_protocol::{CustomToolCall, EventBody, FunctionCall, Item, ItemStatus};
+use or_protocol::{CustomToolCall, EventBody, FunctionCall, Item, ItemStatus, McpItem};
 
 use crate::events::EventWriter;
 use crate::items::{Assembly, Ending, OpenItem, Slot};
@@ -10,7 +10,6 @@ use crate::mcp::Callee;
 /// A call that begins.
 #[derive(Debug)]
 pub(crate) struct NewCall {
-    pub(crate) call_id: String,
     pub(crate) name: String,
     pub(crate) namespace: Option<String>,
     pub(crate) custom: bool,
@@ -21,11 +20,11 @@ pub(crate) struct NewCall {
 }
 
 impl Assembly {
-    pub(crate) fn call(&mut self, block: u32, call: NewCall, w: &mut EventWriter) {
+    pub(crate) fn call(&mut self, block: u32, call_id: String, call: NewCall, w: &mut EventWriter) {
         if self.slot(block).is_some() {
             return;
         }
-        let NewCall { call_id, name, namespace, custom, emulated, mcp } = call;
+        let NewCall { name, namespace, custom, emulated, mcp } = call;
         if let Some(callee) = mcp {
             return self.mcp_call(block, callee, w);
         }
@@ -63,7 +62,7 @@ impl Assembly {
             Some(Item::CustomToolCall(call)) => {
                 ("response.custom_tool_call_input.delta", call.id.as_deref(), &mut call.input)
             }
-            Some(Item::Other(_)) => return self.mcp_arguments(output_index, delta, w),
+            Some(Item::Mcp(McpItem::Call(_))) => return self.mcp_arguments(output_index, delta, w),
             _ => return,
         };
         let item_id = item_id.unwrap_or_default();
@@ -110,7 +109,7 @@ impl Assembly {
                 let body = EventBody::InputDone { item_id, output_index, input: &call.input };
                 w.emit("response.custom_tool_call_input.done", body);
             }
-            Some(Item::Other(_)) => self.finish_mcp_call(output_index, ending, w),
+            Some(Item::Mcp(McpItem::Call(_))) => self.finish_mcp_call(output_index, ending, w),
             _ => {}
         }
     }

@@ -1,84 +1,18 @@
 //! The items of MCP in a response that is made: how they begin, grow and end.
 
 use or_adapters::Note;
-use or_protocol::{ContentPart, EventBody, Item, OtherItem, Output};
+use or_protocol::{
+    ContentPart, EventBody, Item, McpApprovalRequest, McpCall, McpCallStatus, McpItem, McpListTools, Output,
+};
 use serde_json::{Map, Value, json};
 
 use crate::events::EventWriter;
-use crate::items::{Assembly, Ending, Slot};
+use crate::items::{Assembly, Ending, HeldCall, Slot};
 use crate::mcp::{ApprovalRequest, ApprovedCall, Callee, McpServer, approval_id};
 use crate::tool_round::{McpFault, ToolResult};
 
-/// A call that needs approval. It is shown whole, because its id is signed over all of it.
-#[derive(Debug)]
-pub(crate) struct HeldCall {
-    callee: Callee,
-    identity: String,
-    pub(crate) arguments: String,
-}
-
-/// How far a server's call is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum McpState {
-    Running,
-    Done { failed: bool },
-}
-
-/// Member of an item, if it is a text.
-pub(crate) fn text<'a>(item: &'a OtherItem, key: &str) -> Option<&'a str> {
-    item.0.get(key).and_then(Value::as_str)
-}
-
-/// The item as a call of a server.
-pub(crate) fn call_of(item: &Item) -> Option<&OtherItem> {
-    match item {
-        Item::Other(other) if other.kind() == "mcp_call" => Some(other),
-        _ => None,
-    }
-}
-
-/// The server's label, the tool and the arguments of a call.
-pub(crate) fn calls_server(call: &OtherItem) -> [&str; 3] {
-    ["server_label", "name", "arguments"].map(|key| text(call, key).unwrap_or_default())
-}
-
-/// Whether the item is a call that waits for its result.
-pub(crate) fn is_running(item: &Item) -> bool {
-    call_of(item).is_some_and(|call| state_of(call) == Some(McpState::Running))
-}
-
-pub(crate) fn state_of(call: &OtherItem) -> Option<McpState> {
-    match text(call, "status")? {
-        "in_progress" => Some(McpState::Running),
-        "completed" => Some(McpState::Done { failed: false }),
-        "failed" => Some(McpState::Done { failed: true }),
-        _ => None,
-    }
-}
-
-fn other(value: Value) -> Item {
-    match value {
-        Value::Object(map) => Item::Other(OtherItem(map)),
-        _ => Item::Other(OtherItem(Map::new())),
-    }
-}
-
-fn new_call(label: &str, name: &str, approval: Option<&str>) -> Item {
-    other(json!({
-        "type": "mcp_call",
-        "id": null,
-        "status": "in_progress",
-        "approval_request_id": approval,
-        "arguments": "",
-        "error": null,
-        "name": name,
-        "output": null,
-        "server_label": label,
-    }))
-}
-
 /// What the client sees of a result. Parts go as JSON, in the form that tools of the server use as well.
-pub(super) fn shown(output: &Output) -> String {
+fn shown(output: &Output) -> String {
     match output {
         Output::Text(text) => text.clone(),
         Output::Parts(parts) => json!({ "content_parts": parts }).to_string(),
@@ -123,13 +57,13 @@ impl Assembly {
 
     /// Shows which tools a server has.
     pub(crate) fn mcp_list(&mut self, server: &McpServer, w: &mut EventWriter) {
-        let item = json!({"type": "mcp_list_tools", "id": null, "server_label": server.label, "tools": []});
-        let index = self.open_item(0, other(item), None, w);
+        let list = McpListTools::new(&server.label);
+        let index = self.open_item(0, Item::Mcp(McpItem::ListTools(Box::new(list))), None, w);
         self.open.clear();
         self.mcp_event(index, "response.mcp_list_tools.in_progress", None, w);
         self.mcp_event(index, "response.mcp_list_tools.completed", None, w);
-        if let Some(Item::Other(item)) = self.output.get_mut(index) {
-            item.0.insert("tools".into(), server.tools.iter().map(|tool| tool.listing()).collect());
+        if let Some(Item::Mcp(McpItem::ListTools(list))) = self.output.get_mut(index) {
+            list.tools = Some(server.tools.iter().map(|tool| tool.listing()).collect());
         }
         self.announce(index, Ending::Completed, w);
     }
@@ -153,7 +87,8 @@ impl Assembly {
         approval: Option<&str>,
         w: &mut EventWriter,
     ) {
-        let index = self.open_item(block, new_call(label, name, approval), None, w);
+        let call = McpCall::new(label, name, approval);
+        let index = self.open_item(block, Item::Mcp(McpItem::Call(Box::new(call))), None, w);
         self.mcp_event(index, "response.mcp_call.in_progress", None, w);
     }
 
@@ -169,22 +104,27 @@ impl Assembly {
     /// Grows the arguments of the open call at `index`.
     pub(crate) fn mcp_arguments(&mut self, index: usize, delta: &str, w: &mut EventWriter) {
         self.mcp_event(index, "response.mcp_call_arguments.delta", Some(("delta", delta)), w);
-        if let Some(Item::Other(call)) = self.output.get_mut(index)
-            && let Some(Value::String(arguments)) = call.0.get_mut("arguments")
-        {
+        if let Some(arguments) = self.mcp_call_at(index).and_then(|call| call.arguments.as_mut()) {
             arguments.push_str(delta);
         }
     }
 
     /// The arguments of a call are whole.
     pub(crate) fn finish_mcp_call(&mut self, index: usize, ending: Ending, w: &mut EventWriter) {
-        let Some(call) = self.output.get(index).and_then(call_of) else { return };
-        if text(call, "arguments") == Some("") && ending == Ending::Completed {
+        let Some(call) = self.mcp_call_at(index) else { return };
+        if call.arguments.as_deref() == Some("") && ending == Ending::Completed {
             self.mcp_arguments(index, "{}", w);
         }
-        let Some(call) = self.output.get(index).and_then(call_of) else { return };
-        let arguments = text(call, "arguments").unwrap_or_default();
+        let Some(Item::Mcp(McpItem::Call(call))) = self.output.get(index) else { return };
+        let arguments = call.arguments.as_deref().unwrap_or_default();
         self.mcp_event(index, "response.mcp_call_arguments.done", Some(("arguments", arguments)), w);
+    }
+
+    fn mcp_call_at(&mut self, index: usize) -> Option<&mut McpCall> {
+        match self.output.get_mut(index)? {
+            Item::Mcp(McpItem::Call(call)) => Some(call),
+            _ => None,
+        }
     }
 
     /// Shows a call that was held back, as a request for approval. A call that was cut off is nothing to approve.
@@ -195,27 +135,24 @@ impl Assembly {
         }
         let place = self.output.len();
         let id = approval_id(&self.approval_key, &self.id, place, &identity, [&label, &name, &arguments]);
-        let item = json!({
-            "type": "mcp_approval_request",
-            "id": id,
-            "arguments": arguments,
-            "name": name,
-            "server_label": label,
-        });
-        self.show_item(other(item), w)
+        let request = McpApprovalRequest::new(id, label, name, arguments);
+        self.show_item(Item::Mcp(McpItem::ApprovalRequest(Box::new(request))), w)
     }
 
     /// Tells the result of a call, and ends it.
     pub(crate) fn mcp_result(&mut self, index: usize, result: &ToolResult, w: &mut EventWriter) {
         self.waiting.retain(|at| *at != index);
-        let Some(Item::Other(call)) = self.output.get_mut(index) else { return };
-        let (status, key, value) = match result.failed {
-            true => ("failed", "error", shown_error(result)),
-            false => ("completed", "output", shown(&result.output).into()),
+        let Some(call) = self.mcp_call_at(index) else { return };
+        let name = if result.failed {
+            call.status = Some(McpCallStatus::Failed);
+            call.error = Some(shown_error(result));
+            "response.mcp_call.failed"
+        } else {
+            call.status = Some(McpCallStatus::Completed);
+            call.output = Some(shown(&result.output));
+            "response.mcp_call.completed"
         };
-        call.0.insert("status".into(), status.into());
-        call.0.insert(key.into(), value);
-        self.mcp_event(index, &format!("response.mcp_call.{status}"), None, w);
+        self.mcp_event(index, name, None, w);
         // It has said how it ended.
         self.announce(index, Ending::Completed, w);
     }

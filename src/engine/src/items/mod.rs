@@ -10,10 +10,12 @@ pub(crate) mod replay;
 mod text;
 pub(crate) mod whole;
 
-use or_protocol::{EventBody, Item, ItemId, ItemStatus, Part, ReasoningPart, ResponseId, SummaryPart};
+use or_protocol::{
+    EventBody, Item, ItemId, ItemStatus, McpCallStatus, McpItem, Part, ReasoningPart, ResponseId, SummaryPart,
+};
 
 use crate::events::EventWriter;
-use mcp::{HeldCall, is_running};
+use crate::mcp::Callee;
 use part::{OpenPart, set_status};
 
 /// What a client reads of a call that the response ended before.
@@ -43,6 +45,14 @@ impl OpenItem {
     pub(crate) fn new(index: usize, emulated_custom: Option<String>) -> Self {
         Self { index, part: None, emulated_custom, told: false }
     }
+}
+
+/// A call that needs approval. It is shown whole, because its id is signed over all of it.
+#[derive(Debug)]
+pub(crate) struct HeldCall {
+    callee: Callee,
+    identity: String,
+    arguments: String,
 }
 
 /// How an item ends.
@@ -168,12 +178,17 @@ impl Assembly {
     }
 
     /// Ends what a slot holds; the place of its item, if that ends with it.
+    ///
+    /// From the inside out, as clients count on it: the part, then the whole payload of a call, and the item itself
+    /// only by the caller, who knows whether it is the last one. A call that waits for its result is not ended.
     fn close(&mut self, at: usize, ending: Ending, w: &mut EventWriter) -> Option<usize> {
         self.close_part(at, w);
         match self.open.remove(at) {
             (_, Slot::Item(open)) => {
                 self.finish_call(&open, ending, w);
-                let runs = ending == Ending::Completed && self.output.get(open.index).is_some_and(is_running);
+                let runs = ending == Ending::Completed
+                    && matches!(self.output.get(open.index), Some(Item::Mcp(McpItem::Call(call)))
+                        if call.status == Some(McpCallStatus::InProgress));
                 if runs {
                     self.waiting.push(open.index);
                     return None;
@@ -200,6 +215,7 @@ impl Assembly {
                 self.end(index, w);
             }
         }
+        // After everything open is closed: only now is it known which item is the last.
         self.flush(last, w);
         if last == Ending::Incomplete {
             self.give_up_waiting(NOT_RUN, w);

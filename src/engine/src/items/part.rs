@@ -1,6 +1,8 @@
 //! Parts of items: how they begin, and the events of their end.
 
-use or_protocol::{ContentPart, EventBody, Item, ItemStatus, Message, Part, Reasoning, Role};
+use or_protocol::{
+    ContentPart, EventBody, Item, ItemStatus, McpCallStatus, McpItem, Message, Part, Reasoning, Role,
+};
 use serde_json::Value;
 
 use crate::events::EventWriter;
@@ -36,6 +38,12 @@ pub(crate) fn set_status(item: &mut Item, status: ItemStatus) {
         Item::FunctionCallOutput(i) | Item::CustomToolCallOutput(i) => i.status = Some(status),
         Item::Reasoning(i) => i.status = Some(status),
         // A hosted item says its own state, unless its provider forgot to say how it ended.
+        Item::Mcp(McpItem::Call(call)) => {
+            if matches!(call.status, Some(McpCallStatus::InProgress | McpCallStatus::Calling)) {
+                let cut = status == ItemStatus::Incomplete;
+                call.status = Some(if cut { McpCallStatus::Incomplete } else { McpCallStatus::Completed });
+            }
+        }
         Item::Other(i) => {
             if let Some(Value::String(word)) = i.0.get_mut("status")
                 && GROWING.contains(&word.as_str())
@@ -44,7 +52,7 @@ pub(crate) fn set_status(item: &mut Item, status: ItemStatus) {
                 end.clone_into(word);
             }
         }
-        Item::Compaction(_) | Item::ItemReference(_) => {}
+        Item::Mcp(_) | Item::Compaction(_) | Item::ItemReference(_) => {}
     }
 }
 

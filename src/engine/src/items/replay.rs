@@ -1,10 +1,10 @@
 //! Puts items together from the events of their growth: what `text` and `call` emitted, read back.
 
-use or_protocol::{Annotation, ContentPart, Item, LogProb, ReasoningPart, StoredItem, SummaryPart};
+use or_protocol::{
+    Annotation, ContentPart, Item, LogProb, McpCallStatus, McpItem, ReasoningPart, StoredItem, SummaryPart,
+};
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::items::mcp::{McpState, call_of, state_of};
 use crate::items::part::{OpenPart, new_content_part};
 use crate::items::{Assembly, OpenItem, Slot};
 
@@ -60,37 +60,33 @@ impl Assembly {
 
     /// Takes in an event of a call of an MCP server; others of its kind say nothing that the item does not say.
     pub(crate) fn replay_mcp(&mut self, name: &str, event: ItemEvent) {
-        let Some((open, Item::Other(call))) = self.growing(event.output_index) else { return };
-        let status = match name {
+        let Some((open, Item::Mcp(McpItem::Call(call)))) = self.growing(event.output_index) else { return };
+        match name {
             "response.mcp_call_arguments.delta" => {
-                if let (Some(Value::String(arguments)), Some(delta)) =
-                    (call.0.get_mut("arguments"), event.delta)
-                {
+                if let (Some(arguments), Some(delta)) = (&mut call.arguments, event.delta) {
                     arguments.push_str(&delta);
                 }
-                return;
             }
-            "response.mcp_call_arguments.done" => return open.told = true,
-            "response.mcp_call.completed" => "completed",
-            "response.mcp_call.failed" => "failed",
-            _ => return,
-        };
-        call.0.insert("status".into(), status.into());
+            "response.mcp_call_arguments.done" => open.told = true,
+            "response.mcp_call.completed" => call.status = Some(McpCallStatus::Completed),
+            "response.mcp_call.failed" => call.status = Some(McpCallStatus::Failed),
+            _ => {}
+        }
     }
 
     /// How far the log says that the call at `index` is; `None` if it broke off.
-    pub(crate) fn logged_mcp_call(&self, index: usize) -> Option<McpState> {
-        let state = self.output.get(index).and_then(call_of).and_then(state_of)?;
+    pub(crate) fn logged_mcp_call(&self, index: usize) -> Option<McpCallStatus> {
+        let Some(Item::Mcp(McpItem::Call(call))) = self.output.get(index) else { return None };
         let open = self.open.iter().find_map(|(_, slot)| match slot {
             Slot::Item(open) if open.index == index => Some(open),
             Slot::Item(_) | Slot::Held(_) | Slot::Suppressed => None,
         });
-        match (open, state) {
-            (Some(open), McpState::Running) => open.told.then_some(McpState::Running),
+        match (open, call.status) {
+            (Some(open), status @ Some(McpCallStatus::InProgress)) => status.filter(|_| open.told),
             // Its end was being told.
-            (Some(_), McpState::Done { .. }) => None,
+            (Some(_), _) => None,
             // Without a log the record alone says what is.
-            (None, state) => Some(state),
+            (None, status) => status,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Items that come whole: those of the provider's hosted tools, and results of calls that it or we ran.
 
-use or_protocol::{EventBody, FunctionCallOutput, Item, ItemStatus, Output};
+use or_protocol::{EventBody, FunctionCallOutput, Item, ItemStatus, McpCallStatus, McpItem, Output};
 use serde_json::{Map, Value};
 
 use crate::events::EventWriter;
@@ -44,7 +44,7 @@ impl Assembly {
         if !is_whole(stored) {
             return;
         }
-        if same_type(stored, &item) {
+        if stored.kind() == item.kind() {
             let id = stored.id().map(str::to_owned);
             *stored = item;
             if let Some(id) = id {
@@ -78,7 +78,7 @@ impl Assembly {
     pub(crate) fn hosted_event(&mut self, block: u32, mut event: Map<String, Value>, w: &mut EventWriter) {
         let Some((_, Slot::Item(open))) = self.slot(block).and_then(|at| self.open.get(at)) else { return };
         // Standard items have standard events only.
-        let Some(item @ Item::Other(_)) = self.output.get(open.index) else { return };
+        let Some(item @ (Item::Mcp(_) | Item::Other(_))) = self.output.get(open.index) else { return };
         let Some(Value::String(name)) = event.remove("type") else { return };
         if !is_foreign(&name) {
             return;
@@ -90,16 +90,10 @@ impl Assembly {
     }
 }
 
-fn same_type(one: &Item, other: &Item) -> bool {
-    match (one, other) {
-        (Item::Other(one), Item::Other(other)) => one.kind() == other.kind(),
-        _ => std::mem::discriminant(one) == std::mem::discriminant(other),
-    }
-}
-
 fn is_whole(item: &Item) -> bool {
     match item {
-        Item::Other(_)
+        Item::Mcp(_)
+        | Item::Other(_)
         | Item::FunctionCallOutput(_)
         | Item::CustomToolCallOutput(_)
         | Item::Compaction(_) => true,
@@ -118,6 +112,9 @@ fn opening(item: &Item, done: bool) -> Item {
         Item::FunctionCallOutput(output) => {
             output.output = Output::Text(String::new());
             set_status(&mut item, ItemStatus::InProgress);
+        }
+        Item::Mcp(McpItem::Call(call)) if done && call.status.is_some() => {
+            call.status = Some(McpCallStatus::InProgress);
         }
         Item::Other(other) if done => {
             if let Some(status) = other.0.get_mut("status").filter(|status| status.is_string()) {

@@ -7,11 +7,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use or_protocol::{ApiError, Item, ItemId, McpApprovalResponse, OtherItem, Path, ResponseId};
-use serde_json::Value;
+use or_protocol::{ApiError, Item, ItemId, McpApprovalRequest, McpItem, Path, ResponseId};
 use sha2::Sha256;
-
-use crate::items::mcp::text;
 
 /// Bytes of the signature that an id carries.
 const MAC_BYTES: usize = 16;
@@ -41,14 +38,12 @@ pub struct ApprovalAnswer {
 }
 
 impl ApprovalRequest {
-    pub(super) fn of(item: &OtherItem) -> Option<Self> {
-        let member = |key: &str| text(item, key).map(str::to_owned);
-        (item.kind() == "mcp_approval_request").then_some(())?;
+    fn of(item: &McpApprovalRequest) -> Option<Self> {
         Some(Self {
-            id: member("id")?,
-            label: member("server_label")?,
-            name: member("name")?,
-            arguments: member("arguments")?,
+            id: item.id.clone()?,
+            label: item.server_label.clone()?,
+            name: item.name.clone()?,
+            arguments: item.arguments.clone()?,
         })
     }
 
@@ -114,13 +109,10 @@ pub fn find_answers(
     let mut answered = HashSet::new();
     let mut found = Vec::new();
     for (at, item) in items.iter().enumerate() {
-        let Item::Other(item) = item else { continue };
-        if item.kind() != "mcp_approval_response" {
-            continue;
-        }
+        let Item::Mcp(McpItem::ApprovalResponse(answer)) = item else { continue };
         let parent = Path::Key(&Path::Root, "input");
         let path = Path::Index(&parent, at.saturating_sub(input.start));
-        let answer = match McpApprovalResponse::from_item(&item.0, path) {
+        let answer = match answer.decision(path) {
             Ok(answer) => answer,
             Err(error) if input.contains(&at) => return Err(error),
             Err(_) => continue,
@@ -151,14 +143,14 @@ pub fn find_answers(
 
 fn has_result(items: &[Item], id: &str) -> bool {
     items.iter().any(|item| {
-        matches!(item, Item::Other(item) if item.kind() == "mcp_call" && text(item, "approval_request_id") == Some(id))
+        matches!(item, Item::Mcp(McpItem::Call(call)) if call.approval_request_id.as_deref() == Some(id))
     })
 }
 
 fn request(items: &[Item], id: &str) -> Option<ApprovalRequest> {
     items.iter().rev().find_map(|item| match item {
-        Item::Other(item) if item.0.get("id").and_then(Value::as_str) == Some(id) => {
-            ApprovalRequest::of(item)
+        Item::Mcp(McpItem::ApprovalRequest(request)) if request.id.as_deref() == Some(id) => {
+            ApprovalRequest::of(request)
         }
         _ => None,
     })

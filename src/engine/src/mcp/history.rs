@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use or_protocol::{
-    FunctionCall, FunctionCallOutput, Item, ItemStatus, McpApprovalResponse, OtherItem, Output, Path,
+    FunctionCall, FunctionCallOutput, Item, ItemStatus, McpApprovalResponse, McpCall, McpCallStatus,
+    McpDecision, McpItem, Output, Path,
 };
 use serde_json::{Map, Value, json};
 
 use super::Mcp;
-use crate::items::mcp::{McpState, call_of, calls_server, state_of, text};
 
 const UNANSWERED: &str =
     "This call needs the user's approval. The user has not answered yet, so it was not run.";
@@ -31,7 +31,7 @@ pub(crate) enum Left {
 /// The context of a response as its model can take it. Whatever this server calls itself becomes function calls
 /// with their outputs, each output right behind its call or where the client's answer stood.
 pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
-    if !items.iter().any(is_of_mcp) {
+    if !items.iter().any(|item| matches!(item, Item::Mcp(_))) {
         return items;
     }
     let ours = Ours::of(&items, mcp);
@@ -39,32 +39,33 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
     // A client may send what the chain has as well; a call stands once.
     let mut seen = HashSet::new();
     for (at, item) in items.into_iter().enumerate() {
-        let Item::Other(other) = &item else {
+        let Item::Mcp(of_mcp) = &item else {
             out.push(item);
             continue;
         };
-        match other.kind() {
-            "mcp_approval_request" if ours.is_ours(text(other, "id")) => {
-                let id = text(other, "id").unwrap_or_default();
+        match of_mcp {
+            McpItem::ApprovalRequest(request) if ours.is_ours(&request.id) => {
+                let id = text(&request.id);
                 if !seen.insert(("request", id.to_owned())) {
                     continue;
                 }
-                out.push(Item::FunctionCall(asked(mcp, other, id)));
+                let name = mcp.exposed(text(&request.server_label), text(&request.name));
+                out.push(Item::FunctionCall(call(call_id(id), name, text(&request.arguments))));
                 if !ours.answered.contains(id) {
                     out.push(Item::FunctionCallOutput(output(call_id(id), Output::Text(UNANSWERED.into()))));
                 }
             }
-            "mcp_approval_response" if ours.is_ours(text(other, "approval_request_id")) => {
-                let id = text(other, "approval_request_id").unwrap_or_default();
+            McpItem::ApprovalResponse(answer) if ours.is_ours(&answer.approval_request_id) => {
+                let id = text(&answer.approval_request_id);
                 if !seen.insert(("answer", id.to_owned())) {
                     continue;
                 }
-                let result = ours.results.get(id).cloned().unwrap_or_else(|| without_result(other));
+                let result = ours.results.get(id).cloned().unwrap_or_else(|| without_result(answer));
                 out.push(Item::FunctionCallOutput(output(call_id(id), result)));
             }
             // Its request and answer stand for it.
-            "mcp_call" if ours.answers(other) => {}
-            _ => match left(other, mcp) {
+            McpItem::Call(call) if ours.answers(call) => {}
+            _ => match left(of_mcp, mcp) {
                 Left::Out => {}
                 Left::AsItIs => out.push(item),
                 Left::Call(mut call, answer) => {
@@ -83,8 +84,9 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
     out
 }
 
-fn is_of_mcp(item: &Item) -> bool {
-    matches!(item, Item::Other(other) if other.kind().starts_with("mcp_"))
+/// A member that may be missing.
+fn text(member: &Option<String>) -> &str {
+    member.as_deref().unwrap_or_default()
 }
 
 /// What the items of the context say of each other.
@@ -99,45 +101,43 @@ impl Ours {
     fn of(items: &[Item], mcp: &Mcp) -> Self {
         let mut this = Self::default();
         for item in items {
-            let Item::Other(other) = item else { continue };
-            match other.kind() {
-                "mcp_approval_request"
-                    if !mcp.is_of_provider(text(other, "server_label").unwrap_or_default()) =>
-                {
-                    this.requests.extend(text(other, "id").map(str::to_owned));
+            let Item::Mcp(item) = item else { continue };
+            match item {
+                McpItem::ApprovalRequest(request) if !mcp.is_of_provider(text(&request.server_label)) => {
+                    this.requests.extend(request.id.clone());
                 }
-                "mcp_approval_response" => {
+                McpItem::ApprovalResponse(answer) => {
                     // One without its request says nothing to the model.
-                    let id = text(other, "approval_request_id").filter(|id| this.requests.contains(*id));
-                    this.answered.extend(id.map(str::to_owned));
+                    let id = answer.approval_request_id.clone().filter(|id| this.requests.contains(id));
+                    this.answered.extend(id);
                 }
-                "mcp_call" => {
-                    if let Some(id) = text(other, "approval_request_id")
-                        && let Some(result) = result(other)
+                McpItem::Call(call) => {
+                    if let Some(id) = &call.approval_request_id
+                        && let Some(result) = result(call)
                     {
-                        this.results.insert(id.to_owned(), result);
+                        this.results.insert(id.clone(), result);
                     }
                 }
-                _ => {}
+                McpItem::ApprovalRequest(_) | McpItem::ListTools(_) => {}
             }
         }
         this
     }
 
-    fn is_ours(&self, id: Option<&str>) -> bool {
-        id.is_some_and(|id| self.requests.contains(id))
+    fn is_ours(&self, id: &Option<String>) -> bool {
+        id.as_ref().is_some_and(|id| self.requests.contains(id))
     }
 
-    fn answers(&self, call: &OtherItem) -> bool {
-        text(call, "approval_request_id").is_some_and(|id| self.answered.contains(id))
+    fn answers(&self, call: &McpCall) -> bool {
+        call.approval_request_id.as_ref().is_some_and(|id| self.answered.contains(id))
     }
 }
 
 /// What the model is told of an answer whose call has no result.
-fn without_result(answer: &OtherItem) -> Output {
-    let text = match McpApprovalResponse::from_item(&answer.0, Path::Root) {
-        Ok(McpApprovalResponse { approve: true, .. }) => APPROVED.to_owned(),
-        Ok(McpApprovalResponse { reason: Some(reason), .. }) if !reason.is_empty() => {
+fn without_result(answer: &McpApprovalResponse) -> Output {
+    let text = match answer.decision(Path::Root) {
+        Ok(McpDecision { approve: true, .. }) => APPROVED.to_owned(),
+        Ok(McpDecision { reason: Some(reason), .. }) if !reason.is_empty() => {
             format!("{DENIED} The reason: {reason}")
         }
         Ok(_) | Err(_) => DENIED.to_owned(),
@@ -145,44 +145,31 @@ fn without_result(answer: &OtherItem) -> Output {
     Output::Text(text)
 }
 
-fn left(item: &OtherItem, mcp: &Mcp) -> Left {
-    if !item.kind().starts_with("mcp_") || mcp.is_of_provider(text(item, "server_label").unwrap_or_default())
-    {
+fn left(item: &McpItem, mcp: &Mcp) -> Left {
+    if mcp.is_of_provider(item.server_label().unwrap_or_default()) {
         return Left::AsItIs;
     }
-    if item.kind() != "mcp_call" {
-        return Left::Out;
-    }
-    let [label, name, arguments] = calls_server(item);
-    let id = text(item, "id").unwrap_or_default();
-    let call = call(call_id(id), mcp.exposed(label, name), arguments);
-    let answer = result(item).map(|result| output(call.call_id.clone(), result));
+    let McpItem::Call(made) = item else { return Left::Out };
+    let name = mcp.exposed(text(&made.server_label), text(&made.name));
+    let call = call(call_id(text(&made.id)), name, text(&made.arguments));
+    let answer = result(made).map(|result| output(call.call_id.clone(), result));
     Left::Call(Box::new(call), answer)
 }
 
 /// An item of the running response as its later turns see it; the output of a running call comes when it is done.
 pub(crate) fn remember_call(item: &Item, mcp: &Mcp) -> Left {
-    match item {
+    let Item::Mcp(item) = item else { return Left::AsItIs };
+    match (item, left(item, mcp)) {
         // Its place is where the client's answer stands.
-        Item::Other(other)
-            if call_of(item).is_some_and(|call| text(call, "approval_request_id").is_some()) =>
-        {
-            if mcp.is_of_provider(text(other, "server_label").unwrap_or_default()) {
-                Left::AsItIs
-            } else {
-                Left::Out
-            }
-        }
-        Item::Other(other) => left(other, mcp),
-        _ => Left::AsItIs,
+        (McpItem::Call(call), Left::Call(..)) if call.approval_request_id.is_some() => Left::Out,
+        (_, left) => left,
     }
 }
 
 /// Puts the result of a call that was run into the context.
-pub(crate) fn set_result(context: &mut Vec<Item>, item: &Item) {
-    let Some(call) = call_of(item) else { return };
+pub(crate) fn set_result(context: &mut Vec<Item>, call: &McpCall) {
     let Some(result) = result(call) else { return };
-    match text(call, "approval_request_id") {
+    match &call.approval_request_id {
         Some(asked) => {
             let id = call_id(asked);
             let place = context.iter_mut().rev().find_map(|item| match item {
@@ -193,10 +180,7 @@ pub(crate) fn set_result(context: &mut Vec<Item>, item: &Item) {
                 place.output = result;
             }
         }
-        None => {
-            let id = text(call, "id").unwrap_or_default();
-            context.push(Item::FunctionCallOutput(output(call_id(id), result)));
-        }
+        None => context.push(Item::FunctionCallOutput(output(call_id(text(&call.id)), result))),
     }
 }
 
@@ -205,12 +189,6 @@ pub(crate) fn set_result(context: &mut Vec<Item>, item: &Item) {
 fn call_id(id: &str) -> String {
     let place = id.rsplit('_').next().unwrap_or_default();
     format!("mcp_{}", place.chars().filter(char::is_ascii_alphanumeric).take(36).collect::<String>())
-}
-
-/// The call that a request for approval is about.
-fn asked(mcp: &Mcp, request: &OtherItem, id: &str) -> FunctionCall {
-    let [label, name, arguments] = calls_server(request);
-    call(call_id(id), mcp.exposed(label, name), arguments)
 }
 
 fn call(call_id: String, name: String, arguments: &str) -> FunctionCall {
@@ -223,14 +201,15 @@ fn output(call_id: String, output: Output) -> FunctionCallOutput {
 }
 
 /// What the model is told of a call's result; `None` while there is none.
-fn result(call: &OtherItem) -> Option<Output> {
-    if state_of(call) == Some(McpState::Running) {
+fn result(call: &McpCall) -> Option<Output> {
+    if call.status == Some(McpCallStatus::InProgress) {
         return None;
     }
-    if let Some(error) = call.0.get("error").filter(|error| !error.is_null()) {
-        return Some(error_of(error));
-    }
-    Some(text(call, "output").map_or_else(|| Output::Text(NO_RESULT.into()), parts))
+    Some(match (&call.error, &call.output) {
+        (Some(error), _) => error_of(error),
+        (None, Some(shown)) => parts(shown),
+        (None, None) => Output::Text(NO_RESULT.into()),
+    })
 }
 
 /// What an item shows as its error: a text, or an object of OpenAI's with `content` or a `message`.
@@ -282,12 +261,9 @@ pub struct ListedTools<'a> {
 /// The tools of a server as an earlier response of the context, or the client, listed them. The last list counts.
 pub fn listed_tools<'a>(items: &'a [Item], label: &str) -> Option<ListedTools<'a>> {
     items.iter().rev().find_map(|item| match item {
-        Item::Other(other)
-            if other.kind() == "mcp_list_tools" && text(other, "server_label") == Some(label) =>
-        {
-            let failed = other.0.get("error").is_some_and(|error| !error.is_null());
-            let tools = other.0.get("tools").and_then(Value::as_array).filter(|_| !failed)?;
-            Some(ListedTools { id: text(other, "id").unwrap_or_default(), tools })
+        Item::Mcp(McpItem::ListTools(list)) if list.server_label.as_deref() == Some(label) => {
+            let tools = list.tools.as_deref().filter(|_| list.error.is_none())?;
+            Some(ListedTools { id: text(&list.id), tools })
         }
         _ => None,
     })

@@ -1,5 +1,6 @@
 //! Call ids are unique in all that the model sees, whatever its provider gives: an id pairs a call with its output, and
-//! a tool tells a run from its repetition by it. And they are no longer than what a client may bring back.
+//! a tool tells a run from its repetition by it. And they are no longer than what a client may bring back. A call that
+//! comes without one gets one here.
 
 use or_adapters::Note;
 use or_protocol::Item;
@@ -9,12 +10,11 @@ use crate::context::call_id;
 
 /// Most characters of an id (rules 3).
 const MAX: usize = 64;
-/// Longest beginning of an id that is kept for a new one.
-const STEM: usize = 56;
 
 impl ResponseLoop {
-    /// The provider's id for a call that begins, or another if a call has it already or no client could bring it back.
-    pub(super) fn usable_call_id(&mut self, given: String) -> String {
+    /// The provider's id for a call that begins, if no other call has it and a client could bring it back; else another.
+    pub(super) fn usable_call_id(&mut self, given: Option<String>) -> String {
+        let Some(given) = given.filter(|id| !id.is_empty()) else { return self.made_call_id() };
         let why = if given.chars().count() > MAX {
             "the provider gave a call id of more than 64 characters"
         } else if self.has_call(&given) {
@@ -22,12 +22,18 @@ impl ResponseLoop {
         } else {
             return given;
         };
-        let stem: String = given.chars().take(STEM).collect();
-        let free = (2_u32..).map(|n| format!("{stem}_{n}")).find(|id| !self.has_call(id));
-        let Some(id) = free else { return given };
+        let id = self.made_call_id();
         self.note(Note::emulated("function_call.call_id", why));
         self.turn.renamed.push((given, id.clone()));
         id
+    }
+
+    /// Of the place in the conversation: the same if the turn is played again, and another one in every other turn.
+    fn made_call_id(&self) -> String {
+        let first = format!("call_{}_{}", self.spec.context.len(), self.turn.calls.saturating_sub(1));
+        let further = (2_u64..).map(|n| format!("{first}_{n}"));
+        let mut tries = std::iter::once(first.clone()).chain(further);
+        tries.find(|id| !self.has_call(id)).unwrap_or(first)
     }
 
     /// An output that the provider made itself names its call by the provider's id.
@@ -40,6 +46,6 @@ impl ResponseLoop {
 
     fn has_call(&self, id: &str) -> bool {
         let made = self.assembly.output.get(self.turn.start..).unwrap_or_default();
-        self.spec.context.iter().chain(made).any(|item| call_id(item) == Some(id))
+        self.context.iter().chain(made).any(|item| call_id(item) == Some(id))
     }
 }

@@ -39,6 +39,8 @@ impl ResponseLoop {
 
     fn abandon(&mut self) {
         self.end_turn();
+        // Before everything open is closed as cut off: an output that a log left half told is open, and is completed
+        // if its result is there.
         self.abandon_round();
         self.assembly.abandon(&mut self.writer);
     }

@@ -1,10 +1,9 @@
 //! MCP in the life of a response: lists and approved calls before the first turn, functions in place of servers.
 
-use or_protocol::Item;
+use or_protocol::{Item, McpItem};
 
 use super::{ResponseLoop, State};
 use crate::contract::Output;
-use crate::items::mcp::call_of;
 use crate::mcp::McpServer;
 use crate::tool_round::{CallState, RoundCall, ToolResult, ToolRound};
 
@@ -25,9 +24,7 @@ impl ResponseLoop {
         let mut round = ToolRound::default();
         for call in &spec.mcp.approved {
             let id = call.request.id.as_str();
-            let is_here = |item: &Item| {
-                call_of(item).and_then(|call| call.0.get("approval_request_id")?.as_str()) == Some(id)
-            };
+            let is_here = |item: &Item| matches!(item, Item::Mcp(McpItem::Call(call)) if call.approval_request_id.as_deref() == Some(id));
             if assembly.output.iter().any(is_here) {
                 continue;
             }
@@ -47,6 +44,5 @@ impl ResponseLoop {
 }
 
 fn lists(item: &Item, server: &McpServer) -> bool {
-    matches!(item, Item::Other(other) if other.kind() == "mcp_list_tools"
-        && other.0.get("server_label").and_then(serde_json::Value::as_str) == Some(&server.label))
+    matches!(item, Item::Mcp(McpItem::ListTools(list)) if list.server_label.as_ref() == Some(&server.label))
 }

@@ -9,8 +9,7 @@ mod turn_settings;
 mod view;
 
 use std::ops::Range;
-
-pub use resume::Saved;
+use std::sync::Arc;
 
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_protocol::{
@@ -52,6 +51,8 @@ enum State {
 #[derive(Debug)]
 pub struct ResponseLoop {
     spec: LoopSpec,
+    /// Of the next sampling. Shared with whoever translates it elsewhere.
+    context: Arc<Vec<Item>>,
     state: State,
     writer: EventWriter,
     assembly: Assembly,
@@ -92,7 +93,7 @@ impl ResponseLoop {
     /// A loop that waits for [`Input::Start`].
     pub fn new(mut spec: LoopSpec) -> Self {
         let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
-        spec.context = spec.mcp.for_model(std::mem::take(&mut spec.context));
+        let context = Arc::new(spec.mcp.for_model(std::mem::take(&mut spec.context)));
         let mut assembly = Assembly::new(spec.id.clone(), show_sealed);
         assembly.approval_key = spec.mcp.key;
         Self {
@@ -111,6 +112,7 @@ impl ResponseLoop {
             error: None,
             completed_at: None,
             response_json: None,
+            context,
             spec,
         }
     }
@@ -118,9 +120,12 @@ impl ResponseLoop {
     /// Feeds one input. `now`: Unix seconds.
     pub fn handle(&mut self, input: Input, now: i64, out: &mut Output) {
         if self.writer.frames.is_empty() {
-            // What comes now goes right behind what is there.
+            // The writer only appends, so it works in the output's own buffer: frames of several inputs stand in
+            // the order of their numbers, and none is copied.
             std::mem::swap(&mut out.frames, &mut self.writer.frames);
         }
+        // The state is matched first and everything else is ignored below, so an input that comes twice, too late or
+        // out of place can neither ask for something again nor make a second end.
         match (self.state, input) {
             (State::New, Input::Start) => self.start(now, out),
             (State::Queued, Input::Begun) => self.begun(now, out),
@@ -152,8 +157,7 @@ impl ResponseLoop {
                 self.cancel(out);
             }
             (State::Committing, Input::Committed(result)) => self.committed(result.is_ok(), out),
-            // A failure while the end is being written changes nothing: the end is decided. Everything
-            // else comes too late or out of place, and must not make a second end.
+            // A failure while the end is being written changes nothing: the end is decided.
             (
                 State::New
                 | State::Queued
@@ -226,14 +230,8 @@ impl ResponseLoop {
             ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
                 self.call(
                     block,
-                    NewCall {
-                        call_id,
-                        name,
-                        namespace,
-                        custom: kind == CallKind::Custom,
-                        emulated: false,
-                        mcp: None,
-                    },
+                    call_id,
+                    NewCall { name, namespace, custom: kind == CallKind::Custom, emulated: false, mcp: None },
                 );
             }
             ModelEvent::ToolArgsDelta { block, delta } => items.arguments(block, &delta, w),
@@ -254,7 +252,7 @@ impl ResponseLoop {
         }
     }
 
-    fn call(&mut self, block: u32, mut call: NewCall) {
+    fn call(&mut self, block: u32, given_id: Option<String>, mut call: NewCall) {
         if self.assembly.knows(block) {
             return;
         }
@@ -273,8 +271,8 @@ impl ResponseLoop {
             Some(note) => self.suppress(block, note),
             None => {
                 self.turn.calls += 1;
-                call.call_id = self.usable_call_id(call.call_id);
-                self.assembly.call(block, call, &mut self.writer);
+                let call_id = self.usable_call_id(given_id);
+                self.assembly.call(block, call_id, call, &mut self.writer);
             }
         }
     }
@@ -295,6 +293,7 @@ impl ResponseLoop {
     }
 
     fn finished(&mut self, reason: FinishReason, now: i64, out: &mut Output) {
+        // First: whatever follows, a further turn or the end, counts what this one used.
         self.end_turn();
         match reason {
             FinishReason::Stop | FinishReason::Pause if self.begin_round(now, out) => {}
@@ -327,13 +326,14 @@ impl ResponseLoop {
 
     /// Adds items of this response to the context.
     fn remember(&mut self, made: Range<usize>) {
+        let context = Arc::make_mut(&mut self.context);
         for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
             match remember_call(item, &self.spec.mcp) {
                 Left::AsItIs => {}
                 Left::Out => continue,
                 Left::Call(call, output) => {
-                    self.spec.context.push(Item::FunctionCall(*call));
-                    self.spec.context.extend(output.map(Item::FunctionCallOutput));
+                    context.push(Item::FunctionCall(*call));
+                    context.extend(output.map(Item::FunctionCallOutput));
                     continue;
                 }
             }
@@ -343,7 +343,7 @@ impl ResponseLoop {
             {
                 reasoning.encrypted_content = Some(sealed.clone());
             }
-            self.spec.context.push(item);
+            context.push(item);
         }
     }
 

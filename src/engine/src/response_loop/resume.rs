@@ -3,23 +3,8 @@
 use or_protocol::{ApiError, Item, ResponseStatus};
 
 use super::{ResponseLoop, State, Turn};
-use crate::contract::{LoopSpec, Output, Progress};
+use crate::contract::{LoopSpec, Output, Saved};
 use crate::event_log::{self, Log, ResumeError, Told};
-
-/// What is known of a response that an earlier run of the server began and did not end.
-#[derive(Debug)]
-pub struct Saved<'a> {
-    /// Status of its record: queued or in progress.
-    pub status: ResponseStatus,
-    /// Output items of its record, sealed reasoning state back in place, as in
-    /// [`HistoryTurn::output`](crate::HistoryTurn::output).
-    pub output: Vec<Item>,
-    /// Of its record.
-    pub progress: Progress,
-    /// Every whole frame that was logged, from the first one, as it was in [`Output::frames`]. Ignored for a
-    /// response without a stream, which has none.
-    pub log: &'a [u8],
-}
 
 impl ResponseLoop {
     /// A loop that goes on with a saved response. It waits for [`Input::Resume`](crate::Input::Resume),
@@ -68,6 +53,8 @@ impl ResponseLoop {
         } else {
             this.assembly.output = output;
         }
+        // The log is read, then measured by the record, and only what fits both is remembered: the next turn must
+        // not see items of a turn that broke off.
         let mut start = finished.min(this.assembly.output.len());
         if this.state == State::Restored && this.adopt(finished) {
             start = this.assembly.output.len() - this.assembly.open.len();

@@ -1,15 +1,17 @@
 //! Running the calls of a turn on the server, and what comes after.
 
+use std::sync::Arc;
+
 use or_adapters::Note;
-use or_protocol::{Item, ItemStatus, Output as ToolOutput};
-use serde_json::Value;
+use or_protocol::{Item, ItemStatus, McpCallStatus, McpItem, Output as ToolOutput};
 
 use super::{ResponseLoop, State, Turn};
 use crate::contract::{Action, Output};
-use crate::items::mcp::{McpState, call_of, calls_server};
 use crate::items::{Ending, Slot};
 use crate::mcp::set_result;
-use crate::tool_round::{CallState, McpCall, ToolCall, ToolResult, ToolRound, count_repeats, fingerprint};
+use crate::tool_round::{
+    CallState, CalledServer, ToolCall, ToolResult, ToolRound, count_repeats, fingerprint,
+};
 
 /// What a client reads, and the model of a later response, where a run broke off with the response.
 const BROKEN_OFF: &str = "The run of this tool was broken off. Whether it had an effect is not known.";
@@ -36,19 +38,19 @@ impl ResponseLoop {
                     interrupted,
                     mcp: None,
                 }),
-                item => {
-                    let [label, name, arguments] = calls_server(call_of(item)?).map(str::to_owned);
-                    let approval = call_of(item)?.0.get("approval_request_id").and_then(Value::as_str);
-                    Some(ToolCall {
-                        index,
-                        call_id: item.id().unwrap_or_default().to_owned(),
-                        name,
-                        arguments,
-                        iteration,
-                        interrupted,
-                        mcp: Some(McpCall { label, approval: approval.map(str::to_owned) }),
-                    })
-                }
+                Item::Mcp(McpItem::Call(call)) => Some(ToolCall {
+                    index,
+                    call_id: call.id.clone().unwrap_or_default(),
+                    name: call.name.clone().unwrap_or_default(),
+                    arguments: call.arguments.clone().unwrap_or_default(),
+                    iteration,
+                    interrupted,
+                    mcp: Some(CalledServer {
+                        label: call.server_label.clone().unwrap_or_default(),
+                        approval: call.approval_request_id.clone(),
+                    }),
+                }),
+                _ => None,
             }
         };
         waiting.filter_map(call).collect()
@@ -60,6 +62,7 @@ impl ResponseLoop {
         if (ours.is_empty() && self.spec.mcp.servers.is_empty()) || self.turn.calls == 0 {
             return false;
         }
+        // Before the calls are looked for: closing an item is what puts a server's call among the waiting ones.
         self.assembly.close_all(Ending::Completed, &mut self.writer);
         // A name within a namespace is another name.
         let ours = |call: &or_protocol::FunctionCall| call.namespace.is_none() && ours.contains(&call.name);
@@ -74,6 +77,8 @@ impl ResponseLoop {
 
     /// Runs these calls as far as they may be run.
     pub(super) fn run_round(&mut self, mut round: ToolRound, now: i64, out: &mut Output) {
+        // The turn is over before its calls run: a record that is taken meanwhile has all its items, and a restart
+        // runs the calls in place of sampling again.
         self.settle();
         let left = self.tool_calls_left();
         for (at, call) in (0_u64..).zip(&mut round.calls) {
@@ -117,7 +122,8 @@ impl ResponseLoop {
         calls.iter_mut().find(|call| call.index == index).map(|call| &mut call.state)
     }
 
-    /// Tells the results that can be told. `run`: if others are missing, their calls are still to be run.
+    /// Tells the results that can be told: in the order of the calls, however they came, so that a stream and its
+    /// replay agree. `run`: if others are missing, their calls are still to be run.
     pub(super) fn go_on_with_round(&mut self, run: bool, now: i64, out: &mut Output) {
         let Some(round) = &mut self.progress.tools else { return };
         while let Some(call) = round.untold().and_then(|at| round.calls.get_mut(at)) {
@@ -131,10 +137,10 @@ impl ResponseLoop {
             let told = CallState::Told { failed: result.failed };
             let CallState::Done(result) = std::mem::replace(&mut call.state, told) else { return };
             let index = call.index;
-            if self.assembly.output.get(index).and_then(call_of).is_some() {
+            if matches!(self.assembly.output.get(index), Some(Item::Mcp(_))) {
                 self.assembly.mcp_result(index, &result, &mut self.writer);
-                if let Some(item) = self.assembly.output.get(index) {
-                    set_result(&mut self.spec.context, item);
+                if let Some(Item::Mcp(McpItem::Call(call))) = self.assembly.output.get(index) {
+                    set_result(Arc::make_mut(&mut self.context), call);
                 }
             } else {
                 self.assembly.tool_output(index, result.output, Ending::Completed, &mut self.writer);
@@ -227,6 +233,10 @@ impl ResponseLoop {
 
     /// After a restart: takes outputs that were logged behind the record as results. `finished`: items that
     /// the record has. `false` if what was logged does not fit the record.
+    ///
+    /// Calls and outputs are gone through side by side, each once: results are told in the order of the calls, so the
+    /// next output is that of the next call, or the log is not of this round. `open` is looked at last, when it is
+    /// known which of its items wait for a result and which one was growing.
     pub(super) fn adopt(&mut self, finished: usize) -> bool {
         let Self { assembly, progress, .. } = self;
         let mut behind = assembly.output.iter().skip(finished);
@@ -244,13 +254,16 @@ impl ResponseLoop {
         for call in &mut round.calls {
             let told = matches!(call.state, CallState::Told { .. });
             let Some(item) = assembly.output.get(call.index) else { return false };
-            if call_of(item).is_some() {
+            if matches!(item, Item::Mcp(McpItem::Call(_))) {
                 match assembly.logged_mcp_call(call.index) {
-                    Some(McpState::Running) if !told => {
+                    Some(McpCallStatus::InProgress) if !told => {
                         waiting.push(call.index);
                         in_order = false;
                     }
-                    Some(McpState::Done { failed }) if in_order => call.state = CallState::Told { failed },
+                    Some(McpCallStatus::Completed) if in_order => {
+                        call.state = CallState::Told { failed: false };
+                    }
+                    Some(McpCallStatus::Failed) if in_order => call.state = CallState::Told { failed: true },
                     Some(_) | None => return false,
                 }
                 continue;

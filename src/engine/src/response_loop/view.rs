@@ -1,9 +1,10 @@
 //! What others see of a response while it is made.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use or_adapters::Note;
-use or_protocol::{ApiError, Item, ResponseId, Settings, Usage};
+use or_protocol::{ApiError, Item, McpItem, ResponseId, Settings, Usage};
 use serde_json::value::RawValue;
 
 use super::{ResponseLoop, State};
@@ -13,7 +14,12 @@ use crate::snapshot::{Snapshot, resource, snapshot_json};
 impl ResponseLoop {
     /// The context of the next sampling: what came in, then what this response made.
     pub fn context(&self) -> &[Item] {
-        &self.spec.context
+        &self.context
+    }
+
+    /// The same, for work on it that takes its time elsewhere.
+    pub fn shared_context(&self) -> Arc<Vec<Item>> {
+        Arc::clone(&self.context)
     }
 
     /// The request's settings, as they are echoed.
@@ -72,15 +78,16 @@ impl ResponseLoop {
     /// Whether a call was made on the server. What it did has to be on record, whatever comes of the response.
     pub fn has_acted(&self) -> bool {
         self.assembly.output.iter().any(|item| match item {
-            Item::FunctionCallOutput(_) => true,
-            Item::Other(_) => crate::items::mcp::call_of(item).is_some(),
+            Item::FunctionCallOutput(_) | Item::Mcp(McpItem::Call(_)) => true,
             Item::Message(_)
             | Item::FunctionCall(_)
             | Item::CustomToolCall(_)
             | Item::CustomToolCallOutput(_)
             | Item::Reasoning(_)
             | Item::Compaction(_)
-            | Item::ItemReference(_) => false,
+            | Item::ItemReference(_)
+            | Item::Mcp(_)
+            | Item::Other(_) => false,
         })
     }
 
@@ -92,6 +99,11 @@ impl ResponseLoop {
     /// Whether the running turn made an item. Only a turn that made none can be tried again.
     pub fn turn_has_output(&self) -> bool {
         self.state != State::RunningTools && self.assembly.output.len() > self.turn.start
+    }
+
+    /// Whether calls are being run on the server.
+    pub fn is_running_tools(&self) -> bool {
+        self.state == State::RunningTools
     }
 
     /// What went wrong, if it did.

@@ -221,3 +221,12 @@ fn the_request_helper_knows_hosted_tools() {
     assert!(matches!(settings.tools[..], [Tool::Hosted(_)]));
     assert_eq!(settings.tool_choice, ToolChoice::Auto);
 }
+
+/// Only an adapter that mixes its blocks up says so.
+#[test]
+fn arguments_for_an_item_that_is_no_call_are_not_told() {
+    for item in [search("in_progress"), json!({"type": "mcp_list_tools", "tools": []})] {
+        let played = say(spec(searching()), [hosted(0, item, false), args(0, "{}"), done(0), stop()]);
+        assert_eq!(played.types()[..2], ["output_item.added", "output_item.done"]);
+    }
+}

@@ -15,6 +15,7 @@ mod last_turn;
 mod loop_limits;
 mod mcp;
 mod mcp_approvals;
+mod mcp_bytes;
 mod mcp_restart;
 mod resume;
 mod server_tools;

@@ -1,7 +1,7 @@
 //! Tools of MCP servers: how they are listed, called and told, and what the model sees of them.
 
 use or_adapters::{FinishReason, ModelEvent};
-use or_engine::{Action, Input, LoopLimits, LoopSpec, Mcp, McpCall, McpFunction, Outcome, listed_tools};
+use or_engine::{Action, CalledServer, Input, LoopLimits, LoopSpec, Mcp, McpFunction, Outcome, listed_tools};
 use or_protocol::{Item, Tool, ToolChoice};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ fn a_call_is_run_and_its_item_has_the_result() {
     assert_eq!(played.actions, [Action::CallModel, Action::RunTools]);
     let calls = played.engine.tool_calls();
     assert_eq!((calls[0].name.as_str(), calls[0].arguments.as_str()), ("ask", "{\"q\":1}"));
-    assert_eq!(calls[0].mcp, Some(McpCall { label: "s".into(), approval: None }));
+    assert_eq!(calls[0].mcp, Some(CalledServer { label: "s".into(), approval: None }));
     assert_eq!(played.feed(done_with(0, "42")), Some(Action::CallModel));
     assert!(played.engine.has_acted());
     assert_eq!(kinds(played.engine.context()), ["message", "function_call", "function_call_output"]);

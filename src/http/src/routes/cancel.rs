@@ -6,25 +6,25 @@ use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::auth::owner;
 use crate::respond::error_response;
-use crate::state::AppState;
+use crate::state::Worker;
 use crate::stored::{missing, not_read, slow};
 
 /// Ends a background response of whoever asks, and answers with the response. One that is over stays as it is.
 pub(crate) async fn cancel(
     request: HttpRequest,
     id: web::Path<String>,
-    state: web::Data<AppState>,
+    worker: web::Data<Worker>,
 ) -> HttpResponse {
-    match end(&request, &id, &state).await {
+    match end(&request, &id, &worker).await {
         Ok(json) => HttpResponse::Ok().content_type("application/json").body(json),
         Err(error) => error_response(&error),
     }
 }
 
-async fn end(request: &HttpRequest, id: &str, state: &AppState) -> Result<String, ApiError> {
+async fn end(request: &HttpRequest, id: &str, worker: &Worker) -> Result<String, ApiError> {
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let (owner, node) = (owner(request)?, &state.node);
-    match node.running.end_and_load(&*node.store, &key, &owner, true).await {
+    let (owner, node) = (owner(request)?, &worker.node);
+    match node.running.end_and_load(&worker.store, &key, &owner, true).await {
         Ending::Over(record) => Ok(record.response.get().to_owned()),
         Ending::NotFound => Err(missing(id)),
         Ending::Foreground => Err(foreground(id)),

@@ -6,13 +6,13 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use or_actors::{BackgroundJob, Job, Reply, StartResponse};
+use or_actors::{BackgroundJob, HEAVY, Job, Reply, StartResponse};
 use or_protocol::{ApiError, CreateResponseBody, ResponseId, shown_mcp_url};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use crate::request::{Caller, HEAVY, parse, routed};
+use crate::request::{Caller, parse, routed};
 use crate::respond::{Counted, error_response, good};
 use crate::state::{AppState, Worker};
 use crate::{body, sse};

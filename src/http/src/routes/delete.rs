@@ -8,16 +8,16 @@ use serde_json::json;
 use crate::auth::owner;
 use crate::request::request_id;
 use crate::respond::error_response;
-use crate::state::AppState;
+use crate::state::Worker;
 use crate::stored::{missing, slow};
 
 /// Removes a stored response of whoever asks; one that is in progress is cancelled first.
 pub(crate) async fn delete(
     request: HttpRequest,
     id: web::Path<String>,
-    state: web::Data<AppState>,
+    worker: web::Data<Worker>,
 ) -> HttpResponse {
-    match remove(&request, &id, &state).await {
+    match remove(&request, &id, &worker).await {
         Ok(()) => {
             let body = json!({"id": *id, "object": "response", "deleted": true});
             HttpResponse::Ok().content_type("application/json").body(body.to_string())
@@ -26,17 +26,17 @@ pub(crate) async fn delete(
     }
 }
 
-async fn remove(request: &HttpRequest, id: &str, state: &AppState) -> Result<(), ApiError> {
+async fn remove(request: &HttpRequest, id: &str, worker: &Worker) -> Result<(), ApiError> {
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     let owner = owner(request)?;
     // What is still being made ends first: its last record must not come behind the removal.
-    match state.node.running.end_and_load(&*state.node.store, &key, &owner, false).await {
+    match worker.node.running.end_and_load(&worker.store, &key, &owner, false).await {
         Ending::Slow => return Err(slow()),
         // Also what does not read, or has no loop to end it, can be removed.
         Ending::Over(_) | Ending::NotFound | Ending::Foreground | Ending::Left | Ending::Unreadable(_) => {}
     }
-    let removed = state.node.store.delete(key, owner.clone()).await;
-    state.node.metrics.store_deletion(removed.is_ok());
+    let removed = worker.store.delete(key, owner.clone()).await;
+    worker.node.metrics.store_deletion(removed.is_ok());
     let removed = removed.map_err(|error| {
         tracing::error!(%error, "a response could not be deleted");
         ApiError::new(ErrorKind::Storage, "The response could not be deleted.").with_code("storage_error")

@@ -2,13 +2,13 @@
 
 use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpRequest, HttpResponse, web};
+use or_actors::HEAVY;
 use or_protocol::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::request::HEAVY;
 use crate::respond::error_response;
-use crate::state::AppState;
+use crate::state::Worker;
 use crate::stored::{find, include, unreadable};
 
 /// One page of the input that the response was made with: its own, without that of its predecessors.
@@ -16,9 +16,9 @@ pub(crate) async fn list(
     request: HttpRequest,
     id: web::Path<String>,
     query: web::Query<Vec<(String, String)>>,
-    state: web::Data<AppState>,
+    worker: web::Data<Worker>,
 ) -> HttpResponse {
-    match load(&request, &id, &query, &state).await {
+    match load(&request, &id, &query, &worker).await {
         Ok(json) => HttpResponse::Ok().content_type("application/json").body(json),
         Err(error) => error_response(&error),
     }
@@ -28,10 +28,10 @@ async fn load(
     request: &HttpRequest,
     id: &str,
     query: &[(String, String)],
-    state: &AppState,
+    worker: &Worker,
 ) -> Result<String, ApiError> {
     let wanted = Wanted::parse(query)?;
-    let input = find(request, id, state).await?.input;
+    let input = find(request, id, worker).await?.input;
     if input.get().len() < HEAVY {
         return page(input.get(), &wanted);
     }

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
-use or_actors::{CountInput, CountJob, InputCount};
+use or_actors::{CountInput, CountJob, HEAVY, InputCount};
 use or_protocol::ApiError;
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::body;
-use crate::request::{Caller, HEAVY, parse, routed};
+use crate::request::{Caller, parse, routed};
 use crate::respond::{Counted, error_response, good};
 use crate::state::{AppState, Worker};
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::auth::owner;
 use crate::respond::error_response;
 use crate::sse;
-use crate::state::AppState;
+use crate::state::Worker;
 use crate::stored::{find, include, missing, slow, unreadable};
 
 /// A response as it is, or the stream of its events.
@@ -19,9 +19,9 @@ pub(crate) async fn retrieve(
     request: HttpRequest,
     id: web::Path<String>,
     query: web::Query<Vec<(String, String)>>,
-    state: web::Data<AppState>,
+    worker: web::Data<Worker>,
 ) -> HttpResponse {
-    match look(&request, &id, &query, &state).await {
+    match look(&request, &id, &query, &worker).await {
         Ok(Look::Json(json)) => HttpResponse::Ok().content_type("application/json").body(json),
         Ok(Look::Stream(frames)) => sse::stream(&request, &mut HttpResponse::Ok(), frames),
         Err(error) => error_response(&error),
@@ -86,19 +86,19 @@ async fn look(
     request: &HttpRequest,
     id: &str,
     query: &[(String, String)],
-    state: &AppState,
+    worker: &Worker,
 ) -> Result<Look, ApiError> {
     let wanted = Wanted::parse(query)?;
     if wanted.stream {
-        return follow(request, id, wanted.starting_after, state).await.map(Look::Stream);
+        return follow(request, id, wanted.starting_after, worker).await.map(Look::Stream);
     }
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    match state.node.running.peek(&key, &owner(request)?).await {
+    match worker.node.running.peek(&key, &owner(request)?).await {
         Peeked::Response(json) => return Ok(Look::Json(json)),
         Peeked::Slow => return Err(slow()),
         Peeked::AskStore => {}
     }
-    let record = find(request, id, state).await?;
+    let record = find(request, id, worker).await?;
     if wanted.sealed && !record.sealed.is_empty() {
         return with_sealed(&record).map(Look::Json);
     }
@@ -110,11 +110,11 @@ async fn follow(
     request: &HttpRequest,
     id: &str,
     after: Option<u64>,
-    state: &AppState,
+    worker: &Worker,
 ) -> Result<mpsc::Receiver<Bytes>, ApiError> {
-    find(request, id, state).await?;
+    find(request, id, worker).await?;
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let log = state.node.store.read_log(key.clone(), 0).await.map_err(|error| {
+    let log = worker.store.read_log(key.clone(), 0).await.map_err(|error| {
         tracing::error!(%error, "an event log could not be read");
         unreadable()
     })?;
@@ -125,7 +125,7 @@ async fn follow(
         return Err(ApiError::invalid("response_not_streamed", "stream", text));
     }
     let from = after.map_or(0, |after| after.saturating_add(1));
-    Ok(read_along(&state.node, key, from))
+    Ok(read_along(&worker.node, &worker.store, key, from))
 }
 
 /// The response with the reasoning state that its first answer did not show.

@@ -6,7 +6,7 @@ use crate::decode::part::{decode_parts, string_part};
 use crate::decode::{MAX_NAME, MAX_TEXT, bad_value, check_length, missing, refuse, word, wrong_type};
 use crate::item::{
     Compaction, CustomToolCall, FunctionCall, FunctionCallOutput, Item, ItemReference, ItemStatus, Message,
-    OtherItem, Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
+    Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
 };
 use crate::{ApiError, Fields, Path};
 
@@ -61,7 +61,7 @@ pub fn decode_item(value: Value, path: Path<'_>) -> Result<Item, ApiError> {
     };
     if KNOWN_OTHER.contains(&kind.as_str()) || kind.contains(':') {
         let Value::Object(map) = value else { return Err(wrong_type(path, "an object", &value)) };
-        return Ok(Item::Other(OtherItem(map)));
+        return Ok(Item::foreign(map));
     }
     let mut fields = Fields::new(value, path)?;
     Ok(match kind.as_str() {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::decode::{MAX_NAME, MAX_TEXT, bad_value, missing, refuse, wrong_type};
 use crate::mcp::{McpApproval, McpFilter, McpTool};
+use crate::mcp_item::McpApprovalResponse;
 use crate::{ApiError, Fields, Path};
 
 /// Longest URL, token and header value, in bytes.
@@ -209,25 +210,25 @@ pub(crate) fn check_labels(tools: &[crate::Tool], parent: Path<'_>) -> Result<()
     Ok(())
 }
 
-/// The answer to a request for approval, read strictly: it is a decision.
+/// What a client has decided about a request for approval.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct McpApprovalResponse {
+pub struct McpDecision {
     /// Id of the `mcp_approval_request` item.
     pub approval_request_id: String,
-    /// The decision.
+    /// Yes or no.
     pub approve: bool,
     /// Why, for the model.
     pub reason: Option<String>,
 }
 
 impl McpApprovalResponse {
-    /// Reads an item's members.
+    /// What it says, read strictly.
     ///
     /// # Errors
-    /// 400 if one is missing or of another type; its `param` is under `path`.
-    pub fn from_item(item: &Map<String, Value>, path: Path<'_>) -> Result<Self, ApiError> {
-        let mut fields = Fields::new(Value::Object(item.clone()), path)?;
-        Ok(Self {
+    /// 400 if a member is missing or of another type; its `param` is under `path`.
+    pub fn decision(&self, path: Path<'_>) -> Result<McpDecision, ApiError> {
+        let mut fields = Fields::new(serde_json::to_value(self).map_err(|_| ApiError::internal())?, path)?;
+        Ok(McpDecision {
             approval_request_id: fields.required_string("approval_request_id", MAX_TEXT)?,
             approve: match fields.boolean("approve")? {
                 Some(approve) => approve,

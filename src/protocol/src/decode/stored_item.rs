@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput,
-    InputAudio, Item, ItemReference, ItemStatus, LogProb, Message, OtherItem, Output, Path, Phase, Reasoning,
+    InputAudio, Item, ItemReference, ItemStatus, LogProb, Message, Output, Path, Phase, Reasoning,
     ReasoningPart, Role, SummaryPart, decode_item,
 };
 
@@ -48,7 +48,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
         if !is_typed(&kind) {
             let mut rest = Map::new();
             rest.insert("type".into(), Value::String(kind.into_owned()));
-            return collect(map, rest).map(|map| Item::Other(OtherItem(map)));
+            return collect(map, rest).map(Item::foreign);
         }
         ItemFields::deserialize(MapAccessDeserializer::new(map))?
             .into_item(&kind)
@@ -74,7 +74,7 @@ fn is_typed(kind: &str) -> bool {
 
 fn unusual<E: Error>(map: Map<String, Value>) -> Result<Item, E> {
     if map.get("type").and_then(Value::as_str).is_some_and(|kind| !is_typed(kind)) {
-        return Ok(Item::Other(OtherItem(map)));
+        return Ok(Item::foreign(map));
     }
     decode_item(Value::Object(map), Path::Root).map_err(|e| E::custom(e.message))
 }

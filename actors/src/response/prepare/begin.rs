@@ -1,0 +1,236 @@
+//! From a job to an engine that can begin.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use or_adapters::Note;
+use or_engine::{Context, Input, LoopSpec, ResponseLoop};
+use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, Settings, Tool};
+use or_telemetry::{ResponseFacts, ResponseSpan};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::context::load;
+use super::tools::{Purpose, Ready, Wanted, ready};
+use crate::mcp::Runners;
+use crate::response::attend::{Attend, Interrupt, Waited, unix_now};
+use crate::response::job::{BackgroundJob, Job};
+use crate::response::record::Kept;
+use crate::response::request::{Neighbours, Request};
+use crate::response::saved::ResumeData;
+use crate::response::sink::Sink;
+use crate::running::CancelReason;
+
+/// A stored response that takes longer is on disk before it is over, so that a restart finds it. Most are over
+/// sooner, and spare the disk a second record.
+const BEGUN_AFTER: Duration = Duration::from_millis(20);
+
+/// A response before it begins: it has a client, and no engine.
+pub(crate) struct Preparation {
+    pub(crate) request: Rc<Request>,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) attend: Attend,
+    pub(crate) span: ResponseSpan,
+    /// What is asked; taken when it is prepared.
+    work: Option<(CreateResponseBody, Option<BackgroundJob>)>,
+}
+
+/// What a response begins with.
+pub(crate) struct Prepared {
+    pub(crate) engine: ResponseLoop,
+    /// What the engine is told first.
+    pub(crate) first: Input,
+    /// When the record of the beginning is due.
+    pub(crate) beginning: Option<Instant>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) kept: Kept,
+    /// The MCP servers of the request.
+    pub(crate) servers: Runners,
+}
+
+/// Why the tools could not be made ready.
+pub(super) enum Unready {
+    /// It ends with this error.
+    Failed(ApiError),
+    /// Somebody wants it to end.
+    Cancelled,
+    /// Nobody waits for it, or it is left to the next start.
+    Left,
+}
+
+impl Preparation {
+    pub(crate) fn new(mut job: Job, neighbours: Neighbours) -> Self {
+        let received = job.request.received;
+        let request = Rc::new(Request::of(&mut job));
+        let facts = ResponseFacts {
+            request_id: request.request_id.clone(),
+            response_id: request.id.clone(),
+            model: request.model.clone(),
+            provider: request.provider.clone(),
+            stream: request.stream,
+            received,
+        };
+        let span = ResponseSpan::new(&neighbours.node.metrics, facts);
+        let sink = Sink::new(job.reply);
+        let attend = Attend::new(sink, Rc::clone(&neighbours.mailbox), &neighbours.node.limits);
+        Self { request, neighbours, attend, span, work: Some((job.request.body, job.background)) }
+    }
+
+    /// Ends with an HTTP error before anything began.
+    pub(crate) fn refuse(&mut self, error: ApiError) {
+        self.span.error(&error);
+        self.attend.sink.refuse(error);
+        self.attend.sink = Sink::Done;
+        self.span.end("refused", None, &[]);
+    }
+
+    /// Reads what the request refers to and makes the engine.
+    ///
+    /// # Errors
+    /// What an HTTP client is told; the response then never began. Of one that goes on after a restart: there is
+    /// nothing to go on with, and the record says how it ended.
+    pub(crate) async fn prepare(&mut self) -> Result<Prepared, ApiError> {
+        match self.work.take() {
+            // Boxed: every loop would carry the room for it to its end.
+            Some((body, Some(BackgroundJob::Resumed { record, data, goes_on }))) => {
+                Box::pin(self.go_on(body, *record, *data, goes_on)).await
+            }
+            Some((body, Some(BackgroundJob::New(saved)))) => self.begin(body, Some(saved)).await,
+            Some((body, None)) => self.begin(body, None).await,
+            None => Err(ApiError::internal()),
+        }
+    }
+
+    async fn begin(
+        &mut self,
+        mut body: CreateResponseBody,
+        saved: Option<Box<RawValue>>,
+    ) -> Result<Prepared, ApiError> {
+        let (input, keep) = (std::mem::take(&mut body.input), body.store);
+        let Request { id, previous, owner, .. } = &*self.request;
+        let load = load(&self.neighbours.store, id, previous.as_deref(), owner, input, keep);
+        let (mut context, input) = load.await?;
+        let mut notes = std::mem::take(&mut context.notes);
+        let resume = saved.map(|saved| self.resume_data(saved, &body.settings));
+        let beginning = (resume.is_none() && keep).then(|| Instant::now() + BEGUN_AFTER);
+        let (tools, first) = match self.ready(&mut body.settings, &context, &[]).await {
+            Ok(ready) => (ready, Input::Start),
+            Err(Unready::Failed(error)) if self.attend.sink.is_waiting() => return Err(error),
+            Err(Unready::Failed(error)) => (Ready::default(), Input::Failed(error)),
+            Err(Unready::Cancelled | Unready::Left) => (Ready::default(), Input::Cancel),
+        };
+        notes.extend(tools.notes);
+        let spec = LoopSpec {
+            server_tools: tools.server_tools,
+            mcp: tools.mcp,
+            ..self.spec(body, unix_now(), context.items)
+        };
+        let kept = Kept { input, resume, old_notes: Vec::new() };
+        let servers = tools.servers;
+        Ok(Prepared { engine: ResponseLoop::new(spec), first, beginning, notes, kept, servers })
+    }
+
+    /// What is kept of a background response's request until it is over.
+    fn resume_data(&self, body: Box<RawValue>, settings: &Settings) -> ResumeData {
+        let request = &*self.request;
+        let secrets = settings.tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.has_secrets()));
+        ResumeData {
+            body,
+            model: request.model.clone(),
+            upstream_model: request.route.first().map(|target| target.model.clone()).unwrap_or_default(),
+            request_id: request.request_id.clone(),
+            strict: request.strict,
+            client_key: request.route.uses_client_key() || secrets,
+            progress: or_engine::Progress::default(),
+        }
+    }
+
+    /// What the engine is made of, but for the tools that this server runs.
+    pub(super) fn spec(&self, body: CreateResponseBody, created_at: i64, context: Vec<Item>) -> LoopSpec {
+        let (request, limits) = (&*self.request, &self.neighbours.node.limits);
+        let Ready { server_tools, mcp, .. } = Ready::default();
+        LoopSpec {
+            id: request.id.clone(),
+            created_at,
+            model: request.model.clone(),
+            previous_response_id: request.previous.clone(),
+            store: body.store,
+            background: request.background,
+            stream: request.stream,
+            settings: body.settings,
+            context,
+            reasoning_events: limits.reasoning_events,
+            server_tools,
+            mcp,
+            limits: limits.tools.of_loop(),
+        }
+    }
+
+    /// Makes the tools ready, and looks after the client meanwhile. `own`: items of the response, if it goes on after a
+    /// restart.
+    pub(super) async fn ready(
+        &mut self,
+        settings: &mut Settings,
+        context: &Context,
+        own: &[Item],
+    ) -> Result<Ready, Unready> {
+        let Self { request, neighbours, attend, .. } = self;
+        let wanted = Wanted {
+            node: &neighbours.node,
+            store: &neighbours.store,
+            id: &request.id,
+            owner: &request.owner,
+            provider: request.route.first().map(|target| &*target.provider),
+            strict: request.strict,
+            purpose: Purpose::Response,
+            context,
+            own,
+        };
+        let mut work = std::pin::pin!(ready(wanted, settings));
+        loop {
+            let why = match attend.wait(work.as_mut()).await {
+                Waited::Done(ready) => return ready.map_err(Unready::Failed),
+                Waited::Interrupted(why) => why,
+                Waited::Silence => {
+                    if request.stream && !request.background {
+                        attend.sink.open(&context.notes);
+                    }
+                    // If the client left, the next wait says so.
+                    attend.sink.keep_alive(neighbours.node.limits.client_write_timeout).await;
+                    continue;
+                }
+                // There is an engine by then.
+                Waited::BeginningDue => continue,
+            };
+            if let Some(unready) = unready(why, attend) {
+                return Err(unready);
+            }
+        }
+    }
+}
+
+/// What an interrupt means for a response that has no engine yet. `None`: it goes on.
+fn unready(why: Interrupt, attend: &mut Attend) -> Option<Unready> {
+    let failed = |kind, code: &str, text: &str| Unready::Failed(ApiError::new(kind, text).with_code(code));
+    Some(match why {
+        Interrupt::Peek => {
+            drop(attend.mailbox.take_peeks());
+            return None;
+        }
+        Interrupt::ClientLeft => {
+            attend.sink = Sink::Done;
+            Unready::Left
+        }
+        Interrupt::Cancelled(CancelReason::Asked) => Unready::Cancelled,
+        // What is on disk goes on at the next start.
+        Interrupt::Cancelled(_) if matches!(attend.sink, Sink::Detached) => Unready::Left,
+        Interrupt::Cancelled(_) => {
+            let text = "The server was shut down before the response was begun.";
+            failed(ErrorKind::Unavailable, "interrupted", text)
+        }
+        Interrupt::TooLong => {
+            let text = "The response took longer than this server allows.";
+            failed(ErrorKind::Timeout, "response_timeout", text)
+        }
+    })
+}

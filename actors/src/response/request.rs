@@ -1,0 +1,68 @@
+//! What stays the same while a response is made: its request, and the loop's neighbours.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::Addr;
+use or_protocol::ResponseId;
+
+use crate::node::Node;
+use crate::provider::{ProviderActor, Route};
+use crate::response::job::Job;
+use crate::response::mailbox::Mailbox;
+use crate::running::{EventLog, Status};
+use crate::store::StoreHandle;
+use crate::tools::ToolActor;
+
+/// Whom a loop asks and tells.
+pub(crate) struct Neighbours {
+    pub(crate) node: Arc<Node>,
+    /// Of the one that is asked first; `None` if it is not there any more.
+    pub(crate) provider: Option<Addr<ProviderActor>>,
+    pub(crate) store: StoreHandle,
+    pub(crate) tools: Addr<ToolActor>,
+    pub(crate) mailbox: Rc<Mailbox>,
+    /// How far the response is, for those who look from outside.
+    pub(crate) status: Arc<Status>,
+    /// Of a background response that streams.
+    pub(crate) log: Option<Arc<EventLog>>,
+}
+
+/// What a request says that does not change while it is served.
+pub(crate) struct Request {
+    pub(crate) id: ResponseId,
+    pub(crate) request_id: String,
+    /// As the client wrote it.
+    pub(crate) model: String,
+    pub(crate) route: Route,
+    /// Its name, for logs, metrics and the record.
+    pub(crate) provider: String,
+    pub(crate) owner: String,
+    pub(crate) strict: bool,
+    /// Whether the client wants a stream.
+    pub(crate) stream: bool,
+    pub(crate) background: bool,
+    pub(crate) previous: Option<String>,
+    pub(crate) heavy: bool,
+}
+
+impl Request {
+    /// Takes out of a job what the loop keeps.
+    pub(crate) fn of(job: &mut Job) -> Self {
+        let provider = job.provider().to_owned();
+        let routed = &mut job.request;
+        Self {
+            id: job.id.clone(),
+            request_id: std::mem::take(&mut routed.request_id),
+            model: std::mem::take(&mut routed.model),
+            route: std::mem::take(&mut routed.route),
+            provider,
+            owner: std::mem::take(&mut routed.owner),
+            strict: routed.strict,
+            stream: routed.body.stream,
+            background: job.background.is_some(),
+            previous: routed.body.previous_response_id.take(),
+            heavy: routed.heavy,
+        }
+    }
+}

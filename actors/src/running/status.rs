@@ -1,0 +1,134 @@
+//! How far a running response is, for those who look from outside.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use or_protocol::ResponseId;
+
+/// What a response does at this moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// Its context is read, and its MCP servers are asked for their tools.
+    Preparing,
+    /// The provider is asked, or answers.
+    Sampling,
+    /// A call of the provider failed and is made again after a pause.
+    Retrying,
+    /// These tools are running.
+    RunningTools(Vec<String>),
+    /// It waits for the disk.
+    Storing,
+}
+
+/// A running response as it was when somebody looked.
+#[derive(Clone, Debug)]
+pub struct RunningResponse {
+    /// Its id.
+    pub id: ResponseId,
+    /// Name of the client key that made it.
+    pub owner: String,
+    /// Model name as the client wrote it.
+    pub model: String,
+    /// Name of the provider.
+    pub provider: String,
+    /// Whether its client gets a stream.
+    pub stream: bool,
+    /// Whether it outlives its client.
+    pub background: bool,
+    /// How long it has been in progress, in this process.
+    pub age: Duration,
+    /// What it does.
+    pub phase: Phase,
+    /// Calls of the model so far.
+    pub turn: u32,
+    /// Tokens of its finished turns, input and output.
+    pub tokens: u64,
+}
+
+/// What changes while a response is made. Its loop writes, anybody may look.
+#[derive(Debug)]
+pub(crate) struct Status {
+    facts: Facts,
+    since: Instant,
+    now: Mutex<Now>,
+}
+
+/// What does not change.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) id: ResponseId,
+    pub(crate) owner: String,
+    pub(crate) model: String,
+    pub(crate) provider: String,
+    pub(crate) stream: bool,
+    pub(crate) background: bool,
+}
+
+#[derive(Debug)]
+struct Now {
+    phase: Phase,
+    turn: u32,
+    tokens: u64,
+}
+
+impl Status {
+    pub(crate) fn new(facts: Facts) -> Self {
+        let now = Now { phase: Phase::Preparing, turn: 0, tokens: 0 };
+        Self { facts, since: Instant::now(), now: Mutex::new(now) }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        // Nothing in there can be half-changed.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> &str {
+        &self.facts.owner
+    }
+
+    /// Says what the response does, until the guard is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, phase: Phase) -> InPhase {
+        let before = std::mem::replace(&mut self.now().phase, phase);
+        InPhase { status: Arc::clone(self), before: Some(before) }
+    }
+
+    /// A turn begins; `tokens`: of those before it.
+    pub(crate) fn turn(&self, turn: u32, tokens: u64) {
+        let mut now = self.now();
+        (now.turn, now.tokens) = (turn, tokens);
+    }
+
+    /// As it is.
+    pub(crate) fn look(&self) -> RunningResponse {
+        let Facts { id, owner, model, provider, stream, background } = self.facts.clone();
+        let now = self.now();
+        RunningResponse {
+            id,
+            owner,
+            model,
+            provider,
+            stream,
+            background,
+            age: self.since.elapsed(),
+            phase: now.phase.clone(),
+            turn: now.turn,
+            tokens: now.tokens,
+        }
+    }
+}
+
+/// What a response does while this lives; what it did before follows.
+#[derive(Debug)]
+pub(crate) struct InPhase {
+    status: Arc<Status>,
+    before: Option<Phase>,
+}
+
+impl Drop for InPhase {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.status.now().phase = before;
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The provider's answer as a state machine; a unary answer has the same blocks as a stream, each of them whole.
+//!
+//! Content blocks come one after another. Text blocks that stand together, or have only the provider's
+//! own tools between them, are one message. A block's item is closed when the next one begins or at the end,
+//! since only the end tells whether the last one was cut off.
+
+mod open;
+
+use or_protocol::{Annotation, Usage};
+use serde_json::value::RawValue;
+
+use self::open::{Kind, Open};
+use super::error;
+use super::quirks::Quirks;
+use super::request::{self, Asked};
+use super::wire::{
+    AnswerBlock, Citation, Delta, EventKind, KIND, MessageBody, StopDetails, StreamEvent, UsageCounts,
+};
+use crate::{
+    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, Note, ResponseTranslator,
+};
+
+/// One answer, as a stream or whole.
+#[derive(Debug, Default)]
+pub(super) struct AnswerTranslator {
+    asked: Asked,
+    next_block: u32,
+    open: Vec<Open>,
+    usage: UsageCounts,
+    tier: Option<String>,
+    stop_reason: Option<String>,
+    stop_details: Option<StopDetails>,
+    noted_tools: bool,
+    noted_citations: bool,
+    finished: bool,
+}
+
+impl AnswerTranslator {
+    pub(super) fn new(quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
+        Self { asked: request::asked(quirks, request), ..Self::default() }
+    }
+
+    /// A content block begins. A unary answer's block is whole, a stream's is filled by deltas.
+    fn start(&mut self, index: u64, block: AnswerBlock<'_>, out: &mut Vec<ModelEvent>) {
+        match block.kind.as_str() {
+            "text" => {
+                self.start_text(index, out);
+                let citations = block.citations.unwrap_or_default();
+                let delta = Delta { text: block.text, ..Delta::default() };
+                self.delta(index, delta, out);
+                citations.into_iter().for_each(|citation| self.cite(index, citation, out));
+            }
+            "thinking" => {
+                self.start_item(index, Kind::Thinking { text: String::new(), signature: String::new() }, out);
+                let (thinking, signature) = (block.thinking, block.signature);
+                self.delta(index, Delta { thinking, signature, ..Delta::default() }, out);
+            }
+            "redacted_thinking" => {
+                self.start_item(index, Kind::Redacted { data: block.data.unwrap_or_default() }, out);
+            }
+            "tool_use" => self.start_call(index, block, out),
+            other => self.note_tools(other, out),
+        }
+    }
+
+    /// A content block ends; the item stays open.
+    fn stop(&mut self, index: u64, out: &mut Vec<ModelEvent>) {
+        if let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index) {
+            open.end_block(out);
+        }
+    }
+
+    /// Takes a usage report in.
+    fn count(&mut self, new: UsageCounts, out: &mut Vec<ModelEvent>) {
+        let usage = &mut self.usage;
+        usage.input_tokens = new.input_tokens.or(usage.input_tokens);
+        usage.cache_creation_input_tokens =
+            new.cache_creation_input_tokens.or(usage.cache_creation_input_tokens);
+        usage.cache_read_input_tokens = new.cache_read_input_tokens.or(usage.cache_read_input_tokens);
+        usage.output_tokens = new.output_tokens.or(usage.output_tokens);
+        usage.output_tokens_details = new.output_tokens_details.or(usage.output_tokens_details);
+        let cached = usage.cache_read_input_tokens.unwrap_or(0);
+        let input = usage
+            .input_tokens
+            .unwrap_or(0)
+            .saturating_add(cached)
+            .saturating_add(usage.cache_creation_input_tokens.unwrap_or(0));
+        let thinking = usage.output_tokens_details.and_then(|d| d.thinking_tokens).unwrap_or(0);
+        let output = usage.output_tokens.unwrap_or(0);
+        out.push(ModelEvent::Usage(Usage::new(input, output, None, cached, thinking)));
+        if let Some(tier) = new.service_tier
+            && self.tier.as_ref() != Some(&tier)
+        {
+            let word = if tier == "standard" { "default" } else { tier.as_str() };
+            out.push(ModelEvent::ServiceTier(word.to_owned()));
+            self.tier = Some(tier);
+        }
+    }
+
+    /// Takes the reason of the end in.
+    fn reason(&mut self, reason: Option<String>, details: Option<StopDetails>) {
+        self.stop_reason = reason.or(self.stop_reason.take());
+        self.stop_details = details.or(self.stop_details.take());
+    }
+
+    /// The message is over.
+    fn end(&mut self, out: &mut Vec<ModelEvent>) {
+        if self.finished {
+            return;
+        }
+        self.finished = true;
+        let reason = match self.stop_reason.as_deref() {
+            Some("max_tokens" | "model_context_window_exceeded") => FinishReason::MaxOutputTokens,
+            Some("refusal") => FinishReason::ContentFilter,
+            Some("pause_turn") => FinishReason::Pause,
+            // Words that nobody knows: the provider says that the message is over.
+            _ => FinishReason::Stop,
+        };
+        if reason == FinishReason::ContentFilter {
+            self.refuse(out);
+        }
+        let last = self.open.len().saturating_sub(1);
+        for (i, open) in std::mem::take(&mut self.open).into_iter().enumerate() {
+            let complete = i != last || reason != FinishReason::MaxOutputTokens;
+            open.close(complete, &self.asked, out);
+        }
+        out.push(ModelEvent::Finished { reason });
+    }
+
+    fn refuse(&mut self, out: &mut Vec<ModelEvent>) {
+        let said = self.stop_details.take().and_then(|d| d.explanation).filter(|text| !text.is_empty());
+        let text = said.unwrap_or_else(|| "The model declined to answer.".to_owned());
+        self.close_ended(true, out);
+        let block = match self.open.last_mut() {
+            Some(Open { kind: Kind::Message { opened, .. }, block, .. }) => {
+                *opened = true;
+                *block
+            }
+            _ => {
+                let block = self.push(0, Kind::message());
+                if let Some(Open { kind: Kind::Message { opened, .. }, .. }) = self.open.last_mut() {
+                    *opened = true;
+                }
+                block
+            }
+        };
+        out.push(ModelEvent::RefusalDelta { block, text });
+    }
+
+    fn start_text(&mut self, index: u64, out: &mut Vec<ModelEvent>) {
+        self.close_ended(true, out);
+        match self.open.last_mut() {
+            Some(open) if open.ended && matches!(open.kind, Kind::Message { .. }) => {
+                open.begin_block(index);
+            }
+            _ => {
+                self.push(index, Kind::message());
+            }
+        }
+    }
+
+    fn start_call(&mut self, index: u64, block: AnswerBlock<'_>, out: &mut Vec<ModelEvent>) {
+        let name = block.name.unwrap_or_default();
+        let whole = block.input.map(|raw| raw.get()).filter(|json| !matches!(*json, "{}" | "null"));
+        if self.asked.answer_tool.as_ref() == Some(&name) {
+            self.start_item(index, Kind::Answer { any: false }, out);
+        } else {
+            let id = block.id.filter(|id| !id.is_empty());
+            let block = self.start_item(index, Kind::Call { any: false }, out);
+            out.push(ModelEvent::ToolCallStart {
+                block,
+                call_id: id,
+                name: self.asked.names.restore(name),
+                namespace: None,
+                kind: CallKind::Function,
+            });
+        }
+        if let Some(json) = whole {
+            let delta = Delta { partial_json: Some(json.to_owned()), ..Delta::default() };
+            self.delta(index, delta, out);
+        }
+    }
+
+    fn start_item(&mut self, index: u64, kind: Kind, out: &mut Vec<ModelEvent>) -> u32 {
+        self.close_ended(false, out);
+        self.push(index, kind)
+    }
+
+    fn push(&mut self, index: u64, kind: Kind) -> u32 {
+        let block = self.next_block;
+        self.next_block = self.next_block.saturating_add(1);
+        self.open.push(Open { index, block, ended: false, kind });
+        block
+    }
+
+    /// Closes what the provider has ended; `keep_message` leaves a message at the end open.
+    fn close_ended(&mut self, keep_message: bool, out: &mut Vec<ModelEvent>) {
+        let last = self.open.len().saturating_sub(1);
+        for (i, open) in std::mem::take(&mut self.open).into_iter().enumerate() {
+            let kept = keep_message && i == last && matches!(open.kind, Kind::Message { .. });
+            if open.ended && !kept {
+                open.close(true, &self.asked, out);
+            } else {
+                self.open.push(open);
+            }
+        }
+    }
+
+    fn delta(&mut self, index: u64, delta: Delta, out: &mut Vec<ModelEvent>) {
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index && !open.ended) else {
+            // A piece of a block that makes no item.
+            return;
+        };
+        open.delta(delta, out);
+    }
+
+    fn cite(&mut self, index: u64, citation: Citation, out: &mut Vec<ModelEvent>) {
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index && !open.ended) else {
+            return;
+        };
+        match citation.url.filter(|url| !url.is_empty()) {
+            Some(url) => {
+                let title = citation.title.unwrap_or_default();
+                open.cite(Annotation::UrlCitation { url, title, start_index: 0, end_index: 0 });
+            }
+            None if !self.noted_citations => {
+                self.noted_citations = true;
+                out.push(ModelEvent::Note(Note::dropped(
+                    "output.annotations",
+                    "citations without a URL have no standard form",
+                )));
+            }
+            None => {}
+        }
+    }
+
+    fn note_tools(&mut self, kind: &str, out: &mut Vec<ModelEvent>) {
+        if !self.noted_tools {
+            self.noted_tools = true;
+            let kind: String =
+                kind.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect();
+            out.push(ModelEvent::Note(Note::dropped(
+                "output",
+                format!("{kind} and other blocks of the provider's own tools do not become items"),
+            )));
+        }
+    }
+
+    fn event(&mut self, event: StreamEvent<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let index = event.index.unwrap_or(0);
+        match event.kind {
+            EventKind::ContentBlockDelta => {
+                let Some(mut delta) = event.delta else { return Ok(()) };
+                if let Some(citation) = delta.citation.take() {
+                    self.cite(index, citation, out);
+                }
+                self.delta(index, delta, out);
+            }
+            EventKind::ContentBlockStart => {
+                let Some(raw) = event.content_block else { return Ok(()) };
+                self.start(index, block(raw)?, out);
+            }
+            EventKind::ContentBlockStop => self.stop(index, out),
+            EventKind::MessageStart => {
+                if let Some(usage) = event.message.and_then(|m| m.usage) {
+                    self.count(usage, out);
+                }
+            }
+            EventKind::MessageDelta => {
+                if let Some(usage) = event.usage {
+                    self.count(usage, out);
+                }
+                let delta = event.delta.unwrap_or_default();
+                self.reason(delta.stop_reason, delta.stop_details);
+            }
+            EventKind::MessageStop => self.end(out),
+            EventKind::Error => return Err(error::inside(event.error.map_or("", |raw| raw.get()))),
+            EventKind::Unknown => {
+                if let Some(raw) = event.error {
+                    return Err(error::inside(raw.get()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ResponseTranslator for AnswerTranslator {
+    fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        // Gateways put OpenAI's end mark behind the last event.
+        if self.finished || frame.data.is_empty() || frame.data == "[DONE]" {
+            return Ok(());
+        }
+        self.event(frame.parse(KIND)?, out)
+    }
+
+    fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.finished {
+            return Ok(());
+        }
+        // All content comes before the stop reason, so a missing `message_stop` loses nothing.
+        if self.stop_reason.is_some() {
+            self.end(out);
+            return Ok(());
+        }
+        if let Some(error) = error::stray(stray) {
+            return Err(error);
+        }
+        Err(AdapterError::Truncated { provider: KIND })
+    }
+
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let body: MessageBody<'_> = serde_json::from_slice(body).map_err(|e| bad(&e))?;
+        if let Some(error) = body.error {
+            return Err(error::inside(error.get()));
+        }
+        let Some(content) = body.content else {
+            return Err(AdapterError::BadFrame { provider: KIND, what: "no `content`".into() });
+        };
+        for (index, raw) in (0..).zip(content) {
+            self.start(index, block(raw)?, out);
+            self.stop(index, out);
+        }
+        if let Some(usage) = body.usage {
+            self.count(usage, out);
+        }
+        self.reason(body.stop_reason, body.stop_details);
+        self.end(out);
+        Ok(())
+    }
+}
+
+/// Reads one content block.
+fn block(raw: &RawValue) -> Result<AnswerBlock<'_>, AdapterError> {
+    let block: AnswerBlock<'_> = serde_json::from_str(raw.get()).map_err(|e| bad(&e))?;
+    if block.kind == "tool_use" && block.name.as_ref().is_none_or(|name| name.is_empty()) {
+        return Err(AdapterError::BadFrame { provider: KIND, what: "a call without a name".into() });
+    }
+    Ok(block)
+}
+
+fn bad(error: &serde_json::Error) -> AdapterError {
+    AdapterError::BadFrame { provider: KIND, what: error.to_string() }
+}

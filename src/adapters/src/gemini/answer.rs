@@ -1,0 +1,74 @@
+//! Both kinds of answer: a stream's chunks and a unary body go through the same [`Machine`].
+
+mod call_ids;
+mod finish;
+mod grounding;
+mod json;
+mod machine;
+mod open;
+mod partial_args;
+
+use self::machine::Machine;
+use super::error;
+use super::quirks::Quirks;
+use super::wire::{Chunk, KIND};
+use crate::framing::lossy;
+use crate::{AdapterError, Frame, ModelEvent, ModelRequest, ResponseTranslator};
+
+/// Translates one answer.
+#[derive(Debug)]
+pub(super) struct AnswerTranslator {
+    machine: Machine,
+}
+
+impl AnswerTranslator {
+    pub(super) fn new(_quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
+        Self { machine: Machine::new(request) }
+    }
+}
+
+impl ResponseTranslator for AnswerTranslator {
+    fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.machine.over() || frame.data.is_empty() || frame.data == "[DONE]" {
+            return Ok(());
+        }
+        let chunk: Chunk<'_> = frame.parse(KIND)?;
+        self.machine.push(chunk, out)
+    }
+
+    fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.machine.over() {
+            return Ok(());
+        }
+        // An error that comes after the headers may stand outside the framing.
+        if let Some(error) = error::stray(stray) {
+            return Err(error);
+        }
+        match self.machine.finish(out) {
+            true => Ok(()),
+            false => Err(AdapterError::Truncated { provider: KIND }),
+        }
+    }
+
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.machine.over() {
+            return Ok(());
+        }
+        let bad = |what: String| AdapterError::BadFrame { provider: KIND, what };
+        let text = lossy(body);
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        if text.starts_with('[') {
+            let chunks: Vec<Chunk<'_>> = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+            for chunk in chunks {
+                self.machine.push(chunk, out)?;
+            }
+        } else {
+            let chunk: Chunk<'_> = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+            self.machine.push(chunk, out)?;
+        }
+        match self.machine.finish(out) {
+            true => Ok(()),
+            false => Err(bad("no candidate that has a finish reason".into())),
+        }
+    }
+}

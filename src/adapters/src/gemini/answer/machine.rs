@@ -1,0 +1,382 @@
+//! One answer as a state machine: chunks in, events out.
+
+use or_protocol::LogProb;
+
+use super::call_ids::CallIds;
+use super::finish::outcome;
+use super::grounding::Citations;
+use super::json;
+use super::open::{Open, OpenCall, OpenReasoning, OpenText};
+use super::partial_args::PartialArgs;
+use crate::gemini::error;
+use crate::gemini::seal::{CallState, SignedPart, Span, State};
+use crate::gemini::wire::{
+    Candidate, Chunk, FunctionCall, LogprobsResult, NAMES, Part, PromptFeedback, UsageMetadata,
+};
+use crate::note::plain;
+use crate::shared::names::Names;
+use crate::{AdapterError, CallKind, FinishReason, ModelEvent, ModelRequest, Note};
+
+/// State of an answer that is being read.
+#[derive(Debug)]
+pub(super) struct Machine {
+    model: String,
+    names: Names,
+    wants_logprobs: bool,
+    ids: CallIds,
+    next_block: u32,
+    open: Open,
+    /// The whole answer's text, thoughts left out: grounding points into it.
+    answer: String,
+    citations: Citations,
+    usage: UsageMetadata,
+    /// The last one counts: with code execution a `STOP` can stand in the middle.
+    reason: Option<FinishReason>,
+    /// An earlier item of this turn says that further calls carry Gemini's ids.
+    ids_known: bool,
+    noted: Vec<&'static str>,
+    over: bool,
+}
+
+impl Machine {
+    pub(super) fn new(request: &ModelRequest<'_>) -> Self {
+        Self {
+            model: request.model.to_owned(),
+            names: Names::of_request(&request.settings.tools, &NAMES),
+            wants_logprobs: request.settings.wants_logprobs(),
+            ids: CallIds::new(request),
+            next_block: 0,
+            open: Open::Nothing,
+            answer: String::new(),
+            citations: Citations::default(),
+            usage: UsageMetadata::default(),
+            reason: None,
+            ids_known: false,
+            noted: Vec::new(),
+            over: false,
+        }
+    }
+
+    /// Whether the turn has ended, well or not.
+    pub(super) fn over(&self) -> bool {
+        self.over
+    }
+
+    /// Takes one chunk in.
+    pub(super) fn push(&mut self, chunk: Chunk<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if let Some(usage) = chunk.usage_metadata {
+            self.usage(usage, out);
+        }
+        if let Some(raw) = chunk.error {
+            self.over = true;
+            return Err(error::inside(raw.get()));
+        }
+        if let Some(feedback) = chunk.prompt_feedback {
+            self.feedback(feedback, out);
+        }
+        for candidate in chunk.candidates.into_iter().flatten() {
+            if candidate.index.unwrap_or(0) > 0 {
+                self.note(out, "candidates", "only the first candidate is used");
+                continue;
+            }
+            if let Err(error) = self.candidate(candidate, out) {
+                self.over = true;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer is read to its end. False if it had no end mark.
+    pub(super) fn finish(&mut self, out: &mut Vec<ModelEvent>) -> bool {
+        self.over = true;
+        let Some(reason) = self.reason else { return false };
+        self.close(reason == FinishReason::Stop, out);
+        if self.citations.left_over() {
+            self.note(out, "annotations", "a citation came after its text was closed");
+        }
+        if self.citations.without_address {
+            self.note(out, "annotations.sources", "a source without an address cannot be cited");
+        }
+        out.push(ModelEvent::Finished { reason });
+        true
+    }
+
+    fn block(&mut self) -> u32 {
+        let block = self.next_block;
+        self.next_block += 1;
+        block
+    }
+
+    /// One note per field in a turn.
+    fn note(&mut self, out: &mut Vec<ModelEvent>, field: &'static str, why: &str) {
+        if !self.noted.contains(&field) {
+            self.noted.push(field);
+            out.push(ModelEvent::Note(Note::dropped(field, plain(why))));
+        }
+    }
+
+    fn usage(&mut self, usage: UsageMetadata, out: &mut Vec<ModelEvent>) {
+        if usage == self.usage {
+            return;
+        }
+        if usage.service_tier != self.usage.service_tier
+            && let Some(tier) = &usage.service_tier
+        {
+            let tier = if tier == "standard" { "default".to_owned() } else { tier.clone() };
+            out.push(ModelEvent::ServiceTier(tier));
+        }
+        if let Some(counts) = usage.counts() {
+            out.push(ModelEvent::Usage(counts));
+        }
+        self.usage = usage;
+    }
+
+    fn feedback(&mut self, feedback: PromptFeedback, out: &mut Vec<ModelEvent>) {
+        if let Some(reason) = feedback.block_reason {
+            let message = feedback.block_reason_message.unwrap_or_default();
+            self.note(out, "input", &format!("prompt blocked: {reason} {message}"));
+            self.reason = Some(FinishReason::ContentFilter);
+        }
+    }
+
+    fn candidate(&mut self, candidate: Candidate<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if let Some(raw) = candidate.grounding_metadata {
+            match serde_json::from_str(raw.get()) {
+                Ok(grounding) => self.citations.add(grounding),
+                Err(_) => self.note(out, "annotations", "the grounding could not be read"),
+            }
+        }
+        let raw = candidate.logprobs_result.filter(|_| self.wants_logprobs);
+        let mut logprobs = match raw.map(|raw| serde_json::from_str::<LogprobsResult>(raw.get())) {
+            Some(Ok(result)) => result.entries(),
+            Some(Err(_)) => {
+                self.note(out, "logprobs", "the log probabilities could not be read");
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        for part in candidate.content.and_then(|c| c.parts).into_iter().flatten() {
+            self.part(part, &mut logprobs, out);
+        }
+        if let Some(reason) = candidate.finish_reason {
+            let message = candidate.finish_message.as_deref();
+            let reason_is = outcome(&reason, message)?;
+            match reason_is {
+                FinishReason::ContentFilter => {
+                    let message = message.unwrap_or_default();
+                    self.note(out, "output", &format!("cut off by a filter: {reason} {message}"));
+                }
+                FinishReason::MaxOutputTokens if reason == "CONTINUATION" => {
+                    self.note(out, "output", "the provider offered a continuation, which is not taken up");
+                }
+                _ => {}
+            }
+            self.reason = Some(reason_is);
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, part: Part<'_>, logprobs: &mut Vec<LogProb>, out: &mut Vec<ModelEvent>) {
+        let sig = part.thought_signature.filter(|s| !s.is_empty());
+        if let Some(call) = part.function_call {
+            self.call(call, sig, out);
+        } else if let Some(text) = part.text {
+            match part.thought.unwrap_or(false) {
+                true => self.thought(text, sig, out),
+                false => self.text(text, sig, logprobs, out),
+            }
+        } else if part.executable_code.is_some() || part.code_execution_result.is_some() {
+            self.note(out, "output.code_execution", "code run by the provider is not carried over");
+        } else if part.tool_call.is_some() || part.tool_response.is_some() {
+            self.note(out, "output.server_tools", "tools run by the provider are not carried over");
+        } else if part.inline_data.is_some() || part.file_data.is_some() {
+            self.note(out, "output.media", "media in the answer is not carried over");
+        } else if let Some(sig) = sig {
+            self.text(String::new(), Some(sig), logprobs, out);
+        }
+    }
+
+    fn thought(&mut self, text: String, sig: Option<String>, out: &mut Vec<ModelEvent>) {
+        if text.is_empty() && sig.is_none() {
+            return;
+        }
+        let mut block = 0;
+        self.reasoning(out, |open| {
+            block = open.block;
+            if let Some(sig) = sig {
+                open.state.parts.push(SignedPart { text: text.clone(), thought: true, sig });
+            }
+        });
+        if !text.is_empty() {
+            out.push(ModelEvent::SummaryDelta { block, text });
+        }
+    }
+
+    fn text(
+        &mut self,
+        text: String,
+        mut sig: Option<String>,
+        logprobs: &mut Vec<LogProb>,
+        out: &mut Vec<ModelEvent>,
+    ) {
+        if text.is_empty() && sig.is_none() {
+            return;
+        }
+        if !matches!(self.open, Open::Text(_)) {
+            if let Some(sig) = sig.take() {
+                if text.is_empty() {
+                    let part = SignedPart { text, thought: false, sig };
+                    self.reasoning(out, |open| open.state.parts.push(part));
+                    return;
+                }
+                self.reasoning(out, |open| open.state.next.push(Span::new(0, &text, sig)));
+            }
+            self.close(true, out);
+            let block = self.block();
+            self.open = Open::Text(OpenText { block, start: self.answer.len(), prev: Vec::new() });
+        }
+        let Open::Text(open) = &mut self.open else { return };
+        if let Some(sig) = sig {
+            open.prev.push(Span::new(self.answer.len() - open.start, &text, sig));
+        }
+        if !text.is_empty() {
+            self.answer.push_str(&text);
+            out.push(ModelEvent::TextDelta { block: open.block, text, logprobs: std::mem::take(logprobs) });
+        }
+    }
+
+    fn call(&mut self, call: FunctionCall<'_>, sig: Option<String>, out: &mut Vec<ModelEvent>) {
+        if let Some(name) = call.name.filter(|n| !n.is_empty()) {
+            self.start_call(name, call.id.filter(|id| !id.is_empty()), sig, out);
+        } else if let (Open::Call(open), Some(sig)) = (&mut self.open, sig) {
+            open.late_sig = Some(sig);
+        }
+        let Open::Call(open) = &mut self.open else {
+            // An end mark without a beginning says nothing.
+            if call.args.is_none() && call.partial_args.is_none() {
+                return;
+            }
+            self.note(out, "output.function_call", "a call without a name is not carried over");
+            return;
+        };
+        if let Some(args) = call.args {
+            open.whole = Some(json::compact(args.get()));
+        }
+        let mut lost = false;
+        for piece in call.partial_args.into_iter().flatten() {
+            lost |= !open.pieces.add(piece);
+        }
+        if lost {
+            self.note(
+                out,
+                "output.function_call.arguments",
+                "a streamed argument has a path that is not known",
+            );
+        }
+        if !call.will_continue.unwrap_or(false) {
+            self.close(true, out);
+        }
+    }
+
+    fn start_call(
+        &mut self,
+        name: String,
+        given: Option<String>,
+        sig: Option<String>,
+        out: &mut Vec<ModelEvent>,
+    ) {
+        let name = self.names.restore(name);
+        let (call_id, own) = self.ids.next(given.as_deref(), &name);
+        let id = given.filter(|_| !own);
+        let news = own && !self.ids_known;
+        if news || id.is_some() || sig.is_some() {
+            let entry = (id.is_some() || sig.is_some()).then(|| CallState { call: call_id.clone(), id, sig });
+            self.reasoning(out, |open| {
+                open.state.ids |= own;
+                open.state.calls.extend(entry);
+            });
+            self.ids_known |= own;
+        }
+        self.close(true, out);
+        let block = self.block();
+        out.push(ModelEvent::ToolCallStart {
+            block,
+            call_id: Some(call_id.clone()),
+            name,
+            namespace: None,
+            kind: CallKind::Function,
+        });
+        self.open = Open::Call(Box::new(OpenCall {
+            block,
+            call_id,
+            whole: None,
+            pieces: PartialArgs::default(),
+            late_sig: None,
+        }));
+    }
+
+    /// Works on the open reasoning item; opens one if need be.
+    fn reasoning(&mut self, out: &mut Vec<ModelEvent>, work: impl FnOnce(&mut OpenReasoning)) {
+        let mut open = match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Reasoning(open) => open,
+            other => {
+                self.open = other;
+                self.close(true, out);
+                OpenReasoning::new(self.block())
+            }
+        };
+        work(&mut open);
+        self.open = Open::Reasoning(open);
+    }
+
+    /// Ends what is open; `complete` is false if it was cut off.
+    fn close(&mut self, complete: bool, out: &mut Vec<ModelEvent>) {
+        match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Nothing => {}
+            Open::Text(open) => self.close_text(open, complete, out),
+            Open::Reasoning(open) => self.close_reasoning(open, complete, out),
+            Open::Call(open) => self.close_call(*open, complete, out),
+        }
+    }
+
+    fn close_text(&mut self, open: OpenText, complete: bool, out: &mut Vec<ModelEvent>) {
+        let OpenText { block, start, prev } = open;
+        for annotation in self.citations.take(&self.answer, start) {
+            out.push(ModelEvent::Annotation { block, annotation });
+        }
+        out.push(ModelEvent::BlockDone { block, complete });
+        self.behind(State { prev, ..State::default() }, complete, out);
+    }
+
+    fn close_reasoning(&mut self, open: OpenReasoning, complete: bool, out: &mut Vec<ModelEvent>) {
+        let OpenReasoning { block, state } = open;
+        // Sealed even if empty: the envelope says whose thinking it is.
+        let encrypted_content = state.seal(&self.model);
+        out.push(ModelEvent::ReasoningSealed { block, encrypted_content });
+        out.push(ModelEvent::BlockDone { block, complete });
+    }
+
+    fn close_call(&mut self, open: OpenCall, complete: bool, out: &mut Vec<ModelEvent>) {
+        let OpenCall { block, call_id, whole, pieces, late_sig } = open;
+        let delta = whole.unwrap_or_else(|| pieces.finish());
+        out.push(ModelEvent::ToolArgsDelta { block, delta });
+        out.push(ModelEvent::BlockDone { block, complete });
+        let calls = late_sig.map(|sig| CallState { call: call_id, id: None, sig: Some(sig) });
+        self.behind(State { calls: calls.into_iter().collect(), ..State::default() }, complete, out);
+    }
+
+    /// Puts state into an item of its own behind the item it belongs to.
+    fn behind(&mut self, state: State, complete: bool, out: &mut Vec<ModelEvent>) {
+        if state == State::default() {
+            return;
+        }
+        if !complete {
+            // An item that was cut off is the last one of its response.
+            self.note(out, "output.reasoning", "signatures of a part that was cut off are not kept");
+            return;
+        }
+        let block = self.block();
+        self.close_reasoning(OpenReasoning { block, state }, true, out);
+    }
+}

@@ -1,0 +1,241 @@
+//! One answer, line by line. The unary answer is its only line.
+
+use or_protocol::{Envelope, Include, LogProb, Settings, TextFormat, Usage};
+
+use super::quirks::{LeakMode, Quirks};
+use super::think_tags::{Piece, Splitter};
+use super::wire::{CallIn, KIND, Line};
+use super::{error, logprobs, models, request};
+use crate::{
+    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator,
+    UpstreamErrorKind,
+};
+
+/// What the open block is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Open {
+    Nothing,
+    Reasoning,
+    Text,
+}
+
+/// The answer of one turn.
+#[derive(Debug)]
+pub(super) struct AnswerTranslator {
+    model: String,
+    splitter: Splitter,
+    /// Thinking so far of the open block, kept where it is to be sealed.
+    seal: Option<String>,
+    wants_logprobs: bool,
+    /// Log probabilities that came before their text.
+    logprobs: Vec<LogProb>,
+    open: Open,
+    /// Number of the open block, or of the next one.
+    block: u32,
+    over: bool,
+}
+
+impl AnswerTranslator {
+    pub(super) fn new(quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
+        let settings = request.settings;
+        let think = models::think(quirks, request.model, settings, &mut Vec::new());
+        // A grammar leaves no room for thinking in the text.
+        let free = !constrained(quirks, request.model, settings);
+        let hold = models::holds_back(quirks, request.model, think);
+        let look = free && quirks.think_leak != LeakMode::Off;
+        Self {
+            model: request.model.to_owned(),
+            splitter: Splitter::new(look, hold),
+            seal: settings.includes(Include::ReasoningEncryptedContent).then(String::new),
+            wants_logprobs: settings.wants_logprobs(),
+            logprobs: Vec::new(),
+            open: Open::Nothing,
+            block: 0,
+            over: false,
+        }
+    }
+
+    /// Takes in one line.
+    fn line(&mut self, line: Line<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.over {
+            return Ok(());
+        }
+        if let Some(raw) = line.error.filter(|raw| !matches!(raw.get(), "null" | "\"\"")) {
+            self.over = true;
+            return Err(error::inside(raw.get()));
+        }
+        let message = line.message;
+        if self.wants_logprobs
+            && let Some(raw) = line.logprobs
+        {
+            // Entries of another form are no reason to lose the answer.
+            let entries = serde_json::from_str::<Option<Vec<LogProb>>>(raw.get()).ok().flatten();
+            self.logprobs.extend(entries.unwrap_or_default());
+        }
+        if let Some(message) = message {
+            let answers = message.content.as_ref().is_some_and(|text| !text.0.is_empty());
+            if let Some(thinking) = message.thinking.filter(|text| !text.0.is_empty()) {
+                // The server tells thinking and answer apart by itself.
+                self.flush(out);
+                self.reasoning(thinking.0.into_owned(), out);
+                if !answers {
+                    self.logprobs.clear();
+                }
+            }
+            if let Some(content) = message.content.filter(|text| !text.0.is_empty()) {
+                if self.splitter.passes() {
+                    self.text(content.0.into_owned(), out);
+                } else {
+                    let mut pieces = Vec::new();
+                    self.splitter.push(&content.0, &mut pieces);
+                    self.pieces(pieces, out);
+                }
+            }
+            for call in message.tool_calls.unwrap_or_default() {
+                self.flush(out);
+                self.call(&call, out);
+            }
+        }
+        if line.done {
+            self.flush(out);
+            let reason = reason(line.done_reason.as_deref(), line.eval_count.is_some())?;
+            self.close(reason == FinishReason::Stop, out);
+            self.over = true;
+            if line.prompt_eval_count.is_some() || line.eval_count.is_some() {
+                let (input, output) = (line.prompt_eval_count.unwrap_or(0), line.eval_count.unwrap_or(0));
+                out.push(ModelEvent::Usage(Usage::new(input, output, None, 0, 0)));
+            }
+            out.push(ModelEvent::Finished { reason });
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, out: &mut Vec<ModelEvent>) {
+        let mut pieces = Vec::new();
+        self.splitter.end(&mut pieces);
+        self.pieces(pieces, out);
+    }
+
+    fn pieces(&mut self, pieces: Vec<Piece>, out: &mut Vec<ModelEvent>) {
+        for piece in pieces {
+            match piece {
+                Piece::Reasoning(text) => self.reasoning(text, out),
+                Piece::Text(text) => self.text(text, out),
+            }
+        }
+    }
+
+    fn reasoning(&mut self, text: String, out: &mut Vec<ModelEvent>) {
+        self.become_open(Open::Reasoning, out);
+        if let Some(seal) = &mut self.seal {
+            seal.push_str(&text);
+        }
+        out.push(ModelEvent::ReasoningDelta { block: self.block, text });
+    }
+
+    fn text(&mut self, text: String, out: &mut Vec<ModelEvent>) {
+        let logprobs = logprobs::of_text(std::mem::take(&mut self.logprobs), &text);
+        self.become_open(Open::Text, out);
+        out.push(ModelEvent::TextDelta { block: self.block, text, logprobs });
+    }
+
+    fn call(&mut self, call: &CallIn<'_>, out: &mut Vec<ModelEvent>) {
+        self.close(true, out);
+        let block = self.block;
+        self.block += 1;
+        let call_id = call.id.as_ref().map(|id| id.0.to_string()).filter(|id| !id.is_empty());
+        let name = call.function.name.0.clone().into_owned();
+        let arguments = call.function.arguments.map_or("{}", |raw| raw.get());
+        out.push(ModelEvent::ToolCallStart {
+            block,
+            call_id,
+            name,
+            namespace: None,
+            kind: CallKind::Function,
+        });
+        let delta = arguments_text(arguments);
+        if !delta.is_empty() {
+            out.push(ModelEvent::ToolArgsDelta { block, delta });
+        }
+        out.push(ModelEvent::BlockDone { block, complete: true });
+    }
+
+    fn become_open(&mut self, what: Open, out: &mut Vec<ModelEvent>) {
+        if self.open != what {
+            self.close(true, out);
+            self.open = what;
+        }
+    }
+
+    fn close(&mut self, complete: bool, out: &mut Vec<ModelEvent>) {
+        if self.open == Open::Nothing {
+            return;
+        }
+        let block = self.block;
+        if self.open == Open::Reasoning
+            && let Some(seal) = &mut self.seal
+        {
+            let encrypted_content = Envelope::seal(KIND, &self.model, seal);
+            seal.clear();
+            out.push(ModelEvent::ReasoningSealed { block, encrypted_content });
+        }
+        out.push(ModelEvent::BlockDone { block, complete });
+        self.open = Open::Nothing;
+        self.block += 1;
+        // What is left belongs to text that is closed.
+        self.logprobs.clear();
+    }
+}
+
+/// Whether the answer's text is held to a grammar.
+fn constrained(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
+    !matches!(settings.text.format, TextFormat::Text) && request::enforces_format(quirks, model, settings)
+}
+
+/// Arguments are an object; a text holds the object's JSON.
+fn arguments_text(raw: &str) -> String {
+    match raw.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()),
+        Some(b'n') => "{}".to_owned(),
+        _ => raw.to_owned(),
+    }
+}
+
+/// Without a reason the connection to the model's runner was lost, except on servers before the field,
+/// which count tokens.
+fn reason(word: Option<&str>, counted: bool) -> Result<FinishReason, AdapterError> {
+    match word.filter(|word| !word.is_empty()) {
+        Some("length") => Ok(FinishReason::MaxOutputTokens),
+        Some(_) => Ok(FinishReason::Stop),
+        None if counted => Ok(FinishReason::Stop),
+        None => Err(AdapterError::failed(
+            UpstreamErrorKind::Server,
+            "The model server lost its model runner before the answer was complete.",
+        )),
+    }
+}
+
+impl ResponseTranslator for AnswerTranslator {
+    fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.over {
+            return Ok(());
+        }
+        self.line(frame.parse(KIND)?, out)
+    }
+
+    fn finish(&mut self, _stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.over { Ok(()) } else { Err(AdapterError::Truncated { provider: KIND }) }
+    }
+
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        // A server that streams unasked sends several objects.
+        for line in serde_json::Deserializer::from_slice(body).into_iter::<Line<'_>>() {
+            let line = line.map_err(|e| AdapterError::BadFrame { provider: KIND, what: e.to_string() })?;
+            self.line(line, out)?;
+            if self.over {
+                return Ok(());
+            }
+        }
+        Err(AdapterError::Truncated { provider: KIND })
+    }
+}

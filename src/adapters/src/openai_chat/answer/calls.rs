@@ -1,0 +1,173 @@
+//! Joins the pieces of tool calls into calls.
+
+use serde::de::IgnoredAny;
+
+use crate::openai_chat::wire::CallPiece;
+use crate::{CallKind, ModelEvent, Note};
+
+/// The tool calls of one answer.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    list: Vec<Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    index: Option<u64>,
+    /// As the host gave it.
+    id: String,
+    name: String,
+    kind: CallKind,
+    args: String,
+    block: Option<u32>,
+    closed: bool,
+}
+
+/// One piece, whichever of the wire's forms it came in.
+struct Piece<'a> {
+    index: Option<u64>,
+    id: &'a str,
+    name: &'a str,
+    args: &'a str,
+    kind: CallKind,
+}
+
+impl Calls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Takes a piece in. `next_block` numbers a block that opens.
+    pub(super) fn push(&mut self, piece: &CallPiece<'_>, next_block: &mut u32, out: &mut Vec<ModelEvent>) {
+        let (mut name, mut args, mut kind) = ("", "", CallKind::Function);
+        if let Some(function) = &piece.function {
+            (name, args) = (function.name.as_str(), function.arguments.as_str());
+        }
+        // A host may send both forms, one of them empty.
+        if let Some(custom) = piece.custom.as_ref().filter(|c| !c.name.is_empty() || !c.input.is_empty())
+            && name.is_empty()
+            && args.is_empty()
+        {
+            (name, args, kind) = (custom.name.as_str(), custom.input.as_str(), CallKind::Custom);
+        }
+        let piece = Piece { index: piece.index, id: piece.id.as_str(), name, args, kind };
+        let at = match self.find(&piece) {
+            Some(at) => at,
+            None => {
+                self.list.push(Call {
+                    index: piece.index,
+                    id: String::new(),
+                    name: String::new(),
+                    kind: piece.kind,
+                    args: String::new(),
+                    block: None,
+                    closed: false,
+                });
+                self.list.len() - 1
+            }
+        };
+        self.grow(at, &piece, next_block, out);
+    }
+
+    /// The call a piece belongs to; none if it opens a new one.
+    fn find(&self, piece: &Piece<'_>) -> Option<usize> {
+        if piece.index.is_none() && !piece.id.is_empty() {
+            return self.list.iter().rposition(|c| c.id == piece.id);
+        }
+        let at = match piece.index {
+            Some(_) => self.list.iter().rposition(|c| c.index == piece.index)?,
+            None => self.list.len().checked_sub(1)?,
+        };
+        let call = self.list.get(at)?;
+        // Some hosts number every call 0: a second name tells them apart.
+        let renamed = !piece.name.is_empty() && !call.name.is_empty();
+        let another = if piece.id.is_empty() || call.id.is_empty() {
+            renamed && (piece.name != call.name || (!piece.args.is_empty() && is_json(&call.args)))
+        } else {
+            renamed && piece.id != call.id
+        };
+        (!another).then_some(at)
+    }
+
+    fn grow(&mut self, at: usize, piece: &Piece<'_>, next_block: &mut u32, out: &mut Vec<ModelEvent>) {
+        let Some(call) = self.list.get_mut(at) else { return };
+        if call.id.is_empty() {
+            call.id.push_str(piece.id);
+        }
+        if call.name.is_empty() {
+            call.name.push_str(piece.name);
+        }
+        if call.kind != piece.kind && call.block.is_none() {
+            call.kind = piece.kind;
+        }
+        if call.closed {
+            if !piece.args.trim().is_empty() {
+                let why = "the provider sent more arguments after a call was whole";
+                out.push(ModelEvent::Note(Note::dropped("function_call", why)));
+            }
+            return;
+        }
+        call.args.push_str(piece.args);
+        if let Some(block) = call.block {
+            if !piece.args.is_empty() {
+                out.push(ModelEvent::ToolArgsDelta { block, delta: piece.args.to_owned() });
+            }
+        } else if !call.name.is_empty() && (!call.id.is_empty() || !call.args.is_empty()) {
+            self.start(at, next_block, out);
+        }
+    }
+
+    fn start(&mut self, at: usize, next_block: &mut u32, out: &mut Vec<ModelEvent>) {
+        self.close_whole(out);
+        let Some(call) = self.list.get_mut(at) else { return };
+        let call_id = Some(call.id.clone()).filter(|id| !id.is_empty());
+        let block = *next_block;
+        *next_block += 1;
+        call.block = Some(block);
+        let (name, kind) = (call.name.clone(), call.kind);
+        out.push(ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind });
+        if !call.args.is_empty() {
+            out.push(ModelEvent::ToolArgsDelta { block, delta: call.args.clone() });
+        }
+    }
+
+    /// Ends the open calls that cannot grow any more; the others may be interleaved with what comes.
+    pub(super) fn close_whole(&mut self, out: &mut Vec<ModelEvent>) {
+        for call in self.list.iter_mut().filter(|c| !c.closed) {
+            if let Some(block) = call.block
+                && (call.kind == CallKind::Custom || is_json(&call.args))
+            {
+                call.closed = true;
+                out.push(ModelEvent::BlockDone { block, complete: true });
+            }
+        }
+    }
+
+    /// Ends all calls. `whole`: the answer was not cut off. False if a call has no name.
+    pub(super) fn finish(&mut self, whole: bool, next_block: &mut u32, out: &mut Vec<ModelEvent>) -> bool {
+        let mut named = true;
+        for at in 0..self.list.len() {
+            let unstarted = self.list.get(at).filter(|c| c.block.is_none());
+            match unstarted.map(|c| c.name.is_empty()) {
+                Some(true) => named = false,
+                Some(false) => self.start(at, next_block, out),
+                None => {}
+            }
+        }
+        self.close_whole(out);
+        for call in self.list.iter_mut().filter(|c| !c.closed) {
+            let Some(block) = call.block else { continue };
+            if whole && call.args.trim().is_empty() {
+                // A call without arguments: the empty object is what it means.
+                out.push(ModelEvent::ToolArgsDelta { block, delta: "{}".to_owned() });
+            }
+            call.closed = true;
+            out.push(ModelEvent::BlockDone { block, complete: whole });
+        }
+        named
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}

@@ -1,0 +1,386 @@
+//! The context as messages: runs of the assistant's items become one message, results stand right behind.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+
+use or_protocol::{ContentPart, FunctionCallOutput, Item, ItemStatus, Message, Output, Reasoning, Role};
+use serde_json::value::RawValue;
+
+use super::call_ids::CallIds;
+use super::media;
+use super::quirks::{DeveloperRole, Quirks, ReasoningEcho};
+use super::reasoning::{self, Opened};
+use super::wire::body::{Call, ChatMessage, Content, Function, Part, ThinkingText};
+use crate::note::add_once;
+use crate::shared::flat_tools::Namespaces;
+use crate::{AdapterError, Note, custom_arguments};
+
+/// Translates the context. `head` is the text of the leading system message: instructions and hints.
+pub(super) fn translate<'a>(
+    quirks: &Quirks,
+    head: Option<Cow<'a, str>>,
+    namespaces: &'a Namespaces,
+    context: &'a [Item],
+    notes: &mut Vec<Note>,
+) -> Result<Vec<ChatMessage<'a>>, AdapterError> {
+    let mut outputs: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    for (at, item) in context.iter().enumerate() {
+        if let Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) = item {
+            outputs.entry(&output.call_id).or_default().push_back(at);
+        }
+    }
+    let ids = context.iter().filter_map(|item| match item {
+        Item::FunctionCall(call) => Some(call.call_id.as_str()),
+        Item::CustomToolCall(call) => Some(call.call_id.as_str()),
+        Item::FunctionCallOutput(o) | Item::CustomToolCallOutput(o) => Some(o.call_id.as_str()),
+        _ => None,
+    });
+    let mut builder = Builder {
+        quirks,
+        namespaces,
+        ids: CallIds::new(quirks.tool_call_id, ids),
+        context,
+        outputs,
+        used: vec![false; context.len()],
+        turn: Turn::default(),
+        out: Vec::with_capacity(context.len() + 1),
+        notes,
+    };
+    if let Some(head) = head {
+        let role = builder.role(Role::Developer);
+        builder.out.push(ChatMessage::text(role, head));
+    }
+    for (at, item) in context.iter().enumerate() {
+        builder.item(at, item)?;
+    }
+    builder.flush()?;
+    let mut out = builder.out;
+    if quirks.merge_system {
+        merge(&mut out, |at, message| at && matches!(message.role, "system" | "developer"));
+    }
+    if quirks.alternate_roles {
+        merge(&mut out, |_, message| matches!(message.role, "user" | "assistant"));
+    }
+    Ok(out)
+}
+
+struct Builder<'a, 'b> {
+    quirks: &'b Quirks,
+    namespaces: &'a Namespaces,
+    ids: CallIds,
+    context: &'a [Item],
+    /// Places of the results of each call id.
+    outputs: HashMap<&'a str, VecDeque<usize>>,
+    used: Vec<bool>,
+    turn: Turn<'a>,
+    out: Vec<ChatMessage<'a>>,
+    notes: &'b mut Vec<Note>,
+}
+
+/// A run of the assistant's items.
+#[derive(Default)]
+struct Turn<'a> {
+    text: Option<Cow<'a, str>>,
+    refusal: String,
+    reasoning: String,
+    details: Option<Box<RawValue>>,
+    reasoned: bool,
+    calls: Vec<(&'a str, &'a str, Cow<'a, str>)>,
+}
+
+impl<'a> Builder<'a, '_> {
+    fn drop(&mut self, field: impl Into<String>, why: &str) {
+        add_once(self.notes, Note::dropped(field, why));
+    }
+
+    fn role(&self, role: Role) -> &'static str {
+        match (role, self.quirks.developer_role) {
+            (Role::User, _) => "user",
+            (Role::Assistant, _) => "assistant",
+            (Role::Developer, DeveloperRole::Developer) => "developer",
+            (Role::System, _) | (Role::Developer, DeveloperRole::System) => "system",
+        }
+    }
+
+    fn item(&mut self, at: usize, item: &'a Item) -> Result<(), AdapterError> {
+        match item {
+            Item::Message(message) if message.role == Role::Assistant => self.assistant(message),
+            Item::Message(message) => {
+                self.flush()?;
+                let parts = media::translate(self.quirks, &message.content)?;
+                let content = match message.role {
+                    // Standing orders are text everywhere.
+                    Role::System | Role::Developer => {
+                        if parts.iter().any(|p| !matches!(p, Part::Text { .. })) {
+                            let why = "System messages can only hold text on this provider.";
+                            return Err(AdapterError::unsupported("input", why));
+                        }
+                        media::content(parts, true)
+                    }
+                    Role::User | Role::Assistant => media::content(parts, self.quirks.content_strings),
+                };
+                self.out.push(ChatMessage::new(self.role(message.role), content));
+            }
+            Item::FunctionCall(call) => {
+                let arguments = match call.arguments.trim() {
+                    "" => "{}",
+                    _ => &call.arguments,
+                };
+                let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
+                self.call(&call.call_id, flat.unwrap_or(&call.name), arguments.into(), call.status);
+            }
+            Item::CustomToolCall(call) => {
+                self.call(&call.call_id, &call.name, custom_arguments(&call.input).into(), call.status);
+            }
+            Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) => {
+                if self.used.get(at).is_some_and(|used| !used) {
+                    self.flush()?;
+                }
+                // Without its call in front it still is what the host has to judge.
+                if self.used.get(at).is_some_and(|used| !used) {
+                    let mut attached = Vec::new();
+                    self.output(at, output, &mut attached)?;
+                    self.attach(attached);
+                }
+            }
+            Item::Reasoning(reasoning) => self.reasoning(reasoning),
+            Item::Compaction(_) => {
+                let why = "Compaction items cannot be read by this provider; send the plain items instead.";
+                return Err(AdapterError::unsupported("input", why));
+            }
+            Item::ItemReference(_) => {
+                return Err(AdapterError::unsupported("input", "An item reference was not resolved."));
+            }
+            Item::Mcp(_) | Item::Other(_) => {
+                let field = format!("input.{}", item.kind());
+                self.drop(field, "items of hosted tools are not known to this provider");
+            }
+        }
+        Ok(())
+    }
+
+    fn assistant(&mut self, message: &'a Message) {
+        if message.phase.is_some() {
+            self.drop("input.phase", "chat completions has no phases");
+        }
+        let mut fresh = true;
+        for part in &message.content {
+            match part {
+                ContentPart::OutputText { text, .. } | ContentPart::InputText { text } => {
+                    if text.is_empty() {
+                        continue;
+                    }
+                    self.turn.text = Some(match self.turn.text.take() {
+                        None => text.into(),
+                        // Parts of one message are pieces of one text; messages are not.
+                        Some(before) if fresh => format!("{before}\n\n{text}").into(),
+                        Some(before) => format!("{before}{text}").into(),
+                    });
+                    fresh = false;
+                }
+                ContentPart::Refusal { refusal } => self.turn.refusal.push_str(refusal),
+                _ => self.drop("input.content", "an assistant message can only hold text"),
+            }
+        }
+    }
+
+    fn call(&mut self, id: &'a str, name: &'a str, arguments: Cow<'a, str>, status: Option<ItemStatus>) {
+        let answered = self.outputs.get(id).is_some_and(|list| !list.is_empty());
+        if status == Some(ItemStatus::Incomplete) && !answered {
+            return self.drop("input.function_call", "a call that was cut off and has no result");
+        }
+        self.turn.calls.push((id, name, arguments));
+    }
+
+    fn reasoning(&mut self, item: &'a Reasoning) {
+        self.turn.reasoned = true;
+        for part in &item.content {
+            self.turn.reasoning.push_str(&part.text);
+        }
+        let Some(sealed) = &item.encrypted_content else { return };
+        match reasoning::open(sealed, &self.quirks.host) {
+            Opened::Own(details) => self.turn.details = Some(details),
+            Opened::Foreign => self.drop("input.reasoning.encrypted_content", "made by another provider"),
+            Opened::Damaged => self.drop("input.reasoning.encrypted_content", "damaged"),
+        }
+    }
+
+    /// Ends the run: its message, the results of its calls, and what these could not hold.
+    fn flush(&mut self) -> Result<(), AdapterError> {
+        let mut turn = std::mem::take(&mut self.turn);
+        let mut message = ChatMessage { role: "assistant", ..ChatMessage::default() };
+        if !turn.refusal.is_empty() {
+            if self.quirks.refusal_field {
+                message.refusal = Some(turn.refusal);
+            } else {
+                let text = turn.text.take().map(|t| format!("{t}\n\n{}", turn.refusal));
+                turn.text = Some(text.unwrap_or(turn.refusal).into());
+            }
+        }
+        if turn.text.is_none() && turn.calls.is_empty() && message.refusal.is_none() {
+            if turn.reasoned {
+                self.drop("input.reasoning", "reasoning without an answer cannot be sent");
+            }
+            return Ok(());
+        }
+        let echo = Echo {
+            text: std::mem::take(&mut turn.reasoning),
+            details: turn.details.take(),
+            reasoned: turn.reasoned,
+            calls: !turn.calls.is_empty(),
+        };
+        message.content = turn.text.take().map(Content::Text);
+        self.echo(echo, &mut message);
+        let calls = std::mem::take(&mut turn.calls);
+        for (id, name, arguments) in &calls {
+            let function = Function { name, arguments: arguments.clone() };
+            message.tool_calls.push(Call { id: self.ids.get(id), kind: "function", function });
+        }
+        // The key must be there: some hosts refuse a message without it, and none refuses an empty text.
+        message.content.get_or_insert(Content::Text("".into()));
+        self.out.push(message);
+        let mut attached = Vec::new();
+        for (id, ..) in calls {
+            let Some(at) = self.outputs.get_mut(id).and_then(VecDeque::pop_front) else { continue };
+            if let Some(Item::FunctionCallOutput(o) | Item::CustomToolCallOutput(o)) = self.context.get(at) {
+                self.output(at, o, &mut attached)?;
+            }
+        }
+        self.attach(attached);
+        Ok(())
+    }
+
+    fn echo(&mut self, echo: Echo, message: &mut ChatMessage<'a>) {
+        let form = self.quirks.reasoning_echo;
+        let keeps = matches!(form, ReasoningEcho::Sealed | ReasoningEcho::ReasoningDetails);
+        let text = Some(echo.text).filter(|t| !t.is_empty());
+        if let Some(details) = echo.details {
+            if keeps {
+                message.reasoning_details = Some(details);
+                return;
+            }
+            self.drop("input.reasoning.encrypted_content", "this provider takes no sealed reasoning back");
+        }
+        let empty = || (self.quirks.echo_empty && echo.calls).then(String::new);
+        match (form, text) {
+            (ReasoningEcho::ReasoningContent, text) => message.reasoning_content = text.or_else(empty),
+            (ReasoningEcho::Reasoning, text) => message.reasoning = text.or_else(empty),
+            (ReasoningEcho::ReasoningDetails, text) => message.reasoning = text,
+            (ReasoningEcho::ThinkTags, Some(text)) => {
+                let rest = match message.content.take() {
+                    Some(Content::Text(rest)) => rest,
+                    _ => Cow::Borrowed(""),
+                };
+                message.content = Some(Content::Text(format!("<think>\n{text}\n</think>\n{rest}").into()));
+            }
+            (ReasoningEcho::ThinkParts, Some(text)) => {
+                let thinking = vec![ThinkingText { kind: "text", text }];
+                let mut parts = vec![Part::Thinking { thinking }];
+                if let Some(Content::Text(text)) = message.content.take() {
+                    parts.push(Part::Text { text });
+                }
+                message.content = Some(Content::Parts(parts));
+            }
+            (ReasoningEcho::None | ReasoningEcho::Sealed, _) | (_, None) => {}
+        }
+        let sent = message.reasoning_content.is_some()
+            || message.reasoning.is_some()
+            || matches!(form, ReasoningEcho::ThinkTags | ReasoningEcho::ThinkParts);
+        if echo.reasoned && !sent {
+            self.drop("input.reasoning", "this provider takes no reasoning back");
+        }
+    }
+
+    fn output(
+        &mut self,
+        at: usize,
+        output: &'a FunctionCallOutput,
+        attached: &mut Vec<Part<'a>>,
+    ) -> Result<(), AdapterError> {
+        if let Some(used) = self.used.get_mut(at) {
+            *used = true;
+        }
+        let content = match &output.output {
+            Output::Text(text) => Content::Text(text.into()),
+            Output::Parts(list) => {
+                let list = media::translate(self.quirks, list)?;
+                let (texts, others): (Vec<_>, Vec<_>) = list
+                    .into_iter()
+                    .partition(|p| self.quirks.image_in_tool || matches!(p, Part::Text { .. }));
+                if others.is_empty() {
+                    media::content(texts, self.quirks.content_strings)
+                } else {
+                    let why = "media of a tool result sent in a user message behind it";
+                    add_once(self.notes, Note::emulated("input.function_call_output", why));
+                    let id = self.ids.get(&output.call_id);
+                    attached.push(Part::Text {
+                        text: format!("Attached to the result of tool call {id}:").into(),
+                    });
+                    attached.extend(others);
+                    let text = media::text(&texts);
+                    let gap = if text.is_empty() { "" } else { "\n\n" };
+                    Content::Text(format!("{text}{gap}(see attached)").into())
+                }
+            }
+        };
+        let mut message = ChatMessage::new("tool", content);
+        message.tool_call_id = Some(self.ids.get(&output.call_id));
+        self.out.push(message);
+        Ok(())
+    }
+
+    fn attach(&mut self, attached: Vec<Part<'a>>) {
+        if !attached.is_empty() {
+            self.out.push(ChatMessage::new("user", Content::Parts(attached)));
+        }
+    }
+}
+
+struct Echo {
+    text: String,
+    details: Option<Box<RawValue>>,
+    reasoned: bool,
+    calls: bool,
+}
+
+/// Joins neighbours of one role where `wanted` says so; it is told whether the message is in the leading run.
+fn merge<'a>(messages: &mut Vec<ChatMessage<'a>>, wanted: impl Fn(bool, &ChatMessage<'a>) -> bool) {
+    let mut out: Vec<ChatMessage<'a>> = Vec::with_capacity(messages.len());
+    let mut leading = true;
+    for message in messages.drain(..) {
+        leading &= wanted(true, &message);
+        match out.last_mut() {
+            Some(last)
+                if last.role == message.role && last.tool_calls.is_empty() && wanted(leading, &message) =>
+            {
+                join(last, message);
+            }
+            _ => out.push(message),
+        }
+    }
+    *messages = out;
+}
+
+fn join<'a>(last: &mut ChatMessage<'a>, next: ChatMessage<'a>) {
+    last.content = match (last.content.take(), next.content) {
+        (None, content) | (content, None) => content,
+        (Some(Content::Text(a)), Some(Content::Text(b))) if a.is_empty() || b.is_empty() => {
+            Some(Content::Text(if a.is_empty() { b } else { a }))
+        }
+        (Some(Content::Text(a)), Some(Content::Text(b))) => Some(Content::Text(format!("{a}\n\n{b}").into())),
+        (Some(a), Some(b)) => {
+            let list = |content| match content {
+                Content::Text(text) => vec![Part::Text { text }],
+                Content::Parts(parts) => parts,
+            };
+            let mut parts = list(a);
+            parts.extend(list(b));
+            Some(Content::Parts(parts))
+        }
+    };
+    last.tool_calls = next.tool_calls;
+    last.refusal = last.refusal.take().or(next.refusal);
+    last.reasoning_content = last.reasoning_content.take().or(next.reasoning_content);
+    last.reasoning = last.reasoning.take().or(next.reasoning);
+    last.reasoning_details = last.reasoning_details.take().or(next.reasoning_details);
+}

@@ -1,0 +1,137 @@
+//! The request's own types, borrowed from the context where they can be.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The whole body: model and messages, then the fields in the order they were decided.
+pub(crate) struct Body<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) messages: Vec<ChatMessage<'a>>,
+    pub(crate) fields: Vec<(&'static str, Value)>,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2 + self.fields.len()))?;
+        map.serialize_entry("model", self.model)?;
+        map.serialize_entry("messages", &self.messages)?;
+        for (name, value) in &self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// A message of the request.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct ChatMessage<'a> {
+    pub(crate) role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<Content<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reasoning_details: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tool_call_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> ChatMessage<'a> {
+    pub(crate) fn new(role: &'static str, content: Content<'a>) -> Self {
+        Self { role, content: Some(content), ..Self::default() }
+    }
+
+    pub(crate) fn text(role: &'static str, text: impl Into<Cow<'a, str>>) -> Self {
+        Self::new(role, Content::Text(text.into()))
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Content<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<Part<'a>>),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Part<'a> {
+    Text {
+        text: Cow<'a, str>,
+    },
+    ImageUrl {
+        image_url: Image<'a>,
+    },
+    File {
+        file: File<'a>,
+    },
+    /// Mistral's form of a file.
+    DocumentUrl {
+        document_url: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        document_name: Option<&'a str>,
+    },
+    InputAudio {
+        input_audio: &'a or_protocol::InputAudio,
+    },
+    VideoUrl {
+        video_url: Url<'a>,
+    },
+    /// Mistral's form of thinking.
+    Thinking {
+        thinking: Vec<ThinkingText>,
+    },
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Image<'a> {
+    pub(crate) url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<or_protocol::Detail>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct File<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) filename: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file_data: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file_id: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Url<'a> {
+    pub(crate) url: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ThinkingText {
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Call<'a> {
+    pub(crate) id: Cow<'a, str>,
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) function: Function<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Function<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) arguments: Cow<'a, str>,
+}

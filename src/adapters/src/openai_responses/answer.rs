@@ -1,0 +1,346 @@
+//! The stream: events are told apart by the `type` in their data, items by `output_index`.
+
+mod blocks;
+mod machine;
+
+use serde_json::{Map, Value};
+
+use self::blocks::{BlockKind, PartKind};
+use self::machine::{Machine, annotation, finish_reason};
+use super::error;
+use super::quirks::Quirks;
+use super::wire::{DeltaEvent, Ended, Event, KIND, Response, parse, string};
+use crate::framing::lossy;
+use crate::{AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator};
+
+/// Snapshots of a response that has only begun, and empty parts: they say nothing new.
+const NOTHING_NEW: [&str; 6] = [
+    "response.created",
+    "response.queued",
+    "response.in_progress",
+    "response.content_part.added",
+    "response.reasoning_part.added",
+    "response.reasoning_summary_part.added",
+];
+
+const TERMINAL: [&str; 5] =
+    ["response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"];
+
+/// The type of an event where it is the first member, as OpenAI writes it. Whole responses need not be read to learn it.
+fn leading_type(data: &str) -> &str {
+    data.strip_prefix(r#"{"type":""#).and_then(|rest| rest.split('"').next()).unwrap_or_default()
+}
+
+/// One answer, streamed or unary.
+#[derive(Debug)]
+pub(super) struct AnswerTranslator {
+    machine: Machine,
+    /// A terminal event or an error has come; all that follows is ignored.
+    ended: bool,
+}
+
+impl AnswerTranslator {
+    pub(super) fn new(_quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
+        let machine = Machine::new(request.model, request.settings.wants_logprobs());
+        Self { machine, ended: false }
+    }
+
+    /// Place of an item. Hosts that leave the number out send one item after the other.
+    fn place(&self, output_index: Option<u32>) -> u32 {
+        output_index.or_else(|| self.machine.blocks.last()).unwrap_or_default()
+    }
+
+    /// The hot path. False if the event is not a delta of a modelled item.
+    fn delta(&mut self, frame: &Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
+        let mut event: DeltaEvent<'_> = frame.parse(KIND)?;
+        if event.kind.is_empty() {
+            event.kind = frame.event.into();
+        }
+        let (part, call) = match event.kind.as_ref() {
+            "response.output_text.delta" => (Some(PartKind::Text), None),
+            "response.function_call_arguments.delta" => (None, Some(CallKind::Function)),
+            "response.reasoning_summary_text.delta" => (Some(PartKind::Summary), None),
+            "response.reasoning_text.delta" | "response.reasoning.delta" => (Some(PartKind::Raw), None),
+            "response.custom_tool_call_input.delta" => (None, Some(CallKind::Custom)),
+            "response.refusal.delta" => (Some(PartKind::Refusal), None),
+            _ => return Ok(false),
+        };
+        let at = self.place(event.output_index);
+        let text = event.delta.into_text();
+        if let Some(kind) = part {
+            let (index, logprobs) = match kind {
+                PartKind::Text => (event.content_index, self.machine.logprobs(event.logprobs)),
+                PartKind::Refusal | PartKind::Raw => (event.content_index, Vec::new()),
+                PartKind::Summary => (event.summary_index, Vec::new()),
+            };
+            self.machine.blocks.text(at, kind, index.unwrap_or_default(), text, logprobs, out);
+        } else if let Some(kind) = call {
+            self.machine.blocks.payload(at, kind, text, out);
+        }
+        Ok(true)
+    }
+
+    fn text_done(
+        &mut self,
+        kind: PartKind,
+        index: Option<u32>,
+        event: &Event<'_>,
+        out: &mut Vec<ModelEvent>,
+    ) {
+        let at = self.place(event.output_index);
+        let whole = if kind == PartKind::Refusal { event.refusal } else { event.text };
+        let logprobs = match kind {
+            PartKind::Text => self.machine.logprobs(event.logprobs),
+            PartKind::Refusal | PartKind::Summary | PartKind::Raw => Vec::new(),
+        };
+        let whole = whole.map(string).unwrap_or_default();
+        self.machine.blocks.whole_text(at, kind, index.unwrap_or_default(), &whole, logprobs, out);
+    }
+
+    fn part_done(
+        &mut self,
+        kind: PartKind,
+        index: Option<u32>,
+        event: &Event<'_>,
+        out: &mut Vec<ModelEvent>,
+    ) -> Result<(), AdapterError> {
+        let (at, index) = (self.place(event.output_index), index.unwrap_or_default());
+        match event.part {
+            Some(part) => self.machine.part_done(at, kind, index, part, out),
+            None => {
+                self.machine.blocks.part_done(at, kind, index, out);
+                Ok(())
+            }
+        }
+    }
+
+    /// The kind of part that a content event without further sign is about.
+    fn content_kind(&self, event: &Event<'_>) -> PartKind {
+        match self.machine.blocks.get(self.place(event.output_index)).map(|b| b.kind) {
+            Some(BlockKind::Reasoning) => PartKind::Raw,
+            _ => PartKind::Text,
+        }
+    }
+
+    fn added(&mut self, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let Some(item) = event.item else { return Ok(()) };
+        let next = || self.machine.blocks.last().map_or(0, |last| last.saturating_add(1));
+        let at = event.output_index.unwrap_or_else(next);
+        self.machine.item_added(at, item, out)
+    }
+
+    /// An event about a hosted item goes on as it is, without its padding and places.
+    fn hosted(&self, event: &Event<'_>, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let Some(at) = event.output_index else { return Ok(()) };
+        let open = self.machine.blocks.get(at).is_some_and(|b| b.kind == BlockKind::Hosted && !b.done);
+        if open {
+            let mut event: Map<String, Value> = parse(data)?;
+            for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
+                event.shift_remove(key);
+            }
+            out.push(ModelEvent::HostedEvent { block: at, event });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, kind: &str, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        self.ended = true;
+        let response = parse::<Ended<'_>>(data)?.response.unwrap_or_default();
+        let status = response.status.as_ref().map_or("", |t| &t.0);
+        let reason = match (kind, status) {
+            ("response.failed", _) | (_, "failed") => {
+                return Err(match response.error {
+                    Some(raw) => error::inside(raw.get()),
+                    None => error::ended("The model provider reported a failed response."),
+                });
+            }
+            ("response.cancelled", _) | (_, "cancelled") => {
+                return Err(error::ended("The model provider cancelled the response."));
+            }
+            ("response.incomplete", _) | (_, "incomplete") => finish_reason(&response, out),
+            _ => FinishReason::Stop,
+        };
+        self.machine.end(&response, out)?;
+        out.push(ModelEvent::Finished { reason });
+        Ok(())
+    }
+
+    fn fail(&mut self, data: &str) -> AdapterError {
+        self.ended = true;
+        error::inside(data)
+    }
+}
+
+impl ResponseTranslator for AnswerTranslator {
+    fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.ended || frame.data.is_empty() || frame.data == "[DONE]" {
+            return Ok(());
+        }
+        match leading_type(frame.data) {
+            kind if NOTHING_NEW.contains(&kind) => return Ok(()),
+            kind if TERMINAL.contains(&kind) => return self.end(kind, frame.data, out),
+            _ => {}
+        }
+        // The data says what it is; the `event:` line, where there is one, says how to read it at first.
+        let likely = frame.event.is_empty() || frame.event.ends_with(".delta");
+        if likely && self.delta(&frame, out)? {
+            return Ok(());
+        }
+        let mut event: Event<'_> = frame.parse(KIND)?;
+        if event.kind.is_empty() {
+            event.kind = frame.event.into();
+        }
+        if !likely && event.kind.ends_with(".delta") && self.delta(&frame, out)? {
+            return Ok(());
+        }
+        let kind = event.kind.as_ref();
+        let (content, summary) = (event.content_index, event.summary_index);
+        match kind {
+            "response.output_item.added" => self.added(&event, out)?,
+            "response.output_item.done" => {
+                if let Some(item) = event.item {
+                    self.machine.item_done(self.place(event.output_index), item, out)?;
+                }
+            }
+            "response.output_text.done" => self.text_done(PartKind::Text, content, &event, out),
+            "response.refusal.done" => self.text_done(PartKind::Refusal, content, &event, out),
+            "response.reasoning_text.done" | "response.reasoning.done" => {
+                self.text_done(PartKind::Raw, content, &event, out);
+            }
+            "response.reasoning_summary_text.done" => {
+                self.text_done(PartKind::Summary, summary, &event, out);
+            }
+            "response.function_call_arguments.done" => {
+                let whole = event.arguments.map(string).unwrap_or_default();
+                self.machine.blocks.whole_payload(
+                    self.place(event.output_index),
+                    CallKind::Function,
+                    &whole,
+                    out,
+                );
+            }
+            "response.custom_tool_call_input.done" => {
+                let whole = event.input.map(string).unwrap_or_default();
+                self.machine.blocks.whole_payload(
+                    self.place(event.output_index),
+                    CallKind::Custom,
+                    &whole,
+                    out,
+                );
+            }
+            "response.output_text.annotation.added" => {
+                if let Some(annotation) = event.annotation.and_then(annotation) {
+                    let at = self.place(event.output_index);
+                    self.machine.blocks.annotation(at, content.unwrap_or_default(), None, annotation, out);
+                }
+            }
+            "response.content_part.done" | "response.reasoning_part.done" => {
+                let kind = self.content_kind(&event);
+                self.part_done(kind, content, &event, out)?;
+            }
+            "response.reasoning_summary_part.done" => {
+                self.part_done(PartKind::Summary, summary, &event, out)?;
+            }
+            kind if NOTHING_NEW.contains(&kind) => {}
+            kind if TERMINAL.contains(&kind) => self.end(kind, frame.data, out)?,
+            "error" | "response.error" => return Err(self.fail(frame.data)),
+            "" => {
+                if error::is_error(&parse::<Value>(frame.data)?) {
+                    return Err(self.fail(frame.data));
+                }
+            }
+            _ => self.hosted(&event, frame.data, out)?,
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        if self.ended {
+            return Ok(());
+        }
+        Err(error::stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
+    }
+
+    fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        self.ended = true;
+        let text = lossy(body);
+        let response: Response<'_> = parse(&text)?;
+        if let Some(raw) = response.error {
+            return Err(error::inside(raw.get()));
+        }
+        if response.output.is_none() && response.status.is_none() {
+            let bad = AdapterError::BadFrame { provider: KIND, what: "a body without output".into() };
+            return Err(error::flat(&text).unwrap_or(bad));
+        }
+        let reason = match response.status.as_ref().map_or("", |t| &t.0) {
+            "incomplete" => finish_reason(&response, out),
+            "failed" => return Err(error::ended("The model provider reported a failed response.")),
+            "cancelled" => return Err(error::ended("The model provider cancelled the response.")),
+            "queued" | "in_progress" => {
+                return Err(error::ended("The model provider answered before the response was finished."));
+            }
+            _ => FinishReason::Stop,
+        };
+        self.machine.end(&response, out)?;
+        out.push(ModelEvent::Finished { reason });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    fn translator() -> AnswerTranslator {
+        let settings = or_protocol::Settings::default();
+        let request = ModelRequest { model: "m", context: &[], settings: &settings, stream: true };
+        AnswerTranslator::new(&Quirks::default(), &request)
+    }
+
+    #[test]
+    fn the_data_says_what_an_event_is_whatever_its_line_says() {
+        let events = [
+            r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"message"}}"#,
+            r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}"#,
+            r#"{"type":"response.output_text.done","output_index":0,"content_index":0,"text":"ab"}"#,
+            r#"{"type":"response.completed","response":{"status":"completed"}}"#,
+        ];
+        let run = |line: &str| {
+            let mut translator = translator();
+            let mut out = Vec::new();
+            for data in events {
+                translator.push(Frame { event: line, data }, &mut out).unwrap();
+            }
+            out
+        };
+        let want = run("");
+        assert_eq!(want.len(), 4, "{want:?}");
+        assert_eq!(run("response.output_text.delta"), want);
+        assert_eq!(run("response.output_text.done"), want);
+        assert_eq!(run("message"), want);
+    }
+
+    #[test]
+    fn the_type_of_an_event_may_stand_anywhere() {
+        let run = |created: &str, completed: &str| {
+            let mut translator = translator();
+            let mut out = Vec::new();
+            for data in [created, completed] {
+                translator.push(Frame { event: "", data }, &mut out).unwrap();
+            }
+            out
+        };
+        let want = run(
+            r#"{"type":"response.created","response":{"status":"in_progress"}}"#,
+            r#"{"type":"response.incomplete","response":{"status":"incomplete","usage":{"input_tokens":3}}}"#,
+        );
+        assert_eq!(want.len(), 3, "{want:?}");
+        let elsewhere = run(
+            r#"{ "response":{"status":"in_progress"}, "type" : "response.created"}"#,
+            r#"{"response":{"status":"incomplete","usage":{"input_tokens":3}},"type":"response.incomplete"}"#,
+        );
+        assert_eq!(elsewhere, want);
+    }
+}

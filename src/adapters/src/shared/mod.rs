@@ -1,0 +1,9 @@
+//! Rules that every provider needs, each of them once; where providers differ, the difference is data.
+
+pub(crate) mod error_body;
+pub(crate) mod fields;
+pub(crate) mod flat_tools;
+pub(crate) mod media;
+pub(crate) mod names;
+pub(crate) mod openai_models;
+pub(crate) mod tool_plan;

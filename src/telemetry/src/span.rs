@@ -1,0 +1,233 @@
+//! One guard each for a response, a call of a provider and a run of a tool. It sets whatever is told of the thing:
+//! span, log line and metrics. Nothing here holds keys or content.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use or_adapters::Note;
+use or_protocol::{ApiError, ResponseId, Usage};
+use tracing::{Span, debug_span};
+
+use crate::{Metrics, millis};
+
+/// What is said of a response from its beginning.
+#[derive(Clone, Debug)]
+pub struct ResponseFacts {
+    /// Of the HTTP request.
+    pub request_id: String,
+    /// Its id.
+    pub response_id: ResponseId,
+    /// Model name as the client wrote it.
+    pub model: String,
+    /// Name of the provider that is asked first.
+    pub provider: String,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// When the request came.
+    pub received: Instant,
+}
+
+/// A response from its request to its end. Whoever drops it without an end has failed.
+#[derive(Debug)]
+pub struct ResponseSpan {
+    facts: ResponseFacts,
+    metrics: Metrics,
+    span: Span,
+    first_token: Option<Duration>,
+    /// HTTP status and code.
+    error: Option<(u16, String)>,
+    over: bool,
+}
+
+impl ResponseSpan {
+    /// It begins.
+    pub fn new(metrics: &Metrics, facts: ResponseFacts) -> Self {
+        let span = debug_span!("response", response_id = %facts.response_id, model = facts.model);
+        Self { facts, metrics: metrics.clone(), span, first_token: None, error: None, over: false }
+    }
+
+    /// The model has begun to answer; only the first time counts.
+    pub fn first_token(&mut self) {
+        if self.first_token.is_none() {
+            let after = self.facts.received.elapsed();
+            self.first_token = Some(after);
+            self.metrics.first_token(&self.facts.provider, after);
+        }
+    }
+
+    /// Something went wrong; the last one stands in the log.
+    pub fn error(&mut self, error: &ApiError) {
+        let code = error.code.clone().unwrap_or_else(|| error.kind.wire().1.to_owned());
+        self.error = Some((error.status(), code));
+    }
+
+    /// A panic was caught.
+    pub fn panicked(&self) {
+        self.metrics.panicked();
+        tracing::error!(response_id = %self.facts.response_id, "a panic ended this response");
+    }
+
+    /// A call of a provider for this response begins.
+    pub fn sample(&self, provider: &str, turn: u32) -> SampleSpan {
+        SampleSpan {
+            response_id: self.facts.response_id.clone(),
+            provider: provider.to_owned(),
+            metrics: self.metrics.clone(),
+            _span: debug_span!(parent: &self.span, "sample", provider, turn),
+        }
+    }
+
+    /// Writes the one log line of the response and counts its end; later ends have no effect.
+    ///
+    /// `status`: how it ended; also `refused` before it began, and `parked` for one that the next start goes on with.
+    pub fn end(&mut self, status: &'static str, usage: Option<Usage>, notes: &[Note]) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        let ResponseFacts { request_id, response_id, model, provider, stream, received } = &self.facts;
+        let took = received.elapsed();
+        self.metrics.ended(provider, status, took);
+        let usage = usage.unwrap_or_default();
+        self.metrics.tokens(provider, usage.input_tokens, usage.output_tokens);
+        let notes: Vec<&str> = notes.iter().map(|note| note.field.as_str()).collect();
+        tracing::info!(
+            parent: &self.span,
+            request_id,
+            response_id = response_id.as_str(),
+            model,
+            provider,
+            status,
+            http_status = self.error.as_ref().map(|(status, _)| *status),
+            error_code = self.error.as_ref().map(|(_, code)| code.as_str()),
+            stream,
+            duration_ms = millis(took),
+            first_token_ms = self.first_token.map(millis),
+            input_tokens = usage.input_tokens,
+            output_tokens = usage.output_tokens,
+            notes = notes.join(","),
+            "response"
+        );
+    }
+}
+
+impl Drop for ResponseSpan {
+    fn drop(&mut self) {
+        self.end("failed", None, &[]);
+    }
+}
+
+/// One call of a provider for a response.
+#[derive(Debug)]
+pub struct SampleSpan {
+    response_id: ResponseId,
+    provider: String,
+    metrics: Metrics,
+    /// Open while the call lasts.
+    _span: Span,
+}
+
+impl SampleSpan {
+    /// It failed, and nothing more is tried. `reason`: a closed word.
+    pub fn failed(&self, reason: &'static str, error: &dyn fmt::Display) {
+        let Self { response_id, provider, .. } = self;
+        self.count(reason);
+        tracing::warn!(%response_id, provider, reason, %error, "provider call failed");
+    }
+
+    /// It failed, and is made again as number `retry`, after a pause.
+    pub fn failed_for_now(
+        &self,
+        reason: &'static str,
+        error: &dyn fmt::Display,
+        retry: u32,
+        after: Duration,
+    ) {
+        let Self { response_id, provider, .. } = self;
+        self.count(reason);
+        self.metrics.retried(provider);
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(
+            %response_id, provider, reason, %error, retry, after_ms,
+            "provider call failed and is made again"
+        );
+    }
+
+    fn count(&self, reason: &'static str) {
+        self.metrics.upstream_error(&self.provider, reason);
+        if reason == "panic" {
+            self.metrics.panicked();
+        }
+    }
+}
+
+/// Who runs a tool.
+#[derive(Clone, Debug)]
+pub enum Runner {
+    /// This server.
+    Server {
+        /// The tool.
+        tool: String,
+    },
+    /// An MCP server. Its tools' names are not ours, so they are no labels.
+    Mcp {
+        /// The server's label.
+        label: String,
+    },
+}
+
+/// One run of a tool. Whoever drops it without an end was cancelled.
+#[derive(Debug)]
+pub struct ToolSpan {
+    runner: Runner,
+    response_id: ResponseId,
+    call_id: String,
+    metrics: Metrics,
+    started: Instant,
+    over: bool,
+    _span: Span,
+}
+
+impl ToolSpan {
+    /// It begins.
+    pub fn new(metrics: &Metrics, runner: Runner, response_id: ResponseId, call_id: String) -> Self {
+        let span = debug_span!("tool", %response_id, call_id);
+        let (metrics, started) = (metrics.clone(), Instant::now());
+        Self { runner, response_id, call_id, metrics, started, over: false, _span: span }
+    }
+
+    /// How long it has lasted.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// It is over. `result`: a closed word; after a panic `panic`, and `unknown` for a tool that there is not.
+    pub fn end(&mut self, result: &'static str, took: Duration) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        if result == "panic" {
+            self.metrics.panicked();
+        }
+        let Self { response_id, call_id, .. } = self;
+        let duration_ms = millis(took);
+        match &self.runner {
+            Runner::Server { tool } => {
+                // A name that no tool has is the model's invention, and no label.
+                let tool = if result == "unknown" { "" } else { tool.as_str() };
+                self.metrics.tool_run(tool, result, took);
+                tracing::info!(%response_id, call_id, tool, result, duration_ms, "tool run");
+            }
+            Runner::Mcp { label } => {
+                self.metrics.tool_run("mcp", result, took);
+                tracing::info!(%response_id, call_id, label, result, duration_ms, "MCP tool run");
+            }
+        }
+    }
+}
+
+impl Drop for ToolSpan {
+    fn drop(&mut self) {
+        let took = self.elapsed();
+        self.end("cancelled", took);
+    }
+}
