@@ -302,7 +302,7 @@ impl Plan {
         let identity = candidate.identity(owner);
         let Candidate { label, server, listed_before, .. } = candidate;
         self.runners.servers.insert(label.clone(), server);
-        self.mcp.servers.push(or_engine::McpServer { label, identity, tools, listed_before });
+        self.mcp.servers.push(or_engine::OfferedServer { label, identity, tools, listed_before });
     }
 
     /// The tools of a server that every request gets, as functions.
