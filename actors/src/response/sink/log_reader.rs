@@ -25,12 +25,12 @@ const LOOP_CHECK: Duration = Duration::from_millis(50);
 /// sure that the log is there and whose it is. Runs on the calling arbiter and ends when the receiver is dropped.
 pub fn read_along(node: &Arc<Node>, store: &StoreHandle, id: ResponseId, from: u64) -> mpsc::Receiver<Bytes> {
     let (client, frames) = mpsc::channel(QUEUE);
-    let reader = Reader { node: Arc::clone(node), store: store.clone(), id, at: from, client };
+    let reader = LogReader { node: Arc::clone(node), store: store.clone(), id, at: from, client };
     actix_rt::spawn(reader.run());
     frames
 }
 
-struct Reader {
+struct LogReader {
     node: Arc<Node>,
     store: StoreHandle,
     id: ResponseId,
@@ -39,7 +39,7 @@ struct Reader {
     client: mpsc::Sender<Bytes>,
 }
 
-impl Reader {
+impl LogReader {
     /// Ends early, without `[DONE]`, if the client left, takes nothing, or the log does not go on.
     async fn run(mut self) {
         let _counted = self.node.metrics.reader();
