@@ -144,6 +144,7 @@ impl StreamReader {
                 }
             };
             silence.limit = self.spec.idle_timeout;
+            // What came before an error is passed on before it: the client is shown all that there was.
             let finished = matches!(batch.last(), Some(ModelEvent::Finished { .. }));
             if !batch.is_empty() && self.sender.send(Ok(batch)).await.is_err() {
                 if finished && !ended {

@@ -137,8 +137,8 @@ impl Driver {
         self.carry_out(out).await
     }
 
-    /// Sends the frames first: what comes next may be told only behind them. Those of a background response that end
-    /// a step go to disk with the record of it, so that a restart finds both or neither.
+    /// Sends the frames before the next step is taken: what that makes may be told only behind them. Those of a
+    /// background response that end a step go to disk with the record of it, so that a restart finds both or neither.
     pub(super) async fn carry_out(&mut self, out: Output) -> Step {
         let step = Step::of(out.next);
         if self.request.background && self.ends_step(step) {

@@ -22,7 +22,8 @@ use crate::running::Phase;
 const USUAL_FRAME: usize = 320;
 
 impl Driver {
-    /// Writes the first record of a background response, then tells the client that it exists.
+    /// Writes the first record of a background response, then tells the client that it exists, then goes on: a client
+    /// never has an id that a restart would not know.
     pub(super) async fn begin(&mut self) -> Step {
         // What cannot be translated is refused while there is somebody to tell.
         match self.sampler.translate(&self.engine).await.and_then(|turn| self.noted(turn)) {

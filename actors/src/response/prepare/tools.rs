@@ -61,6 +61,7 @@ pub(crate) async fn ready_tools(
     wanted: WantedTools<'_>,
     settings: &mut Settings,
 ) -> Result<ReadyTools, ApiError> {
+    // Before the MCP servers: their functions get names that are still free.
     let mut server_tools = wanted.node.tools.plan(&mut settings.tools, &settings.tool_choice);
     // Boxed: every loop would carry the room for it.
     let plan = Box::pin(wanted.servers(settings)).await?;

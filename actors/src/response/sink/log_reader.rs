@@ -41,13 +41,16 @@ struct LogReader {
 
 impl LogReader {
     /// Ends early, without `[DONE]`, if the client left, takes nothing, or the log does not go on.
+    ///
+    /// The order of each round counts: the watch is taken before the tail is read, how far the disk holds is asked before
+    /// the disk is read, and the log is let go before waiting, because its end is what ends the watch.
     async fn run(mut self) {
         let _counted = self.node.metrics.reader();
         let (mut waiting_since, mut had_loop) = (None, false);
         loop {
             let log = self.node.running.event_log(&self.id);
             had_loop |= log.is_some();
-            // Taken before reading, so that nothing published meanwhile is slept over.
+            // What is published from here on is not slept over.
             let news = log.as_ref().map(|log| log.watch());
             let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at));
             let durable = log.as_ref().map(|log| log.durable());
