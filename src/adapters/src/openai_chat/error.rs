@@ -51,12 +51,22 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
         if failed && FAULTS_AS_500.iter().any(|words| message.contains(words)) {
             error.kind = Kind::InvalidRequest;
         }
+        if error.kind == Kind::Auth {
+            error.message = without_keys(&error.message);
+        }
     },
 };
 
 /// Mistakes in a request that some local servers answer with 500.
 const FAULTS_AS_500: &[&str] =
     &["cannot use both", "failed to parse", "unsupported", "not supported", "must be", "invalid"];
+
+/// Hosts repeat parts of the key in such messages.
+fn without_keys(message: &str) -> String {
+    let secret = |word: &str| word.contains("***") || word.contains("sk-") || word.contains("gsk_");
+    let words = message.split(' ').map(|word| if secret(word) { "[key]" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
 
 #[cfg(test)]
 mod tests {
