@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{App, setup};
-use crate::client::check_response;
-use crate::fake::{Fake, Script};
-use crate::support::Options;
-use crate::wire::{self, CALL, KINDS, Turn, text};
+use crate::stage::app::{App, setup};
+use or_test_support::Options;
+use or_test_support::client::check_response;
+use or_test_support::provider::{FakeProvider, Script};
+use or_test_support::wire::{self, CALL, KINDS, Turn, text};
 
 /// A server with one provider of each kind, all played by one fake.
-fn all_kinds() -> (Fake, App) {
-    let fake = Fake::start();
+fn all_kinds() -> (FakeProvider, App) {
+    let fake = FakeProvider::start();
     let config: String = KINDS.iter().map(|kind| fake.provider(kind)).collect();
     (fake, setup(config).start())
 }
@@ -26,7 +26,7 @@ fn weather_tool() -> Value {
 
 /// The response as JSON and as the last snapshot of a stream, both checked; they must say the same.
 #[track_caller]
-fn both(fake: &Fake, app: &App, kind: &'static str, turn: Turn, body: &Value) -> Value {
+fn both(fake: &FakeProvider, app: &App, kind: &'static str, turn: Turn, body: &Value) -> Value {
     let mut body = body.clone();
     body["model"] = json!(format!("{kind}/m"));
     fake.push(wire::answer(kind, turn));

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{App, folder, setup};
-use crate::client::Answer;
-use crate::fake::Fake;
-use crate::wire::{self, text};
+use crate::stage::app::{App, folder, setup};
+use or_test_support::client::Answer;
+use or_test_support::provider::FakeProvider;
+use or_test_support::wire::{self, text};
 
-fn server() -> (Fake, App) {
-    let fake = Fake::start();
+fn server() -> (FakeProvider, App) {
+    let fake = FakeProvider::start();
     fake.always(wire::answer("openai-chat", text(&["Hi"])));
     let app = setup(fake.provider("openai-chat")).disk(&folder()).start();
     (fake, app)
@@ -61,7 +61,7 @@ fn a_deleted_response_is_not_there_for_anything() {
 
 #[test]
 fn a_deletion_outlives_the_server() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(wire::answer("openai-chat", text(&["Hi"])));
     let disk = folder();
     let app = setup(fake.provider("openai-chat")).disk(&disk).start();

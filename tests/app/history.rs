@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{folder, setup};
-use crate::fake::Fake;
-use crate::wire::{self, CALL, KINDS, Turn, text};
+use crate::stage::app::{folder, setup};
+use or_test_support::provider::FakeProvider;
+use or_test_support::wire::{self, CALL, KINDS, Turn, text};
 
-fn config(fake: &Fake) -> String {
+fn config(fake: &FakeProvider) -> String {
     KINDS.iter().map(|kind| fake.provider(kind)).collect()
 }
 
 #[test]
 fn a_stored_response_reads_as_it_was_answered() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(config(&fake)).disk(&folder()).start();
     fake.always(wire::answer("openai-chat", text(&["Hi", "!"])));
     let unary = app.post(&json!({"model": "openai-chat/m", "input": "Hello"})).response();
@@ -26,7 +26,7 @@ fn a_stored_response_reads_as_it_was_answered() {
 
 #[test]
 fn a_response_that_is_not_stored_is_not_found() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(config(&fake)).start();
     fake.always(wire::answer("openai-chat", text(&["Hi"])));
     for stream in [false, true] {
@@ -47,7 +47,7 @@ fn a_response_that_is_not_stored_is_not_found() {
 
 #[test]
 fn a_chain_goes_on_after_a_restart_and_on_any_provider() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let disk = folder();
     let mut previous = Value::Null;
     let answers: [&'static [&'static str]; 5] =
@@ -77,7 +77,7 @@ fn a_chain_goes_on_after_a_restart_and_on_any_provider() {
 
 #[test]
 fn sealed_reasoning_survives_in_a_chain_though_nobody_asked_to_see_it() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(config(&fake)).disk(&folder()).start();
     for (kind, blob) in [("openai-responses", "blob-of-openai"), ("anthropic", "sig-of-anthropic")] {
         let before = fake.count();
@@ -102,7 +102,7 @@ fn sealed_reasoning_survives_in_a_chain_though_nobody_asked_to_see_it() {
 
 #[test]
 fn an_item_reference_stands_for_the_stored_item() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(config(&fake)).start();
     fake.push(wire::answer("openai-chat", CALL));
     let tool = json!({"type": "function", "name": "get_weather", "parameters": {"type": "object"}});
@@ -125,7 +125,7 @@ fn an_item_reference_stands_for_the_stored_item() {
 
 #[test]
 fn only_finished_responses_of_a_sane_id_can_be_continued() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(config(&fake)).start();
     let long = "resp_".repeat(500);
     for wrong in [
@@ -152,7 +152,7 @@ fn only_finished_responses_of_a_sane_id_can_be_continued() {
 
 #[test]
 fn get_takes_only_what_it_knows() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(config(&fake)).start();
     for path in ["resp_unknown", "%ff%fe", "..%2f..", "resp_%00", "a%20b", &"x".repeat(3000)] {
         let (status, kind, ..) = app.get(&format!("/v1/responses/{path}")).error();

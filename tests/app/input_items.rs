@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{App, setup};
-use crate::client::Answer;
-use crate::fake::Fake;
-use crate::support::schema::schemas;
-use crate::wire::{self, CALL, text};
+use crate::stage::app::{App, setup};
+use or_test_support::client::Answer;
+use or_test_support::provider::FakeProvider;
+use or_test_support::schema::schemas;
+use or_test_support::wire::{self, CALL, text};
 
-fn server() -> (Fake, App) {
-    let fake = Fake::start();
+fn server() -> (FakeProvider, App) {
+    let fake = FakeProvider::start();
     fake.always(wire::answer("openai-chat", text(&["Hi"])));
     let app = setup(fake.provider("openai-chat")).start();
     (fake, app)

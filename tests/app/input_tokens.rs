@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{App, setup};
-use crate::client::Answer;
-use crate::fake::{Fake, Script};
-use crate::wire::{self, KINDS, text};
+use crate::stage::app::{App, setup};
+use or_test_support::client::Answer;
+use or_test_support::provider::{FakeProvider, Script};
+use or_test_support::wire::{self, KINDS, text};
 
 /// Kinds with a counter of their own, its path, and its answer.
 const COUNTERS: [(&str, &str, &str); 3] = [
@@ -18,8 +18,8 @@ const COUNTERS: [(&str, &str, &str); 3] = [
     ("gemini", "/v1/models/m:countTokens", r#"{"totalTokens":42,"promptTokensDetails":[]}"#),
 ];
 
-fn server() -> (Fake, App) {
-    let fake = Fake::start();
+fn server() -> (FakeProvider, App) {
+    let fake = FakeProvider::start();
     let config: String = KINDS.iter().map(|kind| fake.provider(kind)).collect();
     let keyed = format!("{}api_key_env = 'FAKE_KEY'\n", fake.named_provider("keyed", "anthropic"));
     let busy = format!("{}max_concurrent = 1\n", fake.named_provider("busy", "anthropic"));
@@ -165,7 +165,7 @@ fn a_providers_limit_holds_for_counting_too() {
 
 #[test]
 fn the_chain_and_references_of_the_same_owner_count() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(wire::answer("openai-responses", text(&["Hello"])));
     let config = format!(
         "[auth]\nkeys = [{{ name = 'a', key_env = 'A' }}, {{ name = 'b', key_env = 'B' }}]\n{}",

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{App, setup};
-use crate::binary::command;
-use crate::client::Answer;
-use crate::fake::Fake;
-use crate::wire::{self, text};
+use crate::PROGRAM;
+use crate::stage::app::{App, setup};
+use or_test_support::client::Answer;
+use or_test_support::provider::FakeProvider;
+use or_test_support::wire::{self, text};
 
 const ADA: (&str, &str) = ("authorization", "Bearer key-of-ada");
 const BOB: (&str, &str) = ("authorization", "Bearer key-of-bob");
 
-fn keyed(more: &str) -> (Fake, App) {
-    let fake = Fake::start();
+fn keyed(more: &str) -> (FakeProvider, App) {
+    let fake = FakeProvider::start();
     fake.always(wire::answer("openai-chat", text(&["Hi"])));
     let keys = "[[auth.keys]]\nname = 'ada'\nkey_env = 'ADA'\n[[auth.keys]]\nname = 'bob'\nkey_env = 'BOB'\n";
     let app = setup(format!("{more}\n{keys}{}", fake.provider("openai-chat")));
@@ -103,7 +103,7 @@ fn owners_do_not_see_each_other() {
 #[test]
 fn an_open_bind_needs_keys() {
     let folder = tempfile::tempdir().unwrap();
-    let output = command(folder.path(), &[]).args(["--bind", "0.0.0.0:0"]).output().unwrap();
+    let output = PROGRAM.command(folder.path(), &[]).args(["--bind", "0.0.0.0:0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.starts_with("error: ") && text.contains("0.0.0.0:0"), "{text}");
@@ -111,7 +111,7 @@ fn an_open_bind_needs_keys() {
 
 #[test]
 fn without_keys_only_loopback_names_are_answered() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(wire::answer("openai-chat", text(&["Hi"])));
     let app = setup(fake.provider("openai-chat")).start();
     for host in
@@ -185,7 +185,7 @@ fn without_cors_and_keys_no_page_is_answered() {
 
 #[test]
 fn a_client_may_bring_the_providers_key() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(wire::answer("openai-chat", text(&["Hi"])));
     let provider = format!("{}api_key_env = 'SERVER_KEY'\n", fake.provider("openai-chat"));
     let seen = |number: usize| fake.request(number).header("authorization").map(str::to_owned);

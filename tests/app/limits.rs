@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::app::setup;
-use crate::client::Connection;
-use crate::fake::{Fake, Gate, Script, Step};
-use crate::wire::{self, text};
+use crate::stage::app::setup;
+use or_test_support::client::Connection;
+use or_test_support::provider::{FakeProvider, Gate, Script, Step};
+use or_test_support::wire::{self, text};
 
 fn body(input: &str) -> Value {
     json!({"model": "openai-chat/m", "input": input, "stream": true})
@@ -20,8 +20,8 @@ fn held(gate: &Gate) -> Script {
 }
 
 #[track_caller]
-fn check_third_is_refused(config: impl FnOnce(&Fake) -> String) {
-    let fake = Fake::start();
+fn check_third_is_refused(config: impl FnOnce(&FakeProvider) -> String) {
+    let fake = FakeProvider::start();
     let app = setup(config(&fake)).start();
     let gate = Gate::default();
     let script = held(&gate);

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::app::{App, setup};
-use crate::fake::{Fake, Script, Step};
-use crate::wire::{self, text};
+use crate::stage::app::{App, setup};
+use or_test_support::provider::{FakeProvider, Script, Step};
+use or_test_support::wire::{self, text};
 
 /// The value of a sample; its name includes the labels.
 fn sample(app: &App, name: &str) -> Option<f64> {
@@ -33,7 +33,7 @@ fn check(app: &App, name: &str, want: f64) {
 
 #[test]
 fn every_end_is_counted() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(fake.provider("openai-chat")).start();
     let model = "openai-chat/m";
     for stream in [false, true] {
@@ -72,7 +72,7 @@ fn every_end_is_counted() {
 
 #[test]
 fn running_responses_are_shown_and_a_leaver_is_counted() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(fake.provider("openai-chat")).start();
     fake.script(Script::silent());
     let connection = app.open(&json!({"model": "openai-chat/m", "input": "Hi"}));
@@ -85,7 +85,7 @@ fn running_responses_are_shown_and_a_leaver_is_counted() {
 
 #[test]
 fn labels_do_not_grow_with_what_clients_send() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(fake.provider("openai-chat")).start();
     let count = || app.get("/metrics").text().lines().filter(|line| !line.starts_with('#')).count();
     let round = |n: usize| {
@@ -114,13 +114,13 @@ fn a_fresh_server_is_healthy_and_ready() {
 
 #[test]
 fn many_slow_first_bytes_do_not_stop_the_monitor() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let app = setup(fake.provider("openai-chat")).start();
     fake.always(|_| Script::default().then(Step::Hold));
     let body = json!({"model": "openai-chat/m", "input": "Hi"});
     let waiting: Vec<_> = (0..50).map(|_| app.open(&body)).collect();
     fake.request(49);
     check(&app, "openresponses_running_responses", 50.0);
-    waiting.into_iter().for_each(crate::client::Connection::leave);
+    waiting.into_iter().for_each(or_test_support::client::Connection::leave);
     check(&app, "openresponses_running_responses", 0.0);
 }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::app::{App, setup};
-use crate::fake::{Fake, Request, Script};
-use crate::wire::KINDS;
+use crate::stage::app::{App, setup};
+use or_test_support::provider::{FakeProvider, Request, Script};
+use or_test_support::wire::KINDS;
 
 /// Without the demo's own.
 fn listed(app: &App) -> BTreeMap<String, Value> {
@@ -42,7 +42,7 @@ fn lists(request: &Request) -> Script {
 
 #[test]
 fn every_provider_is_asked_once_and_all_its_pages_are_listed() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(lists);
     let config: String = KINDS.iter().map(|kind| fake.provider(kind)).collect();
     let app = setup(config).start();
@@ -72,7 +72,7 @@ fn every_provider_is_asked_once_and_all_its_pages_are_listed() {
 
 #[test]
 fn a_model_says_where_it_is_from_and_what_it_can_do() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(lists);
     let config =
         format!("{}models = ['gpt-x', 'mine']\n{}", fake.provider("openai-chat"), fake.provider("gemini"));
@@ -101,7 +101,7 @@ fn a_model_says_where_it_is_from_and_what_it_can_do() {
 
 #[test]
 fn a_failing_provider_lists_what_is_configured_and_is_not_asked_again_soon() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(|_| Script::json(500, &json!({"error": {"message": "oh no"}})));
     let app = setup(format!("{}models = ['mine']\n", fake.provider("openai-chat"))).start();
     for _ in 0..3 {
@@ -115,9 +115,9 @@ fn a_failing_provider_lists_what_is_configured_and_is_not_asked_again_soon() {
 
 #[test]
 fn a_silent_provider_costs_its_patience_once() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(|_| Script::silent());
-    let other = Fake::start();
+    let other = FakeProvider::start();
     other.always(lists);
     let config = format!("{}{}", fake.provider("anthropic"), other.provider("openai-chat"));
     let app = setup(config).start();
@@ -132,7 +132,7 @@ fn a_silent_provider_costs_its_patience_once() {
 
 #[test]
 fn a_list_is_asked_for_again_when_it_is_old() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.script(Script::body(200, "text/html", "<html>"));
     fake.always(lists);
     let app = setup(format!("server.model_discovery_s = 1\n{}", fake.provider("openai-chat"))).start();
@@ -146,7 +146,7 @@ fn a_list_is_asked_for_again_when_it_is_old() {
 
 #[test]
 fn only_the_servers_own_key_is_used_and_nobody_without_one_is_asked() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(lists);
     let with = format!("{}api_key_env = 'FAKE_KEY'\n", fake.provider("openai-chat"));
     let without = format!("{}api_key_env = 'NO_SUCH_KEY'\n", fake.named_provider("mine", "openai-chat"));
@@ -161,7 +161,7 @@ fn only_the_servers_own_key_is_used_and_nobody_without_one_is_asked() {
 
 #[test]
 fn a_name_that_leads_elsewhere_is_not_listed() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     fake.always(lists);
     let route = "[[routes]]\npattern = 'gpt-x'\nprovider = 'demo'";
     let app = setup(format!("{}{route}", fake.provider("openai-chat"))).start();
@@ -170,7 +170,7 @@ fn a_name_that_leads_elsewhere_is_not_listed() {
 
 #[test]
 fn without_discovery_or_network_the_list_comes_at_once() {
-    let fake = Fake::start();
+    let fake = FakeProvider::start();
     let off = setup(format!("server.model_discovery_s = 0\n{}", fake.provider("openai-chat"))).start();
     assert_eq!(ids(&off), Vec::<String>::new());
     assert_eq!(fake.count(), 0);

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{App, setup};
-use crate::fake::Fake;
-use crate::wire::{self, text};
+use crate::stage::app::{App, setup};
+use or_test_support::provider::FakeProvider;
+use or_test_support::wire::{self, text};
 
-fn server(models: &str) -> (Fake, App) {
-    let fake = Fake::start();
+fn server(models: &str) -> (FakeProvider, App) {
+    let fake = FakeProvider::start();
     fake.always(wire::answer("openai-chat", text(&["Hi"])));
     let config = format!("server.model_discovery_s = 0\n{}models = {models}\n", fake.provider("openai-chat"));
     let app = setup(config).start();

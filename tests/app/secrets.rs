@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::app::files;
-use crate::binary::Binary;
-use crate::client::{Answer, Connection};
-use crate::fake::{Fake, Request, Script};
-use crate::wire::{self, KINDS, text};
+use crate::PROGRAM;
+use crate::stage::app::files;
+use or_test_support::binary::Binary;
+use or_test_support::client::{Answer, Connection};
+use or_test_support::provider::{FakeProvider, Request, Script};
+use or_test_support::wire::{self, KINDS, text};
 
 const SERVER: &str = "sk-canary-of-the-server-0123456789";
 const HEADER: &str = "sk-canary-in-an-extra-header-0123456789";
@@ -76,7 +77,7 @@ fn post(binary: &Binary, headers: &[(&str, &str)], body: &Value) -> Answer {
 #[test]
 fn no_key_is_kept_logged_or_shown() {
     let folder = tempfile::tempdir().unwrap();
-    let fakes: Vec<Fake> = KINDS.iter().map(|_| Fake::start()).collect();
+    let fakes: Vec<FakeProvider> = KINDS.iter().map(|_| FakeProvider::start()).collect();
     let mut config = "[[auth.keys]]\nname = 'ada'\nkey_env = 'ADA'\n".to_owned();
     for (fake, kind) in fakes.iter().zip(KINDS) {
         fake.always(move |request| answer(kind, request));
@@ -84,7 +85,7 @@ fn no_key_is_kept_logged_or_shown() {
         config += "api_key_env = 'PROVIDER_KEY'\nheaders = { x-team-token = { env = 'TEAM' } }\n";
     }
     let env = [("ADA", CLIENT), ("PROVIDER_KEY", SERVER), ("TEAM", HEADER), ("RUST_LOG", "trace")];
-    let binary = Binary::start(folder.path(), &config, &env);
+    let binary = PROGRAM.start(folder.path(), &config, &env);
     let mut answers = Vec::new();
     for kind in KINDS {
         for input in ["good", "400", "401", "429", "500", "plain", "midway"] {

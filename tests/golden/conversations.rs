@@ -10,7 +10,7 @@ use crate::disagreements;
 use crate::meaning::meaning;
 use crate::replay::Replay;
 use crate::requests::{Calls, conversation, items};
-use crate::support::shared::{self, Case};
+use or_test_support::shared::{self, Case};
 
 /// Turns whose next request goes on from something else than their answer.
 const NOT_CONTINUED: &[(&str, &str)] = &[

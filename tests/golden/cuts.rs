@@ -10,7 +10,7 @@ use or_adapters::{AdapterError, FrameDecoder, Framing};
 
 use crate::answers::in_parallel;
 use crate::replay::{Replay, Translated};
-use crate::support::shared::{self, Case, Kind};
+use or_test_support::shared::{self, Case, Kind};
 
 /// Up to this size every single cut is tried, in bytes.
 const SMALL: usize = 4096;
@@ -47,7 +47,11 @@ fn check(case: &Case) -> Option<String> {
             return Some(format!("{}, cut at {at}: other frames", case.id()));
         }
     }
-    for (name, bytes) in [("as recorded", &case.response), ("with CRLF", &crlf(&case.response))] {
+    let mut bodies = vec![("as recorded", case.response.clone()), ("with CRLF", crlf(&case.response))];
+    if case.kind == Kind::Sse {
+        bodies.push(("with CR", crlf(&case.response).into_iter().filter(|byte| *byte != b'\n').collect()));
+    }
+    for (name, bytes) in &bodies {
         let single: Vec<&[u8]> = bytes.chunks(1).collect();
         let all = pieces(bytes, &places(bytes));
         let few = pieces(bytes, &seeded(bytes.len(), 16, 7).into_iter().collect());

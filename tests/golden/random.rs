@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 
 use crate::replay::{Replay, Translated};
-use crate::support::order;
-use crate::support::shared::Kind;
 use crate::transcripts::{Transcript, replay, transcripts};
+use or_test_support::order;
+use or_test_support::shared::Kind;
 
 fn all() -> &'static [Transcript] {
     static ALL: OnceLock<Vec<Transcript>> = OnceLock::new();

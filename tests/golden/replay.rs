@@ -8,8 +8,8 @@ use or_protocol::{CreateResponseBody, Item, ResponseId, decode_stored_items};
 use serde_json::{Value, json};
 
 use crate::requests;
-use crate::support::shared::{Case, Kind};
-use crate::support::{Options, recording};
+use or_test_support::shared::{Case, Kind};
+use or_test_support::{Options, recording};
 
 /// Unix seconds at which every replay happens.
 pub(crate) const NOW: i64 = 1_770_000_000;
@@ -43,12 +43,18 @@ impl Answer {
     /// When we would not take our own output as input.
     #[expect(clippy::panic, reason = "a helper of tests")]
     pub(crate) fn output(&self) -> Vec<Item> {
-        let mut output = self.response["output"].clone();
+        let output = json!(self.stored());
+        decode_stored_items(&output.to_string())
+            .unwrap_or_else(|error| panic!("our output is no input: {error}\n{output}"))
+    }
+
+    /// The same as plain JSON.
+    pub(crate) fn stored(&self) -> Vec<Value> {
+        let mut output = self.response["output"].as_array().cloned().unwrap_or_default();
         for (index, sealed) in &self.sealed {
             output[*index]["encrypted_content"] = json!(sealed);
         }
-        decode_stored_items(&output.to_string())
-            .unwrap_or_else(|error| panic!("our output is no input: {error}\n{output}"))
+        output
     }
 }
 

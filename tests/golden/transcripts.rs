@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::answers::{Findings, check_stream};
 use crate::replay::{Answer, Replay};
-use crate::support::shared::Kind;
-use crate::support::{order, schema};
+use or_test_support::shared::Kind;
+use or_test_support::{order, schema};
 
 /// One transcript: the adapter's kind, the file's name without its ending, and its bytes.
 pub(crate) struct Transcript {
@@ -29,7 +29,7 @@ pub(crate) struct Transcript {
 #[test]
 fn every_transcript_of_ours_becomes_the_response_in_its_snapshot() {
     let all = transcripts();
-    for kind in crate::support::shared::PROVIDERS.into_iter().chain(["demo"]) {
+    for kind in or_test_support::shared::PROVIDERS.into_iter().chain(["demo"]) {
         assert!(all.iter().any(|transcript| transcript.kind == kind), "no transcript of {kind}");
     }
     for transcript in &all {

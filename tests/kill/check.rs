@@ -12,9 +12,9 @@ use crate::PATIENCE;
 use crate::http::ask;
 use crate::ledger::{DONE, Entry, Kind};
 use crate::model::{Model, check_text};
-use crate::support::Options;
-use crate::support::order::{check_events, parse_sse};
-use crate::support::schema::schemas;
+use or_test_support::Options;
+use or_test_support::order::{check_events, parse_sse};
+use or_test_support::schema::schemas;
 
 /// At the same time: what goes on after the start is waited for.
 const THREADS: usize = 4;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::support::Options;
-use crate::support::schema::schemas;
+use or_test_support::Options;
+use or_test_support::schema::schemas;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::fake::{Request, Script, Step};
+use or_test_support::provider::{Request, Script, Step};
 
 /// Pieces of an answer's text, the last one not counted.
 const MOST_PIECES: usize = 12;

@@ -1,7 +1,7 @@
 //! The strict reader of our own SSE bodies.
 
-use super::support::order::parse_sse;
 use super::*;
+use or_test_support::order::parse_sse;
 
 const BODY: &str = concat!(
     ": ping\n\n",

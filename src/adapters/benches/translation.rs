@@ -8,12 +8,8 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use or_adapters::{Adapter, FrameDecoder, ModelEvent, ModelRequest, ProviderOptions, builtin};
 use or_protocol::{CreateResponseBody, Settings};
+use or_test_support::wire::{self, DELTAS, KINDS, LONG, text};
 use serde_json::{Value, json};
-
-#[path = "support/wires.rs"]
-mod wires;
-
-use wires::{DELTAS, wires};
 
 fn settings(body: &Value) -> (CreateResponseBody, Settings) {
     let body = CreateResponseBody::from_value(body.clone()).unwrap();
@@ -43,17 +39,19 @@ fn translation(c: &mut Criterion) {
         {"type":"function_call","call_id":"call_1","name":"get_weather","arguments":"{\"city\":\"Oslo\"}"},
         {"type":"function_call_output","call_id":"call_1","output":"7 degrees"}]});
     let (body, settings) = settings(&create);
-    for wire in wires() {
-        let adapter = builtin(wire.kind, &ProviderOptions::default()).unwrap().unwrap();
+    for kind in KINDS {
+        let stream = wire::frames(kind, &LONG).concat();
+        let unary = wire::whole(kind, &text(&["Hello there."])).to_string();
+        let adapter = builtin(kind, &ProviderOptions::default()).unwrap().unwrap();
         let request =
             ModelRequest { model: "model", context: &body.input, settings: &settings, stream: true };
-        let mut group = c.benchmark_group(wire.kind);
+        let mut group = c.benchmark_group(kind);
         group.throughput(Throughput::Elements(DELTAS as u64));
         group.bench_function("delta", |b| {
             let mut out = Vec::with_capacity(2 * DELTAS);
             b.iter(|| {
                 out.clear();
-                pull(adapter.as_ref(), &request, &wire.stream, &mut out);
+                pull(adapter.as_ref(), &request, stream.as_bytes(), &mut out);
                 black_box(out.len())
             });
         });
@@ -62,7 +60,7 @@ fn translation(c: &mut Criterion) {
             let mut out = Vec::new();
             b.iter(|| {
                 out.clear();
-                adapter.translator(&request).unary(black_box(&wire.unary), &mut out).unwrap();
+                adapter.translator(&request).unary(black_box(unary.as_bytes()), &mut out).unwrap();
                 black_box(out.len())
             });
         });

@@ -130,9 +130,9 @@ impl UpstreamError {
     /// Whether the same request may succeed later, as long as nothing was put out.
     pub fn retryable(&self) -> bool {
         match self.kind {
+            UpstreamErrorKind::RateLimit | UpstreamErrorKind::Overloaded | UpstreamErrorKind::Timeout => true,
             // A wrong base URL stays wrong.
             UpstreamErrorKind::Server => self.status != Some(404),
-            UpstreamErrorKind::RateLimit | UpstreamErrorKind::Overloaded | UpstreamErrorKind::Timeout => true,
             UpstreamErrorKind::InvalidRequest
             | UpstreamErrorKind::ContextLength
             | UpstreamErrorKind::ModelNotFound

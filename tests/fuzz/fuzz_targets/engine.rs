@@ -4,8 +4,6 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../support/mod.rs"]
-mod checks;
 #[path = "../../../src/engine/tests/support/mod.rs"]
 mod support;
 

@@ -9,11 +9,9 @@ use or_adapters::{
 use or_engine::{Action, Input, Output, ResponseLoop};
 use serde_json::json;
 
-use checks::{Options, order};
+use or_test_support::{Options, order};
 use support::play::{NOW, spec};
 
-#[path = "../../support/mod.rs"]
-mod checks;
 #[path = "../../../src/engine/tests/support/mod.rs"]
 mod support;
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Meaning, entries, field};
-use crate::support::recording::parse_arguments;
+use or_test_support::recording::parse_arguments;
 
 pub(super) fn read(request: &Value, means: &mut Meaning) {
     for tool in entries(&request["tools"]) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Meaning, arguments, entries, field, text_of};
+use super::{Meaning, entries, field, text_of};
 
 pub(super) fn read(request: &Value, means: &mut Meaning) {
     entries(&request["tools"]).for_each(|tool| means.function(&tool["name"]));
@@ -21,7 +21,7 @@ pub(super) fn read(request: &Value, means: &mut Meaning) {
                 }
             }
             "function_call" => {
-                means.call(&call_id(item), &item["name"], arguments(&item["arguments"]));
+                means.call(&call_id(item), &item["name"], item["arguments"].clone());
             }
             "function_call_output" => means.result(&call_id(item), item["output"].clone()),
             "reasoning" => {

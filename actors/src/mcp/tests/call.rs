@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use or_protocol::Output;
+use or_test_support::mcp::{Does, FakeMcp};
 use pretty_assertions::assert_eq;
 use tokio::sync::oneshot;
 
-use super::fake::{Fake, User};
+use super::fake::{User, mcp_server, until};
 use or_tools::ToolRun;
 use or_tools::mcp::McpPlace;
 
@@ -19,8 +20,8 @@ fn text(run: &ToolRun) -> &str {
 }
 
 /// One call of a server with short limits.
-async fn check(tool: &str, arguments: &str, want: &str, result: &str) -> (Fake, User) {
-    let fake = Fake::start().await;
+async fn check(tool: &str, arguments: &str, want: &str, result: &str) -> (FakeMcp, User) {
+    let fake = mcp_server();
     let user = User::with(&fake, |server| {
         server.limits.call_timeout = Duration::from_millis(300);
         server.limits.max_output_bytes = 100;
@@ -36,10 +37,10 @@ async fn check(tool: &str, arguments: &str, want: &str, result: &str) -> (Fake, 
 #[actix_rt::test]
 async fn a_call_brings_its_arguments_and_the_result_comes_back() {
     let (fake, _user) = check("echo", r#"{"x": [1, "ü"]}"#, r#"{"x":[1,"ü"]}"#, "ok").await;
-    let seen = &fake.seen("tools/call")[0];
-    assert_eq!(seen.headers["authorization"], "Bearer hush-hush");
-    assert_eq!(seen.headers["mcp-session-id"], "1");
-    assert!(seen.headers.contains_key("mcp-protocol-version"));
+    let seen = &fake.asked("tools/call")[0];
+    assert_eq!(seen.header("authorization"), Some("Bearer hush-hush"));
+    assert_eq!(seen.header("mcp-session-id"), Some("1"));
+    assert!(seen.header("mcp-protocol-version").is_some());
 }
 
 #[actix_rt::test]
@@ -52,7 +53,7 @@ async fn arguments_that_are_no_object_are_not_sent() {
     let wrong = "Error: the arguments of the call are wrong and 'echo' was not run: ";
     let (fake, _user) =
         check("echo", "[1]", &format!("{wrong}they are not a JSON object"), "bad_arguments").await;
-    assert_eq!(fake.requests(), 0);
+    assert_eq!(fake.seen().len(), 0);
     let why = "they are not JSON: expected value at line 1 column 1";
     check("echo", "x", &format!("{wrong}{why}"), "bad_arguments").await;
 }
@@ -71,7 +72,7 @@ async fn a_long_result_is_cut() {
 #[actix_rt::test]
 async fn a_refused_call_shows_the_servers_words_and_no_secret() {
     let want = "Error: 'refused' failed: the MCP server gave no result: \
-                Unknown tool; you sent Some(\"Bearer ***\") (code -32602)";
+                Unknown tool; you sent Bearer *** (code -32602)";
     check("refused", "{}", want, "error").await;
 }
 
@@ -94,7 +95,7 @@ async fn a_call_whose_connection_breaks_is_not_sent_again() {
     let want = "Error: 'break' failed: the connection to the MCP server broke. \
                 It is not known whether the call took effect.";
     let (fake, _user) = check("break", "{}", want, "error").await;
-    assert_eq!(fake.seen("tools/call").len(), 1);
+    assert_eq!(fake.asked("tools/call").len(), 1);
 }
 
 #[actix_rt::test]
@@ -102,29 +103,29 @@ async fn a_call_that_takes_too_long_is_cancelled() {
     let want = "Error: 'never' was stopped after 0.3 s without a result. \
                 It is not known whether the call took effect.";
     let (fake, _user) = check("never", "{}", want, "timeout").await;
-    fake.until("notifications/cancelled", 1).await;
-    let cancelled = &fake.seen("notifications/cancelled")[0].body["params"];
-    assert_eq!(cancelled["requestId"], fake.seen("tools/call")[0].body["id"]);
+    until(|| fake.count("notifications/cancelled") >= 1).await;
+    let cancelled = &fake.asked("notifications/cancelled")[0].body["params"];
+    assert_eq!(cancelled["requestId"], fake.asked("tools/call")[0].body["id"]);
 }
 
 #[actix_rt::test]
 async fn a_client_that_leaves_cancels_its_call() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::of(&fake);
     let (here, gone) = oneshot::channel();
     let leave = async {
-        fake.until("tools/call", 1).await;
+        until(|| fake.count("tools/call") >= 1).await;
         drop(here);
     };
     let ((run, _), ()) = join(user.start("never", "{}", gone), leave).await;
     assert_eq!((text(&run), run.result), ("Error: 'never' was cancelled.", "cancelled"));
-    fake.until("notifications/cancelled", 1).await;
+    until(|| fake.count("notifications/cancelled") >= 1).await;
 }
 
 #[actix_rt::test]
 async fn an_answer_without_end_is_given_up() {
     for tool in ["endless_event", "endless_json"] {
-        let fake = Fake::start().await;
+        let fake = mcp_server();
         let run = User::of(&fake).call(tool, "{}").await;
         let why = "a message of the MCP server has more than 16777216 bytes";
         let want = format!("Error: '{tool}' failed: {why}. It is not known whether the call took effect.");
@@ -148,9 +149,10 @@ async fn after_an_answer_that_makes_no_sense_nobody_knows_what_happened() {
 
 #[actix_rt::test]
 async fn a_servers_words_hold_no_secret_of_the_url() {
-    let fake = Fake::start().await;
-    let url = format!("{}/s/hush-hush/mcp?key=also%20hush&k=v", fake.url());
-    let user = User::at(McpPlace::Url(url), &[], |_| {});
+    let fake = mcp_server();
+    let path = "/mcp/s/hush-hush/mcp?key=also%20hush&k=v";
+    fake.does("where", Does::Refuses(-32602, format!("no such place {path} or also hush")));
+    let user = User::at(McpPlace::Url(format!("http://{}{path}", fake.address)), &[], |_| {});
     let want = "Error: 'where' failed: the MCP server gave no result: \
                 no such place /mcp/s/***/mcp?key=***&k=v or *** (code -32602)";
     assert_eq!(text(&user.call("where", "{}").await), want);
@@ -158,7 +160,7 @@ async fn a_servers_words_hold_no_secret_of_the_url() {
 
 #[actix_rt::test]
 async fn progress_is_reported() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let (_here, gone) = oneshot::channel();
     let (run, said) = User::of(&fake).start("progress", "{}", gone).await;
     assert_eq!((text(&run), said), ("done", vec!["half way".to_owned()]));
@@ -166,7 +168,7 @@ async fn progress_is_reported() {
 
 #[actix_rt::test]
 async fn calls_run_at_the_same_time_up_to_the_limit() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::with(&fake, |server| {
         server.limits.call_timeout = Duration::from_millis(500);
         server.limits.max_concurrent = 1;

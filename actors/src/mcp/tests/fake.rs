@@ -1,308 +1,47 @@
-//! A scripted MCP server over HTTP, and a client for tests.
+//! The scripted MCP server with the tools that these tests call, and a client for it.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_rt::net::{TcpListener, TcpStream};
 use or_protocol::ResponseId;
+use or_test_support::mcp::{Does, FakeMcp};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::mcp::{CallMcpTool, ListMcpTools, McpPool};
 use or_telemetry::Metrics;
 use or_tools::mcp::{AddressGuard, McpBounds, McpError, McpLimits, McpPlace, McpServer, McpTool};
 use or_tools::{ToolContext, ToolRun};
 
-/// One request that the server got.
-#[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) headers: HashMap<String, String>,
-    pub(super) body: Value,
-}
-
-/// How the server behaves. May be changed while it runs.
-#[derive(Clone)]
-pub(super) struct Rules {
-    /// The tools, page by page.
-    pub(super) pages: Vec<Vec<Value>>,
-    /// Number of the session; others have expired.
-    pub(super) session: u32,
-    /// What expired sessions get.
-    pub(super) expired: u16,
-    /// Instead of an answer to every request.
-    pub(super) status: Option<u16>,
-    /// A 307 to there, for every request of the path `/mcp`.
-    pub(super) redirect: Option<String>,
-    /// Whether there is an event stream for GET.
-    pub(super) listens: bool,
-    /// Before the answer to `tools/list`.
-    pub(super) list_pause: Duration,
-    /// Only the protocol without sessions (2026-07-28).
-    pub(super) modern: bool,
-}
-
-#[derive(Clone)]
-pub(super) struct Fake {
-    pub(super) address: SocketAddr,
-    rules: Arc<Mutex<Rules>>,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    events: broadcast::Sender<Value>,
-}
-
 pub(super) fn tool(name: &str) -> Value {
     json!({"name": name, "description": "d", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true}})
 }
 
-impl Fake {
-    pub(super) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let rules = Rules {
-            pages: vec![vec![tool("a"), tool("b")], vec![tool("c")]],
-            session: 1,
-            expired: 404,
-            status: None,
-            redirect: None,
-            listens: false,
-            list_pause: Duration::ZERO,
-            modern: false,
-        };
-        let fake = Self {
-            address: listener.local_addr().unwrap(),
-            rules: Arc::new(Mutex::new(rules)),
-            seen: Arc::default(),
-            events: broadcast::channel(16).0,
-        };
-        let serving = fake.clone();
-        actix_rt::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                actix_rt::spawn(serving.clone().serve(stream));
-            }
-        });
-        fake
-    }
-
-    pub(super) fn rules(&self) -> MutexGuard<'_, Rules> {
-        self.rules.lock().unwrap()
-    }
-
-    pub(super) fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
-    }
-
-    /// What it got with this JSON-RPC method, or this HTTP method.
-    pub(super) fn seen(&self, method: &str) -> Vec<Seen> {
-        let seen = self.seen.lock().unwrap();
-        seen.iter().filter(|seen| seen.body["method"] == method || seen.method == method).cloned().collect()
-    }
-
-    pub(super) fn requests(&self) -> usize {
-        self.seen.lock().unwrap().len()
-    }
-
-    /// Waits until it got so many.
-    pub(super) async fn until(&self, method: &str, count: usize) {
-        until(|| self.seen(method).len() >= count).await;
-    }
-
-    /// Sends a notification on the event stream.
-    pub(super) fn notify(&self, method: &str) {
-        self.events.send(json!({"jsonrpc": "2.0", "method": method})).unwrap();
-    }
-
-    pub(super) fn listeners(&self) -> usize {
-        self.events.receiver_count()
-    }
-
-    async fn serve(self, stream: TcpStream) {
-        let mut stream = BufReader::new(stream);
-        while let Some(seen) = read(&mut stream).await {
-            self.seen.lock().unwrap().push(seen.clone());
-            let rules = self.rules().clone();
-            match self.answer(&rules, &seen).await {
-                Answer::Head(status, headers, body) => {
-                    let length = body.len();
-                    let head =
-                        format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}");
-                    if stream.write_all(head.as_bytes()).await.is_err() {
-                        return;
-                    }
-                }
-                Answer::Never => {
-                    // Until the client closes the connection.
-                    let _ = stream.read(&mut [0; 1]).await;
-                    return;
-                }
-                Answer::Close => return,
-                Answer::Endless(media_type) => {
-                    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\n\r\ndata: ");
-                    let mut sent = stream.write_all(head.as_bytes()).await;
-                    while sent.is_ok() {
-                        sent = stream.write_all(&[b'x'; 65536]).await;
-                    }
-                    return;
-                }
-                Answer::Listen => {
-                    let mut events = self.events.subscribe();
-                    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-                    stream.write_all(head.as_bytes()).await.unwrap();
-                    while let Ok(event) = events.recv().await {
-                        if stream.write_all(frame(&event).as_bytes()).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    async fn answer(&self, rules: &Rules, seen: &Seen) -> Answer {
-        if let Some(to) = &rules.redirect
-            && seen.path == "/mcp"
-        {
-            return Answer::Head(307, format!("location: {to}\r\n"), String::new());
-        }
-        if let Some(status) = rules.status {
-            return Answer::Head(status, String::new(), format!("secret {:?}", seen.headers));
-        }
-        let session = rules.session.to_string();
-        let ours = seen.headers.get("mcp-session-id").is_none_or(|id| *id == session);
-        if !ours && rules.expired == 404 {
-            return Answer::Head(404, String::new(), String::new());
-        }
-        if !ours {
-            let error = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "no valid session ID"}});
-            return Answer::Head(
-                rules.expired,
-                "content-type: application/json\r\n".into(),
-                error.to_string(),
-            );
-        }
-        if seen.method == "GET" && rules.listens {
-            return Answer::Listen;
-        }
-        if seen.method != "POST" {
-            return Answer::Head(405, String::new(), String::new());
-        }
-        let params = &seen.body["params"];
-        match seen.body["method"].as_str().unwrap_or_default() {
-            "initialize" if rules.modern => {
-                let error =
-                    json!({"code": -32022, "message": "unsupported", "data": {"supported": ["2026-07-28"]}});
-                let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "error": error});
-                Answer::Head(400, "content-type: application/json\r\n".into(), body.to_string())
-            }
-            "server/discover" if rules.modern => {
-                let result = json!({"resultType": "complete", "supportedVersions": ["2026-07-28"],
-                    "capabilities": {"tools": {}}, "ttlMs": 0, "cacheScope": "private"});
-                reply(seen, &result, "")
-            }
-            "initialize" => {
-                let capabilities = json!({"tools": {"listChanged": true}});
-                let result = json!({"protocolVersion": params["protocolVersion"], "capabilities": capabilities,
-                    "serverInfo": {"name": "fake", "version": "1"}});
-                reply(seen, &result, &format!("mcp-session-id: {session}\r\n"))
-            }
-            "tools/list" => {
-                actix_rt::time::sleep(rules.list_pause).await;
-                let page: usize = params["cursor"].as_str().map_or(0, |cursor| cursor.parse().unwrap());
-                let mut result = json!({"tools": rules.pages[page]});
-                if page + 1 < rules.pages.len() {
-                    result["nextCursor"] = json!((page + 1).to_string());
-                }
-                reply(seen, &result, "")
-            }
-            "tools/call" => call(seen, params),
-            _ => Answer::Head(202, String::new(), String::new()),
-        }
-    }
-}
-
-enum Answer {
-    Head(u16, String, String),
-    Never,
-    Close,
-    Listen,
-    /// A body of this type that never ends.
-    Endless(&'static str),
-}
-
-fn reply(seen: &Seen, result: &Value, headers: &str) -> Answer {
-    let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "result": result});
-    Answer::Head(200, format!("content-type: application/json\r\n{headers}"), body.to_string())
-}
-
-fn frame(message: &Value) -> String {
-    format!("event: message\ndata: {message}\n\n")
-}
-
-/// The tool's name says what comes of it.
-fn call(seen: &Seen, params: &Value) -> Answer {
-    let text = |text: &str| json!({"content": [{"type": "text", "text": text}]});
-    match params["name"].as_str().unwrap() {
-        "echo" => reply(seen, &text(&params["arguments"].to_string()), ""),
-        "fail" => {
-            let mut result = text("it went wrong");
-            result["isError"] = json!(true);
-            reply(seen, &result, "")
-        }
-        "huge" => reply(seen, &text(&"x".repeat(2000)), ""),
-        "never" => Answer::Never,
-        "break" => Answer::Close,
-        "endless_event" => Answer::Endless("text/event-stream"),
-        "endless_json" => Answer::Endless("application/json"),
-        "denied" => Answer::Head(401, String::new(), format!("{:?}", seen.headers)),
-        "error" => Answer::Head(500, String::new(), format!("{:?}", seen.headers)),
-        "refused" => {
-            let message = format!("Unknown tool; you sent {:?}", seen.headers.get("authorization"));
-            let error = json!({"code": -32602, "message": message});
-            let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "error": error});
-            Answer::Head(200, "content-type: application/json\r\n".into(), body.to_string())
-        }
-        "no_json" => Answer::Head(200, "content-type: text/html\r\n".into(), "<p>".into()),
-        "no_message" => Answer::Head(200, "content-type: application/json\r\n".into(), "[]x".into()),
-        "no_result" => reply(seen, &json!({"content": 5}), ""),
-        "where" => {
-            let message = format!("no such place {} or also hush", seen.path);
-            let error = json!({"code": -32602, "message": message});
-            let body = json!({"jsonrpc": "2.0", "id": seen.body["id"], "error": error});
-            Answer::Head(200, "content-type: application/json\r\n".into(), body.to_string())
-        }
-        "progress" => {
-            let token = &params["_meta"]["progressToken"];
-            let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress",
-                "params": {"progressToken": token, "progress": 1, "total": 2, "message": "half way"}});
-            let result = json!({"jsonrpc": "2.0", "id": seen.body["id"], "result": text("done")});
-            let body = format!("{}{}", frame(&progress), frame(&result));
-            Answer::Head(200, "content-type: text/event-stream\r\n".into(), body)
-        }
-        other => panic!("no tool '{other}'"),
-    }
-}
-
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
-    let mut line = String::new();
-    stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
-    let mut words = line.split(' ').map(str::to_owned);
-    let (method, path) = (words.next()?, words.next()?);
-    let mut headers = HashMap::new();
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).await.ok()?;
-        match line.trim().split_once(": ") {
-            Some((name, value)) => headers.insert(name.to_ascii_lowercase(), value.to_owned()),
-            None => break,
-        };
-    }
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
-    Some(Seen { method, path, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
+/// A server with sessions that lists `a`, `b` and, on a second page, `c`. What comes of a call, the tool's name
+/// says; the others echo.
+pub(super) fn mcp_server() -> FakeMcp {
+    let server = FakeMcp::with(vec![vec![tool("a"), tool("b")], vec![tool("c")]]);
+    let mut rules = server.rules();
+    rules.session = Some(1);
+    rules.does = [
+        ("fail", Does::Fails("it went wrong".into())),
+        ("huge", Does::Says("x".repeat(2000))),
+        ("never", Does::Hangs),
+        ("break", Does::Closes),
+        ("endless_event", Does::Floods("text/event-stream")),
+        ("endless_json", Does::Floods("application/json")),
+        ("denied", Does::Status(401)),
+        ("error", Does::Status(500)),
+        ("refused", Does::Refuses(-32602, "Unknown tool; you sent Bearer hush-hush".into())),
+        ("no_json", Does::Sends("text/html", "<p>")),
+        ("no_message", Does::Sends("application/json", "[]x")),
+        ("no_result", Does::Shows(json!(5))),
+        ("progress", Does::Reports("half way", "done")),
+    ]
+    .map(|(name, does)| (name.to_owned(), does))
+    .into();
+    drop(rules);
+    server
 }
 
 /// Waits for what must come.
@@ -323,11 +62,11 @@ pub(super) struct User {
 
 impl User {
     /// One that a configuration trusts.
-    pub(super) fn of(fake: &Fake) -> Self {
+    pub(super) fn of(fake: &FakeMcp) -> Self {
         Self::with(fake, |_| {})
     }
 
-    pub(super) fn with(fake: &Fake, change: impl FnOnce(&mut McpServer)) -> Self {
+    pub(super) fn with(fake: &FakeMcp, change: impl FnOnce(&mut McpServer)) -> Self {
         Self::at(McpPlace::Url(fake.url()), &[], change)
     }
 

@@ -8,13 +8,13 @@ use pretty_assertions::assert_eq;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::fake::{Fake, User, tool, until};
+use super::fake::{User, mcp_server, tool, until};
 use crate::mcp::ListMcpTools;
 use or_tools::mcp::McpError;
 
 #[actix_rt::test]
 async fn all_pages_are_listed_in_order() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let tools = User::of(&fake).list().await.unwrap();
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"]);
@@ -25,19 +25,19 @@ async fn all_pages_are_listed_in_order() {
 
 #[actix_rt::test]
 async fn those_who_ask_at_the_same_time_share_one_list() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     fake.rules().list_pause = Duration::from_millis(100);
     let user = User::of(&fake);
     let lists = join_all((0..10).map(|_| user.list())).await;
     assert!(lists.iter().all(|list| Arc::ptr_eq(list.as_ref().unwrap(), lists[0].as_ref().unwrap())));
     user.list().await.unwrap();
-    assert_eq!(fake.seen("initialize").len(), 1);
-    assert_eq!(fake.seen("tools/list").len(), 2, "one for each page");
+    assert_eq!(fake.asked("initialize").len(), 1);
+    assert_eq!(fake.asked("tools/list").len(), 2, "one for each page");
 }
 
 #[actix_rt::test]
 async fn a_client_that_leaves_does_not_take_the_list_from_the_others() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     fake.rules().list_pause = Duration::from_millis(100);
     let user = User::of(&fake);
     let (here, gone) = oneshot::channel();
@@ -45,12 +45,12 @@ async fn a_client_that_leaves_does_not_take_the_list_from_the_others() {
     drop(here);
     assert_eq!(asked.await.unwrap(), Err(McpError::Gone));
     assert_eq!(user.names().await, ["a", "b", "c"]);
-    assert_eq!(fake.seen("tools/list").len(), 2);
+    assert_eq!(fake.asked("tools/list").len(), 2);
 }
 
 #[actix_rt::test]
 async fn a_list_that_changed_is_asked_for_again() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     fake.rules().listens = true;
     let user = User::of(&fake);
     assert_eq!(user.names().await, ["a", "b", "c"]);
@@ -69,7 +69,7 @@ async fn a_list_that_changed_is_asked_for_again() {
 
 #[actix_rt::test]
 async fn tools_over_the_limits_are_left_out() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let mut long = tool("long");
     long["description"] = json!("x".repeat(300));
     fake.rules().pages =
@@ -83,18 +83,18 @@ async fn tools_over_the_limits_are_left_out() {
 
 #[actix_rt::test]
 async fn a_list_that_does_not_come_is_an_error() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     fake.rules().list_pause = Duration::from_secs(60);
     let user = User::with(&fake, |server| server.limits.list_timeout = Duration::from_millis(100));
     let late = Err(McpError::TimedOut(Duration::from_millis(100)));
     assert_eq!(user.list().await, late);
     assert_eq!(user.list().await, late);
-    assert_eq!(fake.seen("tools/list").len(), 1, "the second answer is the first error");
+    assert_eq!(fake.asked("tools/list").len(), 1, "the second answer is the first error");
 }
 
 #[actix_rt::test]
 async fn a_tool_that_is_wrong_takes_none_of_the_others() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let with = |name: &str, member: &str, value: serde_json::Value| {
         let mut tool = tool(name);
         tool[member] = value;

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use or_test_support::mcp::FakeMcp;
 use pretty_assertions::assert_eq;
 
-use super::fake::{Fake, User};
+use super::fake::{User, mcp_server};
 use or_tools::mcp::{McpError, McpPlace};
 
 fn not_public() -> McpError {
@@ -12,7 +13,7 @@ fn not_public() -> McpError {
 }
 
 /// A server that a request named, at this host.
-fn named(fake: &Fake, host: &str, allowed: &[SocketAddr]) -> User {
+fn named(fake: &FakeMcp, host: &str, allowed: &[SocketAddr]) -> User {
     let allowed: Vec<_> = allowed.iter().map(SocketAddr::to_string).collect();
     let place = McpPlace::Url(format!("http://{host}:{}/mcp", fake.address.port()));
     User::at(place, &allowed, |server| server.trusted = false)
@@ -20,16 +21,16 @@ fn named(fake: &Fake, host: &str, allowed: &[SocketAddr]) -> User {
 
 #[actix_rt::test]
 async fn a_request_cannot_name_a_private_server() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     for host in ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "0"] {
         assert_eq!(named(&fake, host, &[]).list().await, Err(not_public()), "{host}");
     }
-    assert_eq!(fake.requests(), 0);
+    assert_eq!(fake.seen().len(), 0);
 }
 
 #[actix_rt::test]
 async fn a_request_can_name_a_private_server_that_is_listed() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     for host in ["127.0.0.1", "0x7f.1"] {
         assert_eq!(named(&fake, host, &[fake.address]).names().await, ["a", "b", "c"], "{host}");
     }
@@ -41,38 +42,38 @@ async fn a_request_can_name_a_private_server_that_is_listed() {
 
 #[actix_rt::test]
 async fn a_redirect_on_the_same_origin_keeps_the_credentials() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     fake.rules().redirect = Some("/mcp/".into());
     assert_eq!(User::of(&fake).names().await, ["a", "b", "c"]);
-    let seen = fake.seen("tools/list");
+    let seen = fake.asked("tools/list");
     let arrived: Vec<_> = seen.iter().filter(|seen| seen.path == "/mcp/").collect();
     assert_eq!(arrived.len(), 2);
-    assert!(arrived.iter().all(|seen| seen.headers["authorization"] == "Bearer hush-hush"));
+    assert!(arrived.iter().all(|seen| seen.header("authorization") == Some("Bearer hush-hush")));
 }
 
 #[actix_rt::test]
 async fn a_redirect_to_a_private_place_is_not_followed() {
-    let (fake, secret) = (Fake::start().await, Fake::start().await);
+    let (fake, secret) = (mcp_server(), mcp_server());
     fake.rules().redirect = Some(secret.url());
     assert_eq!(User::of(&fake).list().await, Err(not_public()));
     assert_eq!(named(&fake, "127.0.0.1", &[fake.address]).list().await, Err(not_public()));
-    assert_eq!(secret.requests(), 0);
+    assert_eq!(secret.seen().len(), 0);
 }
 
 #[actix_rt::test]
 async fn a_redirect_to_a_listed_place_is_followed_without_credentials() {
-    let (fake, other) = (Fake::start().await, Fake::start().await);
+    let (fake, other) = (mcp_server(), mcp_server());
     fake.rules().redirect = Some(other.url());
     let user = named(&fake, "127.0.0.1", &[fake.address, other.address]);
     assert_eq!(user.names().await, ["a", "b", "c"]);
-    assert_eq!(fake.seen("tools/list")[0].headers["authorization"], "Bearer hush-hush");
-    let seen = other.seen("tools/list");
+    assert_eq!(fake.asked("tools/list")[0].header("authorization"), Some("Bearer hush-hush"));
+    let seen = other.asked("tools/list");
     assert_eq!(seen.len(), 2);
-    assert!(seen.iter().all(|seen| !seen.headers.contains_key("authorization")));
+    assert!(seen.iter().all(|seen| seen.header("authorization").is_none()));
 }
 
 async fn check_target(to: &str, want: McpError) {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     fake.rules().redirect = Some(to.into());
     assert_eq!(User::of(&fake).list().await, Err(want), "{to}");
 }

@@ -6,23 +6,23 @@ use futures_util::future::join_all;
 use or_protocol::Output;
 use pretty_assertions::assert_eq;
 
-use super::fake::{Fake, User, until};
+use super::fake::{User, mcp_server, until};
 use crate::mcp::McpPool;
 use or_tools::mcp::{McpCommand, McpError, McpPlace, McpServer};
 
 #[actix_rt::test]
 async fn all_calls_share_one_session() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::of(&fake);
     let runs = join_all((0..50).map(|_| user.call("echo", "{}"))).await;
     assert!(runs.iter().all(|run| !run.failed), "{runs:?}");
-    assert_eq!(fake.seen("initialize").len(), 1);
+    assert_eq!(fake.asked("initialize").len(), 1);
     assert!(user.metrics().contains("openresponses_mcp_sessions 1"));
 }
 
 #[actix_rt::test]
 async fn a_server_without_initialize_is_asked_what_it_knows() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     {
         let mut rules = fake.rules();
         rules.modern = true;
@@ -31,28 +31,32 @@ async fn a_server_without_initialize_is_asked_what_it_knows() {
     let user = User::of(&fake);
     assert_eq!(user.names().await, ["a", "b"]);
     assert_eq!(user.call("echo", "{\"x\":1}").await.output, Output::Text("{\"x\":1}".into()));
-    let call = &fake.seen("tools/call")[0];
-    assert_eq!(call.headers["mcp-protocol-version"], "2026-07-28");
-    assert_eq!(call.headers["authorization"], "Bearer hush-hush");
-    assert!(!call.headers.contains_key("mcp-session-id"));
-    assert_eq!(fake.seen("initialize").len(), 1);
+    let call = &fake.asked("tools/call")[0];
+    assert_eq!(call.header("mcp-protocol-version"), Some("2026-07-28"));
+    assert_eq!(call.header("authorization"), Some("Bearer hush-hush"));
+    assert!(call.header("mcp-session-id").is_none());
+    assert_eq!(fake.asked("initialize").len(), 1);
 }
 
 #[actix_rt::test]
 async fn another_credential_is_another_session() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::of(&fake);
     let same = user.beside(|server| server.label = "the same by another name".into());
     let other = user.beside(|server| server.headers[0].1 = "Bearer other".into());
     for user in [&user, &same, &other] {
         user.list().await.unwrap();
     }
-    let keys: Vec<_> = fake.seen("initialize").iter().map(|s| s.headers["authorization"].clone()).collect();
+    let keys: Vec<_> = fake
+        .asked("initialize")
+        .iter()
+        .map(|s| s.header("authorization").unwrap_or_default().to_owned())
+        .collect();
     assert_eq!(keys, ["Bearer hush-hush", "Bearer other"]);
 }
 
 async fn check_refusal(status: u16, want: McpError, reason: &str) {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     fake.rules().status = Some(status);
     let user = User::of(&fake);
     let got = user.list().await.unwrap_err();
@@ -73,36 +77,39 @@ async fn a_server_that_wants_other_credentials_is_told_apart() {
 
 #[actix_rt::test]
 async fn a_server_that_failed_is_left_alone_for_a_while() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     fake.rules().status = Some(500);
     let user = User::of(&fake);
     for _ in 0..3 {
         assert_eq!(user.list().await, Err(McpError::Http { status: 500 }));
         assert!(user.call("echo", "{}").await.failed);
     }
-    assert_eq!(fake.requests(), 1);
+    assert_eq!(fake.seen().len(), 1);
     fake.rules().status = None;
     actix_rt::time::sleep(Duration::from_millis(1010)).await;
     assert_eq!(user.names().await, ["a", "b", "c"]);
 }
 
 async fn check_expired(status: u16) {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::of(&fake);
     user.list().await.unwrap();
     *fake.rules() = {
         let mut rules = fake.rules().clone();
-        rules.session = 2;
+        rules.session = Some(2);
         rules.expired = status;
         rules
     };
     let run = user.call("echo", r#"{"n":1}"#).await;
     assert_eq!(run.output, Output::Text(r#"{"n":1}"#.into()));
-    let sessions: Vec<_> =
-        fake.seen("tools/call").iter().map(|s| s.headers["mcp-session-id"].clone()).collect();
+    let sessions: Vec<_> = fake
+        .asked("tools/call")
+        .iter()
+        .map(|s| s.header("mcp-session-id").unwrap_or_default().to_owned())
+        .collect();
     assert_eq!(sessions, ["1", "2"]);
     user.list().await.unwrap();
-    assert_eq!(fake.seen("tools/list").len(), 4, "a new session has a new list");
+    assert_eq!(fake.asked("tools/list").len(), 4, "a new session has a new list");
 }
 
 #[actix_rt::test]
@@ -113,16 +120,16 @@ async fn a_call_in_a_session_that_expired_goes_to_a_new_one() {
 
 #[actix_rt::test]
 async fn a_list_in_a_session_that_expired_comes_from_a_new_one() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::of(&fake);
     user.call("echo", "{}").await;
-    fake.rules().session = 2;
+    fake.rules().session = Some(2);
     assert_eq!(user.names().await, ["a", "b", "c"]);
 }
 
 #[actix_rt::test]
 async fn a_server_that_is_not_there_is_unreachable() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user =
         User::with(&fake, |server| server.place = McpPlace::Url("http://127.0.0.1:1/mcp?key=hush".into()));
     let got = user.list().await.unwrap_err();
@@ -134,36 +141,36 @@ async fn a_server_that_is_not_there_is_unreachable() {
 
 #[actix_rt::test]
 async fn a_header_that_is_the_protocols_is_refused() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::with(&fake, |server| server.headers.push(("Host".into(), "elsewhere".into())));
     let want = McpError::Refused("the header 'Host' cannot be set".into());
     assert_eq!(user.list().await, Err(want));
-    assert_eq!(fake.requests(), 0);
+    assert_eq!(fake.seen().len(), 0);
 }
 
 #[actix_rt::test]
 async fn an_idle_session_is_closed_and_opened_again() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::of(&fake).bounded(Duration::from_millis(300), 10);
     user.list().await.unwrap();
-    fake.until("DELETE", 1).await;
+    until(|| fake.count("DELETE") >= 1).await;
     until(|| user.metrics().contains("openresponses_mcp_sessions 0")).await;
     assert_eq!(user.names().await, ["a", "b", "c"]);
-    assert_eq!(fake.seen("initialize").len(), 2);
+    assert_eq!(fake.asked("initialize").len(), 2);
 }
 
 #[actix_rt::test]
 async fn a_session_in_use_is_not_idle() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let user = User::with(&fake, |server| server.limits.call_timeout = Duration::from_millis(600))
         .bounded(Duration::from_millis(100), 10);
     assert_eq!(user.call("never", "{}").await.result, "timeout");
-    assert_eq!(fake.seen("DELETE").len(), 0);
+    assert_eq!(fake.asked("DELETE").len(), 0);
 }
 
 #[actix_rt::test]
 async fn a_full_pool_forgets_the_server_that_was_not_used_for_longest() {
-    let fake = Fake::start().await;
+    let fake = mcp_server();
     let first = User::of(&fake).bounded(Duration::from_secs(60), 2);
     let user = |key: &str| first.beside(|server| server.headers[0].1 = key.into());
     let (second, third) = (user("second"), user("third"));
@@ -171,8 +178,12 @@ async fn a_full_pool_forgets_the_server_that_was_not_used_for_longest() {
         user.list().await.unwrap();
     }
     assert_eq!(first.pool.len(), 2);
-    fake.until("DELETE", 1).await;
-    let closed: Vec<_> = fake.seen("DELETE").iter().map(|s| s.headers["authorization"].clone()).collect();
+    until(|| fake.count("DELETE") >= 1).await;
+    let closed: Vec<_> = fake
+        .asked("DELETE")
+        .iter()
+        .map(|s| s.header("authorization").unwrap_or_default().to_owned())
+        .collect();
     assert_eq!(closed, ["second"]);
 }
 

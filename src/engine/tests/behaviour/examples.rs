@@ -7,9 +7,9 @@ use or_engine::Input;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
-use crate::checks::shared;
 use crate::support::play::{Played, play, say, spec};
 use crate::support::script::*;
+use or_test_support::shared;
 
 /// Compares a stream with a worked example; both are brought to a form without ids.
 #[track_caller]

@@ -1,8 +1,6 @@
 //! What the loop does, item by item and rule by rule.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
-#[path = "../../../../tests/support/mod.rs"]
-mod checks;
 #[path = "../support/mod.rs"]
 mod support;
 

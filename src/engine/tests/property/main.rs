@@ -11,8 +11,6 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use support::scenario::Scenario;
 use support::tool_loop::ToolLoop;
 
-#[path = "../../../../tests/support/mod.rs"]
-mod checks;
 #[path = "../support/mod.rs"]
 mod support;
 

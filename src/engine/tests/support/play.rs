@@ -5,7 +5,7 @@ use or_engine::{Action, Input, LoopSpec, Output, ReasoningEvents, ResponseLoop};
 use or_protocol::{CreateResponseBody, ResponseId};
 use serde_json::{Value, json};
 
-use crate::checks::{Options, order, schema};
+use or_test_support::{Options, order, schema};
 
 /// The time of every creation, and of every input.
 pub const CREATED: i64 = 1_770_000_000;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::play::{Played, play_raw};
 use super::scenario::Scenario;
 use super::script::*;
-use crate::checks::order;
+use or_test_support::order;
 
 /// A record as it is on disk before the end.
 #[derive(Clone, Debug)]

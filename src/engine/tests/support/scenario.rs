@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::play::{Played, play_raw, spec};
 use super::script::*;
-use crate::checks::{Options, order};
+use or_test_support::{Options, order};
 
 /// Blocks that a scenario plays with; few, so that they meet again.
 const BLOCKS: u8 = 5;

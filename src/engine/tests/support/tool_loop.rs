@@ -11,7 +11,7 @@ use super::play::{Played, play_raw};
 use super::restart::{Checkpoint, frames};
 use super::script::*;
 use super::server_tools::{done_with, failed_with, spec_with};
-use crate::checks::{Options, order};
+use or_test_support::{Options, order};
 
 const NAMES: [&str; 6] = ["f", "g", "f", "g", "f", "client"];
 /// With tools of an MCP server; calls of `ask` need approval.

@@ -75,24 +75,16 @@ pub(super) fn headers(server: &McpServer) -> Result<HeaderMap, McpError> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
+    use or_test_support::mcp::FakeMcp;
 
     use super::*;
 
     #[actix_rt::test]
     async fn a_pinned_client_asks_no_dns() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let serving = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let got = stream.read(&mut [0; 1024]).unwrap();
-            assert!(got > 0);
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
-        });
-        let client = builder(Duration::from_secs(1)).unwrap().dns_resolver(Pinned(vec![address]));
-        let url = format!("http://nowhere.invalid:{}/", address.port());
+        let fake = FakeMcp::start();
+        let client = builder(Duration::from_secs(1)).unwrap().dns_resolver(Pinned(vec![fake.address]));
+        let url = format!("http://nowhere.invalid:{}/", fake.address.port());
         client.build().unwrap().get(url).send().await.unwrap();
-        serving.join().unwrap();
+        assert_eq!(fake.seen().len(), 1);
     }
 }

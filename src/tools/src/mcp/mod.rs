@@ -17,6 +17,8 @@ mod server;
 mod session;
 mod shared;
 mod stdio;
+#[cfg(test)]
+mod tests;
 
 pub use guard::AddressGuard;
 pub use link::{InUse, Link};

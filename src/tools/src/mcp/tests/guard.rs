@@ -1,7 +1,7 @@
 use pretty_assertions::assert_eq;
 use url::Url;
 
-use super::{AddressGuard, McpError};
+use super::super::{AddressGuard, McpError};
 
 /// `None`: allowed.
 async fn refusal(allowed: &[&str], url: &str) -> Option<McpError> {

@@ -1,0 +1,23 @@
+//! The whole server over real sockets: clients on one side, scripted providers on the other.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+
+use or_test_support::binary::Program;
+
+mod background;
+mod create;
+mod delete;
+mod failures;
+mod history;
+mod input_items;
+mod input_tokens;
+mod keys;
+mod limits;
+mod mcp;
+mod metrics;
+mod model_discovery;
+mod models;
+mod secrets;
+mod stage;
+mod tools;
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_open-responses"));

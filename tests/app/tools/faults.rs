@@ -1,0 +1,209 @@
+//! Tools that crash, hang and flood, beside others that do not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use open_responses::tools::{Tool, ToolContext, ToolFuture, ToolOutput, ToolSpec};
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+
+use crate::stage::app::{App, setup};
+use or_test_support::provider::{FakeProvider, Script, Step};
+use or_test_support::wire::{self, CALL, KINDS, text};
+
+/// What a request asks of the tool, in its metadata.
+const FAULTS: [&str; 4] = ["none", "crash", "hang", "flood"];
+const LIMIT: usize = 1000;
+const TIMEOUT_S: u64 = 5;
+
+/// A model that calls the tool once, on every kind; a fake of its own for each, since scripts depend on the kind.
+fn models() -> Vec<FakeProvider> {
+    KINDS
+        .into_iter()
+        .map(|kind| {
+            let fake = FakeProvider::start();
+            fake.always(move |request| {
+                // Only the call that comes back has the name of the city.
+                let turn = if request.body.to_string().contains("Oslo") { text(&["Done"]) } else { CALL };
+                wire::answer(kind, turn)(request)
+            });
+            fake
+        })
+        .collect()
+}
+
+fn providers(models: &[FakeProvider]) -> String {
+    models.iter().zip(KINDS).map(|(fake, kind)| fake.provider(kind)).collect()
+}
+
+fn body(kind: &str, stream: bool, metadata: &Value) -> Value {
+    json!({"model": format!("{kind}/m"), "input": "How is it there?", "stream": stream, "metadata": metadata,
+           "tools": [{"type": "function", "name": "get_weather"}]})
+}
+
+/// The result that the model was shown in a response that is otherwise as it should be.
+#[track_caller]
+fn result(response: &Value) -> String {
+    assert_eq!(response["status"], "completed", "{response}");
+    let items = response["output"].as_array().unwrap().iter().filter(|item| item["type"] != "reasoning");
+    let items: Vec<_> = items.collect();
+    let types: Vec<_> = items.iter().map(|item| item["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["function_call", "function_call_output", "message"], "{response}");
+    assert_eq!(items[2]["content"][0]["text"], "Done");
+    items[1]["output"].as_str().unwrap().to_owned()
+}
+
+/// Every fault on every kind, whole and streamed, all at the same time.
+#[track_caller]
+fn check(app: &App, models: &[FakeProvider], crash: &str, crashed: &str) {
+    let mut open = Vec::new();
+    for fault in FAULTS {
+        for kind in KINDS {
+            for stream in [false, true] {
+                let request = body(kind, stream, &json!({"fault": fault}));
+                open.push((fault, kind, stream, app.open(&request)));
+            }
+        }
+    }
+    let timed_out = format!("Error: 'get_weather' was stopped after {TIMEOUT_S} s without a result.");
+    let cut = format!("\n[Cut off here: the result is longer than {LIMIT} bytes.]");
+    for (fault, kind, stream, connection) in open {
+        let answer = connection.finish();
+        let got = result(&if stream { answer.last_response() } else { answer.response() });
+        match fault {
+            "none" => assert_eq!(got.trim(), "7", "{kind}"),
+            "crash" => assert!(got.starts_with(crash), "{kind}: {got}"),
+            "hang" => assert_eq!(got, timed_out, "{kind}"),
+            _ => assert_eq!(got.strip_suffix(&cut).map(str::len), Some(LIMIT), "{kind}"),
+        }
+    }
+    for (fake, kind) in models.iter().zip(KINDS) {
+        assert_eq!(fake.count(), 2 * 2 * FAULTS.len(), "{kind}");
+    }
+    let metrics = app.get("/metrics").text();
+    for result in ["ok", crashed, "timeout", "cut"] {
+        let want = format!("openresponses_tool_runs_total{{result=\"{result}\",tool=\"get_weather\"}} 10\n");
+        assert!(metrics.contains(&want), "no {want} in {metrics}");
+    }
+}
+
+struct Faulty {
+    running: Arc<AtomicUsize>,
+}
+
+struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Tool for Faulty {
+    fn spec(&self) -> ToolSpec {
+        let timeout = Duration::from_secs(TIMEOUT_S);
+        ToolSpec { timeout, max_output_bytes: LIMIT, ..ToolSpec::new("get_weather", "Weather") }
+    }
+
+    fn execute(&self, _: Value, context: ToolContext) -> ToolFuture<'_> {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        let running = Running(Arc::clone(&self.running));
+        Box::pin(async move {
+            let _running = running;
+            match context.metadata["fault"].as_str().unwrap() {
+                "none" => Ok(ToolOutput::Text("7".into())),
+                "crash" => panic!("as told"),
+                "hang" => std::future::pending().await,
+                _ => Ok(ToolOutput::Text("x".repeat(8 << 20))),
+            }
+        })
+    }
+}
+
+#[test]
+fn rust_that_panics_hangs_or_floods_is_told_to_every_model() {
+    let (models, running) = (models(), Arc::<AtomicUsize>::default());
+    let tool = Faulty { running: Arc::clone(&running) };
+    let app = setup(providers(&models)).with(|builder| builder.tool(tool)).start();
+    check(&app, &models, "Error: 'get_weather' failed with an internal error.", "panic");
+    assert!(app.get("/metrics").text().contains("openresponses_panics_total 10\n"));
+    let end = Instant::now() + Duration::from_secs(10);
+    while running.load(Ordering::SeqCst) > 0 {
+        assert!(Instant::now() < end, "a tool runs on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_program_that_dies_hangs_or_floods_is_told_to_every_model() {
+    let models = models();
+    let script = "case $OPENRESPONSES_METADATA in *none*) echo 7;; *crash*) kill -9 $$;; *hang*) sleep 600;; *) exec yes;; esac";
+    let tool = format!(
+        "[tools.get_weather]\nkind = 'command'\ndescription = 'Weather'\nenv = ['PATH']\n\
+         command = ['/bin/sh', '-c', '{script}']\ntimeout_s = {TIMEOUT_S}\nmax_output_bytes = {LIMIT}\n"
+    );
+    let app = setup(format!("{}{tool}", providers(&models))).env("PATH", "/usr/bin:/bin").start();
+    check(&app, &models, "Error: 'get_weather' failed: ", "error");
+}
+
+#[test]
+fn an_endpoint_that_breaks_off_hangs_or_floods_is_told_to_every_model() {
+    let (models, endpoint) = (models(), FakeProvider::start());
+    endpoint.always(|request| {
+        let metadata: Value =
+            serde_json::from_str(request.header("openresponses-metadata").unwrap()).unwrap();
+        let text = Script::head(200, "text/plain");
+        match metadata["fault"].as_str().unwrap() {
+            "none" => text.send("7"),
+            "crash" => text.send("7").then(Step::Cut),
+            "hang" => Script::silent(),
+            _ => text.then(Step::Flood(vec![b'x'; 1 << 16])),
+        }
+    });
+    let tool = format!(
+        "[tools.get_weather]\nkind = 'http'\ndescription = 'Weather'\nurl = 'http://{}/'\n\
+         timeout_s = {TIMEOUT_S}\nmax_output_bytes = {LIMIT}\n",
+        endpoint.address
+    );
+    let app = setup(format!("{}{tool}", providers(&models))).start();
+    check(&app, &models, "Error: 'get_weather' failed: ", "error");
+    assert_eq!(endpoint.count(), 10 * FAULTS.len());
+}
+
+/// Panics before it has a future for the request that asks for it, and answers the others with their numbers.
+struct Crashy;
+
+impl Tool for Crashy {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec::new("get_weather", "Weather")
+    }
+
+    fn execute(&self, _: Value, context: ToolContext) -> ToolFuture<'_> {
+        let number = context.metadata["number"].as_str().unwrap().to_owned();
+        assert_ne!(number, "50", "as told");
+        Box::pin(async { Ok(ToolOutput::Text(number)) })
+    }
+}
+
+#[test]
+fn one_crash_among_a_hundred_loops_is_its_own() {
+    let models = models();
+    let app = setup(providers(&models)).with(|builder| builder.tool(Crashy)).start();
+    let open: Vec<_> = (0..100)
+        .map(|n| {
+            let request = body(KINDS[n % 5], n % 2 == 0, &json!({"number": n.to_string()}));
+            app.open(&request)
+        })
+        .collect();
+    for (n, connection) in open.into_iter().enumerate() {
+        let answer = connection.finish();
+        let got = result(&if n % 2 == 0 { answer.last_response() } else { answer.response() });
+        if n == 50 {
+            assert_eq!(got, "Error: 'get_weather' failed with an internal error.");
+        } else {
+            assert_eq!(got, n.to_string());
+        }
+    }
+    assert!(app.get("/metrics").text().contains("openresponses_panics_total 1\n"));
+}

@@ -1,0 +1,12 @@
+//! What the repository promises beside its code: floors, names, documents, and the commands of an operator.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
+
+use or_test_support::binary::Program;
+
+mod architecture;
+mod check_config;
+mod docs_actors;
+mod docs_errors;
+mod transfer;
+
+const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_open-responses"));
