@@ -6,6 +6,7 @@ mod server;
 mod start_error;
 mod wiring;
 
+pub use or_actors::{Phase, RunningResponse};
 pub use or_adapters as adapters;
 pub use or_protocol as protocol;
 pub use or_store as store;

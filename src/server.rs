@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
-use or_actors::{Limits, Node};
+use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
 use or_store::{SledOptions, SledStore, Store};
@@ -120,6 +120,11 @@ impl Running {
     /// Where it listens.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The responses in progress, the oldest first: what each does at this moment, for whom, and since when.
+    pub fn responses(&self) -> Vec<RunningResponse> {
+        self.node.running.list()
     }
 
     /// Resolves when the store's writer is gone, which nothing but a restart mends. A write that fails makes

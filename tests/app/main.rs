@@ -16,6 +16,7 @@ mod mcp;
 mod metrics;
 mod model_discovery;
 mod models;
+mod running;
 mod secrets;
 mod stage;
 mod tools;

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use open_responses::config::{Config, Env};
-use open_responses::{ServerBuilder, StartError};
+use open_responses::{RunningResponse, ServerBuilder, StartError};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::stage::memory::Memory;
@@ -33,6 +34,8 @@ pub(crate) struct Setup {
 pub(crate) struct App {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
+    /// Asks the server which responses are running.
+    looks: UnboundedSender<mpsc::Sender<Vec<RunningResponse>>>,
     thread: Option<JoinHandle<()>>,
     disk: Option<(Arc<TempDir>, MutexGuard<'static, ()>)>,
 }
@@ -73,7 +76,8 @@ impl Setup {
             config.store.path = folder.path().to_owned();
         }
         let resolved = config.resolve(&self.env.into_iter().collect::<Env>()).unwrap();
-        let (stop, stopped) = oneshot::channel();
+        let (stop, mut stopped) = oneshot::channel();
+        let (looks, mut asked) = unbounded_channel::<mpsc::Sender<_>>();
         let (told, started) = mpsc::channel();
         let customise = self.customise;
         let thread = std::thread::spawn(move || {
@@ -87,12 +91,17 @@ impl Setup {
                     Err(error) => return told.send(Err::<SocketAddr, StartError>(error)).unwrap(),
                 };
                 told.send(Ok(running.addresses()[0])).unwrap();
-                let _ = stopped.await;
+                loop {
+                    tokio::select! {
+                        _ = &mut stopped => break,
+                        Some(answer) = asked.recv() => answer.send(running.responses()).unwrap(),
+                    }
+                }
                 running.stop().await.unwrap();
             });
         });
         let address = started.recv().unwrap().unwrap_or_else(|e| panic!("{e}"));
-        App { address, stop: Some(stop), thread: Some(thread), disk }
+        App { address, stop: Some(stop), looks, thread: Some(thread), disk }
     }
 }
 
@@ -127,6 +136,13 @@ impl App {
     /// The stored response with this id.
     pub(crate) fn stored(&self, id: &Value) -> Answer {
         self.get(&format!("/v1/responses/{}", id.as_str().unwrap_or_default()))
+    }
+
+    /// The responses in progress, as a program that embeds the server sees them.
+    pub(crate) fn running(&self) -> Vec<RunningResponse> {
+        let (answer, running) = mpsc::channel();
+        self.looks.send(answer).unwrap();
+        running.recv().unwrap()
     }
 
     /// Tells it to stop and does not wait.

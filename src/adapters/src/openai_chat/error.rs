@@ -81,7 +81,7 @@ mod tests {
             401,
             r#"{"error":{"message":"Incorrect API key provided: sk-ab***cd."}}"#,
             Kind::Auth,
-            "Incorrect API key provided: [key]",
+            "Incorrect API key provided: ***",
         );
         check(
             502,
