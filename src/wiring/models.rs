@@ -65,8 +65,8 @@ pub(crate) fn listing(
         for (provider, spec) in &specs {
             let found = found.get(provider).map(Vec::as_slice).unwrap_or_default();
             let told: HashMap<&str, &ModelInfo> =
-                found.iter().map(|info| (info.name.as_str(), info)).collect();
-            let discovered = found.iter().map(|info| (info.name.as_str(), Source::Discovered));
+                found.iter().map(|model| (model.name.as_str(), model)).collect();
+            let discovered = found.iter().map(|model| (model.name.as_str(), Source::Discovered));
             for (model, source) in known(&config, provider, spec).chain(discovered) {
                 let id = name(&config, provider, model).filter(|id| ids.insert(id.clone()));
                 let Some(id) = id else { continue };
@@ -74,7 +74,7 @@ pub(crate) fn listing(
                 listed.push(ListedModel {
                     id,
                     object: "model",
-                    created: told.and_then(|info| info.created).unwrap_or(started),
+                    created: told.and_then(|model| model.created).unwrap_or(started),
                     owned_by: provider.clone(),
                     open_responses: Card {
                         provider: provider.clone(),
@@ -104,7 +104,7 @@ fn known<'a>(
 
 /// What the provider says of a model, as far as it can be carried; else what the adapter knows.
 fn abilities(spec: &ProviderSpec, model: &str, told: Option<&ModelInfo>) -> Abilities {
-    let mut abilities = told.map_or_else(|| spec.adapter.abilities(model), |info| info.abilities.clone());
+    let mut abilities = told.map_or_else(|| spec.adapter.abilities(model), |model| model.abilities.clone());
     if let Some(inputs) = &mut abilities.input_modalities {
         inputs.retain(|input| spec.adapter.carries().contains(input));
     }

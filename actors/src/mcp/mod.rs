@@ -13,5 +13,5 @@ mod tests;
 pub use actor::McpActor;
 pub use configured::{ConfiguredMcp, McpServers};
 pub use messages::{CallMcpTool, ListMcpTools};
-pub(crate) use plan::{Asked, Plan, Runners, plan};
+pub(crate) use plan::{Plan, PlanBasis, Runners, plan};
 pub use pool::McpPool;

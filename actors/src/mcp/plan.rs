@@ -18,8 +18,8 @@ use super::resolve::{members, refused, resolve};
 use crate::provider::ProviderSpec;
 use or_tools::mcp::{McpError, McpPlace, McpServer, McpTool};
 
-/// What a request says that decides about its servers.
-pub(crate) struct Asked<'a> {
+/// What of a request decides about its servers.
+pub(crate) struct PlanBasis<'a> {
     pub(crate) provider: &'a ProviderSpec,
     /// Whose request it is.
     pub(crate) owner: &'a str,
@@ -79,11 +79,11 @@ struct Candidate<'a> {
 pub(crate) async fn plan(
     servers: &McpServers,
     tools: &mut Vec<Tool>,
-    asked: &Asked<'_>,
+    basis: &PlanBasis<'_>,
 ) -> Result<Plan, ApiError> {
     let mut plan = Plan::default();
-    plan.mcp.all_of_provider = asked.provider.runs_mcp;
-    let requested = requested(servers, tools, asked, &mut plan)?;
+    plan.mcp.all_of_provider = basis.provider.runs_mcp;
+    let requested = requested(servers, tools, basis, &mut plan)?;
     let always = always(servers, tools);
     if requested.is_empty() && always.is_empty() {
         return Ok(plan);
@@ -117,12 +117,12 @@ pub(crate) async fn plan(
     let mut added = Vec::new();
     for ((candidate, list), names) in offered.into_iter().zip(names) {
         if candidate.tool.is_some() {
-            plan.offer(candidate, list, names, asked.owner);
+            plan.offer(candidate, list, names, basis.owner);
         } else {
-            added.extend(plan.add(&candidate, list, names, asked.choice));
+            added.extend(plan.add(&candidate, list, names, basis.choice));
         }
     }
-    check_choice(&plan.mcp, asked.choice)?;
+    check_choice(&plan.mcp, basis.choice)?;
     tools.append(&mut added);
     Ok(plan)
 }
@@ -130,13 +130,13 @@ pub(crate) async fn plan(
 fn requested<'a>(
     servers: &'a McpServers,
     tools: &'a [Tool],
-    asked: &Asked<'_>,
+    basis: &PlanBasis<'_>,
     plan: &mut Plan,
 ) -> Result<Vec<Candidate<'a>>, ApiError> {
     let mut requested = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
         let Tool::Mcp(tool) = tool else { continue };
-        let left = tool.is_of_provider() || (tool.server_url.is_some() && asked.provider.runs_mcp);
+        let left = tool.is_of_provider() || (tool.server_url.is_some() && basis.provider.runs_mcp);
         if left {
             plan.mcp.of_provider.push(tool.server_label.clone());
             continue;
@@ -144,7 +144,7 @@ fn requested<'a>(
         let label = &tool.server_label;
         plan.notes.extend(members(tool, index)?);
         let (server, configured) = resolve(servers, tool, index)?;
-        let listed = listed(tool, asked);
+        let listed = listed(tool, basis);
         let listed_before = listed.is_some();
         requested.push(Candidate {
             label: label.clone(),
@@ -159,14 +159,14 @@ fn requested<'a>(
 }
 
 /// The tools of a server as the context has them, if no others are allowed now.
-fn listed(tool: &RequestTool, asked: &Asked<'_>) -> Option<Vec<McpTool>> {
+fn listed(tool: &RequestTool, basis: &PlanBasis<'_>) -> Option<Vec<McpTool>> {
     let label = &tool.server_label;
     let read = |list: &[Value]| list.iter().filter_map(read_tool).collect::<Vec<_>>();
-    if let Some(own) = listed_tools(asked.own, label) {
+    if let Some(own) = listed_tools(basis.own, label) {
         return Some(read(own.tools));
     }
-    let seen = listed_tools(&asked.context.items, label)?;
-    let then = asked.context.listed_for.get(seen.id);
+    let seen = listed_tools(&basis.context.items, label)?;
+    let then = basis.context.listed_for.get(seen.id);
     // Another server that was given the same label: its tools are others, and so is its word on them.
     if then.is_some_and(|then| then.url != tool.shown_url()) {
         return None;
@@ -302,7 +302,7 @@ impl Plan {
         let identity = candidate.identity(owner);
         let Candidate { label, server, listed_before, .. } = candidate;
         self.runners.servers.insert(label.clone(), server);
-        self.mcp.servers.push(or_engine::McpServer { label, identity, tools, listed_before });
+        self.mcp.servers.push(or_engine::OfferedServer { label, identity, tools, listed_before });
     }
 
     /// The tools of a server that every request gets, as functions.

@@ -68,7 +68,7 @@ pub(crate) async fn sample(
     let (body, translator, events) = done;
     let Some(body) = body else { return Ok(Sampled::Whole(events)) };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let reader = Reader {
+    let reader = StreamReader {
         spec: Arc::clone(upstream.spec()),
         key,
         body,
@@ -83,7 +83,7 @@ pub(crate) async fn sample(
 }
 
 /// Reads a stream for one loop, as fast as the loop takes it and no faster.
-struct Reader {
+struct StreamReader {
     spec: Arc<ProviderSpec>,
     key: ProviderKey,
     body: Body,
@@ -95,7 +95,7 @@ struct Reader {
     _permit: Permit,
 }
 
-impl Reader {
+impl StreamReader {
     async fn run(mut self: Box<Self>) {
         let sender = self.sender.clone();
         let result = AssertUnwindSafe(self.read()).catch_unwind().await;
@@ -144,6 +144,7 @@ impl Reader {
                 }
             };
             silence.limit = self.spec.idle_timeout;
+            // What came before an error is passed on before it: the client is shown all that there was.
             let finished = matches!(batch.last(), Some(ModelEvent::Finished { .. }));
             if !batch.is_empty() && self.sender.send(Ok(batch)).await.is_err() {
                 if finished && !ended {

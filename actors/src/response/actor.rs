@@ -23,7 +23,7 @@ use crate::response::request::Neighbours;
 use crate::running::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked, Status};
 
 /// How long who asks waits for a look or an end. A loop that is busy writing answers neither.
-const LOOK_PATIENCE: Duration = Duration::from_secs(2);
+const PEEK_PATIENCE: Duration = Duration::from_secs(2);
 const END_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Drives one response from its first provider call to its terminal event. Lives as long as its request.
@@ -152,7 +152,7 @@ impl Handler<Peek> for LoopActor {
         }
         let look = self.mailbox.peek();
         Box::pin(async move {
-            match timeout(LOOK_PATIENCE, look).await {
+            match timeout(PEEK_PATIENCE, look).await {
                 Ok(Ok(response)) => Peeked::Response(response),
                 // It ended meanwhile.
                 Ok(Err(_)) => Peeked::AskStore,

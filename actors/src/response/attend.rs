@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits::Limits;
-use crate::response::mailbox::{Call, Mailbox};
+use crate::response::mailbox::{Mailbox, Notice};
 use crate::response::sink::Sink;
 use crate::running::CancelReason;
 
@@ -89,10 +89,10 @@ impl Attend {
             if self.poll_left(cx).is_ready() {
                 return Poll::Ready(Waited::Interrupted(Interrupt::ClientLeft));
             }
-            if let Poll::Ready(call) = self.mailbox.poll_called(cx) {
-                return Poll::Ready(Waited::Interrupted(match call {
-                    Call::Cancel(reason) => Interrupt::Cancelled(reason),
-                    Call::Peek => Interrupt::Peek,
+            if let Poll::Ready(notice) = self.mailbox.poll_notice(cx) {
+                return Poll::Ready(Waited::Interrupted(match notice {
+                    Notice::Cancel(reason) => Interrupt::Cancelled(reason),
+                    Notice::Peek => Interrupt::Peek,
                 }));
             }
             self.poll_clock(cx)

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::provider::Route;
-use crate::response::saved::ResumeData;
+use crate::response::saved::SavedRequest;
 use or_store::StoredResponse;
 
 /// A request of a client, and who shall serve it.
@@ -68,7 +68,7 @@ pub enum BackgroundJob {
         /// As the last process left it.
         record: Box<StoredResponse>,
         /// What that says of the request.
-        data: Box<ResumeData>,
+        saved: Box<SavedRequest>,
         /// Whether it can be sampled: its provider and key are at hand. Otherwise only its end is to be told.
         goes_on: bool,
     },

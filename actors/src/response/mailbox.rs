@@ -13,19 +13,19 @@ use crate::running::CancelReason;
 /// The actor cannot hand these on as messages: its one piece of work is a future that runs beside its mailbox.
 #[derive(Default)]
 pub(crate) struct Mailbox {
-    asked: RefCell<Asked>,
+    pending: RefCell<Pending>,
     /// Of the work, while it waits.
     waker: Cell<Option<Waker>>,
 }
 
 impl fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.asked.fmt(f)
+        self.pending.fmt(f)
     }
 }
 
 #[derive(Debug, Default)]
-struct Asked {
+struct Pending {
     cancel: Option<CancelReason>,
     peeks: Vec<oneshot::Sender<Vec<u8>>>,
     /// Dropped with the loop, which is what they wait for.
@@ -34,7 +34,7 @@ struct Asked {
 
 /// What a loop has to react to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Call {
+pub(crate) enum Notice {
     Cancel(CancelReason),
     /// Somebody wants to see the response as it is.
     Peek,
@@ -44,9 +44,9 @@ impl Mailbox {
     /// Asks for the end. The first reason stands, but for a wish to park, which is weaker than all others.
     pub(crate) fn cancel(&self, reason: CancelReason) {
         {
-            let mut asked = self.asked.borrow_mut();
-            if asked.cancel.is_none_or(|earlier| earlier == CancelReason::Park) {
-                asked.cancel = Some(reason);
+            let mut pending = self.pending.borrow_mut();
+            if pending.cancel.is_none_or(|earlier| earlier == CancelReason::Park) {
+                pending.cancel = Some(reason);
             }
         }
         self.wake();
@@ -55,7 +55,7 @@ impl Mailbox {
     /// Asks for the response as it is; the answer never comes if the loop ends first.
     pub(crate) fn peek(&self) -> oneshot::Receiver<Vec<u8>> {
         let (sender, answer) = oneshot::channel();
-        self.asked.borrow_mut().peeks.push(sender);
+        self.pending.borrow_mut().peeks.push(sender);
         self.wake();
         answer
     }
@@ -69,36 +69,36 @@ impl Mailbox {
     /// Resolves, always with an error, when the loop is over.
     pub(crate) fn end(&self) -> oneshot::Receiver<()> {
         let (sender, end) = oneshot::channel();
-        self.asked.borrow_mut().ends.push(sender);
+        self.pending.borrow_mut().ends.push(sender);
         end
     }
 
     /// Everybody who waits for a look.
     pub(crate) fn take_peeks(&self) -> Vec<oneshot::Sender<Vec<u8>>> {
-        std::mem::take(&mut self.asked.borrow_mut().peeks)
+        std::mem::take(&mut self.pending.borrow_mut().peeks)
     }
 
     /// The loop cannot park; it will hear of the next reason.
     pub(crate) fn decline_to_park(&self) {
-        let mut asked = self.asked.borrow_mut();
-        if asked.cancel == Some(CancelReason::Park) {
-            asked.cancel = None;
+        let mut pending = self.pending.borrow_mut();
+        if pending.cancel == Some(CancelReason::Park) {
+            pending.cancel = None;
         }
     }
 
     /// Whether the loop is to end without waiting for anything more.
     pub(crate) fn is_shutdown(&self) -> bool {
-        self.asked.borrow().cancel == Some(CancelReason::Shutdown)
+        self.pending.borrow().cancel == Some(CancelReason::Shutdown)
     }
 
     /// Ready when there is something to react to.
-    pub(crate) fn poll_called(&self, cx: &Context<'_>) -> Poll<Call> {
-        let asked = self.asked.borrow();
-        if let Some(reason) = asked.cancel {
-            return Poll::Ready(Call::Cancel(reason));
+    pub(crate) fn poll_notice(&self, cx: &Context<'_>) -> Poll<Notice> {
+        let pending = self.pending.borrow();
+        if let Some(reason) = pending.cancel {
+            return Poll::Ready(Notice::Cancel(reason));
         }
-        if !asked.peeks.is_empty() {
-            return Poll::Ready(Call::Peek);
+        if !pending.peeks.is_empty() {
+            return Poll::Ready(Notice::Peek);
         }
         let waker = self.waker.take().filter(|waker| waker.will_wake(cx.waker()));
         self.waker.set(Some(waker.unwrap_or_else(|| cx.waker().clone())));
@@ -114,24 +114,24 @@ mod tests {
 
     use super::*;
 
-    fn called(mailbox: &Mailbox) -> Option<Call> {
-        poll_fn(|cx| mailbox.poll_called(cx)).now_or_never()
+    fn notice(mailbox: &Mailbox) -> Option<Notice> {
+        poll_fn(|cx| mailbox.poll_notice(cx)).now_or_never()
     }
 
     #[tokio::test]
     async fn a_call_is_heard_whether_it_comes_before_or_while_one_waits() {
         let mailbox = Mailbox::default();
-        let heard = poll_fn(|cx| mailbox.poll_called(cx));
+        let heard = poll_fn(|cx| mailbox.poll_notice(cx));
         let asking = async {
             tokio::task::yield_now().await;
             drop(mailbox.peek());
         };
-        assert_eq!(tokio::join!(heard, asking).0, Call::Peek);
+        assert_eq!(tokio::join!(heard, asking).0, Notice::Peek);
         assert_eq!(mailbox.take_peeks().len(), 1);
-        assert_eq!(called(&mailbox), None);
+        assert_eq!(notice(&mailbox), None);
         mailbox.cancel(CancelReason::Asked);
         mailbox.cancel(CancelReason::Shutdown);
-        assert_eq!(called(&mailbox), Some(Call::Cancel(CancelReason::Asked)));
+        assert_eq!(notice(&mailbox), Some(Notice::Cancel(CancelReason::Asked)));
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         let mailbox = Mailbox::default();
         mailbox.cancel(CancelReason::Park);
         mailbox.decline_to_park();
-        assert_eq!(called(&mailbox), None);
+        assert_eq!(notice(&mailbox), None);
         mailbox.cancel(CancelReason::Park);
         mailbox.cancel(CancelReason::Shutdown);
         mailbox.decline_to_park();

@@ -21,6 +21,6 @@ pub(crate) use actor::LoopActor;
 pub use job::{BackgroundJob, Job, Reply, Routed};
 pub use messages::LoopEnded;
 pub(crate) use request::Neighbours;
-pub use saved::ResumeData;
+pub use saved::SavedRequest;
 pub use sink::read_along;
 pub(crate) use turn::{Translated, Translation};

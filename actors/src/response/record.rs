@@ -10,7 +10,7 @@ use or_store::{Change, Frames, StoreError, StoredResponse};
 use serde_json::value::RawValue;
 
 use crate::response::request::{Neighbours, Request};
-use crate::response::saved::ResumeData;
+use crate::response::saved::SavedRequest;
 use crate::response::sink::{Disk, Sink};
 use crate::running::EventLog;
 use crate::store::StoreHandle;
@@ -21,7 +21,7 @@ pub(crate) struct Kept {
     /// The request's own input as it is stored; `None` if it is not.
     pub(crate) input: Option<Box<RawValue>>,
     /// What it takes to go on after a restart, of a background response.
-    pub(crate) resume: Option<ResumeData>,
+    pub(crate) resume: Option<SavedRequest>,
     /// Notes of the process before a restart.
     pub(crate) old_notes: Vec<(String, String, String)>,
 }
@@ -67,7 +67,7 @@ impl Recorder {
             notes: self.kept.old_notes.iter().cloned().chain(notes).collect(),
             background: self.request.background,
             resume: match (&self.kept.resume, record.progress) {
-                (Some(data), Some(progress)) => Some(data.at(progress)?),
+                (Some(saved), Some(progress)) => Some(saved.at(progress)?),
                 _ => None,
             },
         })

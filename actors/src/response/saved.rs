@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 /// The part of a request that its response object does not show. Stored with a background response until it is
 /// over.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct ResumeData {
+pub struct SavedRequest {
     /// The request's body, without input and keys.
     pub(super) body: Box<RawValue>,
     pub(super) model: String,
@@ -22,10 +22,10 @@ pub struct ResumeData {
     pub(super) progress: Progress,
 }
 
-impl ResumeData {
+impl SavedRequest {
     /// As it is stored once the finished turns came to `progress`.
     pub(crate) fn at(&self, progress: Progress) -> Option<Box<RawValue>> {
-        let data = Self { progress, ..self.clone() };
-        serde_json::to_string(&data).ok().and_then(|json| RawValue::from_string(json).ok())
+        let saved = Self { progress, ..self.clone() };
+        serde_json::to_string(&saved).ok().and_then(|json| RawValue::from_string(json).ok())
     }
 }

@@ -1,28 +1,23 @@
-//! The steps of a response: it begins, samples, runs tools, tries again, commits.
+//! The steps of a response beside sampling: it begins, tries again, runs tools, commits, fails, ends.
 
 use std::time::Duration;
 
-use or_adapters::ModelEvent;
-use or_engine::{Input, Output, ToolCall, ToolResult};
-use or_protocol::{ApiError, ErrorKind};
-use tokio::sync::{mpsc, oneshot};
+use or_engine::{Input, Outcome, Output, ToolCall, ToolResult};
+use or_protocol::{ApiError, ErrorKind, ResponseStatus};
 use tokio::time::sleep;
 
-use crate::provider::{Batch, SampleError, Sampled};
+use crate::provider::SampleError;
 use crate::response::attend::unix_now;
 use crate::response::driver::{Driver, Step};
 use crate::response::job::Reply;
 use crate::response::record::Recorder;
 use crate::response::sink::{Sink, read_along};
 use crate::response::tool_round::News;
-use crate::response::turn::Translated;
 use crate::running::Phase;
 
-/// Bytes of an event's frame, as a rule: most are deltas.
-const USUAL_FRAME: usize = 320;
-
 impl Driver {
-    /// Writes the first record of a background response, then tells the client that it exists.
+    /// Writes the first record of a background response, then tells the client that it exists, then goes on: a client
+    /// never has an id that a restart would not know.
     pub(super) async fn begin(&mut self) -> Step {
         // What cannot be translated is refused while there is somebody to tell.
         match self.sampler.translate(&self.engine).await.and_then(|turn| self.noted(turn)) {
@@ -53,94 +48,6 @@ impl Driver {
         // If the client has left, the response goes on all the same.
         let _ = reply.send(answer);
         self.feed(Input::Begun).await
-    }
-
-    /// A translated turn, its notes taken in.
-    fn noted(&mut self, mut turn: Translated) -> Result<Translated, ApiError> {
-        self.sampler.note(&mut turn.call, &mut self.recorder.notes)?;
-        Ok(turn)
-    }
-
-    /// One call of the model, from translation to its last event.
-    pub(super) async fn sample(&mut self) -> Result<Step, Step> {
-        let _phase = self.status.enter(Phase::Sampling);
-        let ready = self.sampler.begin_turn();
-        self.status.turn(self.sampler.turns(), self.engine.usage().map_or(0, |usage| usage.total_tokens));
-        self.sample = Some(self.span.sample(&self.request.provider, self.sampler.turns()));
-        let turn = match ready {
-            Some(turn) => Ok(turn),
-            None => {
-                let translation = self.sampler.translate(&self.engine);
-                self.wait(translation).await?.and_then(|turn| self.noted(turn))
-            }
-        };
-        let turn = match turn {
-            Ok(turn) => turn,
-            Err(error) => return Ok(self.fail_with(error).await),
-        };
-        // Held for the turn; dropping it closes the upstream connection.
-        let (_here, gone) = oneshot::channel();
-        let asked = self.sampler.ask(turn, gone);
-        match self.wait(asked).await? {
-            Ok(Sampled::Whole(events)) => {
-                self.open();
-                Ok(self.batch(events).await)
-            }
-            Ok(Sampled::Stream(events)) => {
-                self.open();
-                self.pull(events).await
-            }
-            Err(error) => Ok(self.fail(&error).await),
-        }
-    }
-
-    /// Pulls the turn's events until it is over.
-    async fn pull(&mut self, mut events: mpsc::Receiver<Batch>) -> Result<Step, Step> {
-        loop {
-            let step = match self.wait(events.recv()).await? {
-                Some(Ok(batch)) => {
-                    let (batch, failed) = self.with_waiting(batch, &mut events);
-                    match (self.batch(batch).await, failed) {
-                        (Step::More, Some(error)) => self.fail(&error).await,
-                        (step, _) => step,
-                    }
-                }
-                Some(Err(error)) => self.fail(&error).await,
-                None => return Ok(Step::More),
-            };
-            if step != Step::More {
-                return Ok(step);
-            }
-        }
-    }
-
-    /// A batch with all that came while the last one was written to the log: one append for all of it.
-    fn with_waiting(
-        &self,
-        mut batch: Vec<ModelEvent>,
-        events: &mut mpsc::Receiver<Batch>,
-    ) -> (Vec<ModelEvent>, Option<Box<SampleError>>) {
-        while self.request.background
-            && let Ok(more) = events.try_recv()
-        {
-            match more {
-                Ok(more) => batch.extend(more),
-                Err(error) => return (batch, Some(error)),
-            }
-        }
-        (batch, None)
-    }
-
-    /// Feeds the events of one read; their frames go out in one write.
-    async fn batch(&mut self, events: Vec<ModelEvent>) -> Step {
-        let room = if self.request.stream { events.len() * USUAL_FRAME } else { 0 };
-        let mut out = Output { frames: Vec::with_capacity(room), next: None };
-        let now = unix_now();
-        for event in events {
-            self.engine.handle(Input::Model(event), now, &mut out);
-        }
-        self.span.first_token();
-        self.carry_out(out).await
     }
 
     /// Makes a failed call again after a pause.
@@ -217,5 +124,95 @@ impl Driver {
         self.engine.handle(Input::Committed(Ok(())), unix_now(), &mut out);
         let written = self.recorder.persist(record, out.frames, &mut self.attend.sink).await;
         if written { Step::of(out.next) } else { Step::Park }
+    }
+
+    /// Ends with an HTTP error; nothing was sent and nothing is kept.
+    pub(super) fn refuse(&mut self, error: ApiError) -> Step {
+        self.span.error(&error);
+        self.attend.sink.refuse(error);
+        Step::End(None)
+    }
+
+    /// A call of the provider failed: it is made again if that is called for, and otherwise ends the response.
+    pub(super) async fn fail(&mut self, error: &SampleError) -> Step {
+        let (fresh, left) = (!self.engine.turn_has_output(), self.attend.left());
+        let again = self.sampler.after(error, fresh, left, &self.node.limits);
+        if let Some(call) = &self.sample {
+            match again {
+                Some(after) => call.failed_for_now(error.reason(), error, self.sampler.retries(), after),
+                None => call.failed(error.reason(), error),
+            }
+        }
+        match again {
+            // Boxed: every loop would carry the room for it.
+            Some(after) => Box::pin(self.retry(after)).await,
+            None => self.fail_with(error.to_api(self.request.route.uses_client_key())).await,
+        }
+    }
+
+    /// An HTTP error while that is possible, otherwise `error` and `response.failed`. After a call was made the
+    /// response is kept in any case: its result would be lost, and an approval is used up.
+    pub(super) async fn fail_with(&mut self, error: ApiError) -> Step {
+        if self.attend.sink.is_waiting() && !self.engine.has_acted() {
+            return self.refuse(error);
+        }
+        self.span.error(&error);
+        self.feed(Input::Failed(error)).await
+    }
+
+    /// Gives a unary client its answer, and tells the end.
+    pub(super) fn finish(&mut self, outcome: Option<Outcome>) -> Option<Outcome> {
+        self.recorder.notes.extend(self.engine.take_notes());
+        if let Some(error) = self.engine.error() {
+            self.span.error(error);
+        }
+        if self.attend.sink.is_waiting() {
+            match self.engine.error() {
+                Some(error) => {
+                    let kept = self.engine.is_kept().then(|| self.request.id.clone());
+                    self.attend.sink.fail(error.clone(), kept);
+                }
+                None => {
+                    let notes = self.recorder.notes.clone();
+                    self.attend.sink.answer(self.engine.take_response_json(), notes);
+                }
+            }
+        }
+        // Closes the stream.
+        self.attend.sink = Sink::Done;
+        let status = outcome.map_or("refused", word);
+        self.span.end(status, self.engine.usage().copied(), &self.recorder.notes);
+        outcome
+    }
+
+    /// Ends without an end: the record says that it goes on.
+    pub(super) fn park(&mut self) -> Option<Outcome> {
+        self.attend.sink = Sink::Done;
+        self.span.end("parked", None, &[]);
+        None
+    }
+
+    /// After a panic: the response ends as failed, told and recorded.
+    pub(crate) async fn crashed(&mut self) {
+        if self.fail_with(ApiError::internal()).await == Step::Commit {
+            self.commit().await;
+        }
+        self.finish(Some(Outcome::Failed));
+    }
+
+    /// The last resort, when even the orderly end panicked: an HTTP client gets its error, a stream is cut.
+    pub(crate) fn give_up(&mut self) {
+        self.attend.sink.refuse(ApiError::internal());
+        self.attend.sink = Sink::Done;
+    }
+}
+
+/// The wire word of an outcome.
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => ResponseStatus::Completed.as_str(),
+        Outcome::Incomplete => ResponseStatus::Incomplete.as_str(),
+        Outcome::Failed => ResponseStatus::Failed.as_str(),
+        Outcome::Cancelled => ResponseStatus::Cancelled.as_str(),
     }
 }

@@ -133,6 +133,7 @@ impl ToolRunner {
         let Some(approval) = approval else {
             return self.ask_server(server, &call.name, &call.arguments, context).await;
         };
+        // Written down before the call: a crash between the two loses a call, and never makes one twice.
         match approvals::take(&self.store, &self.request.id, approval).await {
             Ok(approval) => {
                 let result = self.ask_server(server, &call.name, &call.arguments, context).await;

@@ -1,6 +1,6 @@
 //! The tail of a running response's event log, for those who read along.
 //!
-//! The log itself is on disk (`store/log.rs`). Frames come here only once they are there, so nobody sees what a
+//! The log itself is on disk. Frames come here only once they are there, so nobody sees what a
 //! restart would not find. Readers are cursors: nothing here waits for them.
 
 use std::collections::VecDeque;

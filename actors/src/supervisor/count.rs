@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::tokenizer;
 use crate::node::Node;
 use crate::provider::{CountTokens, ProviderActor, SampleError};
-use crate::response::prepare::{self, Purpose, Ready, Wanted, strict};
+use crate::response::prepare::{self, Purpose, ReadyTools, WantedTools, strict};
 use crate::response::{Routed, Translated, Translation};
 use crate::store::StoreHandle;
 
@@ -115,7 +115,7 @@ async fn counted(
     let id = ResponseId::new();
     let previous = previous_response_id.as_deref();
     let (mut context, _) = prepare::load(store, &id, previous, &owner, input, false).await?;
-    let wanted = Wanted {
+    let wanted = WantedTools {
         node,
         store,
         id: &id,
@@ -126,7 +126,7 @@ async fn counted(
         context: &context,
         own: &[],
     };
-    let Ready { mcp, notes, .. } = prepare::ready(wanted, &mut settings).await?;
+    let ReadyTools { mcp, notes, .. } = prepare::ready_tools(wanted, &mut settings).await?;
     context.items = mcp.for_model(context.items);
     context.notes.extend(notes);
     settings.tools = mcp.model_tools(&settings.tools);
@@ -137,7 +137,7 @@ async fn counted(
         move || translate(Translation { adapter, model, stream: false, client_key }, context, &settings);
     let translated =
         if heavy { spawn_blocking(work).await.map_err(|_| ApiError::internal())? } else { work() };
-    let Asked { call, counter, notes } = translated?;
+    let Countable { call, counter, notes } = translated?;
     if strict {
         strict::check(&notes)?;
     }
@@ -156,18 +156,18 @@ async fn counted(
     Ok(InputCount { tokens, method: CountMethod::Estimate, notes })
 }
 
-/// A request as the provider would get it.
-struct Asked {
+/// A request as the provider would get it, and the call of the provider's own counter, if it has one.
+struct Countable {
     call: UpstreamCall,
     counter: Option<UpstreamCall>,
     notes: Vec<Note>,
 }
 
-fn translate(translation: Translation, context: Context, settings: &Settings) -> Result<Asked, ApiError> {
+fn translate(translation: Translation, context: Context, settings: &Settings) -> Result<Countable, ApiError> {
     let Translated { mut call, .. } = translation.translate(&context.items, settings)?;
     let mut notes = context.notes;
     notes.append(&mut call.notes);
-    Ok(Asked { counter: translation.adapter.count(&translation.model, &call), call, notes })
+    Ok(Countable { counter: translation.adapter.count(&translation.model, &call), call, notes })
 }
 
 fn failed(error: &SampleError, provider: &str, client_key: bool, node: &Node) -> ApiError {

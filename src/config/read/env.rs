@@ -6,7 +6,7 @@ use std::fmt;
 use toml::{Table, Value};
 
 use super::rule::Rule;
-use super::schema::{self, Node, Place};
+use super::schema::{self, Place, Shape};
 use crate::config::error::{ConfigError, Origin};
 
 /// The variables of the process, as they were when this was made.
@@ -68,31 +68,31 @@ fn set(
         return Err(bad(place, origin, "is a table: set one of its keys".into()));
     };
     let (step, key) = match place.node() {
-        Node::Table(known) => {
+        Shape::Table(known) => {
             let key = first.to_ascii_lowercase();
             let known = known.into_iter().find(|known| *known == key);
             let step = known.ok_or_else(|| place.unknown(&key, origin))?;
             (step, step.to_owned())
         }
-        Node::Named(placeholder) => (placeholder, named(table, placeholder, first, place, origin)?),
-        Node::Value(_) | Node::List => return Err(place.unknown(first, origin)),
+        Shape::Named(placeholder) => (placeholder, named(table, placeholder, first, place, origin)?),
+        Shape::Value(_) | Shape::List => return Err(place.unknown(first, origin)),
     };
     let inner = place.key(step, &key);
     let value = match (inner.node(), rest) {
-        (Node::Table(_) | Node::Named(_), rest) => {
+        (Shape::Table(_) | Shape::Named(_), rest) => {
             let entry = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
             return match entry {
                 Value::Table(table) => set(table, &inner, rest, raw, origin),
                 _ => Err(bad(&inner, origin, "is not a table".into())),
             };
         }
-        (Node::Value(Rule::AnyTable), [_, ..]) => {
+        (Shape::Value(Rule::AnyTable), [_, ..]) => {
             let entry = table.entry(key).or_insert_with(|| Value::Table(Table::new()));
             return set_free(entry, inner, rest, raw, origin);
         }
-        (Node::Value(rule), []) => parse(rule, raw),
-        (Node::List, []) => literal(raw).unwrap_or_else(|| Value::String(raw.into())),
-        (Node::Value(_) | Node::List, [deeper, ..]) => return Err(inner.unknown(deeper, origin)),
+        (Shape::Value(rule), []) => parse(rule, raw),
+        (Shape::List, []) => literal(raw).unwrap_or_else(|| Value::String(raw.into())),
+        (Shape::Value(_) | Shape::List, [deeper, ..]) => return Err(inner.unknown(deeper, origin)),
     };
     schema::check_value(&value, &inner, origin)?;
     table.insert(key, value);

@@ -97,7 +97,7 @@ const KEYS: &[(&str, Rule)] = &[
 
 /// What stands at a path.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Node {
+pub(crate) enum Shape {
     Value(Rule),
     /// A table with these keys.
     Table(Vec<&'static str>),
@@ -126,14 +126,14 @@ impl Place {
     }
 
     /// What may stand here; an empty table if nothing may.
-    pub(crate) fn node(&self) -> Node {
+    pub(crate) fn node(&self) -> Shape {
         let mut keys = Vec::new();
         for (key, rule) in KEYS {
             let Some(rest) = key.strip_prefix(self.pattern.as_str()) else { continue };
             let rest = match (self.pattern.is_empty(), rest) {
-                (_, "") => return Node::Value(*rule),
+                (_, "") => return Shape::Value(*rule),
                 (true, rest) => rest,
-                (false, rest) if rest.starts_with("[]") => return Node::List,
+                (false, rest) if rest.starts_with("[]") => return Shape::List,
                 (false, rest) => match rest.strip_prefix('.') {
                     Some(rest) => rest,
                     None => continue,
@@ -141,20 +141,20 @@ impl Place {
             };
             let step = rest.split(['.', '[']).next().unwrap_or(rest);
             if step.starts_with('<') {
-                return Node::Named(step);
+                return Shape::Named(step);
             }
             if !keys.contains(&step) {
                 keys.push(step);
             }
         }
-        Node::Table(keys)
+        Shape::Table(keys)
     }
 
     /// The error for a key that does not exist here.
     pub(crate) fn unknown(&self, key: &str, origin: &Origin) -> ConfigError {
         let known = match self.node() {
-            Node::Table(keys) => keys,
-            Node::Value(_) | Node::Named(_) | Node::List => Vec::new(),
+            Shape::Table(keys) => keys,
+            Shape::Value(_) | Shape::Named(_) | Shape::List => Vec::new(),
         };
         let elsewhere =
             || KEYS.iter().map(|(path, _)| *path).find(|path| path.rsplit('.').next() == Some(key));
@@ -177,9 +177,9 @@ pub(crate) fn check(table: &Table, origin: &Origin) -> Result<(), ConfigError> {
 /// Checks a value and what is in it.
 pub(crate) fn check_value(value: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
     match (place.node(), value) {
-        (Node::Value(rule), value) => rule.check(value).map_err(|problem| place.bad(origin, problem)),
-        (Node::Table(_) | Node::Named(_), Value::Table(table)) => check_table(table, place, origin),
-        (Node::List, Value::Array(list)) => {
+        (Shape::Value(rule), value) => rule.check(value).map_err(|problem| place.bad(origin, problem)),
+        (Shape::Table(_) | Shape::Named(_), Value::Table(table)) => check_table(table, place, origin),
+        (Shape::List, Value::Array(list)) => {
             for (index, element) in list.iter().enumerate() {
                 let place = place.element(index);
                 check_value(element, &place, origin)?;
@@ -187,8 +187,8 @@ pub(crate) fn check_value(value: &Value, place: &Place, origin: &Origin) -> Resu
             }
             Ok(())
         }
-        (Node::Table(_) | Node::Named(_), _) => Err(place.bad(origin, "must be a table")),
-        (Node::List, _) => Err(place.bad(origin, "must be a list of tables")),
+        (Shape::Table(_) | Shape::Named(_), _) => Err(place.bad(origin, "must be a table")),
+        (Shape::List, _) => Err(place.bad(origin, "must be a list of tables")),
     }
 }
 
@@ -196,9 +196,9 @@ fn check_table(table: &Table, place: &Place, origin: &Origin) -> Result<(), Conf
     let node = place.node();
     for (key, value) in table {
         let step = match &node {
-            Node::Table(keys) => keys.iter().copied().find(|known| known == key),
-            Node::Named(placeholder) => Some(*placeholder),
-            Node::Value(_) | Node::List => None,
+            Shape::Table(keys) => keys.iter().copied().find(|known| known == key),
+            Shape::Named(placeholder) => Some(*placeholder),
+            Shape::Value(_) | Shape::List => None,
         };
         let step = step.ok_or_else(|| place.unknown(key, origin))?;
         let inner = place.key(step, key);
@@ -222,7 +222,7 @@ pub(crate) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str
 
 /// Tables of a list have no defaults: each key must be there.
 fn require_all(element: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
-    let Node::Table(keys) = place.node() else { return Ok(()) };
+    let Shape::Table(keys) = place.node() else { return Ok(()) };
     match keys.into_iter().find(|key| element.get(key).is_none()) {
         Some(key) => Err(ConfigError::MissingKey {
             key: place.key(key, key).path,
@@ -278,13 +278,13 @@ mod tests {
     /// Paths of all leaves, as the list writes them.
     fn leaves(value: &Value, place: &Place, out: &mut Vec<String>) {
         match (place.node(), value) {
-            (Node::Named(step), Value::Table(table)) => {
+            (Shape::Named(step), Value::Table(table)) => {
                 table.iter().for_each(|(key, value)| leaves(value, &place.key(step, key), out));
             }
-            (Node::Table(_), Value::Table(table)) => {
+            (Shape::Table(_), Value::Table(table)) => {
                 table.iter().for_each(|(key, value)| leaves(value, &place.key(key, key), out));
             }
-            (Node::List, Value::Array(list)) => {
+            (Shape::List, Value::Array(list)) => {
                 list.iter().enumerate().for_each(|(i, value)| leaves(value, &place.element(i), out));
             }
             _ => out.push(place.pattern.clone()),

@@ -13,7 +13,7 @@ use crate::config::address;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
-    /// Refused by [`Config::resolve`] if it is not loopback and nobody has to show a key.
+    /// Refused by [`Config::resolve`](crate::config::Config::resolve) if it is not loopback and nobody has to show a key.
     #[serde(deserialize_with = "address::deserialize")]
     pub bind: SocketAddr,
     pub allow_unauthenticated: bool,

@@ -20,8 +20,8 @@ pub use contract::{Action, Input, LoopSpec, Outcome, Output, Progress, Record, S
 pub use event_log::{EndedLog, ResumeError};
 pub use events::ReasoningEvents;
 pub use mcp::{
-    ApprovalAnswer, ApprovalRequest, ApprovedCall, ListedTools, Mcp, McpFunction, McpServer, find_answers,
-    function_names, listed_tools,
+    ApprovalAnswer, ApprovalRequest, ApprovedCall, ListedTools, Mcp, McpFunction, OfferedServer,
+    find_answers, function_names, listed_tools,
 };
 pub use response_loop::ResponseLoop;
 pub use tool_round::{CalledServer, LoopLimits, McpFault, ToolCall, ToolResult, ToolRound};

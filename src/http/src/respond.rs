@@ -60,7 +60,7 @@ pub(crate) async fn finish(
     let status = response.status().as_u16();
     if status >= 400
         && let Some(state) = response.request().app_data::<web::Data<AppState>>()
-        && response.response().extensions().get::<Counted>().is_none()
+        && response.response().extensions().get::<LoggedByLoop>().is_none()
     {
         state.node.metrics.refused(status);
         log_refusal(&response, &id, status);
@@ -95,7 +95,7 @@ impl ResponseError for Shaped {
 
 /// Marks an answer that its loop has counted and logged.
 #[derive(Clone, Copy)]
-pub(crate) struct Counted;
+pub(crate) struct LoggedByLoop;
 
 /// What the log says of a refused request beside its status.
 #[derive(Clone, Debug, Default)]

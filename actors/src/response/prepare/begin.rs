@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::context::load;
-use super::tools::{Purpose, Ready, Wanted, ready};
+use super::tools::{Purpose, ReadyTools, WantedTools, ready_tools};
 use crate::mcp::Runners;
 use crate::response::attend::{Attend, Interrupt, Waited, unix_now};
 use crate::response::job::{BackgroundJob, Job};
 use crate::response::record::Kept;
 use crate::response::request::{Neighbours, Request};
-use crate::response::saved::ResumeData;
+use crate::response::saved::SavedRequest;
 use crate::response::sink::Sink;
 use crate::running::CancelReason;
 
@@ -92,8 +92,8 @@ impl Preparation {
     pub(crate) async fn prepare(&mut self) -> Result<Prepared, ApiError> {
         match self.work.take() {
             // Boxed: every loop would carry the room for it to its end.
-            Some((body, Some(BackgroundJob::Resumed { record, data, goes_on }))) => {
-                Box::pin(self.go_on(body, *record, *data, goes_on)).await
+            Some((body, Some(BackgroundJob::Resumed { record, saved, goes_on }))) => {
+                Box::pin(self.go_on(body, *record, *saved, goes_on)).await
             }
             Some((body, Some(BackgroundJob::New(saved)))) => self.begin(body, Some(saved)).await,
             Some((body, None)) => self.begin(body, None).await,
@@ -111,13 +111,13 @@ impl Preparation {
         let load = load(&self.neighbours.store, id, previous.as_deref(), owner, input, keep);
         let (mut context, input) = load.await?;
         let mut notes = std::mem::take(&mut context.notes);
-        let resume = saved.map(|saved| self.resume_data(saved, &body.settings));
+        let resume = saved.map(|saved| self.saved_request(saved, &body.settings));
         let beginning = (resume.is_none() && keep).then(|| Instant::now() + BEGUN_AFTER);
-        let (tools, first) = match self.ready(&mut body.settings, &context, &[]).await {
+        let (tools, first) = match self.ready_tools(&mut body.settings, &context, &[]).await {
             Ok(ready) => (ready, Input::Start),
             Err(Unready::Failed(error)) if self.attend.sink.is_waiting() => return Err(error),
-            Err(Unready::Failed(error)) => (Ready::default(), Input::Failed(error)),
-            Err(Unready::Cancelled | Unready::Left) => (Ready::default(), Input::Cancel),
+            Err(Unready::Failed(error)) => (ReadyTools::default(), Input::Failed(error)),
+            Err(Unready::Cancelled | Unready::Left) => (ReadyTools::default(), Input::Cancel),
         };
         notes.extend(tools.notes);
         let spec = LoopSpec {
@@ -131,10 +131,10 @@ impl Preparation {
     }
 
     /// What is kept of a background response's request until it is over.
-    fn resume_data(&self, body: Box<RawValue>, settings: &Settings) -> ResumeData {
+    fn saved_request(&self, body: Box<RawValue>, settings: &Settings) -> SavedRequest {
         let request = &*self.request;
         let secrets = settings.tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.has_secrets()));
-        ResumeData {
+        SavedRequest {
             body,
             model: request.model.clone(),
             upstream_model: request.route.first().map(|target| target.model.clone()).unwrap_or_default(),
@@ -148,7 +148,7 @@ impl Preparation {
     /// What the engine is made of, but for the tools that this server runs.
     pub(super) fn spec(&self, body: CreateResponseBody, created_at: i64, context: Vec<Item>) -> LoopSpec {
         let (request, limits) = (&*self.request, &self.neighbours.node.limits);
-        let Ready { server_tools, mcp, .. } = Ready::default();
+        let ReadyTools { server_tools, mcp, .. } = ReadyTools::default();
         LoopSpec {
             id: request.id.clone(),
             created_at,
@@ -168,14 +168,14 @@ impl Preparation {
 
     /// Makes the tools ready, and looks after the client meanwhile. `own`: items of the response, if it goes on after a
     /// restart.
-    pub(super) async fn ready(
+    pub(super) async fn ready_tools(
         &mut self,
         settings: &mut Settings,
         context: &Context,
         own: &[Item],
-    ) -> Result<Ready, Unready> {
+    ) -> Result<ReadyTools, Unready> {
         let Self { request, neighbours, attend, .. } = self;
-        let wanted = Wanted {
+        let wanted = WantedTools {
             node: &neighbours.node,
             store: &neighbours.store,
             id: &request.id,
@@ -186,7 +186,7 @@ impl Preparation {
             context,
             own,
         };
-        let mut work = std::pin::pin!(ready(wanted, settings));
+        let mut work = std::pin::pin!(ready_tools(wanted, settings));
         loop {
             let why = match attend.wait(work.as_mut()).await {
                 Waited::Done(ready) => return ready.map_err(Unready::Failed),

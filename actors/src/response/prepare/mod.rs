@@ -11,4 +11,4 @@ mod tools;
 pub(crate) use begin::{Preparation, Prepared};
 pub(crate) use context::load;
 pub(crate) use resume::job;
-pub(crate) use tools::{Purpose, Ready, Wanted, ready};
+pub(crate) use tools::{Purpose, ReadyTools, WantedTools, ready_tools};

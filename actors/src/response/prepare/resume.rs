@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 
 use super::begin::{Preparation, Prepared, Unready};
 use super::context::context;
-use super::tools::Ready;
+use super::tools::ReadyTools;
 use crate::limits::HEAVY;
 use crate::node::Node;
 use crate::provider::Route;
 use crate::response::job::{BackgroundJob, Job, Routed};
 use crate::response::record::Kept;
 use crate::response::request::Request;
-use crate::response::saved::ResumeData;
+use crate::response::saved::SavedRequest;
 use crate::response::sink::{Disk, Sink};
 use crate::store::StoreHandle;
 
@@ -32,12 +32,12 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             return None;
         }
     };
-    let read = record.resume.as_ref().and_then(|json| serde_json::from_str::<ResumeData>(json.get()).ok());
-    let body = read.as_ref().and_then(|data| {
-        let body: Value = serde_json::from_str(data.body.get()).ok()?;
+    let read = record.resume.as_ref().and_then(|json| serde_json::from_str::<SavedRequest>(json.get()).ok());
+    let body = read.as_ref().and_then(|saved| {
+        let body: Value = serde_json::from_str(saved.body.get()).ok()?;
         CreateResponseBody::from_value(body).ok()
     });
-    let (Some(data), Some(mut body)) = (read, body) else {
+    let (Some(saved), Some(mut body)) = (read, body) else {
         tracing::error!(response_id = %id, "a response that was left unfinished is damaged");
         if let Ok(record) = record.interrupted() {
             // If this does not succeed the next start tries again.
@@ -46,7 +46,7 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
         return None;
     };
     let provider = node.providers.get(&record.provider);
-    let goes_on = provider.is_some() && !data.client_key;
+    let goes_on = provider.is_some() && !saved.client_key;
     node.metrics.resumed(goes_on);
     body.previous_response_id.clone_from(&record.previous_response_id);
     let (reply, _) = oneshot::channel();
@@ -54,11 +54,11 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
     Some(Box::new(Job {
         id,
         request: Routed {
-            request_id: data.request_id.clone(),
+            request_id: saved.request_id.clone(),
             body,
-            model: data.model.clone(),
+            model: saved.model.clone(),
             route: provider
-                .map(|provider| Route::to(Arc::clone(provider), &data.upstream_model))
+                .map(|provider| Route::to(Arc::clone(provider), &saved.upstream_model))
                 .unwrap_or_default(),
             owner,
             // What could not be carried out was refused when the response was made.
@@ -67,7 +67,11 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             received: Instant::now(),
         },
         reply,
-        background: Some(BackgroundJob::Resumed { record: Box::new(record), data: Box::new(data), goes_on }),
+        background: Some(BackgroundJob::Resumed {
+            record: Box::new(record),
+            saved: Box::new(saved),
+            goes_on,
+        }),
     }))
 }
 
@@ -78,10 +82,10 @@ impl Preparation {
         &mut self,
         mut body: CreateResponseBody,
         record: StoredResponse,
-        data: ResumeData,
+        saved: SavedRequest,
         goes_on: bool,
     ) -> Result<Prepared, ApiError> {
-        let progress = data.progress.clone();
+        let progress = saved.progress.clone();
         let log = self.whole_log().await.map_err(|error| unreadable(&error))?;
         let next = log.next();
         let Request { id, previous, .. } = &*self.request;
@@ -93,9 +97,9 @@ impl Preparation {
         };
         // Nobody waits for it.
         self.attend.sink = Sink::Detached;
-        let mut tools = Ready::default();
+        let mut tools = ReadyTools::default();
         if instead.is_none() && goes_on {
-            match self.ready(&mut body.settings, &context, &turn.output).await {
+            match self.ready_tools(&mut body.settings, &context, &turn.output).await {
                 Ok(ready) => tools = ready,
                 Err(Unready::Failed(error)) => instead = Some(Input::Failed(error)),
                 Err(Unready::Cancelled) => instead = Some(Input::Cancel),
@@ -108,14 +112,14 @@ impl Preparation {
             mcp: tools.mcp,
             ..self.spec(body, record.created_at, context.items)
         };
-        let saved = Saved { status: record.status, output: turn.output, progress, log: &log.bytes };
-        let engine = match ResponseLoop::resume(spec, saved) {
+        let before = Saved { status: record.status, output: turn.output, progress, log: &log.bytes };
+        let engine = match ResponseLoop::resume(spec, before) {
             Ok(engine) => engine,
             Err(error) => return Err(self.close(record, error, next).await),
         };
         let (disk, log) = (Disk::of(&self.neighbours), self.neighbours.log.as_ref());
         self.attend.sink = Sink::detached(&self.request.id, &disk, log, next);
-        let kept = Kept { input: Some(record.input), resume: Some(data), old_notes: record.notes };
+        let kept = Kept { input: Some(record.input), resume: Some(saved), old_notes: record.notes };
         let first = match instead {
             Some(instead) => instead,
             None if goes_on => Input::Resume,

@@ -7,7 +7,7 @@ use or_engine::{Context, Mcp, find_answers};
 use or_protocol::{ApiError, Item, ResponseId, Settings, Tool};
 
 use super::{approvals, strict};
-use crate::mcp::{Asked, McpServers, Plan, Runners, plan};
+use crate::mcp::{McpServers, Plan, PlanBasis, Runners, plan};
 use crate::node::Node;
 use crate::provider::ProviderSpec;
 use crate::store::StoreHandle;
@@ -22,7 +22,7 @@ pub(crate) enum Purpose {
 }
 
 /// Whose tools are made ready, and with what.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct WantedTools<'a> {
     pub(crate) node: &'a Node,
     pub(crate) store: &'a StoreHandle,
     pub(crate) id: &'a ResponseId,
@@ -36,7 +36,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// What the engine and the runners have to know.
-pub(crate) struct Ready {
+pub(crate) struct ReadyTools {
     /// Names of the functions that this server runs.
     pub(crate) server_tools: BTreeSet<String>,
     pub(crate) mcp: Mcp,
@@ -44,7 +44,7 @@ pub(crate) struct Ready {
     pub(crate) notes: Vec<Note>,
 }
 
-impl Default for Ready {
+impl Default for ReadyTools {
     /// Without any server, for a response that ends before it begins.
     fn default() -> Self {
         let mcp = Mcp { all_of_provider: true, ..Mcp::default() };
@@ -57,15 +57,19 @@ impl Default for Ready {
 /// # Errors
 /// What the client is told: an MCP server that is not there, not allowed, or does not list its tools; an approval that
 /// is none.
-pub(crate) async fn ready(wanted: Wanted<'_>, settings: &mut Settings) -> Result<Ready, ApiError> {
+pub(crate) async fn ready_tools(
+    wanted: WantedTools<'_>,
+    settings: &mut Settings,
+) -> Result<ReadyTools, ApiError> {
+    // Before the MCP servers: their functions get names that are still free.
     let mut server_tools = wanted.node.tools.plan(&mut settings.tools, &settings.tool_choice);
     // Boxed: every loop would carry the room for it.
     let plan = Box::pin(wanted.servers(settings)).await?;
     server_tools.extend(plan.functions);
-    Ok(Ready { server_tools, mcp: plan.mcp, servers: plan.runners, notes: plan.notes })
+    Ok(ReadyTools { server_tools, mcp: plan.mcp, servers: plan.runners, notes: plan.notes })
 }
 
-impl Wanted<'_> {
+impl WantedTools<'_> {
     /// The MCP servers of the request, and the calls that it approves.
     async fn servers(&self, settings: &mut Settings) -> Result<Plan, ApiError> {
         let Self { node, context, own, owner, .. } = self;
@@ -74,8 +78,8 @@ impl Wanted<'_> {
         }
         let Some(provider) = self.provider else { return Err(ApiError::interrupted()) };
         let choice = settings.tool_choice.clone();
-        let asked = Asked { provider, owner, choice: &choice, context, own };
-        let mut plan = plan(&node.mcp, &mut settings.tools, &asked).await?;
+        let basis = PlanBasis { provider, owner, choice: &choice, context, own };
+        let mut plan = plan(&node.mcp, &mut settings.tools, &basis).await?;
         if self.purpose == Purpose::Response {
             plan.mcp.key = self.store.approval_key();
             self.approve(&mut plan.mcp).await?;

@@ -1,8 +1,8 @@
 //! The loop's end of the way back to the client.
 
 mod disk;
+mod log_reader;
 mod log_writer;
-mod reader;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use tokio::time::timeout;
 use crate::response::job::Reply;
 use crate::running::EventLog;
 pub(crate) use disk::Disk;
+use log_reader::KEEPALIVE;
+pub use log_reader::read_along;
 use log_writer::LogWriter;
-use reader::KEEPALIVE;
-pub use reader::read_along;
 
 /// Batches of frames that may wait for a slow client.
 const QUEUE: usize = 16;

@@ -46,10 +46,10 @@ pub(super) fn call(quirks: &Quirks, page: Option<&str>) -> UpstreamCall {
 pub(super) fn read(body: &[u8]) -> Result<ModelPage, AdapterError> {
     let page: Page = parse(KIND, body)?;
     let next = page.last_id.filter(|_| page.has_more && !page.data.is_empty());
-    Ok(ModelPage { models: page.data.into_iter().map(info).collect(), next })
+    Ok(ModelPage { models: page.data.into_iter().map(listed).collect(), next })
 }
 
-fn info(model: Model) -> ModelInfo {
+fn listed(model: Model) -> ModelInfo {
     let can = |name: &str| model.capabilities.pointer(&format!("/{name}/supported")).and_then(Value::as_bool);
     let inputs = match (can("image_input"), can("pdf_input")) {
         (Some(image), Some(pdf)) => {

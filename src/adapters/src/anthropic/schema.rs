@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::shared::schema::{self, Fate, Rest, SchemaRules};
+use crate::shared::schema::{self, Change, Rest, SchemaRules};
 
 const RULES: SchemaRules = SchemaRules {
     kept: &["type", "enum", "const", "title", "description", "required", "allOf"],
@@ -28,7 +28,7 @@ const MAX_DEPTH: usize = 128;
 
 /// A schema in the provider's subset.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Fitted {
+pub(super) struct StrictSchema {
     pub(super) schema: Map<String, Value>,
     /// Keywords that went into descriptions, each once.
     pub(super) moved: Vec<String>,
@@ -39,14 +39,14 @@ pub(super) struct Fitted {
 }
 
 /// Rewrites a schema. `None` if it refers to itself, which the provider cannot enforce.
-pub(super) fn fit(schema: &Map<String, Value>) -> Option<Fitted> {
+pub(super) fn fit(schema: &Map<String, Value>) -> Option<StrictSchema> {
     if recursive(schema) {
         return None;
     }
     let fitted = schema::fit(schema, &RULES);
-    let moved = fitted.of(Fate::Described).map(str::to_owned).collect();
+    let moved = fitted.of(Change::Described).map(str::to_owned).collect();
     let (optional, unions) = (fitted.optional, fitted.unions);
-    (!fitted.unfinished).then_some(Fitted { schema: fitted.schema, moved, optional, unions })
+    (!fitted.unfinished).then_some(StrictSchema { schema: fitted.schema, moved, optional, unions })
 }
 
 /// Whether a definition reaches itself, or anything refers to the whole schema.
@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    fn fitted(schema: Value) -> Option<Fitted> {
+    fn fitted(schema: Value) -> Option<StrictSchema> {
         fit(schema.as_object().unwrap())
     }
 

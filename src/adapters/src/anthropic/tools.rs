@@ -6,7 +6,7 @@ use or_protocol::{Settings, TextFormat};
 use serde_json::{Map, Value, json};
 
 use super::models::{Forcing, Rules};
-use super::schema::{self, Fitted};
+use super::schema::{self, StrictSchema};
 use super::wire::{ChoiceKind, Format, NAMES, ToolChoiceParam, ToolParam};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Demand, Support, ToolPlan};
@@ -154,13 +154,13 @@ struct Budget {
 }
 
 impl Budget {
-    fn take(&mut self, fitted: &Fitted) {
+    fn take(&mut self, fitted: &StrictSchema) {
         self.optional += fitted.optional;
         self.unions += fitted.unions;
     }
 
     /// Takes a strict tool in, if it still fits.
-    fn take_tool(&mut self, fitted: &Fitted) -> bool {
+    fn take_tool(&mut self, fitted: &StrictSchema) -> bool {
         let mut after = *self;
         after.take(fitted);
         after.tools += 1;
@@ -238,7 +238,7 @@ fn is_object(schema: &Map<String, Value>) -> bool {
     schema.get("type").is_some_and(|kind| kind == "object")
 }
 
-fn note_moved(field: &str, fitted: &Fitted, notes: &mut Vec<Note>) {
+fn note_moved(field: &str, fitted: &StrictSchema, notes: &mut Vec<Note>) {
     if !fitted.moved.is_empty() {
         let words: String =
             fitted.moved.join(", ").chars().filter(|c| matches!(c, ' '..='~')).take(200).collect();

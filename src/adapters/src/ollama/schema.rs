@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::shared::schema::{self, Fate, Rest, SchemaRules};
+use crate::shared::schema::{self, Change, Rest, SchemaRules};
 
 const RULES: SchemaRules = SchemaRules {
     // The last three say nothing about which arguments are right.
@@ -30,8 +30,8 @@ pub(super) struct Report {
 pub(super) fn parameters(schema: Option<Map<String, Value>>, report: &mut Report) -> Map<String, Value> {
     let root = schema.unwrap_or_default();
     let fitted = schema::fit(&root, &RULES);
-    report.lost.extend(fitted.of(Fate::Lost).map(str::to_owned));
-    report.rewritten |= fitted.of(Fate::Rewritten).next().is_some();
+    report.lost.extend(fitted.of(Change::Lost).map(str::to_owned));
+    report.rewritten |= fitted.of(Change::Rewritten).next().is_some();
     let mut out = fitted.schema;
     if fitted.kept_ref || fitted.unfinished {
         let definitions = root.iter().filter(|(key, _)| ["$defs", "definitions"].contains(&key.as_str()));

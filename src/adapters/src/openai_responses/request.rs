@@ -6,7 +6,7 @@ use super::history::History;
 use super::models::rule;
 use super::quirks::Quirks;
 use super::tools;
-use super::wire::body::{Body, Format, Reasoning, StreamOptions, Text};
+use super::wire::body::{Body, Format, Reasoning, StreamOptions, TextSettings};
 use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates};
 use crate::shared::openai_models::{ModelRule, nearest};
@@ -216,7 +216,11 @@ impl Host<'_> {
     }
 
     /// The object, and the fate of the verbosity.
-    fn text<'a>(self, settings: &'a Settings, rule: Option<ModelRule<'_>>) -> (Option<Text<'a>>, Fate) {
+    fn text<'a>(
+        self,
+        settings: &'a Settings,
+        rule: Option<ModelRule<'_>>,
+    ) -> (Option<TextSettings<'a>>, Fate) {
         let format = match &settings.text.format {
             TextFormat::Text => None,
             TextFormat::JsonObject => Some(Format::JsonObject),
@@ -231,6 +235,6 @@ impl Host<'_> {
         let plain = rule.is_some_and(|r| !r.verbosity);
         let verbosity = self.known("text.verbosity", settings.text.verbosity.filter(|_| !plain));
         let fate = self.fate_unless(plain.then_some("this model only takes medium"), "text.verbosity");
-        ((format.is_some() || verbosity.is_some()).then_some(Text { format, verbosity }), fate)
+        ((format.is_some() || verbosity.is_some()).then_some(TextSettings { format, verbosity }), fate)
     }
 }

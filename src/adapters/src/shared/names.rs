@@ -144,7 +144,7 @@ impl Hasher for Fnv {
     }
 }
 
-/// [FNV-1a](Fnv) of some bytes.
+/// FNV-1a of some bytes.
 pub fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hash = Fnv::default();
     hash.write(bytes);

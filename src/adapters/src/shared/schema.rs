@@ -42,7 +42,7 @@ pub(crate) enum Rest {
 
 /// What became of a keyword.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Fate {
+pub(crate) enum Change {
     /// Said in other keywords.
     Rewritten,
     /// Only told in the description.
@@ -55,8 +55,8 @@ pub(crate) enum Fate {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Fitted {
     pub(crate) schema: Schema,
-    /// Keywords that did not stay as they were, in order of appearance, each once a fate.
-    pub(crate) changed: Vec<(String, Fate)>,
+    /// Keywords that did not stay as they were, in order of appearance, each with one change once.
+    pub(crate) changed: Vec<(String, Change)>,
     /// Properties that may be left out.
     pub(crate) optional: usize,
     /// Schemas of more than one type.
@@ -68,9 +68,9 @@ pub(crate) struct Fitted {
 }
 
 impl Fitted {
-    /// Keywords of a fate.
-    pub(crate) fn of(&self, fate: Fate) -> impl Iterator<Item = &str> {
-        self.changed.iter().filter(move |(_, f)| *f == fate).map(|(word, _)| word.as_str())
+    /// Keywords that changed in this way.
+    pub(crate) fn of(&self, change: Change) -> impl Iterator<Item = &str> {
+        self.changed.iter().filter(move |(_, c)| *c == change).map(|(word, _)| word.as_str())
     }
 }
 
@@ -108,9 +108,9 @@ struct Made {
 }
 
 impl Walk<'_> {
-    fn changed(&mut self, keyword: &str, fate: Fate) {
-        if !self.out.changed.iter().any(|(known, f)| known == keyword && *f == fate) {
-            self.out.changed.push((keyword.to_owned(), fate));
+    fn changed(&mut self, keyword: &str, change: Change) {
+        if !self.out.changed.iter().any(|(known, c)| known == keyword && *c == change) {
+            self.out.changed.push((keyword.to_owned(), change));
         }
     }
 
@@ -120,7 +120,7 @@ impl Walk<'_> {
             // `true` allows everything, and so does an empty schema; `false` cannot be said.
             Value::Bool(true) => json!({}),
             _ => {
-                self.changed("false", Fate::Lost);
+                self.changed("false", Change::Lost);
                 json!({})
             }
         }
@@ -139,7 +139,7 @@ impl Walk<'_> {
         if depth > MAX_DEPTH || self.schemas > MAX_SCHEMAS {
             self.out.unfinished = true;
             if self.rules.inlines_refs {
-                self.changed("$ref", Fate::Lost);
+                self.changed("$ref", Change::Lost);
             }
             return schema.clone();
         }
@@ -176,7 +176,7 @@ impl Walk<'_> {
             ("properties", Value::Object(list)) => self.each(list, depth),
             ("items", Value::Object(_) | Value::Bool(_)) => self.value(value, depth),
             ("items", Value::Array(list)) if self.rules.kept.contains(&"prefixItems") => {
-                self.changed(key, Fate::Rewritten);
+                self.changed(key, Change::Rewritten);
                 let list = self.list(list, depth);
                 made.schema.insert("prefixItems".into(), list);
                 return;
@@ -187,7 +187,7 @@ impl Walk<'_> {
             }
             ("oneOf", Value::Array(list)) if !schema.contains_key("anyOf") => {
                 self.out.unions += 1;
-                self.changed(key, Fate::Rewritten);
+                self.changed(key, Change::Rewritten);
                 let list = self.list(list, depth);
                 made.schema.insert("anyOf".into(), list);
                 return;
@@ -212,7 +212,7 @@ impl Walk<'_> {
                 return;
             }
             ("const", _) if !kept && !schema.contains_key("enum") => {
-                self.changed(key, Fate::Rewritten);
+                self.changed(key, Change::Rewritten);
                 if self.rules.scalar_enums && !(value.is_string() || value.is_number()) {
                     made.told.push(format!("always {value}"));
                 } else {
@@ -221,7 +221,7 @@ impl Walk<'_> {
                 return;
             }
             ("nullable", Value::Bool(nullable)) => {
-                self.changed(key, Fate::Rewritten);
+                self.changed(key, Change::Rewritten);
                 if let (true, Some(Value::String(kind))) = (nullable, schema.get("type")) {
                     self.out.unions += 1;
                     made.schema.insert("type".into(), json!([kind, "null"]));
@@ -241,12 +241,12 @@ impl Walk<'_> {
         match self.rules.rest {
             Rest::Described { .. } if idle => {}
             Rest::Described { .. } => {
-                self.changed(key, Fate::Described);
+                self.changed(key, Change::Described);
                 made.told.push(format!("{key}: {value}"));
             }
             Rest::Left => {
                 if !idle {
-                    self.changed(key, Fate::Lost);
+                    self.changed(key, Change::Lost);
                 }
                 made.schema.insert(key.to_owned(), value.clone());
             }
@@ -259,7 +259,7 @@ impl Walk<'_> {
         let whole = schema.get("type").is_some_and(|kind| kind == "integer");
         match value.as_i64().and_then(|n| n.checked_add(step)) {
             Some(n) if whole && self.rules.kept.contains(&bound) => {
-                self.changed(key, Fate::Rewritten);
+                self.changed(key, Change::Rewritten);
                 made.schema.insert(bound.into(), json!(n));
                 true
             }
@@ -279,7 +279,7 @@ impl Walk<'_> {
         let words = kept.iter().all(Value::is_string);
         let nullable = kind.map_or(words, |t| t.as_array().is_some_and(|l| l.contains(&null)));
         let lost = all.iter().any(|v| !(v.is_string() || v.is_number() || v.is_null() && nullable));
-        self.changed("enum", Fate::Rewritten);
+        self.changed("enum", Change::Rewritten);
         if lost || kept.is_empty() {
             made.told.push(format!("one of {}", Value::from(all)));
             return;
@@ -305,7 +305,7 @@ impl Walk<'_> {
                     out.insert(key.to_owned(), value.clone());
                 }
                 (key, _) if IDLE.contains(&key) => {}
-                (key, _) => self.changed(key, Fate::Lost),
+                (key, _) => self.changed(key, Change::Lost),
             }
         }
         out

@@ -13,7 +13,7 @@ const RULES: SchemaRules = SchemaRules {
 };
 
 #[track_caller]
-fn check(rules: &SchemaRules, schema: Value, want: Value, changed: &[(&str, Fate)]) {
+fn check(rules: &SchemaRules, schema: Value, want: Value, changed: &[(&str, Change)]) {
     let got = fit(schema.as_object().unwrap(), rules);
     assert_eq!(Value::Object(got.schema), want);
     assert_eq!(got.changed.iter().map(|(word, fate)| (word.as_str(), *fate)).collect::<Vec<_>>(), changed);
@@ -23,9 +23,9 @@ fn check(rules: &SchemaRules, schema: Value, want: Value, changed: &[(&str, Fate
 fn the_rest_goes_where_the_rules_say() {
     let schema = json!({"type": "string", "format": "time", "$comment": "c", "description": "d"});
     let told = json!({"type": "string", "description": "d [format: \"time\"]"});
-    check(&RULES, schema.clone(), told, &[("format", Fate::Described)]);
+    check(&RULES, schema.clone(), told, &[("format", Change::Described)]);
     let left = SchemaRules { rest: Rest::Left, ..RULES };
-    check(&left, schema.clone(), schema, &[("format", Fate::Lost)]);
+    check(&left, schema.clone(), schema, &[("format", Change::Lost)]);
     check(&RULES, json!({"format": "date"}), json!({"format": "date"}), &[]);
 }
 
@@ -36,9 +36,9 @@ fn a_nullable_type_and_an_exclusive_bound_are_said_in_kept_words() {
         json!({"type": "integer", "exclusiveMinimum": 2, "exclusiveMaximum": 9, "nullable": true}),
         json!({"type": ["integer", "null"], "minimum": 3, "description": "[exclusiveMaximum: 9]"}),
         &[
-            ("exclusiveMinimum", Fate::Rewritten),
-            ("exclusiveMaximum", Fate::Described),
-            ("nullable", Fate::Rewritten),
+            ("exclusiveMinimum", Change::Rewritten),
+            ("exclusiveMaximum", Change::Described),
+            ("nullable", Change::Rewritten),
         ],
     );
 }
@@ -49,7 +49,7 @@ fn what_cannot_be_said_is_reported() {
         &RULES,
         json!({"properties": {"a": false, "b": {"$ref": "#/definitions/B", "description": "d"}}}),
         json!({"properties": {"a": {}, "b": {"$ref": "#/$defs/B"}}}),
-        &[("false", Fate::Lost), ("description", Fate::Lost)],
+        &[("false", Change::Lost), ("description", Change::Lost)],
     );
 }
 
@@ -59,6 +59,6 @@ fn demands_that_cannot_be_joined_are_reported() {
         &RULES,
         json!({"type": "string", "allOf": [{"minimum": 1}, {"type": "number"}]}),
         json!({"type": "string", "minimum": 1}),
-        &[("allOf", Fate::Rewritten), ("allOf", Fate::Lost)],
+        &[("allOf", Change::Rewritten), ("allOf", Change::Lost)],
     );
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::events::EventWriter;
 use crate::items::{Assembly, Ending, HeldCall, Slot};
-use crate::mcp::{ApprovalRequest, ApprovedCall, Callee, McpServer, approval_id};
+use crate::mcp::{ApprovalRequest, ApprovedCall, Callee, OfferedServer, approval_id};
 use crate::tool_round::{McpFault, ToolResult};
 
 /// What the client sees of a result. Parts go as JSON, in the form that tools of the server use as well.
@@ -56,7 +56,7 @@ impl Assembly {
     }
 
     /// Shows which tools a server has.
-    pub(crate) fn mcp_list(&mut self, server: &McpServer, w: &mut EventWriter) {
+    pub(crate) fn mcp_list(&mut self, server: &OfferedServer, w: &mut EventWriter) {
         let list = McpListTools::new(&server.label);
         let index = self.open_item(0, Item::Mcp(McpItem::ListTools(Box::new(list))), None, w);
         self.open.clear();

@@ -25,7 +25,7 @@ pub(crate) use history::{Left, remember_call, set_result};
 #[derive(Clone, Debug, Default)]
 pub struct Mcp {
     /// Servers that this server calls, in the order of the request.
-    pub servers: Vec<McpServer>,
+    pub servers: Vec<OfferedServer>,
     /// Labels of servers that the provider calls itself; their items and tools are the provider's affair.
     pub of_provider: Vec<String>,
     /// Whether that is true of all other servers, also of those that only the history names.
@@ -38,7 +38,7 @@ pub struct Mcp {
 
 /// One server and what the model may use of it.
 #[derive(Clone, Debug, Default)]
-pub struct McpServer {
+pub struct OfferedServer {
     /// Its label in the request.
     pub label: String,
     /// Owner and address, or whatever else an approval shall be good for and nothing else.
@@ -152,7 +152,7 @@ impl Mcp {
 
     pub(crate) fn callees(&self) -> HashMap<String, Callee> {
         let functions = self.servers.iter().flat_map(|server| server.tools.iter().map(move |f| (server, f)));
-        let callee = |(server, function): (&McpServer, &McpFunction)| {
+        let callee = |(server, function): (&OfferedServer, &McpFunction)| {
             let approval = function.needs_approval.then(|| server.identity.clone());
             let callee = Callee { label: server.label.clone(), name: function.name.clone(), approval };
             (function.exposed.clone(), callee)
@@ -160,7 +160,7 @@ impl Mcp {
         functions.map(callee).collect()
     }
 
-    fn server(&self, label: &str) -> Option<&McpServer> {
+    fn server(&self, label: &str) -> Option<&OfferedServer> {
         self.servers.iter().find(|server| server.label == label)
     }
 

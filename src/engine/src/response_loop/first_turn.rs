@@ -4,7 +4,7 @@ use or_protocol::{Item, McpItem};
 
 use super::{ResponseLoop, State};
 use crate::contract::Output;
-use crate::mcp::McpServer;
+use crate::mcp::OfferedServer;
 use crate::tool_round::{CallState, RoundCall, ToolResult, ToolRound};
 
 /// What the model is told of an approved call that was cut off: by a crash, or by a client that left.
@@ -43,6 +43,6 @@ impl ResponseLoop {
     }
 }
 
-fn lists(item: &Item, server: &McpServer) -> bool {
+fn lists(item: &Item, server: &OfferedServer) -> bool {
     matches!(item, Item::Mcp(McpItem::ListTools(list)) if list.server_label.as_ref() == Some(&server.label))
 }

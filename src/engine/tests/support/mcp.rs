@@ -1,12 +1,12 @@
 //! Requests with an MCP server `s`, whose tools are `ask` and `read`.
 
-use or_engine::{LoopSpec, Mcp, McpFunction, McpServer};
+use or_engine::{LoopSpec, Mcp, McpFunction, OfferedServer};
 use serde_json::{Value, json};
 
 use super::play::spec;
 
 /// `approval`: the tools whose calls need it.
-pub fn server(approval: &[&str]) -> McpServer {
+pub fn server(approval: &[&str]) -> OfferedServer {
     let tool = |name: &str| McpFunction {
         name: name.into(),
         exposed: name.into(),
@@ -15,7 +15,7 @@ pub fn server(approval: &[&str]) -> McpServer {
         needs_approval: approval.contains(&name),
         ..McpFunction::default()
     };
-    McpServer {
+    OfferedServer {
         label: "s".into(),
         identity: "https://s.example/mcp".into(),
         tools: vec![tool("ask"), tool("read")],
@@ -36,6 +36,6 @@ pub fn mcp_spec(mut request: Value, mcp: Mcp) -> LoopSpec {
 
 /// The same with a server whose list was shown before.
 pub fn known(approval: &[&str]) -> Mcp {
-    let server = McpServer { listed_before: true, ..server(approval) };
+    let server = OfferedServer { listed_before: true, ..server(approval) };
     Mcp { servers: vec![server], key: [7; 32], ..Mcp::default() }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use crate::request::{Caller, parse, routed};
-use crate::respond::{Counted, error_response, good};
+use crate::respond::{LoggedByLoop, error_response, good};
 use crate::state::{AppState, Worker};
 use crate::{body, sse};
 
@@ -103,7 +103,7 @@ fn answer(request: &HttpRequest, reply: Reply, received: Instant) -> HttpRespons
             if let Some(id) = kept.and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
                 response.headers_mut().insert(KEPT, id);
             }
-            response.extensions_mut().insert(Counted);
+            response.extensions_mut().insert(LoggedByLoop);
             response
         }
     }

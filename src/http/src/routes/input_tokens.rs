@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::body;
 use crate::request::{Caller, parse, routed};
-use crate::respond::{Counted, error_response, good};
+use crate::respond::{LoggedByLoop, error_response, good};
 use crate::state::{AppState, Worker};
 
 /// Says who counted: `provider` or `estimate`.
@@ -54,7 +54,7 @@ fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpRespo
         Ok(count) => count,
         Err(error) => {
             let mut response = error_response(&error);
-            response.extensions_mut().insert(Counted);
+            response.extensions_mut().insert(LoggedByLoop);
             return response;
         }
     };

@@ -90,7 +90,7 @@ struct ItemFields {
     status: Option<ItemStatus>,
     role: Option<Role>,
     #[serde(default)]
-    content: Vec<Part>,
+    content: Vec<StoredPart>,
     phase: Option<Phase>,
     call_id: Option<String>,
     name: Option<String>,
@@ -99,7 +99,7 @@ struct ItemFields {
     input: Option<String>,
     output: Option<Output>,
     #[serde(default)]
-    summary: Vec<Part>,
+    summary: Vec<StoredPart>,
     encrypted_content: Option<String>,
 }
 
@@ -159,11 +159,11 @@ impl ItemFields {
     }
 }
 
-fn parts(list: Vec<Part>) -> Result<Vec<ContentPart>, &'static str> {
-    list.into_iter().map(Part::into_content).collect()
+fn parts(list: Vec<StoredPart>) -> Result<Vec<ContentPart>, &'static str> {
+    list.into_iter().map(StoredPart::into_content).collect()
 }
 
-fn texts<T>(list: Vec<Part>, make: impl Fn(String) -> T) -> Result<Vec<T>, &'static str> {
+fn texts<T>(list: Vec<StoredPart>, make: impl Fn(String) -> T) -> Result<Vec<T>, &'static str> {
     list.into_iter().map(|part| part.text.ok_or("text").map(&make)).collect()
 }
 
@@ -195,7 +195,7 @@ impl<'de> Visitor<'de> for OutputVisitor {
 
 /// The members of every type of part.
 #[derive(serde::Deserialize)]
-struct Part {
+struct StoredPart {
     #[serde(rename = "type")]
     kind: PartKind,
     text: Option<String>,
@@ -227,7 +227,7 @@ enum PartKind {
     ReasoningText,
 }
 
-impl Part {
+impl StoredPart {
     fn into_content(self) -> Result<ContentPart, &'static str> {
         Ok(match self.kind {
             PartKind::InputText => ContentPart::InputText { text: self.text.ok_or("text")? },

@@ -10,7 +10,7 @@ use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 use url::{Position, Url};
 
-use super::http::Failure;
+use super::http::ExchangeError;
 use super::{McpError, McpPlace, McpServer};
 use crate::answer::head;
 
@@ -63,7 +63,7 @@ impl Fault {
 
 fn of_transport(error: &DynamicTransportError) -> Fault {
     let error: &(dyn Error + Send + Sync) = error.error.as_ref();
-    match error.downcast_ref::<StreamableHttpError<Failure>>() {
+    match error.downcast_ref::<StreamableHttpError<ExchangeError>>() {
         Some(StreamableHttpError::SessionExpired) => Fault::unsent(McpError::Broken),
         Some(StreamableHttpError::Client(failure)) => Fault {
             error: failure.error.clone(),

@@ -32,20 +32,20 @@ const MAX_ERROR_BODY: usize = 64 * 1024;
 const ACCEPTED: &str = "application/json, text/event-stream";
 const MAX_REDIRECTS: usize = 3;
 
-type Exchange<T> = Result<T, StreamableHttpError<Failure>>;
+type Exchange<T> = Result<T, StreamableHttpError<ExchangeError>>;
 
 /// Why an exchange failed. rmcp writes it into its log, so it holds no URL and no header.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{error}")]
-pub(super) struct Failure {
+pub(super) struct ExchangeError {
     pub(super) error: McpError,
     /// Whether the server may have acted on the request.
     pub(super) sent: bool,
 }
 
-impl From<Failure> for StreamableHttpError<Failure> {
-    fn from(failure: Failure) -> Self {
-        Self::Client(failure)
+impl From<ExchangeError> for StreamableHttpError<ExchangeError> {
+    fn from(error: ExchangeError) -> Self {
+        Self::Client(error)
     }
 }
 
@@ -93,7 +93,7 @@ impl Http {
         method: Method,
         headers: HeaderMap,
         body: Option<Bytes>,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, ExchangeError> {
         let (mut url, mut client) = (self.0.home.clone(), self.0.client.clone());
         for _ in 0..=MAX_REDIRECTS {
             let mut request = client.request(method.clone(), url.clone()).headers(headers.clone());
@@ -105,7 +105,7 @@ impl Http {
                 return Ok(answer);
             }
             // A server that redirects has not acted.
-            let not_sent = |error| Failure { error, sent: false };
+            let not_sent = |error| ExchangeError { error, sent: false };
             let next = next_place(&url, &answer).map_err(not_sent)?;
             if next.origin() != url.origin() {
                 client = self.elsewhere(&url, &next).await.map_err(not_sent)?;
@@ -113,7 +113,7 @@ impl Http {
             url = next;
         }
         let error = McpError::Protocol(format!("it redirects more than {MAX_REDIRECTS} times"));
-        Err(Failure { error, sent: false })
+        Err(ExchangeError { error, sent: false })
     }
 
     /// A client for another origin, which must be one that any request could name, and gets none of the server's
@@ -150,33 +150,33 @@ fn next_place(from: &Url, answer: &Response) -> Result<Url, McpError> {
 }
 
 /// Without what the error says: it holds the URL.
-fn unsent(error: &reqwest::Error) -> Failure {
+fn unsent(error: &reqwest::Error) -> ExchangeError {
     if error.is_connect() {
         let why = if error.is_timeout() { "it took too long to connect" } else { "no connection" };
-        return Failure { error: McpError::Unreachable(why.into()), sent: false };
+        return ExchangeError { error: McpError::Unreachable(why.into()), sent: false };
     }
-    Failure { error: McpError::Broken, sent: true }
+    ExchangeError { error: McpError::Broken, sent: true }
 }
 
 /// A status that is no success.
-fn refused(status: StatusCode) -> Failure {
+fn refused(status: StatusCode) -> ExchangeError {
     let error = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             McpError::Unauthorized { status: status.as_u16() }
         }
         _ => McpError::Http { status: status.as_u16() },
     };
-    Failure { error, sent: status.is_server_error() }
+    ExchangeError { error, sent: status.is_server_error() }
 }
 
 /// The whole of a body that is not too large.
-async fn whole(mut answer: Response, limit: usize) -> Result<Vec<u8>, Failure> {
+async fn whole(mut answer: Response, limit: usize) -> Result<Vec<u8>, ExchangeError> {
     let mut body = Vec::new();
     while let Some(bytes) =
-        answer.chunk().await.map_err(|_| Failure { error: McpError::Broken, sent: true })?
+        answer.chunk().await.map_err(|_| ExchangeError { error: McpError::Broken, sent: true })?
     {
         if body.len() + bytes.len() > limit {
-            return Err(Failure { error: McpError::TooLarge(limit), sent: true });
+            return Err(ExchangeError { error: McpError::TooLarge(limit), sent: true });
         }
         body.extend_from_slice(&bytes);
     }
@@ -216,14 +216,14 @@ async fn failed(
     in_session: bool,
 ) -> Exchange<StreamableHttpPostResponse> {
     let status = answer.status();
-    let failure = refused(status);
+    let error = refused(status);
     if in_session && status == StatusCode::NOT_FOUND {
         return Err(StreamableHttpError::SessionExpired);
     }
-    if matches!(failure.error, McpError::Unauthorized { .. }) || !has_type(&answer, JSON_MIME_TYPE) {
-        return Err(failure.into());
+    if matches!(error.error, McpError::Unauthorized { .. }) || !has_type(&answer, JSON_MIME_TYPE) {
+        return Err(error.into());
     }
-    let Ok(body) = whole(answer, MAX_ERROR_BODY).await else { return Err(failure.into()) };
+    let Ok(body) = whole(answer, MAX_ERROR_BODY).await else { return Err(error.into()) };
     match (serde_json::from_slice::<ServerJsonRpcMessage>(&body), message) {
         (Ok(said), _) if in_session && names_the_session(status, &said) => {
             Err(StreamableHttpError::SessionExpired)
@@ -233,12 +233,12 @@ async fn failed(
             let said = ServerJsonRpcMessage::error(said.error, Some(request.id.clone()));
             Ok(StreamableHttpPostResponse::Json(said, None))
         }
-        _ => Err(failure.into()),
+        _ => Err(error.into()),
     }
 }
 
 impl StreamableHttpClient for Http {
-    type Error = Failure;
+    type Error = ExchangeError;
 
     async fn post_message(
         &self,
@@ -269,7 +269,7 @@ impl StreamableHttpClient for Http {
                 session,
             ));
         }
-        let odd = |why: &str| Failure { error: McpError::Protocol(why.into()), sent: true };
+        let odd = |why: &str| ExchangeError { error: McpError::Protocol(why.into()), sent: true };
         if !has_type(&answer, JSON_MIME_TYPE) {
             return Err(odd("it is neither JSON nor an event stream").into());
         }

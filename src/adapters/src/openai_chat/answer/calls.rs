@@ -8,11 +8,11 @@ use crate::{CallKind, ModelEvent, Note};
 /// The tool calls of one answer.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    list: Vec<Call>,
+    list: Vec<OpenCall>,
 }
 
 #[derive(Debug)]
-struct Call {
+struct OpenCall {
     index: Option<u64>,
     /// As the host gave it.
     id: String,
@@ -54,7 +54,7 @@ impl Calls {
         let at = match self.find(&piece) {
             Some(at) => at,
             None => {
-                self.list.push(Call {
+                self.list.push(OpenCall {
                     index: piece.index,
                     id: String::new(),
                     name: String::new(),

@@ -34,7 +34,7 @@ pub(crate) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_tool_calls: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) text: Option<Text<'a>>,
+    pub(crate) text: Option<TextSettings<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reasoning: Option<Reasoning>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +75,7 @@ pub(crate) struct Reasoning {
 }
 
 #[derive(Serialize)]
-pub(crate) struct Text<'a> {
+pub(crate) struct TextSettings<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) format: Option<Format<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Fate, IDLE, Schema, Walk};
+use super::{Change, IDLE, Schema, Walk};
 
 /// Most references and lists that are followed while `allOf` is merged.
 const MAX_MERGES: usize = 64;
@@ -22,23 +22,23 @@ impl Walk<'_> {
             let target = target.clone();
             let Some(found) = self.definition(&target).filter(|_| !self.path.contains(&target)) else {
                 self.out.kept_ref = true;
-                self.changed("$ref", Fate::Lost);
+                self.changed("$ref", Change::Lost);
                 break;
             };
             let found = if found.contains_key("allOf") { self.merge_all(found) } else { found };
-            self.changed("$ref", Fate::Rewritten);
+            self.changed("$ref", Change::Rewritten);
             self.path.push(target);
             let own = schema.to_mut();
             own.shift_remove("$ref");
             if !merge(own, found) {
-                self.changed("$ref", Fate::Lost);
+                self.changed("$ref", Change::Lost);
             }
         }
         schema
     }
 
     fn merge_all(&mut self, mut schema: Schema) -> Schema {
-        self.changed("allOf", Fate::Rewritten);
+        self.changed("allOf", Change::Rewritten);
         let Some(Value::Array(list)) = schema.shift_remove("allOf") else { return schema };
         let alone = list.len() == 1 && !schema.contains_key("properties");
         for member in list {
@@ -49,13 +49,13 @@ impl Walk<'_> {
             if member.contains_key("allOf") {
                 self.merges += 1;
                 if self.merges > MAX_MERGES {
-                    self.changed("allOf", Fate::Lost);
+                    self.changed("allOf", Change::Lost);
                     continue;
                 }
                 member = self.merge_all(member);
             }
             if !merge(&mut schema, member) {
-                self.changed("allOf", Fate::Lost);
+                self.changed("allOf", Change::Lost);
             }
         }
         schema
@@ -67,7 +67,7 @@ impl Walk<'_> {
         self.merges += 1;
         let found = self.definition(target).filter(|_| self.merges <= MAX_MERGES);
         if found.is_none() {
-            self.changed("$ref", Fate::Lost);
+            self.changed("$ref", Change::Lost);
         }
         found.unwrap_or_default()
     }

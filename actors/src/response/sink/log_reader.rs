@@ -25,12 +25,12 @@ const LOOP_CHECK: Duration = Duration::from_millis(50);
 /// sure that the log is there and whose it is. Runs on the calling arbiter and ends when the receiver is dropped.
 pub fn read_along(node: &Arc<Node>, store: &StoreHandle, id: ResponseId, from: u64) -> mpsc::Receiver<Bytes> {
     let (client, frames) = mpsc::channel(QUEUE);
-    let reader = Reader { node: Arc::clone(node), store: store.clone(), id, at: from, client };
+    let reader = LogReader { node: Arc::clone(node), store: store.clone(), id, at: from, client };
     actix_rt::spawn(reader.run());
     frames
 }
 
-struct Reader {
+struct LogReader {
     node: Arc<Node>,
     store: StoreHandle,
     id: ResponseId,
@@ -39,15 +39,18 @@ struct Reader {
     client: mpsc::Sender<Bytes>,
 }
 
-impl Reader {
+impl LogReader {
     /// Ends early, without `[DONE]`, if the client left, takes nothing, or the log does not go on.
+    ///
+    /// The order of each round counts: the watch is taken before the tail is read, how far the disk holds is asked before
+    /// the disk is read, and the log is let go before waiting, because its end is what ends the watch.
     async fn run(mut self) {
         let _counted = self.node.metrics.reader();
         let (mut waiting_since, mut had_loop) = (None, false);
         loop {
             let log = self.node.running.event_log(&self.id);
             had_loop |= log.is_some();
-            // Taken before reading, so that nothing published meanwhile is slept over.
+            // What is published from here on is not slept over.
             let news = log.as_ref().map(|log| log.watch());
             let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at));
             let durable = log.as_ref().map(|log| log.durable());
