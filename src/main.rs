@@ -114,7 +114,8 @@ mod tests {
     use open_responses::config::Config;
     use open_responses::protocol::ResponseId;
     use open_responses::store::{
-        ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+        ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
+        StoredResponse,
     };
 
     use super::*;
@@ -145,7 +146,7 @@ mod tests {
             Self::gone()
         }
 
-        fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+        fn history(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
             Self::gone()
         }
 

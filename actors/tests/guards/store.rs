@@ -5,8 +5,8 @@ use std::sync::Arc;
 use or_actors::store::StoreHandle;
 use or_protocol::{ResponseId, ResponseStatus};
 use or_store::{
-    ApprovalId, ApprovalMark, ApprovalState, ChainError, Change, LogPart, SledOptions, SledStore, Store,
-    StoreError, StoreFuture, StoredResponse,
+    ApprovalId, ApprovalMark, ApprovalState, ChainError, Change, HistoryTurn, LogPart, SledOptions,
+    SledStore, Store, StoreError, StoreFuture, StoredResponse,
 };
 use pretty_assertions::assert_eq;
 use serde_json::value::RawValue;
@@ -31,7 +31,7 @@ impl Store for Broken {
         Box::pin(async { Ok(false) })
     }
 
-    fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+    fn history(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -13,6 +13,7 @@ pub use approval::{ApprovalId, ApprovalMark, ApprovalState};
 pub use error::{ChainError, StoreError};
 pub use frames::{Frames, LogPart};
 pub use open_error::StoreOpenError;
+pub use or_engine::HistoryTurn;
 pub use record::StoredResponse;
 pub use sled::{Export, OnCorruption, SledOptions, SledStore, Step, TransferError, import};
 pub use store::{Change, Store, StoreFuture};

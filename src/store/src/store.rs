@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
-use crate::{ApprovalId, ApprovalMark, ChainError, Frames, LogPart, StoreError, StoredResponse};
+use crate::{ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, LogPart, StoreError, StoredResponse};
 
 /// A future that a store returns.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -63,19 +62,9 @@ pub trait Store: Send + Sync + 'static {
     /// is none, or it is another's. Whoever asks after that does not find it any more.
     fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>>;
 
-    /// A response and all its predecessors, oldest first.
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>>;
-
-    /// Like [`Self::chain`], but each response as input and output items, which is all that a context needs.
-    ///
-    /// A store may keep them ready; the default reads the records.
-    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
-        let links = self.chain(id.clone(), owner);
-        Box::pin(async move {
-            let links = links.await?;
-            Ok(links.iter().map(|link| link.history_turn(id.as_str())).collect::<Result<_, _>>()?)
-        })
-    }
+    /// A response and all its predecessors, oldest first: of each what a context needs, which is what
+    /// [`StoredResponse::history_turn`] makes of its record. All must be over, and this owner's.
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>>;
 
     /// What proves a request for approval to be of this store: random, and the same as long as there is the store.
     fn approval_key(&self) -> [u8; 32];

@@ -8,7 +8,8 @@ use open_responses::adapters::{
 };
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
+    StoredResponse,
 };
 use serde_json::{Value, json};
 
@@ -118,10 +119,10 @@ impl Store for CrashyStore {
         })
     }
 
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
         assert!(!id.as_str().ends_with("dead"), "asked to");
         let crash = id.as_str().ends_with("beef");
-        let work = self.0.chain(id, owner);
+        let work = self.0.history(id, owner);
         Box::pin(async move {
             assert!(!crash, "asked to");
             work.await

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use open_responses::protocol::{ResponseId, ResponseStatus};
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
+    StoredResponse,
 };
 
 #[derive(Clone, Default)]
@@ -23,19 +24,19 @@ impl Memory {
         self.0.lock().unwrap().records.get(id).filter(|record| record.owner == owner).cloned()
     }
 
-    fn walk(&self, id: &ResponseId, owner: &str) -> Result<Vec<StoredResponse>, ChainError> {
-        let mut chain = Vec::new();
+    fn walk(&self, id: &ResponseId, owner: &str) -> Result<Vec<HistoryTurn>, ChainError> {
+        let mut turns = Vec::new();
         let mut next = Some(id.to_string());
         while let Some(id) = next {
             let record = self.find(&id, owner).ok_or_else(|| ChainError::NotFound(id.clone()))?;
             if matches!(record.status, ResponseStatus::Queued | ResponseStatus::InProgress) {
                 return Err(ChainError::Unfinished(id));
             }
-            next = record.previous_response_id.clone();
-            chain.push(record);
+            turns.push(record.history_turn(&id)?);
+            next = record.previous_response_id;
         }
-        chain.reverse();
-        Ok(chain)
+        turns.reverse();
+        Ok(turns)
     }
 }
 
@@ -71,9 +72,9 @@ impl Store for Memory {
         Box::pin(async move { Ok(found) })
     }
 
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
-        let chain = self.walk(&id, &owner);
-        Box::pin(async { chain })
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        let turns = self.walk(&id, &owner);
+        Box::pin(async { turns })
     }
 
     fn approval_key(&self) -> [u8; 32] {

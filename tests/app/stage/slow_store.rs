@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
+    StoredResponse,
 };
 
 use crate::stage::memory::Memory;
@@ -101,8 +102,8 @@ impl Store for SlowStore {
         self.store.delete(id, owner)
     }
 
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
-        self.store.chain(id, owner)
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        self.store.history(id, owner)
     }
 
     fn approval_key(&self) -> [u8; 32] {
