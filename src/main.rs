@@ -114,8 +114,8 @@ mod tests {
     use open_responses::config::Config;
     use open_responses::protocol::ResponseId;
     use open_responses::store::{
-        ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
-        StoredResponse,
+        ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+        StoreFuture, StoredResponse,
     };
 
     use super::*;
@@ -162,12 +162,8 @@ mod tests {
             Self::gone()
         }
 
-        fn is_alive(&self) -> bool {
-            !self.has_died()
-        }
-
-        fn has_died(&self) -> bool {
-            self.0.load(Ordering::SeqCst)
+        fn health(&self) -> Health {
+            if self.0.load(Ordering::SeqCst) { Health::Dead("told to".into()) } else { Health::Good }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use or_actors::store::StoreHandle;
 use or_protocol::{ResponseId, ResponseStatus};
 use or_store::{
-    ApprovalId, ApprovalMark, ApprovalState, ChainError, Change, HistoryTurn, LogPart, SledOptions,
+    ApprovalId, ApprovalMark, ApprovalState, ChainError, Change, Health, HistoryTurn, LogPart, SledOptions,
     SledStore, Store, StoreError, StoreFuture, StoredResponse,
 };
 use pretty_assertions::assert_eq;
@@ -47,8 +47,8 @@ impl Store for Broken {
         panic!("in the call")
     }
 
-    fn is_alive(&self) -> bool {
-        true
+    fn health(&self) -> Health {
+        Health::Good
     }
 }
 

@@ -33,6 +33,17 @@ impl Change {
     }
 }
 
+/// Whether commits can succeed, and if not why, in words for whoever runs the server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Health {
+    /// They can.
+    Good,
+    /// They fail at the moment; the server is not ready until they can succeed again.
+    Trouble(String),
+    /// None will ever succeed again in this process; the server ends.
+    Dead(String),
+}
+
 /// Keeps responses. Shared by all arbiters.
 pub trait Store: Send + Sync + 'static {
     /// Writes a change; resolves when it is durable (see docs/storage for the promise in words).
@@ -80,16 +91,7 @@ pub trait Store: Send + Sync + 'static {
     /// old that its mark may be gone. The mark stays when the response is deleted.
     fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>>;
 
-    /// Whether commits can succeed; false makes the server not ready.
-    fn is_alive(&self) -> bool;
-
-    /// Why they cannot, in words for whoever runs the server.
-    fn trouble(&self) -> Option<String> {
-        (!self.is_alive()).then(|| StoreError::Unavailable.to_string())
-    }
-
-    /// Whether no commit will ever succeed again in this process; the server then ends.
-    fn has_died(&self) -> bool {
-        false
-    }
+    /// Whether commits can succeed. Asked by `/ready` and `/metrics` and once a second beside them, so it answers
+    /// at once.
+    fn health(&self) -> Health;
 }

@@ -8,8 +8,8 @@ use open_responses::adapters::{
 };
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
-    StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+    StoreFuture, StoredResponse,
 };
 use serde_json::{Value, json};
 
@@ -141,8 +141,8 @@ impl Store for CrashyStore {
         self.0.mark_approval(id, mark)
     }
 
-    fn is_alive(&self) -> bool {
-        self.0.is_alive()
+    fn health(&self) -> Health {
+        self.0.health()
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use open_responses::protocol::{ResponseId, ResponseStatus};
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
-    StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+    StoreFuture, StoredResponse,
 };
 
 #[derive(Clone, Default)]
@@ -95,7 +95,7 @@ impl Store for Memory {
         Box::pin(async { fits })
     }
 
-    fn is_alive(&self) -> bool {
-        true
+    fn health(&self) -> Health {
+        Health::Good
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
-    StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+    StoreFuture, StoredResponse,
 };
 
 use crate::stage::memory::Memory;
@@ -118,7 +118,7 @@ impl Store for SlowStore {
         self.store.mark_approval(id, mark)
     }
 
-    fn is_alive(&self) -> bool {
-        true
+    fn health(&self) -> Health {
+        self.store.health()
     }
 }

@@ -15,8 +15,8 @@ use super::recovery::settle;
 use super::writer::{Disk, Writer};
 use crate::record::{Link, is_over};
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Change, HistoryTurn, LogPart, Store, StoreError, StoreFuture,
-    StoreOpenError, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+    StoreFuture, StoreOpenError, StoredResponse,
 };
 
 /// Longest chain that is followed.
@@ -195,16 +195,8 @@ impl Store for SledStore {
         Box::pin(self.writer.mark(id, mark))
     }
 
-    fn is_alive(&self) -> bool {
-        self.writer.trouble().is_none()
-    }
-
-    fn trouble(&self) -> Option<String> {
-        self.writer.trouble().map(|error| error.to_string())
-    }
-
-    fn has_died(&self) -> bool {
-        self.writer.has_died()
+    fn health(&self) -> Health {
+        self.writer.health()
     }
 }
 

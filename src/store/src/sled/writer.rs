@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::db::Write;
 use super::retention::Retention;
-use crate::{ApprovalId, ApprovalMark, StoreError};
+use crate::{ApprovalId, ApprovalMark, Health, StoreError};
 
 /// Commits that may wait; a sender beyond them waits with its record in hand.
 const QUEUE: usize = 1024;
@@ -143,23 +143,19 @@ impl Writer {
         }
     }
 
-    /// Why no commit can succeed at present.
-    pub(super) fn trouble(&self) -> Option<StoreError> {
-        if self.has_died() {
-            return Some(StoreError::Unavailable);
+    /// Whether commits can succeed; never again if the thread is gone.
+    pub(super) fn health(&self) -> Health {
+        if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
+            return Health::Dead(StoreError::Unavailable.to_string());
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.busy_since.map(|since| since.elapsed()) {
+        let trouble = match state.busy_since.map(|since| since.elapsed()) {
             Some(busy) if busy > STUCK => {
                 Some(StoreError::Io(format!("the disk has not answered for {} seconds", busy.as_secs())))
             }
             Some(_) | None => state.trouble.clone(),
-        }
-    }
-
-    /// Whether the thread is gone.
-    pub(super) fn has_died(&self) -> bool {
-        self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed)
+        };
+        trouble.map_or(Health::Good, |error| Health::Trouble(error.to_string()))
     }
 }
 
