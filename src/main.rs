@@ -114,8 +114,8 @@ mod tests {
     use open_responses::config::Config;
     use open_responses::protocol::ResponseId;
     use open_responses::store::{
-        ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
-        StoreFuture, StoredResponse,
+        ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store,
+        StoreError, StoreFuture, StoredResponse,
     };
 
     use super::*;
@@ -158,7 +158,7 @@ mod tests {
             Self::gone()
         }
 
-        fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
             Self::gone()
         }
 

@@ -9,7 +9,7 @@ mod record;
 mod sled;
 mod store;
 
-pub use approval::{ApprovalId, ApprovalMark, ApprovalState};
+pub use approval::{ApprovalId, ApprovalMark, ApprovalState, Marked};
 pub use error::{ChainError, StoreError};
 pub use frames::{Frames, LogPart};
 pub use open_error::StoreOpenError;

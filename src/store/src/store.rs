@@ -5,7 +5,9 @@ use std::pin::Pin;
 
 use or_protocol::ResponseId;
 
-use crate::{ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, LogPart, StoreError, StoredResponse};
+use crate::{
+    ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, LogPart, Marked, StoreError, StoredResponse,
+};
 
 /// A future that a store returns.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -84,12 +86,12 @@ pub trait Store: Send + Sync + 'static {
     /// must not be taken for that.
     fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>>;
 
-    /// Marks an approval as used; resolves when that is as durable as a commit. Only then may the approved call be
-    /// made.
+    /// Marks an approval as used; resolves when that is as durable as a commit. Only a mark that was written allows
+    /// the approved call.
     ///
-    /// It is refused as [`ApprovalMark::follow`] says, so of several at once one succeeds; and if the approval is so
-    /// old that its mark may be gone. The mark stays when the response is deleted.
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>>;
+    /// Whether it is written [`ApprovalMark::follow`] says, so of several at once one is; and it is not if the
+    /// approval is so old that its mark may be gone. The mark stays when the response is deleted.
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>>;
 
     /// Whether commits can succeed. Asked by `/ready` and `/metrics` and once a second beside them, so it answers
     /// at once.

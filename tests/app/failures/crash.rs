@@ -8,7 +8,7 @@ use open_responses::adapters::{
 };
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
     StoreFuture, StoredResponse,
 };
 use serde_json::{Value, json};
@@ -137,7 +137,7 @@ impl Store for CrashyStore {
         self.0.approval(id)
     }
 
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         self.0.mark_approval(id, mark)
     }
 

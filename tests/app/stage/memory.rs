@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use open_responses::protocol::{ResponseId, ResponseStatus};
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
     StoreFuture, StoredResponse,
 };
 
@@ -86,13 +86,13 @@ impl Store for Memory {
         Box::pin(async { Ok(found) })
     }
 
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         let approvals = &mut self.0.lock().unwrap().approvals;
-        let fits = mark.follow(approvals.get(&id));
-        if fits.is_ok() {
+        let marked = mark.follow(approvals.get(&id));
+        if marked == Marked::Written {
             approvals.insert(id, mark);
         }
-        Box::pin(async { fits })
+        Box::pin(async { Ok(marked) })
     }
 
     fn health(&self) -> Health {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
     StoreFuture, StoredResponse,
 };
 
@@ -114,7 +114,7 @@ impl Store for SlowStore {
         self.store.approval(id)
     }
 
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         self.store.mark_approval(id, mark)
     }
 

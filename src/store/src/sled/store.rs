@@ -15,7 +15,7 @@ use super::recovery::settle;
 use super::writer::{Disk, Writer};
 use crate::record::{Link, is_over};
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Store, StoreError,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
     StoreFuture, StoreOpenError, StoredResponse,
 };
 
@@ -110,7 +110,7 @@ impl Disk for Swept {
         &mut self,
         marks: &[(ApprovalId, ApprovalMark)],
         cutoff_ms: u64,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Marked, StoreError>>, StoreError> {
         self.db.mark_approvals(marks, cutoff_ms)
     }
 
@@ -191,7 +191,7 @@ impl Store for SledStore {
         self.read(move |db| db.approval(&id))
     }
 
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         Box::pin(self.writer.mark(id, mark))
     }
 

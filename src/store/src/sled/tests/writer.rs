@@ -51,12 +51,10 @@ impl Disk for Probe {
         &mut self,
         marks: &[(ApprovalId, ApprovalMark)],
         _: u64,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Marked, StoreError>>, StoreError> {
         self.note(MARKS + marks.len().cast_signed())?;
-        let used = |n, by: &ResponseId| {
-            if n % 2 == 0 { Ok(()) } else { Err(StoreError::ApprovalUsed(by.clone())) }
-        };
-        Ok(marks.iter().enumerate().map(|(n, (_, mark))| used(n, &mark.by)).collect())
+        let told = |n, by: &ResponseId| if n % 2 == 0 { Marked::Written } else { Marked::Used(by.clone()) };
+        Ok(marks.iter().enumerate().map(|(n, (_, mark))| Ok(told(n, &mark.by))).collect())
     }
 
     /// Every second one is there.
@@ -277,7 +275,7 @@ async fn removals_keep_their_place_among_commits() {
     assert_eq!(*bench.batches.lock().unwrap(), [1, 3, -all, -1, RECOVERY, 3, -all]);
 }
 
-fn marked(bench: &Bench) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+fn marked(bench: &Bench) -> impl Future<Output = Result<Marked, StoreError>> + Send + use<> {
     let mark = ApprovalMark { state: ApprovalState::Started, by: ResponseId::new() };
     bench.writer.mark(ApprovalId { response: ResponseId::new(), index: 0 }, mark)
 }
@@ -300,8 +298,9 @@ async fn marks_that_wait_share_a_batch_and_each_is_told_its_own() {
     }
     assert_eq!(results(vec![first]).await, [None]);
     assert_eq!(results(last).await, [None]);
-    let told = results(marks).await;
-    assert_eq!(told.iter().map(Option::is_none).collect::<Vec<_>>(), [true, false, true, false]);
+    for (n, mark) in marks.into_iter().enumerate() {
+        assert_eq!(mark.await.unwrap().unwrap() == Marked::Written, n % 2 == 0, "{n}");
+    }
     assert_eq!(bench.writer.health(), Health::Good, "a refusal is not the disk's fault");
     assert_eq!(*bench.batches.lock().unwrap(), [1, MARKS + 4, 1]);
 }
@@ -375,7 +374,7 @@ fn a_disk_that_never_closes_does_not_stop_the_stop() {
             &mut self,
             _: &[(ApprovalId, ApprovalMark)],
             _: u64,
-        ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        ) -> Result<Vec<Result<Marked, StoreError>>, StoreError> {
             Ok(Vec::new())
         }
 
