@@ -16,4 +16,4 @@ pub use open_error::StoreOpenError;
 pub use or_engine::HistoryTurn;
 pub use record::StoredResponse;
 pub use sled::{Export, OnCorruption, SledOptions, SledStore, Step, TransferError, import};
-pub use store::{Change, Health, Store, StoreFuture};
+pub use store::{Append, Change, Health, Store, StoreFuture};

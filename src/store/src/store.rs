@@ -12,26 +12,33 @@ use crate::{
 /// A future that a store returns.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What is written of one response at once: all of it or nothing.
+/// What is written of one response at once: its record and all appends, or nothing.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Of which.
     pub id: ResponseId,
     /// Takes the place of an earlier record.
     pub record: Option<StoredResponse>,
-    /// A further row of its event log, behind all earlier ones.
-    pub frames: Option<Frames>,
+    /// In this order.
+    pub appends: Vec<Append>,
+}
+
+/// What is added behind what is there.
+#[derive(Clone, Debug)]
+pub enum Append {
+    /// A further row of the response's event log.
+    Frames(Frames),
 }
 
 impl Change {
     /// A record alone.
     pub fn record(id: ResponseId, record: StoredResponse) -> Self {
-        Self { id, record: Some(record), frames: None }
+        Self { id, record: Some(record), appends: Vec::new() }
     }
 
     /// Frames alone.
     pub fn frames(id: ResponseId, frames: Frames) -> Self {
-        Self { id, record: None, frames: Some(frames) }
+        Self { id, record: None, appends: vec![Append::Frames(frames)] }
     }
 }
 

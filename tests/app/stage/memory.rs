@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use open_responses::protocol::{ResponseId, ResponseStatus};
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
-    StoreFuture, StoredResponse,
+    Append, ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store,
+    StoreError, StoreFuture, StoredResponse,
 };
 
 #[derive(Clone, Default)]
@@ -46,7 +46,7 @@ impl Store for Memory {
         if let Some(record) = change.record {
             kept.records.insert(change.id.to_string(), record);
         }
-        if let Some(frames) = change.frames {
+        for Append::Frames(frames) in change.appends {
             kept.logs.entry(change.id.to_string()).or_default().extend_from_slice(&frames.bytes);
         }
         Box::pin(async { Ok(()) })

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
-    StoreFuture, StoredResponse,
+    Append, ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store,
+    StoreError, StoreFuture, StoredResponse,
 };
 
 use crate::stage::memory::Memory;
@@ -65,7 +65,8 @@ impl SlowStore {
 
 impl Store for SlowStore {
     fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
-        let next = change.frames.as_ref().map(|frames| (change.id.to_string(), frames.next()));
+        let last = change.appends.last();
+        let next = last.map(|Append::Frames(frames)| (change.id.to_string(), frames.next()));
         let (committed, wait) = (self.store.commit(change), self.wait(Work::Commit));
         let confirmed = self.confirmed();
         Box::pin(async move {

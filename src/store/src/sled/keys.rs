@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `r/` | 32 hex digits of the response id | number of further pieces (u16, big endian), then the record's first piece, see `record.rs` |
 //! | `r/` | the same, `/`, number of the piece from 1 (u16, big endian) | a further piece of a long record |
-//! | `r/` | the hex digits, `e`, sequence number of the row's first event (u64, big endian), number of the piece from 0 (u16) | frames of its event log, see `log.rs` |
+//! | `r/` | the hex digits, `e`, sequence number of the row's first event (u64, big endian), number of the piece from 0 (u16) | frames of its event log, see `rows.rs` |
 //! | `o/` | 32 hex digits of the response id | empty: the response is not over, its record is the state it was last seen in |
 //! | `a/` | 32 hex digits of the id of the response that asked, 4 or more of the output index | the use of an approval, see `approval.rs`: format (1), state (0 started, 1 done), id of the response that used it |
 //! | `m/batches` | | how many batches were written (u64, big endian) |

@@ -137,19 +137,21 @@ impl Disk for Swept {
 
 impl Store for SledStore {
     fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
-        let Change { id, record, frames } = change;
+        let Change { id, record, appends } = change;
         let state = |record: &StoredResponse| {
             if record.is_over() { RecordState::Over } else { RecordState::Open }
         };
         match record.map(|record| encoded(&record, state(&record))).transpose() {
-            Ok(record) => Box::pin(self.writer.commit(Write { id, record, frames })),
+            Ok(record) => Box::pin(self.writer.commit(Write { id, record, appends })),
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
     }
 
     fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
         match encoded(&record, RecordState::Begun) {
-            Ok(record) => Box::pin(self.writer.commit(Write { id, record: Some(record), frames: None })),
+            Ok(record) => {
+                Box::pin(self.writer.commit(Write { id, record: Some(record), appends: Vec::new() }))
+            }
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
     }

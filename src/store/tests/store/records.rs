@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use or_protocol::{Item, ResponseId, ResponseStatus};
-use or_store::{ChainError, Change, SledOptions, SledStore, Store, StoreError, StoredResponse};
+use or_store::{
+    Append, ChainError, Change, Frames, SledOptions, SledStore, Store, StoreError, StoredResponse,
+};
 use pretty_assertions::assert_eq;
 use serde_json::json;
 use serde_json::value::to_raw_value;
@@ -109,6 +111,20 @@ async fn a_record_comes_back_byte_for_byte_with_its_sealed_state() {
     let turn = got.history_turn("x").unwrap();
     let Item::Reasoning(reasoning) = &turn.output[0] else { panic!("{turn:?}") };
     assert_eq!(reasoning.encrypted_content.as_deref(), Some("or1.secret"));
+}
+
+#[tokio::test]
+async fn a_commit_has_its_record_and_all_that_is_appended() {
+    let fixture = Fixture::new();
+    let id = ResponseId::new();
+    let rows = [(0, "data: 0\n\n"), (1, "data: 1\n\ndata: 2\n\n"), (3, "data: 3\n\n")];
+    let row = |(first, text): (u64, &'static str)| Append::Frames(Frames { first, bytes: text.into() });
+    let change = Change { id: id.clone(), record: Some(record("1", None)), appends: rows.map(row).to_vec() };
+    fixture.store.commit(change).await.unwrap();
+    let fixture = fixture.reopened();
+    assert_eq!(fixture.chain(&id, "alice").await.unwrap(), ["1"]);
+    let log = fixture.store.read_log(id, 0).await.unwrap();
+    assert_eq!(log.bytes, rows.map(|(_, text)| text).concat());
 }
 
 #[tokio::test]

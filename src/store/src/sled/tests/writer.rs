@@ -91,7 +91,7 @@ fn trouble(error: &StoreError) -> Health {
 
 fn write(len: usize) -> Write {
     let record = RecordBytes { bytes: vec![1; len], state: RecordState::Over };
-    Write { id: ResponseId::new(), record: Some(record), frames: None }
+    Write { id: ResponseId::new(), record: Some(record), appends: Vec::new() }
 }
 
 /// Queues so many commits and waits until they are in the queue.
