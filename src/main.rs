@@ -114,7 +114,8 @@ mod tests {
     use open_responses::config::Config;
     use open_responses::protocol::ResponseId;
     use open_responses::store::{
-        ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+        ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store,
+        StoreError, StoreFuture, StoredResponse,
     };
 
     use super::*;
@@ -145,7 +146,7 @@ mod tests {
             Self::gone()
         }
 
-        fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+        fn history(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
             Self::gone()
         }
 
@@ -157,16 +158,12 @@ mod tests {
             Self::gone()
         }
 
-        fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+        fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
             Self::gone()
         }
 
-        fn is_alive(&self) -> bool {
-            !self.has_died()
-        }
-
-        fn has_died(&self) -> bool {
-            self.0.load(Ordering::SeqCst)
+        fn health(&self) -> Health {
+            if self.0.load(Ordering::SeqCst) { Health::Dead("told to".into()) } else { Health::Good }
         }
     }
 

@@ -10,7 +10,7 @@ use actix_web::dev::ServerHandle;
 use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
-use or_store::{SledOptions, SledStore, Store};
+use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
 use or_tools::{AnyTool, Registry, Tool};
 use tokio::time::Instant;
@@ -130,7 +130,7 @@ impl Running {
     /// Resolves when the store's writer is gone, which nothing but a restart mends. A write that fails makes
     /// the server not ready and is no reason to end it.
     pub async fn store_died(&self) {
-        while !self.node.store.has_died() {
+        while !matches!(self.node.store.health(), Health::Dead(_)) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use or_adapters::Note;
 use or_engine::ResponseLoop;
-use or_store::{Change, Frames, StoreError, StoredResponse};
+use or_store::{Append, Change, Frames, StoreError, StoredResponse};
 use serde_json::value::RawValue;
 
 use crate::response::request::{Neighbours, Request};
@@ -74,7 +74,8 @@ impl Recorder {
     }
 
     fn change(&self, record: StoredResponse, frames: Option<Frames>) -> Change {
-        Change { id: self.request.id.clone(), record: Some(record), frames }
+        let appends = frames.into_iter().map(Append::Frames).collect();
+        Change { id: self.request.id.clone(), record: Some(record), appends }
     }
 
     /// Writes down that the response has begun, without waiting for the disk.

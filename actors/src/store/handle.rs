@@ -9,7 +9,8 @@ use actix::{Actor as _, Addr};
 use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 use or_store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Marked, Store, StoreError, StoreFuture,
+    StoredResponse,
 };
 
 use super::actor::StoreActor;
@@ -110,7 +111,7 @@ impl StoreHandle {
     }
 
     /// [`Store::mark_approval`].
-    pub async fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> Result<(), StoreError> {
+    pub async fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> Result<Marked, StoreError> {
         self.ask(move |store| store.mark_approval(id, mark)).await
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use or_actors::store::StoreHandle;
 use or_protocol::{ResponseId, ResponseStatus};
 use or_store::{
-    ApprovalId, ApprovalMark, ApprovalState, ChainError, Change, LogPart, SledOptions, SledStore, Store,
-    StoreError, StoreFuture, StoredResponse,
+    ApprovalId, ApprovalMark, ApprovalState, ChainError, Change, Health, HistoryTurn, LogPart, Marked,
+    SledOptions, SledStore, Store, StoreError, StoreFuture, StoredResponse,
 };
 use pretty_assertions::assert_eq;
 use serde_json::value::RawValue;
@@ -31,7 +31,7 @@ impl Store for Broken {
         Box::pin(async { Ok(false) })
     }
 
-    fn chain(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+    fn history(&self, _: ResponseId, _: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -43,12 +43,12 @@ impl Store for Broken {
         panic!("in the call")
     }
 
-    fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, _: ApprovalId, _: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         panic!("in the call")
     }
 
-    fn is_alive(&self) -> bool {
-        true
+    fn health(&self) -> Health {
+        Health::Good
     }
 }
 
@@ -89,6 +89,6 @@ async fn approvals_are_read_and_marked() {
     let id = ApprovalId { response: ResponseId::new(), index: 0 };
     let mark = ApprovalMark { state: ApprovalState::Started, by: ResponseId::new() };
     assert_eq!(store.approval(id.clone()).await.unwrap(), None);
-    store.mark_approval(id.clone(), mark.clone()).await.unwrap();
+    assert_eq!(store.mark_approval(id.clone(), mark.clone()).await.unwrap(), Marked::Written);
     assert_eq!(store.approval(id).await.unwrap(), Some(mark));
 }

@@ -66,14 +66,26 @@ pub enum ApprovalState {
     Denied,
 }
 
+/// What becomes of a mark.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use = "a call may be made only if its mark was written"]
+pub enum Marked {
+    /// It is written.
+    Written,
+    /// It is not: this response has used the approval, which may be the one that asks.
+    Used(ResponseId),
+    /// It is not: the approval was asked for so long ago that an earlier mark may be gone.
+    Expired,
+}
+
 impl ApprovalMark {
-    /// Whether this may be written behind an earlier mark: the first response to write one has the approval, and all
-    /// that it can still say is that it is done.
-    pub fn follow(&self, earlier: Option<&Self>) -> Result<(), StoreError> {
+    /// What becomes of this behind an earlier mark: the first response to write one has the approval, and all that it
+    /// can still say is that it is done.
+    pub fn follow(&self, earlier: Option<&Self>) -> Marked {
         match earlier {
-            None => Ok(()),
-            Some(earlier) if earlier.by == self.by && self.state == ApprovalState::Done => Ok(()),
-            Some(earlier) => Err(StoreError::ApprovalUsed(earlier.by.clone())),
+            None => Marked::Written,
+            Some(earlier) if earlier.by == self.by && self.state == ApprovalState::Done => Marked::Written,
+            Some(earlier) => Marked::Used(earlier.by.clone()),
         }
     }
 

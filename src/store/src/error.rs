@@ -1,7 +1,5 @@
 //! Why a store fails.
 
-use or_protocol::ResponseId;
-
 /// Why the history could not be written or read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -23,12 +21,6 @@ pub enum StoreError {
     /// A record of a newer format.
     #[error("the record has format {0}, which this version does not know")]
     Format(u8),
-    /// Another response has used it, or this one has before.
-    #[error("the approval was used by {0}")]
-    ApprovalUsed(ResponseId),
-    /// Older than what is kept, so it may have been used.
-    #[error("the approval was asked for too long ago")]
-    ApprovalExpired,
     /// A bug in the store.
     #[error("the store panicked")]
     Panicked,
@@ -39,11 +31,7 @@ impl StoreError {
     pub(crate) fn is_of_the_disk(&self) -> bool {
         match self {
             Self::Unavailable | Self::Io(_) | Self::NoRoom | Self::Panicked => true,
-            Self::TooLong(_)
-            | Self::Damaged(_)
-            | Self::Format(_)
-            | Self::ApprovalUsed(_)
-            | Self::ApprovalExpired => false,
+            Self::TooLong(_) | Self::Damaged(_) | Self::Format(_) => false,
         }
     }
 }

@@ -9,10 +9,11 @@ mod record;
 mod sled;
 mod store;
 
-pub use approval::{ApprovalId, ApprovalMark, ApprovalState};
+pub use approval::{ApprovalId, ApprovalMark, ApprovalState, Marked};
 pub use error::{ChainError, StoreError};
 pub use frames::{Frames, LogPart};
 pub use open_error::StoreOpenError;
+pub use or_engine::HistoryTurn;
 pub use record::StoredResponse;
 pub use sled::{Export, OnCorruption, SledOptions, SledStore, Step, TransferError, import};
-pub use store::{Change, Store, StoreFuture};
+pub use store::{Append, Change, Health, Store, StoreFuture};

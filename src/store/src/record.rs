@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use or_engine::{HistoryTurn, ServerThen};
+use or_engine::ServerThen;
 use or_protocol::{ApiError, Item, ResponseStatus, StoredItem};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::StoreError;
+use crate::{HistoryTurn, StoreError};
 
 /// Format of records written by this version. A number that was once used keeps its meaning:
 ///

@@ -3,35 +3,54 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 
-use crate::{ApprovalId, ApprovalMark, ChainError, Frames, LogPart, StoreError, StoredResponse};
+use crate::{
+    ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, LogPart, Marked, StoreError, StoredResponse,
+};
 
 /// A future that a store returns.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What is written of one response at once: all of it or nothing.
+/// What is written of one response at once: its record and all appends, or nothing.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Of which.
     pub id: ResponseId,
     /// Takes the place of an earlier record.
     pub record: Option<StoredResponse>,
-    /// A further row of its event log, behind all earlier ones.
-    pub frames: Option<Frames>,
+    /// In this order.
+    pub appends: Vec<Append>,
+}
+
+/// What is added behind what is there.
+#[derive(Clone, Debug)]
+pub enum Append {
+    /// A further row of the response's event log.
+    Frames(Frames),
 }
 
 impl Change {
     /// A record alone.
     pub fn record(id: ResponseId, record: StoredResponse) -> Self {
-        Self { id, record: Some(record), frames: None }
+        Self { id, record: Some(record), appends: Vec::new() }
     }
 
     /// Frames alone.
     pub fn frames(id: ResponseId, frames: Frames) -> Self {
-        Self { id, record: None, frames: Some(frames) }
+        Self { id, record: None, appends: vec![Append::Frames(frames)] }
     }
+}
+
+/// Whether commits can succeed, and if not why, in words for whoever runs the server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Health {
+    /// They can.
+    Good,
+    /// They fail at the moment; the server is not ready until they can succeed again.
+    Trouble(String),
+    /// None will ever succeed again in this process; the server ends.
+    Dead(String),
 }
 
 /// Keeps responses. Shared by all arbiters.
@@ -63,19 +82,9 @@ pub trait Store: Send + Sync + 'static {
     /// is none, or it is another's. Whoever asks after that does not find it any more.
     fn delete(&self, id: ResponseId, owner: String) -> StoreFuture<Result<bool, StoreError>>;
 
-    /// A response and all its predecessors, oldest first.
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>>;
-
-    /// Like [`Self::chain`], but each response as input and output items, which is all that a context needs.
-    ///
-    /// A store may keep them ready; the default reads the records.
-    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
-        let links = self.chain(id.clone(), owner);
-        Box::pin(async move {
-            let links = links.await?;
-            Ok(links.iter().map(|link| link.history_turn(id.as_str())).collect::<Result<_, _>>()?)
-        })
-    }
+    /// A response and all its predecessors, oldest first: of each what a context needs, which is what
+    /// [`StoredResponse::history_turn`] makes of its record. All must be over, and this owner's.
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>>;
 
     /// What proves a request for approval to be of this store: random, and the same as long as there is the store.
     fn approval_key(&self) -> [u8; 32];
@@ -84,23 +93,14 @@ pub trait Store: Send + Sync + 'static {
     /// must not be taken for that.
     fn approval(&self, id: ApprovalId) -> StoreFuture<Result<Option<ApprovalMark>, StoreError>>;
 
-    /// Marks an approval as used; resolves when that is as durable as a commit. Only then may the approved call be
-    /// made.
+    /// Marks an approval as used; resolves when that is as durable as a commit. Only a mark that was written allows
+    /// the approved call.
     ///
-    /// It is refused as [`ApprovalMark::follow`] says, so of several at once one succeeds; and if the approval is so
-    /// old that its mark may be gone. The mark stays when the response is deleted.
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>>;
+    /// Whether it is written [`ApprovalMark::follow`] says, so of several at once one is; and it is not if the
+    /// approval is so old that its mark may be gone. The mark stays when the response is deleted.
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>>;
 
-    /// Whether commits can succeed; false makes the server not ready.
-    fn is_alive(&self) -> bool;
-
-    /// Why they cannot, in words for whoever runs the server.
-    fn trouble(&self) -> Option<String> {
-        (!self.is_alive()).then(|| StoreError::Unavailable.to_string())
-    }
-
-    /// Whether no commit will ever succeed again in this process; the server then ends.
-    fn has_died(&self) -> bool {
-        false
-    }
+    /// Whether commits can succeed. Asked by `/ready` and `/metrics` and once a second beside them, so it answers
+    /// at once.
+    fn health(&self) -> Health;
 }

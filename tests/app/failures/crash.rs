@@ -8,7 +8,8 @@ use open_responses::adapters::{
 };
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
+    StoreFuture, StoredResponse,
 };
 use serde_json::{Value, json};
 
@@ -118,10 +119,10 @@ impl Store for CrashyStore {
         })
     }
 
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
         assert!(!id.as_str().ends_with("dead"), "asked to");
         let crash = id.as_str().ends_with("beef");
-        let work = self.0.chain(id, owner);
+        let work = self.0.history(id, owner);
         Box::pin(async move {
             assert!(!crash, "asked to");
             work.await
@@ -136,12 +137,12 @@ impl Store for CrashyStore {
         self.0.approval(id)
     }
 
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         self.0.mark_approval(id, mark)
     }
 
-    fn is_alive(&self) -> bool {
-        self.0.is_alive()
+    fn health(&self) -> Health {
+        self.0.health()
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use open_responses::protocol::{ResponseId, ResponseStatus};
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+    Append, ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store,
+    StoreError, StoreFuture, StoredResponse,
 };
 
 #[derive(Clone, Default)]
@@ -23,19 +24,19 @@ impl Memory {
         self.0.lock().unwrap().records.get(id).filter(|record| record.owner == owner).cloned()
     }
 
-    fn walk(&self, id: &ResponseId, owner: &str) -> Result<Vec<StoredResponse>, ChainError> {
-        let mut chain = Vec::new();
+    fn walk(&self, id: &ResponseId, owner: &str) -> Result<Vec<HistoryTurn>, ChainError> {
+        let mut turns = Vec::new();
         let mut next = Some(id.to_string());
         while let Some(id) = next {
             let record = self.find(&id, owner).ok_or_else(|| ChainError::NotFound(id.clone()))?;
             if matches!(record.status, ResponseStatus::Queued | ResponseStatus::InProgress) {
                 return Err(ChainError::Unfinished(id));
             }
-            next = record.previous_response_id.clone();
-            chain.push(record);
+            turns.push(record.history_turn(&id)?);
+            next = record.previous_response_id;
         }
-        chain.reverse();
-        Ok(chain)
+        turns.reverse();
+        Ok(turns)
     }
 }
 
@@ -45,7 +46,7 @@ impl Store for Memory {
         if let Some(record) = change.record {
             kept.records.insert(change.id.to_string(), record);
         }
-        if let Some(frames) = change.frames {
+        for Append::Frames(frames) in change.appends {
             kept.logs.entry(change.id.to_string()).or_default().extend_from_slice(&frames.bytes);
         }
         Box::pin(async { Ok(()) })
@@ -71,9 +72,9 @@ impl Store for Memory {
         Box::pin(async move { Ok(found) })
     }
 
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
-        let chain = self.walk(&id, &owner);
-        Box::pin(async { chain })
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        let turns = self.walk(&id, &owner);
+        Box::pin(async { turns })
     }
 
     fn approval_key(&self) -> [u8; 32] {
@@ -85,16 +86,16 @@ impl Store for Memory {
         Box::pin(async { Ok(found) })
     }
 
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         let approvals = &mut self.0.lock().unwrap().approvals;
-        let fits = mark.follow(approvals.get(&id));
-        if fits.is_ok() {
+        let marked = mark.follow(approvals.get(&id));
+        if marked == Marked::Written {
             approvals.insert(id, mark);
         }
-        Box::pin(async { fits })
+        Box::pin(async { Ok(marked) })
     }
 
-    fn is_alive(&self) -> bool {
-        true
+    fn health(&self) -> Health {
+        Health::Good
     }
 }

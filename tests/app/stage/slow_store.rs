@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use open_responses::protocol::ResponseId;
 use open_responses::store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoredResponse,
+    Append, ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store,
+    StoreError, StoreFuture, StoredResponse,
 };
 
 use crate::stage::memory::Memory;
@@ -64,7 +65,8 @@ impl SlowStore {
 
 impl Store for SlowStore {
     fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
-        let next = change.frames.as_ref().map(|frames| (change.id.to_string(), frames.next()));
+        let last = change.appends.last();
+        let next = last.map(|Append::Frames(frames)| (change.id.to_string(), frames.next()));
         let (committed, wait) = (self.store.commit(change), self.wait(Work::Commit));
         let confirmed = self.confirmed();
         Box::pin(async move {
@@ -101,8 +103,8 @@ impl Store for SlowStore {
         self.store.delete(id, owner)
     }
 
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
-        self.store.chain(id, owner)
+    fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        self.store.history(id, owner)
     }
 
     fn approval_key(&self) -> [u8; 32] {
@@ -113,11 +115,11 @@ impl Store for SlowStore {
         self.store.approval(id)
     }
 
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         self.store.mark_approval(id, mark)
     }
 
-    fn is_alive(&self) -> bool {
-        true
+    fn health(&self) -> Health {
+        self.store.health()
     }
 }

@@ -5,7 +5,7 @@ use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use crate::running::Running;
 use crate::store::StoreHandle;
-use or_store::{ApprovalId, ApprovalMark, ApprovalState, StoreError};
+use or_store::{ApprovalId, ApprovalMark, ApprovalState, Marked, StoreError};
 
 /// The calls that these answers allow.
 ///
@@ -83,10 +83,9 @@ async fn deny(
     id: ApprovalId,
 ) -> Result<Option<ResponseId>, ApiError> {
     let mark = ApprovalMark { state: ApprovalState::Denied, by: response.clone() };
-    match store.mark_approval(id.clone(), mark).await {
-        Ok(()) | Err(StoreError::ApprovalExpired) => return Ok(None),
-        Err(StoreError::ApprovalUsed(_)) => {}
-        Err(error) => return Err(failed(&error)),
+    match store.mark_approval(id.clone(), mark).await.map_err(|error| failed(&error))? {
+        Marked::Written | Marked::Expired => return Ok(None),
+        Marked::Used(_) => {}
     }
     let earlier = store.approval(id).await.map_err(|error| failed(&error))?;
     Ok(earlier.filter(|mark| mark.state != ApprovalState::Denied).map(|mark| mark.by))
@@ -110,11 +109,9 @@ pub(crate) async fn take(
     let place = ApprovalId::parse(id).ok_or("Error: the approval is not valid, so the call was not made.")?;
     let mark = ApprovalMark { state: ApprovalState::Started, by: response.clone() };
     match store.mark_approval(place.clone(), mark).await {
-        Ok(()) => Ok(place),
-        Err(StoreError::ApprovalUsed(_)) => {
-            Err("Error: the approval was used before, so the call was not made again.")
-        }
-        Err(StoreError::ApprovalExpired) => {
+        Ok(Marked::Written) => Ok(place),
+        Ok(Marked::Used(_)) => Err("Error: the approval was used before, so the call was not made again."),
+        Ok(Marked::Expired) => {
             Err("Error: the approval was asked for too long ago, so the call was not made.")
         }
         Err(error) => {
@@ -127,8 +124,12 @@ pub(crate) async fn take(
 /// The approved call was made.
 pub(crate) async fn done(store: &StoreHandle, response: &ResponseId, id: ApprovalId) {
     let mark = ApprovalMark { state: ApprovalState::Done, by: response.clone() };
-    if let Err(error) = store.mark_approval(id, mark).await {
-        // It is used in any case; only a later answer will be told less.
-        tracing::warn!(response_id = %response, %error, "the end of an approved call could not be written");
-    }
+    let error = match store.mark_approval(id, mark).await {
+        Ok(Marked::Written) => return,
+        Ok(Marked::Used(by)) => format!("the approval was used by {by}"),
+        Ok(Marked::Expired) => "the approval was asked for too long ago".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    // It is used in any case; only a later answer will be told less.
+    tracing::warn!(response_id = %response, %error, "the end of an approved call could not be written");
 }

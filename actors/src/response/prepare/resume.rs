@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use or_engine::{Context, Input, LoopSpec, ResponseLoop, ResumeError, Saved};
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
-use or_store::{Change, Frames, StoreError, StoredResponse};
+use or_store::{Append, Change, Frames, StoreError, StoredResponse};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -153,8 +153,8 @@ impl Preparation {
         };
         if let Ok(record) = record {
             let frames = Frames { first: next, bytes: Bytes::from_static(missing) };
-            let frames = Some(frames).filter(|frames| !frames.bytes.is_empty());
-            let change = Change { id: id.clone(), record: Some(record), frames };
+            let appends = if missing.is_empty() { Vec::new() } else { vec![Append::Frames(frames)] };
+            let change = Change { id: id.clone(), record: Some(record), appends };
             Disk::of(&self.neighbours).persist(change).await;
         }
         ApiError::interrupted()

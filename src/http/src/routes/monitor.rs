@@ -1,6 +1,7 @@
 //! `/health`, `/ready` and `/metrics`.
 
 use actix_web::{HttpResponse, web};
+use or_store::Health;
 use serde_json::json;
 
 use crate::state::AppState;
@@ -13,7 +14,11 @@ pub(crate) async fn health() -> HttpResponse {
 /// The server takes work: it is not stopping and its store can commit.
 pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
     let stopping = state.node.running.stopping().then(|| "shutting down".to_owned());
-    match stopping.or_else(|| state.node.store.trouble()) {
+    let unwell = || match state.node.store.health() {
+        Health::Good => None,
+        Health::Trouble(why) | Health::Dead(why) => Some(why),
+    };
+    match stopping.or_else(unwell) {
         Some(reason) => {
             HttpResponse::ServiceUnavailable().json(json!({"status": "not_ready", "reason": reason}))
         }
@@ -23,6 +28,7 @@ pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
 
 /// Prometheus text format.
 pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
-    let text = state.node.metrics.render(state.node.running.count(), state.node.store.is_alive());
+    let writable = state.node.store.health() == Health::Good;
+    let text = state.node.metrics.render(state.node.running.count(), writable);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }

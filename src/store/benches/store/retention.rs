@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use or_protocol::ResponseId;
-use or_store::{Change, Frames, SledOptions, SledStore, Store};
+use or_store::{Append, Change, Frames, SledOptions, SledStore, Store};
 use tokio::runtime::Runtime;
 
 use crate::{on_disk, record};
@@ -60,7 +60,8 @@ async fn load(store: &Arc<SledStore>, folder: &std::path::Path, seconds: u64, ra
                     .into(),
             });
             let length = frames.as_ref().map_or(0, |frames| frames.bytes.len());
-            let change = Change { id, record: Some(text.clone()), frames };
+            let appends = frames.into_iter().map(Append::Frames).collect();
+            let change = Change { id, record: Some(text.clone()), appends };
             written += (text.input.get().len() + text.response.get().len() + length) as u64;
             let commit = store.commit(change);
             commits.push(tokio::spawn(async move {

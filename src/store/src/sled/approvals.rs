@@ -1,14 +1,14 @@
 //! Marks that let an approval be used at most once, and the key that proves a request for approval to be ours.
 //!
 //! Whoever runs an approved call marks the approval first. The one thread that writes looks at what is there and
-//! writes behind it, so of two that come at once one is refused.
+//! writes behind it, so of two that come at once one is not written.
 
 use std::collections::HashMap;
 
 use super::db::Db;
 use super::keys;
 use super::pieces::failed;
-use crate::{ApprovalId, ApprovalMark, StoreError};
+use crate::{ApprovalId, ApprovalMark, Marked, StoreError};
 
 impl Db {
     /// The key of this store's approvals. Made at the first call, and on disk when it returns.
@@ -36,14 +36,14 @@ impl Db {
         found.map(|bytes| ApprovalMark::decode(id, &bytes)).transpose()
     }
 
-    /// Writes those of these marks that may be, and returns when they are durable; says of each whether it was. One
+    /// Writes those of these marks that may be, and returns when they are durable; says what became of each. One
     /// that is behind another counts as later. `cutoff_ms`: the marks of older responses may be gone, so an
     /// approval of theirs without a mark may have been used.
     pub(super) fn mark_approvals(
         &self,
         marks: &[(ApprovalId, ApprovalMark)],
         cutoff_ms: u64,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Marked, StoreError>>, StoreError> {
         self.has_room()?;
         let open = self.opened()?;
         let mut batch = sled::Batch::default();
@@ -51,18 +51,15 @@ impl Db {
         let mut told = Vec::with_capacity(marks.len());
         for (id, mark) in marks {
             let on_disk = if written.contains_key(id) { Ok(None) } else { self.approval(id) };
-            let fits = on_disk.and_then(|on_disk| {
-                let earlier = written.get(id).copied().or(on_disk.as_ref());
-                if earlier.is_none() && keys::is_before(id, cutoff_ms) {
-                    return Err(StoreError::ApprovalExpired);
-                }
-                mark.follow(earlier)
+            let marked = on_disk.map(|on_disk| match written.get(id).copied().or(on_disk.as_ref()) {
+                None if keys::is_before(id, cutoff_ms) => Marked::Expired,
+                earlier => mark.follow(earlier),
             });
-            if fits.is_ok() {
+            if matches!(marked, Ok(Marked::Written)) {
                 batch.insert(keys::approval(id), mark.encode());
                 written.insert(id, mark);
             }
-            told.push(fits);
+            told.push(marked);
         }
         if !written.is_empty() {
             self.apply(&open, batch)?;

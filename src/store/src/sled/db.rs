@@ -14,7 +14,7 @@ use super::disk_space::{check_room, check_writing};
 use super::open::{DbOptions, FOLDER, OnCorruption, Open};
 use super::pieces::{PIECE, failed};
 use super::{keys, rows};
-use crate::{Frames, LogPart, StoreError, StoreOpenError};
+use crate::{Append, Frames, LogPart, StoreError, StoreOpenError};
 
 /// How long a database that failed may take to close.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -45,8 +45,8 @@ pub(super) struct Write {
     pub(super) id: ResponseId,
     /// Takes the place of an earlier record.
     pub(super) record: Option<RecordBytes>,
-    /// A further row of its event log.
-    pub(super) frames: Option<Frames>,
+    /// What is added to it.
+    pub(super) appends: Vec<Append>,
 }
 
 /// An encoded record.
@@ -70,7 +70,8 @@ pub(super) enum RecordState {
 impl Write {
     /// Roughly what it takes on disk.
     pub(super) fn len(&self) -> usize {
-        self.record.as_ref().map_or(0, |r| r.bytes.len()) + self.frames.as_ref().map_or(0, |f| f.bytes.len())
+        let added = self.appends.iter().map(|Append::Frames(frames)| frames.bytes.len());
+        self.record.as_ref().map_or(0, |r| r.bytes.len()) + added.sum::<usize>()
     }
 
     pub(super) fn is_begun(&self) -> bool {
@@ -173,12 +174,12 @@ impl Db {
     }
 
     /// The same, in place of all that these responses had.
-    pub(super) fn replace(&self, ids: &[ResponseId], writes: &[Write]) -> Result<(), StoreError> {
+    pub(super) fn replace(&self, writes: &[Write]) -> Result<(), StoreError> {
         self.has_room()?;
         let open = self.opened()?;
         let mut batch = sled::Batch::default();
-        for id in ids {
-            remove(&open.sled, &mut batch, id)?;
+        for write in writes {
+            remove(&open.sled, &mut batch, &write.id)?;
         }
         // A batch keeps the last word about each key.
         put(&open.sled, &mut batch, writes)?;
@@ -291,7 +292,7 @@ impl Db {
 /// Adds what is to be written to a batch; `false` if that is nothing.
 fn put(sled: &sled::Tree, batch: &mut sled::Batch, writes: &[Write]) -> Result<bool, StoreError> {
     let mut any = false;
-    for Write { id, record, frames } in writes {
+    for Write { id, record, appends } in writes {
         let key = keys::response(id);
         if let Some(record) = record {
             if record.state == RecordState::Begun && sled.contains_key(&key).map_err(failed)? {
@@ -299,7 +300,7 @@ fn put(sled: &sled::Tree, batch: &mut sled::Batch, writes: &[Write]) -> Result<b
             }
             put_record(sled, batch, id, &key, record)?;
         }
-        if let Some(frames) = frames {
+        for Append::Frames(frames) in appends {
             rows::put(batch, &key, frames)?;
         }
         any = true;

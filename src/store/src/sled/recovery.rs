@@ -26,7 +26,7 @@ pub(super) fn settle(db: &Db) -> Vec<(ResponseId, String)> {
             Ok(Some(record)) => match record.interrupted().and_then(|record| record.encode()) {
                 Ok(bytes) => {
                     let record = Some(RecordBytes { bytes, state: RecordState::Over });
-                    writes.push(Write { id, record, frames: None });
+                    writes.push(Write { id, record, appends: Vec::new() });
                 }
                 Err(error) => tracing::error!(response_id = %id, %error, "a response in flight is damaged"),
             },

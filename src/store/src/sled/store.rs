@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use or_engine::HistoryTurn;
-use or_protocol::{ResponseId, ResponseStatus};
+use or_protocol::ResponseId;
 
 use super::cache::Ready;
 use super::db::{Db, RecordBytes, RecordState, Write};
@@ -16,8 +15,8 @@ use super::recovery::settle;
 use super::writer::{Disk, Writer};
 use crate::record::{Link, is_over};
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Store, StoreError, StoreFuture, StoreOpenError,
-    StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
+    StoreFuture, StoreOpenError, StoredResponse,
 };
 
 /// Longest chain that is followed.
@@ -111,7 +110,7 @@ impl Disk for Swept {
         &mut self,
         marks: &[(ApprovalId, ApprovalMark)],
         cutoff_ms: u64,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Marked, StoreError>>, StoreError> {
         self.db.mark_approvals(marks, cutoff_ms)
     }
 
@@ -138,19 +137,21 @@ impl Disk for Swept {
 
 impl Store for SledStore {
     fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
-        let Change { id, record, frames } = change;
+        let Change { id, record, appends } = change;
         let state = |record: &StoredResponse| {
             if record.is_over() { RecordState::Over } else { RecordState::Open }
         };
         match record.map(|record| encoded(&record, state(&record))).transpose() {
-            Ok(record) => Box::pin(self.writer.commit(Write { id, record, frames })),
+            Ok(record) => Box::pin(self.writer.commit(Write { id, record, appends })),
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
     }
 
     fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
         match encoded(&record, RecordState::Begun) {
-            Ok(record) => Box::pin(self.writer.commit(Write { id, record: Some(record), frames: None })),
+            Ok(record) => {
+                Box::pin(self.writer.commit(Write { id, record: Some(record), appends: Vec::new() }))
+            }
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
     }
@@ -179,10 +180,6 @@ impl Store for SledStore {
         Box::pin(async move { if owned.await? { removal.await } else { Ok(false) } })
     }
 
-    fn chain(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<StoredResponse>, ChainError>> {
-        self.read(move |db| chain(db, id, &owner))
-    }
-
     fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
         let ready = Arc::clone(&self.ready);
         self.read(move |db| history(db, &ready, id, &owner))
@@ -196,20 +193,12 @@ impl Store for SledStore {
         self.read(move |db| db.approval(&id))
     }
 
-    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<(), StoreError>> {
+    fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         Box::pin(self.writer.mark(id, mark))
     }
 
-    fn is_alive(&self) -> bool {
-        self.writer.trouble().is_none()
-    }
-
-    fn trouble(&self) -> Option<String> {
-        self.writer.trouble().map(|error| error.to_string())
-    }
-
-    fn has_died(&self) -> bool {
-        self.writer.has_died()
+    fn health(&self) -> Health {
+        self.writer.health()
     }
 }
 
@@ -223,56 +212,41 @@ fn load(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<StoredResponse>,
     Ok((record.owner == owner).then_some(record))
 }
 
-fn chain(db: &Db, id: ResponseId, owner: &str) -> Result<Vec<StoredResponse>, ChainError> {
-    walk(id, |id| {
-        let record = load(db, id, owner)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
-        Ok((record.status, record.previous_response_id.clone(), record))
-    })
-}
-
+/// Follows a chain from its newest link and returns it oldest first.
 fn history(db: &Db, ready: &Ready, id: ResponseId, owner: &str) -> Result<Vec<HistoryTurn>, ChainError> {
-    walk(id, |id| {
-        let link = match ready.get(id) {
-            Some(link) => link,
-            None => {
-                let read_at = ready.now();
-                let bytes = db.read(id)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
-                let link = Arc::new(Link::decode(id.as_str(), &bytes)?);
-                if is_over(link.turn.status) {
-                    ready.insert(id.clone(), Arc::clone(&link), bytes.len(), read_at);
-                }
-                link
-            }
-        };
+    let mut turns = Vec::new();
+    let mut next = Some(id);
+    while let Some(id) = next {
+        if turns.len() == MAX_LINKS {
+            return Err(ChainError::TooLong(MAX_LINKS));
+        }
+        let link = link(db, ready, &id)?;
         if link.owner != owner {
             return Err(ChainError::NotFound(id.to_string()));
         }
-        Ok((link.turn.status, link.previous_response_id.clone(), link.turn.clone()))
-    })
-}
-
-/// Follows a chain from its newest link and returns it oldest first. `read` gives a link's status, its
-/// predecessor and what is wanted of it.
-fn walk<T>(
-    newest: ResponseId,
-    mut read: impl FnMut(&ResponseId) -> Result<(ResponseStatus, Option<String>, T), ChainError>,
-) -> Result<Vec<T>, ChainError> {
-    let mut links = Vec::new();
-    let mut next = Some(newest);
-    while let Some(id) = next {
-        if links.len() == MAX_LINKS {
-            return Err(ChainError::TooLong(MAX_LINKS));
-        }
-        let (status, previous, link) = read(&id)?;
-        if !is_over(status) {
+        if !is_over(link.turn.status) {
             return Err(ChainError::Unfinished(id.to_string()));
         }
-        next = match previous {
+        next = match link.previous_response_id.clone() {
             Some(id) => Some(ResponseId::parse(&id).ok_or(ChainError::NotFound(id))?),
             None => None,
         };
-        links.push(link);
+        turns.push(link.turn.clone());
     }
-    links.reverse();
-    Ok(links)
+    turns.reverse();
+    Ok(turns)
+}
+
+/// One link, from memory if it is ready there.
+fn link(db: &Db, ready: &Ready, id: &ResponseId) -> Result<Arc<Link>, ChainError> {
+    if let Some(link) = ready.get(id) {
+        return Ok(link);
+    }
+    let read_at = ready.now();
+    let bytes = db.read(id)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
+    let link = Arc::new(Link::decode(id.as_str(), &bytes)?);
+    if is_over(link.turn.status) {
+        ready.insert(id.clone(), Arc::clone(&link), bytes.len(), read_at);
+    }
+    Ok(link)
 }

@@ -15,7 +15,7 @@ use super::db::{Db, RecordBytes, RecordState, Write};
 use super::keys;
 use super::open::{DbOptions, FOLDER, OnCorruption};
 use super::pieces::failed;
-use crate::{Frames, StoreError, StoreOpenError, StoredResponse};
+use crate::{Append, Frames, StoreError, StoreOpenError, StoredResponse};
 
 /// Most lines in one batch.
 const BATCH: usize = 256;
@@ -167,14 +167,15 @@ pub fn import(
             continue;
         }
         match parse(&line) {
-            Ok((id, writes)) => {
-                if batch.ids.contains(&id) || batch.is_full() {
+            Ok(write) => {
+                if batch.has(&write.id) || batch.is_full() {
                     batch.write(&db, told)?;
                 }
-                if !overwrite && db.has(&id)? {
+                if !overwrite && db.has(&write.id)? {
                     told(Step::Kept(read));
                 } else {
-                    batch.add(id, writes, read);
+                    batch.writes.push(write);
+                    batch.lengths.push(read);
                 }
             }
             Err(reason) => told(Step::Refused(read, format!("line {number}: {reason}"))),
@@ -183,48 +184,42 @@ pub fn import(
     batch.write(&db, told)
 }
 
-/// What goes to disk at once.
+/// What goes to disk at once, with the length of each line.
 #[derive(Default)]
 struct Batch {
-    ids: Vec<ResponseId>,
     writes: Vec<Write>,
     lengths: Vec<u64>,
 }
 
 impl Batch {
     fn is_full(&self) -> bool {
-        self.ids.len() >= BATCH || self.lengths.iter().sum::<u64>() >= BATCH_BYTES as u64
+        self.writes.len() >= BATCH || self.lengths.iter().sum::<u64>() >= BATCH_BYTES as u64
     }
 
-    fn add(&mut self, id: ResponseId, writes: Vec<Write>, length: u64) {
-        self.ids.push(id);
-        self.writes.extend(writes);
-        self.lengths.push(length);
+    fn has(&self, id: &ResponseId) -> bool {
+        self.writes.iter().any(|write| write.id == *id)
     }
 
     fn write(&mut self, db: &Db, told: &mut dyn FnMut(Step)) -> Result<(), TransferError> {
-        if !self.ids.is_empty() {
-            db.replace(&self.ids, &self.writes)?;
+        if !self.writes.is_empty() {
+            db.replace(&self.writes)?;
         }
         self.lengths.drain(..).for_each(|length| told(Step::Written(length)));
-        self.ids.clear();
         self.writes.clear();
         Ok(())
     }
 }
 
-fn parse(line: &[u8]) -> Result<(ResponseId, Vec<Write>), String> {
+fn parse(line: &[u8]) -> Result<Write, String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
     let id = ResponseId::parse(&line.id).ok_or("`id` is not the id of a response")?;
     let bytes = [&[line.format], line.record.get().as_bytes()].concat();
     let record = StoredResponse::decode(id.as_str(), &bytes).map_err(|e| e.to_string())?;
     let state = if record.is_over() { RecordState::Over } else { RecordState::Open };
-    let mut writes = vec![Write { id: id.clone(), record: Some(RecordBytes { bytes, state }), frames: None }];
-    for row in line.events {
-        let frames = Frames { first: row.first, bytes: row.frames.into_owned().into() };
-        writes.push(Write { id: id.clone(), record: None, frames: Some(frames) });
-    }
-    Ok((id, writes))
+    let rows = line.events.into_iter();
+    let rows = rows.map(|row| Frames { first: row.first, bytes: row.frames.into_owned().into() });
+    let record = Some(RecordBytes { bytes, state });
+    Ok(Write { id, record, appends: rows.map(Append::Frames).collect() })
 }
 
 impl Db {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::db::Write;
 use super::retention::Retention;
-use crate::{ApprovalId, ApprovalMark, StoreError};
+use crate::{ApprovalId, ApprovalMark, Health, Marked, StoreError};
 
 /// Commits that may wait; a sender beyond them waits with its record in hand.
 const QUEUE: usize = 1024;
@@ -39,12 +39,12 @@ pub(super) trait Disk: Send + 'static {
     /// Writes all or none; durable on return.
     fn write(&mut self, writes: &[Write]) -> Result<(), StoreError>;
 
-    /// Marks approvals as used, see [`super::db::Db::mark_approvals`]; durable on return. Says of each whether it was.
+    /// Marks approvals as used, see [`super::db::Db::mark_approvals`]; durable on return. Says what became of each.
     fn mark(
         &mut self,
         marks: &[(ApprovalId, ApprovalMark)],
         cutoff_ms: u64,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError>;
+    ) -> Result<Vec<Result<Marked, StoreError>>, StoreError>;
 
     /// Removes these responses, all or none; durable on return. Says of each whether it was there.
     fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError>;
@@ -59,7 +59,7 @@ pub(super) trait Disk: Send + 'static {
 /// What is asked of the thread. It does one after the other, in the order of their coming.
 enum Job {
     Commit { write: Write, done: oneshot::Sender<Result<(), StoreError>> },
-    Mark { id: ApprovalId, mark: ApprovalMark, done: oneshot::Sender<Result<(), StoreError>> },
+    Mark { id: ApprovalId, mark: ApprovalMark, done: oneshot::Sender<Result<Marked, StoreError>> },
     Remove { id: ResponseId, done: oneshot::Sender<Result<bool, StoreError>> },
 }
 
@@ -110,12 +110,12 @@ impl Writer {
         self.queue(move |done| Job::Commit { write, done })
     }
 
-    /// Queues the mark of one approval; resolves when it is durable, may not be, or has failed.
+    /// Queues the mark of one approval; resolves when it is durable, is not to be written, or has failed.
     pub(super) fn mark(
         &self,
         id: ApprovalId,
         mark: ApprovalMark,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+    ) -> impl Future<Output = Result<Marked, StoreError>> + Send + use<> {
         self.queue(move |done| Job::Mark { id, mark, done })
     }
 
@@ -143,23 +143,19 @@ impl Writer {
         }
     }
 
-    /// Why no commit can succeed at present.
-    pub(super) fn trouble(&self) -> Option<StoreError> {
-        if self.has_died() {
-            return Some(StoreError::Unavailable);
+    /// Whether commits can succeed; never again if the thread is gone.
+    pub(super) fn health(&self) -> Health {
+        if self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
+            return Health::Dead(StoreError::Unavailable.to_string());
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.busy_since.map(|since| since.elapsed()) {
+        let trouble = match state.busy_since.map(|since| since.elapsed()) {
             Some(busy) if busy > STUCK => {
                 Some(StoreError::Io(format!("the disk has not answered for {} seconds", busy.as_secs())))
             }
             Some(_) | None => state.trouble.clone(),
-        }
-    }
-
-    /// Whether the thread is gone.
-    pub(super) fn has_died(&self) -> bool {
-        self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed)
+        };
+        trouble.map_or(Health::Good, |error| Health::Trouble(error.to_string()))
     }
 }
 
@@ -251,7 +247,7 @@ impl<D: Disk> Worker<D> {
         &mut self,
         id: ApprovalId,
         mark: ApprovalMark,
-        done: oneshot::Sender<Result<(), StoreError>>,
+        done: oneshot::Sender<Result<Marked, StoreError>>,
         jobs: &mut Jobs<'_>,
     ) {
         let (mut marks, mut waiters) = (vec![(id, mark)], vec![done]);

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use or_protocol::{ResponseId, ResponseStatus};
 use or_store::{
-    ApprovalId, ApprovalMark, ApprovalState, Change, SledOptions, SledStore, Store, StoreError,
-    StoredResponse,
+    ApprovalId, ApprovalMark, ApprovalState, Change, Marked, SledOptions, SledStore, Store, StoredResponse,
 };
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
@@ -31,10 +30,11 @@ async fn marks_and_the_key_are_there_after_a_restart() {
     let (first, second) = (asked(&ResponseId::new()), asked(&ResponseId::new()));
     let (mark, other) = (started(), started());
     let done = ApprovalMark { state: ApprovalState::Done, ..other.clone() };
-    store.mark_approval(first.clone(), mark.clone()).await.unwrap();
+    assert_eq!(store.mark_approval(first.clone(), mark.clone()).await.unwrap(), Marked::Written);
     assert_eq!(store.approval(first.clone()).await.unwrap(), Some(mark.clone()), "at once");
-    store.mark_approval(second.clone(), other).await.unwrap();
-    store.mark_approval(second.clone(), done.clone()).await.unwrap();
+    for mark in [other, done.clone()] {
+        assert_eq!(store.mark_approval(second.clone(), mark).await.unwrap(), Marked::Written);
+    }
     drop(store);
 
     let store = opened(&folder);
@@ -42,8 +42,7 @@ async fn marks_and_the_key_are_there_after_a_restart() {
     assert_eq!(store.approval(first.clone()).await.unwrap(), Some(mark.clone()));
     assert_eq!(store.approval(second).await.unwrap(), Some(done));
     assert_eq!(store.approval(asked(&ResponseId::new())).await.unwrap(), None);
-    let error = store.mark_approval(first, started()).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("the approval was used by {}", mark.by));
+    assert_eq!(store.mark_approval(first, started()).await.unwrap(), Marked::Used(mark.by));
 }
 
 #[test]
@@ -61,10 +60,9 @@ async fn of_many_uses_at_once_one_succeeds() {
     let id = asked(&ResponseId::new());
     let uses = (0..50).map(|_| tokio::spawn(store.mark_approval(id.clone(), started())));
     let told = futures_util::future::try_join_all(uses).await.unwrap();
-    assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 1);
-    assert!(
-        told.iter().flat_map(|told| told.as_ref().err()).all(|e| matches!(e, StoreError::ApprovalUsed(_)))
-    );
+    let told: Vec<_> = told.into_iter().map(Result::unwrap).collect();
+    assert_eq!(told.iter().filter(|told| **told == Marked::Written).count(), 1);
+    assert_eq!(told.iter().filter(|told| matches!(told, Marked::Used(_))).count(), 49);
 }
 
 #[tokio::test]
@@ -87,10 +85,10 @@ async fn the_mark_outlives_the_response_that_asked() {
     };
     store.commit(Change::record(response.clone(), record)).await.unwrap();
     let mark = started();
-    store.mark_approval(asked(&response), mark.clone()).await.unwrap();
+    assert_eq!(store.mark_approval(asked(&response), mark.clone()).await.unwrap(), Marked::Written);
     assert!(store.delete(response.clone(), "me".into()).await.unwrap());
-    assert_eq!(store.approval(asked(&response)).await.unwrap(), Some(mark));
-    assert!(store.mark_approval(asked(&response), started()).await.is_err());
+    assert_eq!(store.approval(asked(&response)).await.unwrap(), Some(mark.clone()));
+    assert_eq!(store.mark_approval(asked(&response), started()).await.unwrap(), Marked::Used(mark.by));
 }
 
 #[tokio::test]
@@ -99,13 +97,11 @@ async fn an_approval_older_than_the_retention_is_refused() {
     let old = asked(&ResponseId::parse("resp_0190000000007000800000000000abcd").unwrap());
     let young = asked(&ResponseId::new());
     let day = Duration::from_secs(24 * 60 * 60);
-    for (retention, good) in [(Some(day), false), (None, true)] {
+    for (retention, want) in [(Some(day), Marked::Expired), (None, Marked::Written)] {
         let store = SledStore::open(SledOptions { retention, ..SledOptions::new(folder.path()) }).unwrap();
-        let told = store.mark_approval(old.clone(), started()).await;
-        assert!(
-            if good { told.is_ok() } else { matches!(told, Err(StoreError::ApprovalExpired)) },
-            "{told:?}"
-        );
-        assert_eq!(store.mark_approval(young.clone(), started()).await.is_ok(), !good, "used once");
+        assert_eq!(store.mark_approval(old.clone(), started()).await.unwrap(), want);
+        let first = retention.is_some();
+        let told = store.mark_approval(young.clone(), started()).await.unwrap();
+        assert_eq!(told == Marked::Written, first, "used once");
     }
 }

@@ -105,5 +105,5 @@ async fn a_record_of_format_1_is_deleted_for_good() {
     drop(store);
     let store = reopened(&folder);
     assert!(store.load(long, "alice".into()).await.unwrap().is_none());
-    assert_eq!(store.chain(answers[2].0.clone(), "alice".into()).await.unwrap().len(), 3);
+    assert_eq!(store.history(answers[2].0.clone(), "alice".into()).await.unwrap().len(), 3);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use or_protocol::{ResponseId, ResponseStatus};
-use or_store::{Change, SledOptions, SledStore, Store, StoredResponse};
+use or_store::{Change, Health, SledOptions, SledStore, Store, StoredResponse};
 use rlimit::Resource;
 use serde_json::value::RawValue;
 
@@ -52,7 +52,7 @@ impl Run {
         while self.commit().await {
             assert!(self.confirmed.len() < begin + 10_000, "the disk is never full");
         }
-        assert!(self.store.trouble().is_some());
+        assert!(matches!(self.store.health(), Health::Trouble(_)));
     }
 
     async fn check(&self) {
@@ -64,11 +64,11 @@ impl Run {
 
     async fn recovered(&self) {
         let end = Instant::now() + Duration::from_secs(30);
-        while let Some(trouble) = self.store.trouble() {
-            assert!(Instant::now() < end, "{trouble}");
+        while let Health::Trouble(why) = self.store.health() {
+            assert!(Instant::now() < end, "{why}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        assert!(!self.store.has_died());
+        assert_eq!(self.store.health(), Health::Good);
     }
 }
 

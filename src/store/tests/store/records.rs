@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use or_protocol::{Item, ResponseId, ResponseStatus};
-use or_store::{ChainError, Change, SledOptions, SledStore, Store, StoreError, StoredResponse};
+use or_store::{
+    Append, ChainError, Change, Frames, SledOptions, SledStore, Store, StoreError, StoredResponse,
+};
 use pretty_assertions::assert_eq;
 use serde_json::json;
 use serde_json::value::to_raw_value;
@@ -34,22 +36,15 @@ impl Fixture {
         id
     }
 
-    /// Both ways to read a chain must agree; the answer is the texts of its inputs, or the error.
+    /// The texts of a chain's inputs, or the error. It must be the same when its links are ready in memory, and end
+    /// with what its newest record says.
     async fn chain(&self, id: &ResponseId, owner: &str) -> Result<Vec<String>, String> {
-        let links = self.store.chain(id.clone(), owner.into()).await;
-        let links = links.map_err(|e| e.to_string()).map(|links| {
-            links.iter().map(|l| l.history_turn("x").unwrap()).map(|t| format!("{t:?}")).collect::<Vec<_>>()
-        });
-        for _ in 0..2 {
-            // The second time the links are ready in memory.
-            let turns = self.store.history(id.clone(), owner.into()).await;
-            let turns = turns.map_err(|e| e.to_string());
-            assert_eq!(
-                turns.as_ref().map(|t| t.iter().map(|t| format!("{t:?}")).collect()),
-                links.as_ref().cloned()
-            );
-        }
-        let turns = self.store.history(id.clone(), owner.into()).await.map_err(|e| e.to_string())?;
+        let history = async || self.store.history(id.clone(), owner.into()).await.map_err(|e| e.to_string());
+        let turns = history().await;
+        assert_eq!(format!("{:?}", history().await), format!("{turns:?}"));
+        let turns = turns?;
+        let newest = self.store.load(id.clone(), owner.into()).await.unwrap().unwrap();
+        assert_eq!(format!("{:?}", turns.last()), format!("{:?}", newest.history_turn("x").ok()));
         Ok(turns.iter().map(|turn| text(&turn.input[0])).collect())
     }
 }
@@ -116,6 +111,20 @@ async fn a_record_comes_back_byte_for_byte_with_its_sealed_state() {
     let turn = got.history_turn("x").unwrap();
     let Item::Reasoning(reasoning) = &turn.output[0] else { panic!("{turn:?}") };
     assert_eq!(reasoning.encrypted_content.as_deref(), Some("or1.secret"));
+}
+
+#[tokio::test]
+async fn a_commit_has_its_record_and_all_that_is_appended() {
+    let fixture = Fixture::new();
+    let id = ResponseId::new();
+    let rows = [(0, "data: 0\n\n"), (1, "data: 1\n\ndata: 2\n\n"), (3, "data: 3\n\n")];
+    let row = |(first, text): (u64, &'static str)| Append::Frames(Frames { first, bytes: text.into() });
+    let change = Change { id: id.clone(), record: Some(record("1", None)), appends: rows.map(row).to_vec() };
+    fixture.store.commit(change).await.unwrap();
+    let fixture = fixture.reopened();
+    assert_eq!(fixture.chain(&id, "alice").await.unwrap(), ["1"]);
+    let log = fixture.store.read_log(id, 0).await.unwrap();
+    assert_eq!(log.bytes, rows.map(|(_, text)| text).concat());
 }
 
 #[tokio::test]

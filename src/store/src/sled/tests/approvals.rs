@@ -28,9 +28,9 @@ fn mark(state: ApprovalState, by: &ResponseId) -> ApprovalMark {
 }
 
 /// Writes marks in one batch and tells what became of them.
-fn written(db: &Db, marks: &[(ApprovalId, ApprovalMark)], cutoff_ms: u64) -> Vec<Option<String>> {
+fn written(db: &Db, marks: &[(ApprovalId, ApprovalMark)], cutoff_ms: u64) -> Vec<Result<Marked, String>> {
     let told = db.mark_approvals(marks, cutoff_ms).unwrap();
-    told.into_iter().map(|told| told.err().map(|error| error.to_string())).collect()
+    told.into_iter().map(|told| told.map_err(|error| error.to_string())).collect()
 }
 
 #[test]
@@ -69,13 +69,13 @@ fn an_approval_has_one_name_only() {
 #[test]
 fn the_first_to_mark_an_approval_has_it_and_can_only_say_that_it_is_done() {
     let [first, second] = [0, 1].map(|_| ResponseId::new());
-    let used = Some(format!("the approval was used by {first}"));
+    let used = Marked::Used(first.clone());
     let (started, done) = (ApprovalState::Started, ApprovalState::Done);
     for (earlier, state, by, want) in [
-        (None, started, &first, None),
-        (None, done, &first, None),
-        (Some(started), done, &first, None),
-        (Some(done), done, &first, None),
+        (None, started, &first, Marked::Written),
+        (None, done, &first, Marked::Written),
+        (Some(started), done, &first, Marked::Written),
+        (Some(done), done, &first, Marked::Written),
         (Some(started), started, &first, used.clone()),
         (Some(done), started, &first, used.clone()),
         (Some(started), started, &second, used.clone()),
@@ -83,7 +83,7 @@ fn the_first_to_mark_an_approval_has_it_and_can_only_say_that_it_is_done() {
         (Some(done), done, &second, used.clone()),
     ] {
         let earlier = earlier.map(|state| mark(state, &first));
-        let got = mark(state, by).follow(earlier.as_ref()).err().map(|error| error.to_string());
+        let got = mark(state, by).follow(earlier.as_ref());
         assert_eq!(got, want, "{state:?} by {by} behind {earlier:?}");
     }
 }
@@ -100,8 +100,8 @@ fn of_two_in_one_batch_the_first_has_the_approval() {
         (other.clone(), mark(ApprovalState::Started, &second)),
         (id.clone(), mark(ApprovalState::Done, &first)),
     ];
-    let used = format!("the approval was used by {first}");
-    assert_eq!(written(&db, &marks, 0), [None, Some(used), None, None]);
+    let (well, used) = (|| Ok(Marked::Written), Ok(Marked::Used(first.clone())));
+    assert_eq!(written(&db, &marks, 0), [well(), used, well(), well()]);
     assert_eq!(db.approval(&id).unwrap(), Some(mark(ApprovalState::Done, &first)));
     assert_eq!(db.approval(&other).unwrap(), Some(mark(ApprovalState::Started, &second)));
 }
@@ -113,15 +113,14 @@ fn marks_expire_with_the_responses_that_asked_and_are_refused_from_then_on() {
         let response = ResponseId::parse(&format!("resp_{ms:012x}7{:019x}", 1)).unwrap();
         (asked(&response), mark(ApprovalState::Started, &ResponseId::new()))
     });
-    assert_eq!(written(&db, &[old.clone(), young.clone()], 0), [None, None]);
+    assert_eq!(written(&db, &[old.clone(), young.clone()], 0), [Ok(Marked::Written), Ok(Marked::Written)]);
     assert_eq!(db.expire(2000, 10).unwrap(), (1, Vec::new()));
     assert_eq!(db.approval(&old.0).unwrap(), None);
     assert_eq!(db.approval(&young.0).unwrap(), Some(young.1.clone()));
-    let late = Some("the approval was asked for too long ago".to_owned());
-    assert_eq!(written(&db, std::slice::from_ref(&old), 2000), [late]);
+    assert_eq!(written(&db, std::slice::from_ref(&old), 2000), [Ok(Marked::Expired)]);
     // A call that was under way may still say that it is over.
     let done = ApprovalMark { state: ApprovalState::Done, ..young.1 };
-    assert_eq!(written(&db, &[(young.0, done)], 4000), [None]);
+    assert_eq!(written(&db, &[(young.0, done)], 4000), [Ok(Marked::Written)]);
 }
 
 #[test]
@@ -144,7 +143,7 @@ fn a_mark_that_does_not_read_is_no_missing_mark() {
         db.opened().unwrap().sled.insert(keys::approval(&id), bytes.clone()).unwrap();
         assert_eq!(db.approval(&id).unwrap_err().to_string(), *want, "{bytes:?}");
         let marks = [(id.clone(), mark(ApprovalState::Started, &by))];
-        assert_eq!(written(&db, &marks, 0), [Some(want.clone())]);
+        assert_eq!(written(&db, &marks, 0), [Err(want.clone())]);
     }
 }
 

@@ -16,7 +16,7 @@ fn write(bytes: usize) -> Write {
 }
 
 fn record(id: ResponseId, bytes: Vec<u8>) -> Write {
-    Write { id, record: Some(RecordBytes { bytes, state: RecordState::Over }), frames: None }
+    Write { id, record: Some(RecordBytes { bytes, state: RecordState::Over }), appends: Vec::new() }
 }
 
 fn bytes_of(write: &Write) -> Option<&Vec<u8>> {
@@ -226,8 +226,9 @@ fn a_log_is_read_from_any_number_on_over_rows_of_any_length() {
         next = row.next();
         whole.extend_from_slice(&row.bytes);
         // Another response's log beside it.
-        let other = Write { id: ResponseId::new(), record: None, frames: Some(row.clone()) };
-        db.write(&[Write { id: id.clone(), record: None, frames: Some(row) }, other]).unwrap();
+        let other = Write { id: ResponseId::new(), record: None, appends: vec![Append::Frames(row.clone())] };
+        db.write(&[Write { id: id.clone(), record: None, appends: vec![Append::Frames(row)] }, other])
+            .unwrap();
     }
     let whole = Frames { first: 0, bytes: whole.into() };
     for from in [0, 1, 2, 3, 4, 250, 502, 503, 504, 510, 511, 600] {
@@ -254,7 +255,8 @@ fn a_response_is_open_from_its_first_record_to_its_last() {
     let db = Db::open(folder.path(), &OPTIONS).unwrap();
     let put = |id: &ResponseId, state, text: &str| {
         let record = Some(RecordBytes { bytes: text.into(), state });
-        db.write(&[Write { id: id.clone(), record, frames: Some(frames(0, 1, 1)) }]).unwrap();
+        let appends = vec![Append::Frames(frames(0, 1, 1))];
+        db.write(&[Write { id: id.clone(), record, appends }]).unwrap();
     };
     let [begun, open, over] = [0, 1, 2].map(|_| ResponseId::new());
     put(&begun, RecordState::Begun, "begun");
@@ -292,7 +294,7 @@ fn a_read_sees_all_of_a_batch_or_nothing() {
         });
         for version in 1..200 {
             let row = frames(u64::from(version), 1, 3 * PIECE);
-            db.write(&[Write { frames: Some(row), ..all_of(version) }]).unwrap();
+            db.write(&[Write { appends: vec![Append::Frames(row)], ..all_of(version) }]).unwrap();
             if reader.is_finished() {
                 break;
             }

@@ -51,12 +51,10 @@ impl Disk for Probe {
         &mut self,
         marks: &[(ApprovalId, ApprovalMark)],
         _: u64,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Marked, StoreError>>, StoreError> {
         self.note(MARKS + marks.len().cast_signed())?;
-        let used = |n, by: &ResponseId| {
-            if n % 2 == 0 { Ok(()) } else { Err(StoreError::ApprovalUsed(by.clone())) }
-        };
-        Ok(marks.iter().enumerate().map(|(n, (_, mark))| used(n, &mark.by)).collect())
+        let told = |n, by: &ResponseId| if n % 2 == 0 { Marked::Written } else { Marked::Used(by.clone()) };
+        Ok(marks.iter().enumerate().map(|(n, (_, mark))| Ok(told(n, &mark.by))).collect())
     }
 
     /// Every second one is there.
@@ -87,9 +85,13 @@ fn bench() -> Bench {
     Bench { writer: Writer::start(probe, None, None).unwrap(), gate: sender, batches }
 }
 
+fn trouble(error: &StoreError) -> Health {
+    Health::Trouble(error.to_string())
+}
+
 fn write(len: usize) -> Write {
     let record = RecordBytes { bytes: vec![1; len], state: RecordState::Over };
-    Write { id: ResponseId::new(), record: Some(record), frames: None }
+    Write { id: ResponseId::new(), record: Some(record), appends: Vec::new() }
 }
 
 /// Queues so many commits and waits until they are in the queue.
@@ -173,12 +175,11 @@ async fn a_failed_batch_fails_all_of_it_and_nothing_after_it() {
     bench.gate.send(Err(StoreError::Io("disk full".into()))).unwrap();
     assert_eq!(first.await.unwrap().err().map(|e| e.to_string()), None);
     assert_eq!(results(tasks).await, vec![Some("the store failed: disk full".to_owned()); 3]);
-    assert!(bench.writer.trouble().is_some(), "the last batch failed");
-    assert!(!bench.writer.has_died());
+    assert_eq!(bench.writer.health(), trouble(&StoreError::Io("disk full".into())), "the last batch failed");
     bench.gate.send(Ok(())).unwrap();
     bench.gate.send(Ok(())).unwrap();
     assert!(bench.writer.commit(write(1)).await.is_ok());
-    assert!(bench.writer.trouble().is_none());
+    assert_eq!(bench.writer.health(), Health::Good);
     assert_eq!(*bench.batches.lock().unwrap(), [1, 3, RECOVERY, 1]);
 }
 
@@ -196,9 +197,9 @@ async fn a_disk_that_failed_is_tried_again_by_itself() {
     }
     assert!(bench.writer.commit(write(1)).await.is_err());
     assert!(bench.writer.remove(ResponseId::new()).await.is_err());
-    assert_eq!(bench.writer.trouble().map(|e| e.to_string()), Some(full().to_string()));
+    assert_eq!(bench.writer.health(), trouble(&full()));
     bench.gate.send(Ok(())).unwrap();
-    while bench.writer.trouble().is_some() {
+    while bench.writer.health() != Health::Good {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(*bench.batches.lock().unwrap(), [1, RECOVERY, RECOVERY]);
@@ -212,7 +213,7 @@ async fn without_room_something_can_be_removed() {
     }
     assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::NoRoom)));
     assert!(matches!(bench.writer.remove(ResponseId::new()).await, Ok(true)));
-    assert!(matches!(bench.writer.trouble(), Some(StoreError::NoRoom)));
+    assert_eq!(bench.writer.health(), trouble(&StoreError::NoRoom));
     assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::NoRoom)));
     assert_eq!(*bench.batches.lock().unwrap(), [1, RECOVERY, -1]);
 }
@@ -221,14 +222,14 @@ async fn without_room_something_can_be_removed() {
 async fn a_disk_that_does_not_answer_is_trouble_until_it_does() {
     let bench = bench();
     let first = occupy(&bench).await;
-    assert!(bench.writer.trouble().is_none());
-    while bench.writer.trouble().is_none() {
+    assert_eq!(bench.writer.health(), Health::Good);
+    while bench.writer.health() == Health::Good {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(!bench.writer.has_died());
+    assert!(matches!(bench.writer.health(), Health::Trouble(_)));
     bench.gate.send(Ok(())).unwrap();
     assert!(first.await.unwrap().is_ok());
-    while bench.writer.trouble().is_some() {
+    while bench.writer.health() != Health::Good {
         tokio::task::yield_now().await;
     }
 }
@@ -239,7 +240,7 @@ async fn what_cannot_be_stored_is_not_the_disks_fault() {
     bench.gate.send(Err(StoreError::TooLong(7))).unwrap();
     bench.gate.send(Ok(())).unwrap();
     assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::TooLong(7))));
-    assert!(bench.writer.trouble().is_none());
+    assert_eq!(bench.writer.health(), Health::Good);
     assert!(bench.writer.commit(write(1)).await.is_ok());
 }
 
@@ -274,7 +275,7 @@ async fn removals_keep_their_place_among_commits() {
     assert_eq!(*bench.batches.lock().unwrap(), [1, 3, -all, -1, RECOVERY, 3, -all]);
 }
 
-fn marked(bench: &Bench) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+fn marked(bench: &Bench) -> impl Future<Output = Result<Marked, StoreError>> + Send + use<> {
     let mark = ApprovalMark { state: ApprovalState::Started, by: ResponseId::new() };
     bench.writer.mark(ApprovalId { response: ResponseId::new(), index: 0 }, mark)
 }
@@ -297,23 +298,24 @@ async fn marks_that_wait_share_a_batch_and_each_is_told_its_own() {
     }
     assert_eq!(results(vec![first]).await, [None]);
     assert_eq!(results(last).await, [None]);
-    let told = results(marks).await;
-    assert_eq!(told.iter().map(Option::is_none).collect::<Vec<_>>(), [true, false, true, false]);
-    assert!(bench.writer.trouble().is_none(), "a refusal is not the disk's fault");
+    for (n, mark) in marks.into_iter().enumerate() {
+        assert_eq!(mark.await.unwrap().unwrap() == Marked::Written, n % 2 == 0, "{n}");
+    }
+    assert_eq!(bench.writer.health(), Health::Good, "a refusal is not the disk's fault");
     assert_eq!(*bench.batches.lock().unwrap(), [1, MARKS + 4, 1]);
 }
 
 #[tokio::test]
 async fn an_approval_is_not_marked_on_a_disk_that_cannot_write() {
-    for trouble in [StoreError::NoRoom, StoreError::Io("disk full".into())] {
+    for error in [StoreError::NoRoom, StoreError::Io("disk full".into())] {
         let bench = bench();
         // The mark itself, and the trial behind it.
         for _ in 0..2 {
-            bench.gate.send(Err(trouble.clone())).unwrap();
+            bench.gate.send(Err(error.clone())).unwrap();
         }
-        let want = Some(trouble.to_string());
+        let want = Some(error.to_string());
         assert_eq!(marked(&bench).await.err().map(|e| e.to_string()), want);
-        assert_eq!(bench.writer.trouble().map(|e| e.to_string()), want);
+        assert_eq!(bench.writer.health(), trouble(&error));
         assert_eq!(marked(&bench).await.err().map(|e| e.to_string()), want);
         assert_eq!(*bench.batches.lock().unwrap(), [MARKS + 1, RECOVERY]);
     }
@@ -332,13 +334,12 @@ async fn a_panic_is_an_error_for_its_batch_only() {
 #[tokio::test]
 async fn without_its_thread_the_writer_is_unavailable() {
     let bench = bench();
-    assert!(bench.writer.trouble().is_none());
+    assert_eq!(bench.writer.health(), Health::Good);
     bench.gate.send(Err(StoreError::Unavailable)).unwrap();
     for _ in 0..2 {
         assert!(matches!(bench.writer.commit(write(1)).await, Err(StoreError::Unavailable)));
     }
-    assert!(bench.writer.trouble().is_some());
-    assert!(bench.writer.has_died());
+    assert_eq!(bench.writer.health(), Health::Dead("the store is not running".into()));
 }
 
 #[tokio::test]
@@ -373,7 +374,7 @@ fn a_disk_that_never_closes_does_not_stop_the_stop() {
             &mut self,
             _: &[(ApprovalId, ApprovalMark)],
             _: u64,
-        ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        ) -> Result<Vec<Result<Marked, StoreError>>, StoreError> {
             Ok(Vec::new())
         }
 
