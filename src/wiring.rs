@@ -70,7 +70,7 @@ fn spec(
     };
     let transport = if adapter.in_process() { Transport::Demo } else { Transport::Http };
     Ok(ProviderSpec {
-        name: name.to_owned(),
+        name: name.into(),
         adapter,
         transport,
         base_url: config.base_url.clone(),

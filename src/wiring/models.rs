@@ -142,7 +142,11 @@ mod tests {
         let pick = router(&resolved, &specs);
         let all = listing(&resolved, &specs, 7)(&Found::new());
         for model in &all {
-            assert_eq!(pick(&model.id).unwrap().targets[0].provider.name, model.owned_by, "{model:?}");
+            assert_eq!(
+                pick(&model.id).unwrap().targets[0].provider.name.to_string(),
+                model.owned_by,
+                "{model:?}"
+            );
         }
         let known = specs.get("demo").map_or(0, |demo| demo.adapter.models().len());
         let got: Vec<_> = all.iter().map(|m| (m.id.as_str(), m.owned_by.as_str())).collect();

@@ -19,7 +19,7 @@ pub enum Transport {
 /// One configured provider that is on.
 pub struct ProviderSpec {
     /// Name in the configuration; also a metrics label.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its wire.
     pub adapter: Arc<dyn Adapter>,
     /// How it is reached.

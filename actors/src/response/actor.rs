@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext as _, ActorFutureExt as _, AsyncContext as _, Context, Handler, Recipient,
+    Actor, ActorContext as _, ActorFutureExt as _, Addr, AsyncContext as _, Context, Handler, Recipient,
     ResponseFuture, WrapFuture as _,
 };
 use futures_util::FutureExt as _;
@@ -20,7 +20,7 @@ use crate::response::mailbox::Mailbox;
 use crate::response::messages::LoopEnded;
 use crate::response::prepare::Preparation;
 use crate::response::request::Neighbours;
-use crate::running::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked, Status};
+use crate::running::{Answer, AskEnd, Cancel, CancelReason, Door, EndAsked, Peek, Peeked, Status};
 
 /// How long who asks waits for a look or an end. A loop that is busy writing answers neither.
 const PEEK_PATIENCE: Duration = Duration::from_secs(2);
@@ -57,7 +57,7 @@ impl LoopActor {
 
     /// Whether this is for `owner` to look at and to end later.
     fn is_of(&self, owner: &str) -> bool {
-        self.stored && self.status.owner() == owner
+        self.stored && self.status.facts.owner == owner
     }
 }
 
@@ -72,7 +72,8 @@ enum Stage {
 impl Stage {
     async fn run(&mut self) -> Option<Outcome> {
         if let Self::Preparing(preparation) = self {
-            let prepared = preparation.prepare().await;
+            // Boxed: the loop would carry the room for it to its end.
+            let prepared = Box::pin(preparation.prepare()).await;
             match (prepared, std::mem::replace(self, Self::Refused)) {
                 (Ok(prepared), Self::Preparing(preparation)) => {
                     *self = Self::Running(Box::new(Driver::new(*preparation, prepared)));
@@ -178,5 +179,23 @@ impl Handler<AskEnd> for LoopActor {
             // It ends by being dropped.
             timeout(END_PATIENCE, end).await.map_or(EndAsked::Slow, |_| EndAsked::Over)
         })
+    }
+}
+
+impl Door for Addr<LoopActor> {
+    fn cancel(&self, reason: CancelReason) {
+        self.do_send(Cancel(reason));
+    }
+
+    fn peek(&self, owner: &str) -> Answer<Peeked> {
+        let asked = self.send(Peek { owner: owner.to_owned() });
+        // Its mailbox is closed: it has just ended.
+        Box::pin(async { asked.await.unwrap_or(Peeked::AskStore) })
+    }
+
+    fn end(&self, owner: &str, background_only: bool) -> Answer<EndAsked> {
+        let asked = self.send(AskEnd { owner: owner.to_owned(), background_only });
+        // The same.
+        Box::pin(async { asked.await.unwrap_or(EndAsked::Over) })
     }
 }

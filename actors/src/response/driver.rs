@@ -87,9 +87,10 @@ impl Driver {
         };
         loop {
             let went = match step {
-                Step::Begin => Ok(self.begin().await),
+                Step::Begin => Ok(Box::pin(self.begin()).await),
                 Step::Sample => self.sample().await,
-                Step::RunTools => self.run_tools().await,
+                // Boxed, like others below: every loop would carry the room for what few of them do.
+                Step::RunTools => Box::pin(self.run_tools()).await,
                 Step::Commit => Ok(self.commit().await),
                 Step::End(outcome) => return self.finish(outcome),
                 Step::Park => return self.park(),
@@ -105,7 +106,7 @@ impl Driver {
         let _phase = self.status.enter(Phase::Sampling);
         let ready = self.sampler.begin_turn();
         self.status.turn(self.sampler.turns(), self.engine.usage().map_or(0, |usage| usage.total_tokens));
-        self.sample = Some(self.span.sample(&self.request.provider, self.sampler.turns()));
+        self.sample = Some(self.span.sample(Arc::clone(&self.request.facts.provider), self.sampler.turns()));
         let turn = match ready {
             Some(turn) => Ok(turn),
             None => {
@@ -165,7 +166,7 @@ impl Driver {
         mut batch: Vec<ModelEvent>,
         events: &mut mpsc::Receiver<Batch>,
     ) -> (Vec<ModelEvent>, Option<Box<SampleError>>) {
-        while self.request.background
+        while self.request.facts.background
             && let Ok(more) = events.try_recv()
         {
             match more {
@@ -178,7 +179,7 @@ impl Driver {
 
     /// Feeds the events of one read; their frames go out in one write.
     async fn batch(&mut self, events: Vec<ModelEvent>) -> Step {
-        let room = if self.request.stream { events.len() * USUAL_FRAME } else { 0 };
+        let room = if self.request.facts.stream { events.len() * USUAL_FRAME } else { 0 };
         let mut out = Output { frames: Vec::with_capacity(room), next: None };
         let now = unix_now();
         for event in events {
@@ -217,7 +218,7 @@ impl Driver {
     /// Opens the client's stream, if it wants one and has none. A background response opens its own when it is on
     /// disk.
     pub(super) fn open(&mut self) {
-        if self.request.stream && !self.request.background {
+        if self.request.facts.stream && !self.request.facts.background {
             self.attend.sink.open(&self.recorder.notes);
         }
     }
@@ -233,8 +234,10 @@ impl Driver {
     /// background response that end a step go to disk with the record of it, so that a restart finds both or neither.
     pub(super) async fn carry_out(&mut self, out: Output) -> Step {
         let step = Step::of(out.next);
-        if self.request.background && self.ends_step(step) {
-            let written = self.recorder.checkpoint(&mut self.engine, out.frames, &mut self.attend.sink);
+        if self.request.facts.background && self.ends_step(step) {
+            // Boxed: every loop would carry the room for it.
+            let written =
+                Box::pin(self.recorder.checkpoint(&mut self.engine, out.frames, &mut self.attend.sink));
             return if written.await { step } else { Step::Park };
         }
         if !out.frames.is_empty() {

@@ -49,13 +49,13 @@ impl Driver {
     /// Whether the next start can go on with it: its key is at hand then, and nothing was shown that a new
     /// sampling would contradict.
     fn can_park(&self) -> bool {
-        let shown = self.request.stream && self.engine.turn_has_output();
-        self.request.background && !self.request.route.uses_client_key() && !shown
+        let shown = self.request.facts.stream && self.engine.turn_has_output();
+        self.request.facts.background && !self.request.route.uses_client_key() && !shown
     }
 
     /// Nobody takes the frames any more.
     pub(super) fn lost(&mut self) -> Step {
-        if self.request.background { Step::Park } else { self.cancel() }
+        if self.request.facts.background { Step::Park } else { self.cancel() }
     }
 
     /// The client left: what was made so far is recorded as cancelled.

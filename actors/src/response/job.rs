@@ -1,5 +1,6 @@
 //! One request on its way from the HTTP layer to a loop, and the answer's way back.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -48,11 +49,11 @@ pub struct Job {
 
 impl Job {
     /// Name of the provider, for logs, metrics and the record. One that is not there any more keeps its name.
-    pub(crate) fn provider(&self) -> &str {
+    pub(crate) fn provider(&self) -> Arc<str> {
         match (self.request.route.first(), &self.background) {
-            (Some(target), _) => &target.provider.name,
-            (None, Some(BackgroundJob::Resumed { record, .. })) => &record.provider,
-            (None, Some(BackgroundJob::New(_)) | None) => "",
+            (Some(target), _) => Arc::clone(&target.provider.name),
+            (None, Some(BackgroundJob::Resumed { record, .. })) => record.provider.as_str().into(),
+            (None, Some(BackgroundJob::New(_)) | None) => "".into(),
         }
     }
 }

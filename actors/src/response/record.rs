@@ -56,16 +56,16 @@ impl Recorder {
         let input = if over { self.kept.input.take() } else { self.kept.input.clone() };
         let notes = self.notes.iter().map(stored_note);
         Some(StoredResponse {
-            owner: self.request.owner.clone(),
+            owner: self.request.facts.owner.clone(),
             created_at: record.created_at,
             status: record.status,
-            provider: self.request.provider.clone(),
+            provider: self.request.facts.provider.to_string(),
             previous_response_id: self.request.previous.clone(),
             input: input?,
             response: record.response_json.into_owned(),
             sealed: record.sealed.to_vec(),
             notes: self.kept.old_notes.iter().cloned().chain(notes).collect(),
-            background: self.request.background,
+            background: self.request.facts.background,
             resume: match (&self.kept.resume, record.progress) {
                 (Some(saved), Some(progress)) => Some(saved.at(progress)?),
                 _ => None,
@@ -75,13 +75,13 @@ impl Recorder {
 
     fn change(&self, record: StoredResponse, frames: Option<Frames>) -> Change {
         let appends = frames.into_iter().map(Append::Frames).collect();
-        Change { id: self.request.id.clone(), record: Some(record), appends }
+        Change { id: self.request.facts.id.clone(), record: Some(record), appends }
     }
 
     /// Writes down that the response has begun, without waiting for the disk.
     pub(crate) fn beginning(&mut self, engine: &mut ResponseLoop) {
         if let Some(record) = self.stored(engine) {
-            self.disk.store.begun(self.request.id.clone(), record);
+            self.disk.store.begun(self.request.facts.id.clone(), record);
         }
     }
 
@@ -89,7 +89,7 @@ impl Recorder {
     pub(crate) async fn end(&mut self, engine: &mut ResponseLoop) -> Result<(), ()> {
         let Some(record) = self.stored(engine) else { return Err(()) };
         self.disk.write(self.change(record, None)).await.map_err(|error| {
-            tracing::error!(response_id = %self.request.id, %error, "the response could not be stored");
+            tracing::error!(response_id = %self.request.facts.id, %error, "the response could not be stored");
         })
     }
 
@@ -107,7 +107,7 @@ impl Recorder {
 
     /// Where the frames of a background response go, from number `next` on.
     pub(crate) fn detached(&self, next: u64) -> Sink {
-        Sink::detached(&self.request.id, &self.disk, self.log.as_ref(), next)
+        Sink::detached(&self.request.facts.id, &self.disk, self.log.as_ref(), next)
     }
 
     /// Between two steps of a background response: what was made so far is not made again after a restart. The

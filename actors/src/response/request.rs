@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Addr;
-use or_protocol::ResponseId;
+use or_telemetry::ResponseFacts;
 
 use crate::node::Node;
 use crate::provider::{ProviderActor, Route};
@@ -30,37 +30,21 @@ pub(crate) struct Neighbours {
 
 /// What a request says that does not change while it is served.
 pub(crate) struct Request {
-    pub(crate) id: ResponseId,
-    pub(crate) request_id: String,
-    /// As the client wrote it.
-    pub(crate) model: String,
+    pub(crate) facts: Arc<ResponseFacts>,
     pub(crate) route: Route,
-    /// Its name, for logs, metrics and the record.
-    pub(crate) provider: String,
-    pub(crate) owner: String,
     pub(crate) strict: bool,
-    /// Whether the client wants a stream.
-    pub(crate) stream: bool,
-    pub(crate) background: bool,
     pub(crate) previous: Option<String>,
     pub(crate) heavy: bool,
 }
 
 impl Request {
     /// Takes out of a job what the loop keeps.
-    pub(crate) fn of(job: &mut Job) -> Self {
-        let provider = job.provider().to_owned();
+    pub(crate) fn of(job: &mut Job, facts: Arc<ResponseFacts>) -> Self {
         let routed = &mut job.request;
         Self {
-            id: job.id.clone(),
-            request_id: std::mem::take(&mut routed.request_id),
-            model: std::mem::take(&mut routed.model),
+            facts,
             route: std::mem::take(&mut routed.route),
-            provider,
-            owner: std::mem::take(&mut routed.owner),
             strict: routed.strict,
-            stream: routed.body.stream,
-            background: job.background.is_some(),
             previous: routed.body.previous_response_id.take(),
             heavy: routed.heavy,
         }

@@ -28,7 +28,7 @@ impl Driver {
         let first = Recorder::first_frames(held);
         let written = self.recorder.first(&mut self.engine, first.clone()).await;
         if let Some(Err(error)) = &written {
-            tracing::error!(response_id = %self.request.id, %error, "a background response could not begin");
+            tracing::error!(response_id = %self.request.facts.id, %error, "a background response could not begin");
         }
         if !matches!(written, Some(Ok(()))) {
             let text = "The response could not be stored, so it was not begun.";
@@ -40,7 +40,7 @@ impl Driver {
         let answer = match &mut self.attend.sink {
             Sink::Log(log) => {
                 log.publish(first);
-                let frames = read_along(&self.node, self.recorder.store(), self.request.id.clone(), 0);
+                let frames = read_along(&self.node, self.recorder.store(), self.request.facts.id.clone(), 0);
                 Reply::Stream { frames, notes }
             }
             _ => Reply::Json { body: self.engine.current_json(), notes },
@@ -68,7 +68,7 @@ impl Driver {
         let calls = self.engine.tool_calls();
         let names = calls.iter().map(|call| call.name.clone()).collect();
         let _phase = self.status.enter(Phase::RunningTools(names));
-        if self.request.background && !self.note_starts(&calls).await {
+        if self.request.facts.background && !self.note_starts(&calls).await {
             return Ok(Step::Park);
         }
         let mut round = self.tools.begin(calls, self.engine.settings());
@@ -100,7 +100,7 @@ impl Driver {
     async fn tool_done(&mut self, index: usize, result: ToolResult) -> Step {
         let mut out = Output::default();
         self.engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
-        if self.request.background && out.next.is_none() {
+        if self.request.facts.background && out.next.is_none() {
             let written = self.recorder.checkpoint(&mut self.engine, out.frames, &mut self.attend.sink);
             return if written.await { Step::More } else { Step::Park };
         }
@@ -109,7 +109,7 @@ impl Driver {
 
     /// Writes the record of the end, and tells it.
     pub(super) async fn commit(&mut self) -> Step {
-        if self.request.background && !self.attend.sink.is_waiting() {
+        if self.request.facts.background && !self.attend.sink.is_waiting() {
             return self.commit_background().await;
         }
         let written = self.recorder.end(&mut self.engine).await;
@@ -169,7 +169,7 @@ impl Driver {
         if self.attend.sink.is_waiting() {
             match self.engine.error() {
                 Some(error) => {
-                    let kept = self.engine.is_kept().then(|| self.request.id.clone());
+                    let kept = self.engine.is_kept().then(|| self.request.facts.id.clone());
                     self.attend.sink.fail(error.clone(), kept);
                 }
                 None => {

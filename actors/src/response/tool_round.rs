@@ -86,13 +86,13 @@ impl ToolRunner {
     /// Begins to run these calls. `settings`: of the request.
     pub(crate) fn begin(&self, calls: Vec<ToolCall>, settings: &Settings) -> Round {
         let (report, reports) = mpsc::channel(REPORTS);
-        let owner: Arc<str> = self.request.owner.as_str().into();
+        let owner: Arc<str> = self.request.facts.owner.as_str().into();
         let metadata = metadata(settings);
         let runner = self.clone();
         let runs = calls.into_iter().map(move |call| {
             let idempotent = call.mcp.is_none() && runner.node.tools.is_idempotent(&call.name);
             let unknown = call.interrupted && !idempotent;
-            let (id, call_id) = (runner.request.id.clone(), call.call_id.clone());
+            let (id, call_id) = (runner.request.facts.id.clone(), call.call_id.clone());
             let context = ToolContext::new(id, call_id, call.iteration, &*owner, Arc::clone(&metadata))
                 .with_progress(report.clone());
             let runner = runner.clone();
@@ -134,10 +134,10 @@ impl ToolRunner {
             return self.ask_server(server, &call.name, &call.arguments, context).await;
         };
         // Written down before the call: a crash between the two loses a call, and never makes one twice.
-        match approvals::take(&self.store, &self.request.id, approval).await {
+        match approvals::take(&self.store, &self.request.facts.id, approval).await {
             Ok(approval) => {
                 let result = self.ask_server(server, &call.name, &call.arguments, context).await;
-                approvals::done(&self.store, &self.request.id, approval).await;
+                approvals::done(&self.store, &self.request.facts.id, approval).await;
                 result
             }
             Err(why) => ToolResult::failed(why),

@@ -82,7 +82,7 @@ impl Sampler {
             adapter: Arc::clone(&target.provider.adapter),
             model: target.model.clone(),
             // What a background response has made so far is kept when it is cancelled, so it comes piece by piece.
-            stream: self.request.stream || self.request.background,
+            stream: self.request.facts.stream || self.request.facts.background,
             client_key: target.uses_client_key(),
         };
         if !self.request.heavy {
@@ -141,7 +141,7 @@ impl Sampler {
         left: Duration,
         limits: &Limits,
     ) -> Option<Duration> {
-        if !self.request.background || !fresh {
+        if !self.request.facts.background || !fresh {
             return None;
         }
         let patience =

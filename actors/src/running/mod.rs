@@ -8,8 +8,8 @@ mod tail;
 
 pub use ending::Ending;
 pub use messages::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
-pub(crate) use registry::Handle;
 pub use registry::Running;
-pub(crate) use status::{Facts, Status};
+pub(crate) use registry::{Answer, Door, Handle};
+pub(crate) use status::Status;
 pub use status::{Phase, RunningResponse};
 pub(crate) use tail::{EventLog, Read};

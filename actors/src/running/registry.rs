@@ -1,22 +1,35 @@
 //! The responses in progress on all arbiters.
 
 use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix::Recipient;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
-use super::messages::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
+use super::messages::{CancelReason, EndAsked, Peeked};
 use super::status::{RunningResponse, Status};
 use super::tail::EventLog;
 
-/// The way to a running response.
+/// Reaches a running response, wherever it runs.
+pub(crate) trait Door: Send + Sync {
+    /// Asks it to end, without waiting for that.
+    fn cancel(&self, reason: CancelReason);
+
+    /// Asks for the response as it is.
+    fn peek(&self, owner: &str) -> Answer<Peeked>;
+
+    /// Asks it to end for its owner, and waits for that.
+    fn end(&self, owner: &str, background_only: bool) -> Answer<EndAsked>;
+}
+
+/// What comes back through a door.
+pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A running response as the registry has it.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    pub(crate) cancel: Recipient<Cancel>,
-    pub(crate) peek: Recipient<Peek>,
-    pub(crate) end: Recipient<AskEnd>,
+    pub(crate) door: Arc<dyn Door>,
     pub(crate) status: Arc<Status>,
     /// Of a background response that streams.
     pub(crate) log: Option<Arc<EventLog>>,
@@ -113,22 +126,21 @@ impl Running {
         all
     }
 
+    fn door(&self, id: &ResponseId) -> Option<Arc<dyn Door>> {
+        self.handles().get(id).map(|handle| Arc::clone(&handle.door))
+    }
+
     /// A response of this owner that is in progress, as it is.
     pub async fn peek(&self, id: &ResponseId, owner: &str) -> Peeked {
-        let peek = self.handles().get(id).map(|handle| handle.peek.clone());
-        match peek {
-            // Its mailbox is closed: it has just ended.
-            Some(peek) => peek.send(Peek { owner: owner.to_owned() }).await.unwrap_or(Peeked::AskStore),
+        match self.door(id) {
+            Some(door) => door.peek(owner).await,
             None => Peeked::AskStore,
         }
     }
 
     /// Ends a response of this owner that is in progress, and waits for that; `None` if it is not.
     pub(super) async fn end(&self, id: &ResponseId, owner: &str, background_only: bool) -> Option<EndAsked> {
-        let end = self.handles().get(id).map(|handle| handle.end.clone())?;
-        let asked = end.send(AskEnd { owner: owner.to_owned(), background_only }).await;
-        // Its mailbox is closed: it has just ended.
-        Some(asked.unwrap_or(EndAsked::Over))
+        Some(self.door(id)?.end(owner, background_only).await)
     }
 
     /// Takes no new work from now on.
@@ -152,9 +164,9 @@ impl Running {
     }
 
     fn cancel_all(&self, reason: CancelReason) -> usize {
-        let all: Vec<_> = self.handles().values().map(|handle| handle.cancel.clone()).collect();
-        for cancel in &all {
-            cancel.do_send(Cancel(reason));
+        let all: Vec<_> = self.handles().values().map(|handle| Arc::clone(&handle.door)).collect();
+        for door in &all {
+            door.cancel(reason);
         }
         all.len()
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use or_protocol::ResponseId;
+use or_telemetry::ResponseFacts;
 
 /// What a response does at this moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,20 +49,9 @@ pub struct RunningResponse {
 /// What changes while a response is made. Its loop writes, anybody may look.
 #[derive(Debug)]
 pub(crate) struct Status {
-    facts: Facts,
+    pub(crate) facts: Arc<ResponseFacts>,
     since: Instant,
     now: Mutex<Now>,
-}
-
-/// What does not change.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    pub(crate) id: ResponseId,
-    pub(crate) owner: String,
-    pub(crate) model: String,
-    pub(crate) provider: String,
-    pub(crate) stream: bool,
-    pub(crate) background: bool,
 }
 
 #[derive(Debug)]
@@ -72,7 +62,7 @@ struct Now {
 }
 
 impl Status {
-    pub(crate) fn new(facts: Facts) -> Self {
+    pub(crate) fn new(facts: Arc<ResponseFacts>) -> Self {
         let now = Now { phase: Phase::Preparing, turn: 0, tokens: 0 };
         Self { facts, since: Instant::now(), now: Mutex::new(now) }
     }
@@ -80,11 +70,6 @@ impl Status {
     fn now(&self) -> MutexGuard<'_, Now> {
         // Nothing in there can be half-changed.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whose it is.
-    pub(crate) fn owner(&self) -> &str {
-        &self.facts.owner
     }
 
     /// Says what the response does, until the guard is dropped.
@@ -101,15 +86,15 @@ impl Status {
 
     /// As it is.
     pub(crate) fn look(&self) -> RunningResponse {
-        let Facts { id, owner, model, provider, stream, background } = self.facts.clone();
+        let facts = &*self.facts;
         let now = self.now();
         RunningResponse {
-            id,
-            owner,
-            model,
-            provider,
-            stream,
-            background,
+            id: facts.id.clone(),
+            owner: facts.owner.clone(),
+            model: facts.model.clone(),
+            provider: facts.provider.to_string(),
+            stream: facts.stream,
+            background: facts.background,
             age: self.since.elapsed(),
             phase: now.phase.clone(),
             turn: now.turn,

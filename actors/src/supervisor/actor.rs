@@ -10,6 +10,7 @@ use actix::{Actor, Addr, AsyncContext as _, Context, Handler, ResponseFuture, Wr
 use actix_rt::task::yield_now;
 use futures_util::FutureExt as _;
 use or_protocol::ApiError;
+use or_telemetry::ResponseFacts;
 
 use super::count::{InputCount, count};
 use super::discovery::Found;
@@ -17,7 +18,7 @@ use super::messages::{CountInput, DiscoverModels, GoOn, StartResponse};
 use crate::node::Node;
 use crate::provider::{ProviderActor, ProviderSpec};
 use crate::response::{Job, LoopActor, LoopEnded, Neighbours, prepare};
-use crate::running::{Cancel, CancelReason, EventLog, Facts, Handle, Status};
+use crate::running::{Cancel, CancelReason, EventLog, Handle, Status};
 use crate::store::StoreHandle;
 use crate::tools::ToolActor;
 
@@ -37,28 +38,32 @@ impl LoopSupervisor {
     }
 
     fn provider(&mut self, spec: &Arc<ProviderSpec>) -> Addr<ProviderActor> {
-        match self.providers.get(&spec.name) {
+        match self.providers.get(&*spec.name) {
             Some(address) if address.connected() => address.clone(),
             _ => {
                 let address = ProviderActor::new(Arc::clone(spec)).start();
-                self.providers.insert(spec.name.clone(), address.clone());
+                self.providers.insert(spec.name.to_string(), address.clone());
                 address
             }
         }
     }
 
-    fn spawn(&mut self, job: Box<Job>, ctx: &Context<Self>) {
-        let id = job.id.clone();
-        let (request, background) = (&job.request, job.background.is_some());
-        let status = Arc::new(Status::new(Facts {
+    fn spawn(&mut self, mut job: Box<Job>, ctx: &Context<Self>) {
+        let (id, provider) = (job.id.clone(), job.provider());
+        let background = job.background.is_some();
+        let request = &mut job.request;
+        let facts = Arc::new(ResponseFacts {
             id: id.clone(),
-            owner: request.owner.clone(),
-            model: request.model.clone(),
-            provider: job.provider().to_owned(),
+            request_id: std::mem::take(&mut request.request_id),
+            owner: std::mem::take(&mut request.owner),
+            model: std::mem::take(&mut request.model),
+            provider,
             stream: request.body.stream,
             background,
-        }));
-        let log = (background && request.body.stream).then(|| Arc::new(EventLog::new()));
+            received: request.received,
+        });
+        let log = (background && facts.stream).then(|| Arc::new(EventLog::new()));
+        let status = Arc::new(Status::new(facts));
         let neighbours = Neighbours {
             node: Arc::clone(&self.node),
             provider: job.request.route.first().map(|target| self.provider(&target.provider)),
@@ -69,13 +74,7 @@ impl LoopSupervisor {
             log: log.clone(),
         };
         let address = LoopActor::new(job, neighbours, ctx.address().recipient()).start();
-        let handle = Handle {
-            cancel: address.clone().recipient(),
-            peek: address.clone().recipient(),
-            end: address.clone().recipient(),
-            status,
-            log,
-        };
+        let handle = Handle { door: Arc::new(address.clone()), status, log };
         self.node.running.register(id, handle);
         if self.node.running.stopping() {
             // The server may have begun to stop while it was not in the registry.

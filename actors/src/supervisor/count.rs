@@ -75,7 +75,7 @@ pub(crate) async fn count(
     node.running.admit()?;
     let _place = Admitted(Arc::clone(&node));
     let Routed { route, model, request_id, received, .. } = &job.request;
-    let name = route.first().map(|target| target.provider.name.clone()).unwrap_or_default();
+    let name = route.first().map(|target| target.provider.name.to_string()).unwrap_or_default();
     let (model, id, received) = (model.clone(), request_id.clone(), *received);
     let (_, never) = oneshot::channel();
     let gone = std::mem::replace(&mut job.gone, never);

@@ -63,10 +63,10 @@ impl Discovery {
             metrics.model_list(&spec.name, answer.is_ok());
             match answer {
                 Ok(models) => {
-                    last.failing.remove(&spec.name);
-                    found.insert(spec.name.clone(), models);
+                    last.failing.remove(&*spec.name);
+                    found.insert(spec.name.to_string(), models);
                 }
-                Err(error) => report(&spec.name, &error, last.failing.insert(spec.name.clone())),
+                Err(error) => report(&spec.name, &error, last.failing.insert(spec.name.to_string())),
             }
         }
         last.at = Some(Instant::now());

@@ -1,25 +1,33 @@
 //! Identifiers. All of them are made here; a provider's own ids never leave the server.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Id of a response: `resp_` and 32 lower-case hex digits of a UUIDv7, so ids sort by creation.
+/// What the id of a response begins with.
+const PREFIX: &str = "resp_";
+
+/// Id of a response: `resp_` and 32 lower-case hex digits of a UUIDv7, so ids sort by creation. Cheap to clone.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct ResponseId(String);
+pub struct ResponseId(Arc<str>);
 
 impl ResponseId {
     /// A new id.
     #[expect(clippy::new_without_default, reason = "every call gives another value")]
     pub fn new() -> Self {
-        Self(format!("resp_{}", Uuid::now_v7().simple()))
+        let mut text = [0; PREFIX.len() + 32];
+        let (prefix, hex) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX.as_bytes());
+        Uuid::now_v7().simple().encode_lower(hex);
+        Self(String::from_utf8_lossy(&text).into())
     }
 
     /// Takes an id from outside; `None` unless it has exactly our form, so it is safe as a store key.
     pub fn parse(text: &str) -> Option<Self> {
-        let hex = text.strip_prefix("resp_")?;
-        is_hex32(hex).then(|| Self(text.to_owned()))
+        let hex = text.strip_prefix(PREFIX)?;
+        is_hex32(hex).then(|| Self(text.into()))
     }
 
     /// The text form.
@@ -28,7 +36,7 @@ impl ResponseId {
     }
 
     fn hex(&self) -> &str {
-        self.0.get(5..).unwrap_or_default()
+        self.0.get(PREFIX.len()..).unwrap_or_default()
     }
 }
 
@@ -71,7 +79,7 @@ impl ItemId {
         let (_, rest) = id.rsplit_once('_')?;
         let hex = rest.get(..32)?;
         let tail = rest.get(32..)?;
-        (is_hex32(hex) && tail.len() >= 4).then(|| ResponseId(format!("resp_{hex}")))
+        (is_hex32(hex) && tail.len() >= 4).then(|| ResponseId(format!("{PREFIX}{hex}").into()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Prometheus metrics. Labels come from closed sets only: provider names, kinds, outcomes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
@@ -11,9 +12,12 @@ use prometheus::{
 const DURATION_BUCKETS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
 
-/// All metrics of the server.
+/// All metrics of the server. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub struct Metrics(Arc<Families>);
+
+#[derive(Debug)]
+struct Families {
     registry: Registry,
     requests: IntCounterVec,
     duration: HistogramVec,
@@ -144,7 +148,7 @@ impl Metrics {
             "Sessions with MCP servers that could not be opened.",
             &["reason"],
         )?;
-        Ok(Self {
+        Ok(Self(Arc::new(Families {
             registry,
             requests,
             duration,
@@ -165,99 +169,99 @@ impl Metrics {
             tool_duration,
             mcp_sessions,
             mcp_connect_errors,
-        })
+        })))
     }
 
     /// Counts a request that ended without a loop.
     pub fn refused(&self, status: u16) {
-        self.requests.with_label_values(&["", status_class(status)]).inc();
+        self.0.requests.with_label_values(&["", status_class(status)]).inc();
     }
 
     /// Counts the end of a loop.
     pub fn ended(&self, provider: &str, outcome: &str, took: Duration) {
-        self.requests.with_label_values(&[provider, outcome]).inc();
-        self.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
+        self.0.requests.with_label_values(&[provider, outcome]).inc();
+        self.0.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
     }
 
     /// Notes the first output of a model.
     pub fn first_token(&self, provider: &str, after: Duration) {
-        self.first_token.with_label_values(&[provider]).observe(after.as_secs_f64());
+        self.0.first_token.with_label_values(&[provider]).observe(after.as_secs_f64());
     }
 
     /// Adds token counts.
     pub fn tokens(&self, provider: &str, input: u64, output: u64) {
-        self.tokens.with_label_values(&[provider, "input"]).inc_by(input);
-        self.tokens.with_label_values(&[provider, "output"]).inc_by(output);
+        self.0.tokens.with_label_values(&[provider, "input"]).inc_by(input);
+        self.0.tokens.with_label_values(&[provider, "output"]).inc_by(output);
     }
 
     /// Counts an input that was counted; `method`: `provider`, `estimate`, `error`.
     pub fn token_count(&self, provider: &str, method: &str) {
-        self.token_counts.with_label_values(&[provider, method]).inc();
+        self.0.token_counts.with_label_values(&[provider, method]).inc();
     }
 
     /// Counts a question for a provider's models.
     pub fn model_list(&self, provider: &str, good: bool) {
-        self.model_lists.with_label_values(&[provider, if good { "ok" } else { "error" }]).inc();
+        self.0.model_lists.with_label_values(&[provider, if good { "ok" } else { "error" }]).inc();
     }
 
     /// Counts a failed provider call.
     pub fn upstream_error(&self, provider: &str, reason: &str) {
-        self.upstream_errors.with_label_values(&[provider, reason]).inc();
+        self.0.upstream_errors.with_label_values(&[provider, reason]).inc();
     }
 
     /// Counts a commit.
     pub fn store_commit(&self, good: bool) {
-        self.store_commits.with_label_values(&[if good { "ok" } else { "error" }]).inc();
+        self.0.store_commits.with_label_values(&[if good { "ok" } else { "error" }]).inc();
     }
 
     /// Counts a request to delete a response.
     pub fn store_deletion(&self, good: bool) {
-        self.store_deletions.with_label_values(&[if good { "ok" } else { "error" }]).inc();
+        self.0.store_deletions.with_label_values(&[if good { "ok" } else { "error" }]).inc();
     }
 
     /// Counts a provider call that is made again.
     pub fn retried(&self, provider: &str) {
-        self.retries.with_label_values(&[provider]).inc();
+        self.0.retries.with_label_values(&[provider]).inc();
     }
 
     /// Counts a response that a process before this one left unfinished.
     pub fn resumed(&self, goes_on: bool) {
-        self.resumed.with_label_values(&[if goes_on { "continued" } else { "ended" }]).inc();
+        self.0.resumed.with_label_values(&[if goes_on { "continued" } else { "ended" }]).inc();
     }
 
     /// Counts a run of one of the server's tools.
     pub fn tool_run(&self, tool: &str, result: &str, took: Duration) {
-        self.tool_runs.with_label_values(&[tool, result]).inc();
-        self.tool_duration.with_label_values(&[tool]).observe(took.as_secs_f64());
+        self.0.tool_runs.with_label_values(&[tool, result]).inc();
+        self.0.tool_duration.with_label_values(&[tool]).observe(took.as_secs_f64());
     }
 
     /// Counts a client that reads an event log.
     pub fn reader(&self) -> Counted {
-        Counted::new(&self.readers)
+        Counted::new(&self.0.readers)
     }
 
     /// Counts an open session with an MCP server.
     pub fn mcp_session(&self) -> Counted {
-        Counted::new(&self.mcp_sessions)
+        Counted::new(&self.0.mcp_sessions)
     }
 
     /// Counts a session that could not be opened.
     pub fn mcp_connect_error(&self, reason: &str) {
-        self.mcp_connect_errors.with_label_values(&[reason]).inc();
+        self.0.mcp_connect_errors.with_label_values(&[reason]).inc();
     }
 
     /// Counts a caught panic.
     pub fn panicked(&self) {
-        self.panics.inc();
+        self.0.panics.inc();
     }
 
     /// The text form for `/metrics`. `running`: responses in progress; `store_writable`: whether commits can succeed.
     pub fn render(&self, running: usize, store_writable: bool) -> String {
-        self.store_writable.set(i64::from(store_writable));
-        self.running.set(i64::try_from(running).unwrap_or(i64::MAX));
+        self.0.store_writable.set(i64::from(store_writable));
+        self.0.running.set(i64::try_from(running).unwrap_or(i64::MAX));
         let mut out = Vec::new();
         // Writing into memory; an encoding error would mean a metric without samples.
-        if TextEncoder::new().encode(&self.registry.gather(), &mut out).is_err() {
+        if TextEncoder::new().encode(&self.0.registry.gather(), &mut out).is_err() {
             out.clear();
         }
         String::from_utf8(out).unwrap_or_default()

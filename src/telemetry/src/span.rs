@@ -2,6 +2,7 @@
 //! span, log line and metrics. Nothing here holds keys or content.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use or_adapters::Note;
@@ -10,19 +11,23 @@ use tracing::{Span, debug_span};
 
 use crate::{Metrics, millis};
 
-/// What is said of a response from its beginning.
+/// What is said of a response from its beginning, shared by all who say it.
 #[derive(Clone, Debug)]
 pub struct ResponseFacts {
+    /// Its id.
+    pub id: ResponseId,
     /// Of the HTTP request.
     pub request_id: String,
-    /// Its id.
-    pub response_id: ResponseId,
+    /// Name of the client key that made the request; owner of the record.
+    pub owner: String,
     /// Model name as the client wrote it.
     pub model: String,
     /// Name of the provider that is asked first.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// Whether the client wants a stream.
     pub stream: bool,
+    /// Whether it outlives its client.
+    pub background: bool,
     /// When the request came.
     pub received: Instant,
 }
@@ -30,7 +35,7 @@ pub struct ResponseFacts {
 /// A response from its request to its end. Whoever drops it without an end has failed.
 #[derive(Debug)]
 pub struct ResponseSpan {
-    facts: ResponseFacts,
+    facts: Arc<ResponseFacts>,
     metrics: Metrics,
     span: Span,
     first_token: Option<Duration>,
@@ -41,8 +46,8 @@ pub struct ResponseSpan {
 
 impl ResponseSpan {
     /// It begins.
-    pub fn new(metrics: &Metrics, facts: ResponseFacts) -> Self {
-        let span = debug_span!("response", response_id = %facts.response_id, model = facts.model);
+    pub fn new(metrics: &Metrics, facts: Arc<ResponseFacts>) -> Self {
+        let span = debug_span!("response", response_id = %facts.id, model = facts.model);
         Self { facts, metrics: metrics.clone(), span, first_token: None, error: None, over: false }
     }
 
@@ -64,17 +69,14 @@ impl ResponseSpan {
     /// A panic was caught.
     pub fn panicked(&self) {
         self.metrics.panicked();
-        tracing::error!(response_id = %self.facts.response_id, "a panic ended this response");
+        tracing::error!(response_id = %self.facts.id, "a panic ended this response");
     }
 
     /// A call of a provider for this response begins.
-    pub fn sample(&self, provider: &str, turn: u32) -> SampleSpan {
-        SampleSpan {
-            response_id: self.facts.response_id.clone(),
-            provider: provider.to_owned(),
-            metrics: self.metrics.clone(),
-            _span: debug_span!(parent: &self.span, "sample", provider, turn),
-        }
+    pub fn sample(&self, provider: Arc<str>, turn: u32) -> SampleSpan {
+        let span = debug_span!(parent: &self.span, "sample", %provider, turn);
+        let response_id = self.facts.id.clone();
+        SampleSpan { response_id, provider, metrics: self.metrics.clone(), _span: span }
     }
 
     /// Writes the one log line of the response and counts its end; later ends have no effect.
@@ -84,7 +86,7 @@ impl ResponseSpan {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        let ResponseFacts { request_id, response_id, model, provider, stream, received } = &self.facts;
+        let ResponseFacts { id, request_id, model, provider, stream, received, .. } = &*self.facts;
         let took = received.elapsed();
         self.metrics.ended(provider, status, took);
         let usage = usage.unwrap_or_default();
@@ -93,9 +95,9 @@ impl ResponseSpan {
         tracing::info!(
             parent: &self.span,
             request_id,
-            response_id = response_id.as_str(),
+            response_id = id.as_str(),
             model,
-            provider,
+            provider = &**provider,
             status,
             http_status = self.error.as_ref().map(|(status, _)| *status),
             error_code = self.error.as_ref().map(|(_, code)| code.as_str()),
@@ -120,7 +122,7 @@ impl Drop for ResponseSpan {
 #[derive(Debug)]
 pub struct SampleSpan {
     response_id: ResponseId,
-    provider: String,
+    provider: Arc<str>,
     metrics: Metrics,
     /// Open while the call lasts.
     _span: Span,
@@ -131,7 +133,7 @@ impl SampleSpan {
     pub fn failed(&self, reason: &'static str, error: &dyn fmt::Display) {
         let Self { response_id, provider, .. } = self;
         self.count(reason);
-        tracing::warn!(%response_id, provider, reason, %error, "provider call failed");
+        tracing::warn!(%response_id, provider = &**provider, reason, %error, "provider call failed");
     }
 
     /// It failed, and is made again as number `retry`, after a pause.
@@ -147,7 +149,7 @@ impl SampleSpan {
         self.metrics.retried(provider);
         let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(
-            %response_id, provider, reason, %error, retry, after_ms,
+            %response_id, provider = &**provider, reason, %error, retry, after_ms,
             "provider call failed and is made again"
         );
     }

@@ -1,12 +1,13 @@
 //! From a job to an engine that can begin.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use or_adapters::Note;
 use or_engine::{Context, Input, LoopSpec, ResponseLoop};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, Settings, Tool};
-use or_telemetry::{ResponseFacts, ResponseSpan};
+use or_telemetry::ResponseSpan;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -60,16 +61,8 @@ pub(super) enum Unready {
 
 impl Preparation {
     pub(crate) fn new(mut job: Job, neighbours: Neighbours) -> Self {
-        let received = job.request.received;
-        let request = Rc::new(Request::of(&mut job));
-        let facts = ResponseFacts {
-            request_id: request.request_id.clone(),
-            response_id: request.id.clone(),
-            model: request.model.clone(),
-            provider: request.provider.clone(),
-            stream: request.stream,
-            received,
-        };
+        let facts = Arc::clone(&neighbours.status.facts);
+        let request = Rc::new(Request::of(&mut job, Arc::clone(&facts)));
         let span = ResponseSpan::new(&neighbours.node.metrics, facts);
         let sink = Sink::new(job.reply);
         let attend = Attend::new(sink, Rc::clone(&neighbours.mailbox), &neighbours.node.limits);
@@ -107,7 +100,8 @@ impl Preparation {
         saved: Option<Box<RawValue>>,
     ) -> Result<Prepared, ApiError> {
         let (input, keep) = (std::mem::take(&mut body.input), body.store);
-        let Request { id, previous, owner, .. } = &*self.request;
+        let Request { facts, previous, .. } = &*self.request;
+        let (id, owner) = (&facts.id, &facts.owner);
         let load = load(&self.neighbours.store, id, previous.as_deref(), owner, input, keep);
         let (mut context, input) = load.await?;
         let mut notes = std::mem::take(&mut context.notes);
@@ -136,9 +130,9 @@ impl Preparation {
         let secrets = settings.tools.iter().any(|tool| matches!(tool, Tool::Mcp(mcp) if mcp.has_secrets()));
         SavedRequest {
             body,
-            model: request.model.clone(),
+            model: request.facts.model.clone(),
             upstream_model: request.route.first().map(|target| target.model.clone()).unwrap_or_default(),
-            request_id: request.request_id.clone(),
+            request_id: request.facts.request_id.clone(),
             strict: request.strict,
             client_key: request.route.uses_client_key() || secrets,
             progress: or_engine::Progress::default(),
@@ -150,13 +144,13 @@ impl Preparation {
         let (request, limits) = (&*self.request, &self.neighbours.node.limits);
         let ReadyTools { server_tools, mcp, .. } = ReadyTools::default();
         LoopSpec {
-            id: request.id.clone(),
+            id: request.facts.id.clone(),
             created_at,
-            model: request.model.clone(),
+            model: request.facts.model.clone(),
             previous_response_id: request.previous.clone(),
             store: body.store,
-            background: request.background,
-            stream: request.stream,
+            background: request.facts.background,
+            stream: request.facts.stream,
             settings: body.settings,
             context,
             reasoning_events: limits.reasoning_events,
@@ -178,8 +172,8 @@ impl Preparation {
         let wanted = WantedTools {
             node: &neighbours.node,
             store: &neighbours.store,
-            id: &request.id,
-            owner: &request.owner,
+            id: &request.facts.id,
+            owner: &request.facts.owner,
             provider: request.route.first().map(|target| &*target.provider),
             strict: request.strict,
             purpose: Purpose::Response,
@@ -192,7 +186,7 @@ impl Preparation {
                 Waited::Done(ready) => return ready.map_err(Unready::Failed),
                 Waited::Interrupted(why) => why,
                 Waited::Silence => {
-                    if request.stream && !request.background {
+                    if request.facts.stream && !request.facts.background {
                         attend.sink.open(&context.notes);
                     }
                     // If the client left, the next wait says so.

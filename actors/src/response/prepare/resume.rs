@@ -88,8 +88,8 @@ impl Preparation {
         let progress = saved.progress.clone();
         let log = self.whole_log().await.map_err(|error| unreadable(&error))?;
         let next = log.next();
-        let Request { id, previous, .. } = &*self.request;
-        let turn = record.history_turn(id.as_str()).map_err(|error| unreadable(&error))?;
+        let Request { facts, previous, .. } = &*self.request;
+        let turn = record.history_turn(facts.id.as_str()).map_err(|error| unreadable(&error))?;
         let context = context(&self.neighbours.store, previous.as_deref(), &record.owner, turn.input).await;
         let (context, mut instead) = match context {
             Ok(context) => (context, None),
@@ -118,7 +118,7 @@ impl Preparation {
             Err(error) => return Err(self.close(record, error, next).await),
         };
         let (disk, log) = (Disk::of(&self.neighbours), self.neighbours.log.as_ref());
-        self.attend.sink = Sink::detached(&self.request.id, &disk, log, next);
+        self.attend.sink = Sink::detached(&self.request.facts.id, &disk, log, next);
         let kept = Kept { input: Some(record.input), resume: Some(saved), old_notes: record.notes };
         let first = match instead {
             Some(instead) => instead,
@@ -133,7 +133,7 @@ impl Preparation {
     async fn whole_log(&self) -> Result<Frames, StoreError> {
         let (mut bytes, mut next) = (BytesMut::new(), 0);
         while self.neighbours.log.is_some() {
-            let part = self.neighbours.store.read_log(self.request.id.clone(), next).await?;
+            let part = self.neighbours.store.read_log(self.request.facts.id.clone(), next).await?;
             bytes.extend_from_slice(&part.bytes);
             if part.bytes.is_empty() || part.is_end() {
                 break;
@@ -145,7 +145,7 @@ impl Preparation {
 
     /// Writes the record of a response whose log says that it is over, or cannot be gone on with.
     async fn close(&self, record: StoredResponse, error: ResumeError, next: u64) -> ApiError {
-        let id = &self.request.id;
+        let id = &self.request.facts.id;
         tracing::error!(response_id = %id, %error, "a response does not go on");
         let (record, missing) = match error {
             ResumeError::Ended(log) => (record.ended(log.status, log.response_json), log.missing),
