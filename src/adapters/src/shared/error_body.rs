@@ -224,7 +224,7 @@ fn plain(body: &str) -> Option<String> {
 
 /// Providers repeat parts of the key in such messages; most blot out its middle.
 fn without_keys(message: &str) -> String {
-    let secret = |word: &str| word.contains("sk-") || word.contains("gsk_");
+    let secret = |word: &str| ["***", "sk-", "gsk_"].iter().any(|part| word.contains(part));
     let words = message.split(' ').map(|word| if secret(word) { "***" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -299,6 +299,7 @@ mod tests {
     #[test]
     fn keys_in_the_message_are_hidden() {
         check(401, r#"{"error":"Bad key sk-ab***cd."}"#, Kind::Auth, "Bad key ***");
+        check(401, r#"{"error":"Bad key ****9f3c, or none."}"#, Kind::Auth, "Bad key *** or none.");
     }
 
     #[test]
