@@ -86,6 +86,10 @@ impl Driver {
             None => Step::End(None),
         };
         loop {
+            // Its call of the provider may still fail.
+            if step != Step::More {
+                self.sample = None;
+            }
             let went = match step {
                 Step::Begin => Ok(Box::pin(self.begin()).await),
                 Step::Sample => self.sample().await,
