@@ -22,8 +22,7 @@ fn check(case: &Case) -> Option<String> {
     let error = Replay::of(case).adapter.error(case.status, Some(7), &case.response).to_api(false);
     let body: Value = serde_json::from_str(&error.to_json()).ok()?;
     let told = message(&serde_json::from_slice(&case.response).ok()?);
-    // An adapter may mask what looks like a key, even where the provider has masked it already.
-    let masked = told.replace("****-key", "[key]");
+    let masked = masked(&told);
     let ours = body["error"]["message"].as_str().unwrap_or_default();
     let code = body["error"]["code"].as_str();
     // Status, type and, where the meaning is fixed, code. A wrong key is ours, so the client gets a 502.
@@ -49,6 +48,12 @@ fn message(body: &Value) -> String {
     let body = if body.is_array() { &body[0] } else { body };
     let places = ["/error/message", "/message", "/detail", "/error"];
     places.iter().find_map(|place| body.pointer(place)?.as_str()).unwrap_or_default().to_owned()
+}
+
+/// Without what a provider left of a key that it blotted out itself.
+fn masked(told: &str) -> String {
+    let words = told.split(' ').map(|word| if word.contains("***") { "***" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What each recorded refusal is.
@@ -132,7 +137,8 @@ fn every_recorded_refusal_has_its_kind_its_status_and_its_time() {
         assert_eq!(error.status, Some(case.status), "{}", case.id());
         let said = (case.id() == COME_AGAIN.0).then_some(COME_AGAIN.1);
         assert_eq!(error.retry_after_s, said, "{}", case.id());
-        assert!(case.provider != "openai-responses" || error.message == told, "{}: {error:?}", case.id());
+        let all = case.provider != "openai-responses" || error.message == masked(&told);
+        assert!(all, "{}: {error:?}", case.id());
         assert!(!error.message.contains("answered with status"), "{}: {error:?}", case.id());
         let of_header = adapter.error(case.status, Some(3), &case.response).retry_after_s;
         assert_eq!(of_header, said.or(Some(3)), "{}", case.id());

@@ -38,6 +38,13 @@ struct Said {
     status: Option<u16>,
 }
 
+impl Said {
+    /// Web frameworks say no more than this of a path that they do not have.
+    fn is_bare(&self) -> bool {
+        self.code.is_none() && self.message.eq_ignore_ascii_case("not found")
+    }
+}
+
 impl ErrorTable {
     /// Reads an answer whose status is not 2xx.
     pub(crate) fn read(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
@@ -45,7 +52,7 @@ impl ErrorTable {
         let (said, told) = match serde_json::from_str(&text) {
             Ok(value) => {
                 let said = self.said(&value, MAX_DEPTH);
-                let told = said.is_some();
+                let told = said.as_ref().is_some_and(|said| !said.is_bare());
                 (said.unwrap_or_default(), told)
             }
             Err(_) => (Said { message: plain(&text).unwrap_or_default(), ..Said::default() }, false),
@@ -224,7 +231,7 @@ fn plain(body: &str) -> Option<String> {
 
 /// Providers repeat parts of the key in such messages; most blot out its middle.
 fn without_keys(message: &str) -> String {
-    let secret = |word: &str| word.contains("sk-") || word.contains("gsk_");
+    let secret = |word: &str| ["***", "sk-", "gsk_"].iter().any(|part| word.contains(part));
     let words = message.split(' ').map(|word| if secret(word) { "***" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -286,6 +293,7 @@ mod tests {
     fn a_404_is_the_requests_fault_only_if_it_says_of_what() {
         check(404, r#"{"error":"no such file"}"#, Kind::InvalidRequest, "no such file");
         check(404, "404 page not found", Kind::Server, "404 page not found");
+        check(404, r#"{"detail":"Not Found"}"#, Kind::Server, "Not Found");
         check(404, "<html>", Kind::Server, "The model provider answered with status 404.");
         check(404, "{}", Kind::Server, "The model provider answered with status 404.");
     }
@@ -299,6 +307,7 @@ mod tests {
     #[test]
     fn keys_in_the_message_are_hidden() {
         check(401, r#"{"error":"Bad key sk-ab***cd."}"#, Kind::Auth, "Bad key ***");
+        check(401, r#"{"error":"Bad key ****9f3c, or none."}"#, Kind::Auth, "Bad key *** or none.");
     }
 
     #[test]
