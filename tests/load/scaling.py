@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What one node holds: memory of open streams, background streams and their readers, long chains.
 
-    cargo build --release && python3 tests/load/scaling.py [STREAMS...]      default: 1000 5000
+    cargo build --profile dist && python3 tests/load/scaling.py [STREAMS...]      default: 1000 5000
 
-Starts the release binary on a free port with the built-in demo provider, so its CPU includes the demo's. Prints a
+Starts the best binary on a free port with the built-in demo provider, so its CPU includes the demo's. Prints a
 Markdown table for docs/scaling.md. Standard library only.
 """
 import asyncio
@@ -18,7 +18,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "open-responses"
+BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist" / "open-responses"
 # The demo's slow model says the input again, a word every 150 ms or so.
 WORDS = " ".join(f"word{n}" for n in range(120))
 CHAIN = 1000

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What a round of tools costs beside the same provider turns without.
 
-    cargo build --release && python3 tests/load/tool_round.py [ROUNDS]      default: 8
+    cargo build --profile dist && python3 tests/load/tool_round.py [ROUNDS]      default: 8
 
-Four ways to the same number of provider turns, on the release binary:
+Four ways to the same number of provider turns, on the best binary:
 
 - server: one response; the server runs an HTTP tool on loopback that does nothing
 - client: a response for each turn; the client sends the tool's result over `previous_response_id`
