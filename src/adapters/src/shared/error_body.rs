@@ -122,6 +122,8 @@ impl ErrorTable {
             Some(status @ (401 | 402 | 408 | 413 | 498 | 503 | 504 | 524 | 529)) => return by_status(status),
             _ => {}
         }
+        // A code names a fault of the request; the mere type of one stands beside failures as well.
+        let word = if matches!(status, Some(500..)) { by_word(&said.code) } else { word };
         match (by_phrase().or(word), status) {
             (Some(kind), _) => kind,
             // Whatever it says, it speaks of something in the request; a bare 404 is a wrong address.
@@ -302,6 +304,14 @@ mod tests {
     fn a_refusal_behind_a_gateways_failure_is_nearer_to_the_cause() {
         check(502, r#"{"error":{"message":"m","code":400}}"#, Kind::InvalidRequest, "m");
         check(429, r#"{"error":{"message":"m","code":500}}"#, Kind::RateLimit, "m");
+    }
+
+    #[test]
+    fn a_failure_is_no_refusal_whatever_type_it_has() {
+        let body = r#"{"error":{"message":"m","type":"invalid_request_error"}}"#;
+        check(500, body, Kind::Server, "m");
+        check(503, body, Kind::Overloaded, "m");
+        check(400, body, Kind::InvalidRequest, "m");
     }
 
     #[test]
