@@ -48,7 +48,7 @@ impl Recorder {
     }
 
     /// The response as it goes to disk; `None` if it has no place there.
-    fn stored(&mut self, engine: &mut ResponseLoop) -> Option<StoredResponse> {
+    pub(crate) fn stored(&mut self, engine: &mut ResponseLoop) -> Option<StoredResponse> {
         self.notes.extend(engine.take_notes());
         let record = engine.record();
         let over = record.progress.is_none();
@@ -122,12 +122,6 @@ impl Recorder {
             Some(record) => self.persist(record, frames, sink).await,
             None => false,
         }
-    }
-
-    /// The record that [`Self::persist`] is to write, taken before the frames that tell it are made: they must not
-    /// be on disk without it.
-    pub(crate) fn take_stored(&mut self, engine: &mut ResponseLoop) -> Option<StoredResponse> {
-        self.stored(engine)
     }
 
     /// Writes a record with its frames, for as long as it takes, then shows them. `false`: the server is stopping

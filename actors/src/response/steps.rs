@@ -119,7 +119,7 @@ impl Driver {
     /// Writes the end and the events that tell it, all at once.
     async fn commit_background(&mut self) -> Step {
         // Before the events are made: they must not be on disk without the record.
-        let Some(record) = self.recorder.take_stored(&mut self.engine) else { return Step::Park };
+        let Some(record) = self.recorder.stored(&mut self.engine) else { return Step::Park };
         let mut out = Output::default();
         self.engine.handle(Input::Committed(Ok(())), unix_now(), &mut out);
         let written = self.recorder.persist(record, out.frames, &mut self.attend.sink).await;
