@@ -1,9 +1,10 @@
 //! `/health`, `/ready` and `/metrics`.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use or_store::Health;
 use serde_json::json;
 
+use crate::auth::refuse_metrics;
 use crate::state::AppState;
 
 /// The process answers.
@@ -27,7 +28,10 @@ pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
 }
 
 /// Prometheus text format.
-pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
+pub(crate) async fn metrics(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    if let Some(refusal) = refuse_metrics(&request, &state) {
+        return refusal;
+    }
     let writable = state.node.store.health() == Health::Good;
     let text = state.node.metrics.render(state.node.running.count(), writable);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
