@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::dev::ServerHandle;
 use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
+use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
@@ -94,7 +95,8 @@ impl ServerBuilder {
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let mcp = wiring::mcp(&self.resolved, metrics.clone());
-        let node = Arc::new(Node::new(specs, limits(&self.resolved), store, tools, mcp, metrics));
+        let bytes = budget(&config.server);
+        let node = Arc::new(Node::new(specs, limits(&self.resolved), bytes, store, tools, mcp, metrics));
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;
@@ -209,6 +211,15 @@ fn limits(resolved: &Resolved) -> Limits {
         max_background: wiring::max_background(config),
         owners: Arc::new(wiring::owners(resolved)),
     }
+}
+
+/// The bytes that all requests together may hold. Where the machine does not say how much memory it has, as for one
+/// of 4 GiB.
+fn budget(server: &config::Server) -> Budget {
+    Budget::new(match server.max_bytes_in_flight {
+        0 => usable_memory().unwrap_or(4 << 30) / 4,
+        bytes => bytes,
+    })
 }
 
 fn http_options(resolved: &Resolved) -> HttpOptions {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use or_bounds::Budget;
 use or_protocol::ApiError;
 use or_store::Store;
 use or_telemetry::Metrics;
@@ -19,6 +20,8 @@ pub struct Node {
     pub providers: BTreeMap<String, Arc<ProviderSpec>>,
     /// Limits.
     pub limits: Limits,
+    /// Bytes that all requests together may hold.
+    pub budget: Budget,
     /// The history.
     pub store: Arc<dyn Store>,
     /// What the server runs itself.
@@ -36,14 +39,16 @@ impl Node {
     pub fn new(
         providers: BTreeMap<String, Arc<ProviderSpec>>,
         limits: Limits,
+        budget: Budget,
         store: Arc<dyn Store>,
         tools: Arc<Registry>,
         mcp: McpServers,
         metrics: Metrics,
     ) -> Self {
         let running = Running::new(&limits, store.unfinished());
-        Self { providers, limits, store, tools, mcp, metrics, running }
+        Self { providers, limits, budget, store, tools, mcp, metrics, running }
     }
+
     /// Takes a place for this owner, or says why there is none.
     pub(crate) fn admit(&self, owner: &str, background: bool) -> Result<Place, ApiError> {
         self.running.admit(owner, background).map_err(|full| {
