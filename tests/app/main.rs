@@ -9,6 +9,7 @@ mod delete;
 mod door;
 mod failures;
 mod history;
+mod hostile;
 mod input_items;
 mod input_tokens;
 mod keys;
