@@ -45,9 +45,10 @@ impl Node {
         mcp: McpServers,
         metrics: Metrics,
     ) -> Self {
-        let running = Running::new(&limits, budget, store.unfinished());
+        let running = Running::new(&limits, store.unfinished());
         Self { providers, limits, budget, store, tools, mcp, metrics, running }
     }
+
     /// Takes a place for this owner, or says why there is none.
     pub(crate) fn admit(&self, owner: &str, background: bool) -> Result<Place, ApiError> {
         self.running.admit(owner, background).map_err(|full| {
