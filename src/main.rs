@@ -9,6 +9,11 @@ use open_responses::config::{Cli, Command, Env, OffReason, ProviderState, Resolv
 use open_responses::{Running, ServerBuilder, init_log};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Gives what a large request had back to the system within seconds; glibc's keeps it for good.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
