@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod failures;
 mod history;
+mod hostile;
 mod input_items;
 mod input_tokens;
 mod keys;
