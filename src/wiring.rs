@@ -37,7 +37,8 @@ pub(crate) fn providers(
             ProviderState::ClientKeyOnly => None,
             ProviderState::Off(_) => continue,
         };
-        let spec = spec(name, provider, key, factories)?;
+        let most = resolved.config.server.max_upstream_bytes;
+        let spec = spec(name, provider, key, most, factories)?;
         specs.insert(name.clone(), Arc::new(spec));
     }
     Ok(specs)
@@ -47,6 +48,7 @@ fn spec(
     name: &str,
     provider: &Provider,
     key: Option<Arc<str>>,
+    max_answer_bytes: usize,
     factories: &BTreeMap<String, Box<Factory>>,
 ) -> Result<ProviderSpec, StartError> {
     let config = &provider.config;
@@ -82,6 +84,7 @@ fn spec(
         connect_timeout: config.connect_timeout(),
         first_byte_timeout: config.first_byte_timeout(),
         idle_timeout: config.idle_timeout(),
+        max_answer_bytes,
         max_concurrent: config.max_concurrent,
         runs_mcp: config.mcp == McpRunner::Provider,
         running: AtomicUsize::new(0),

@@ -10,6 +10,7 @@ mod door;
 mod failures;
 mod history;
 mod hostile;
+mod hostile_providers;
 mod input_items;
 mod input_tokens;
 mod keys;

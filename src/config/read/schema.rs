@@ -20,6 +20,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("server.keepalive_s", Rule::Int(1, 3600)),
     ("server.client_write_timeout_s", Rule::Int(1, 3600)),
     ("server.max_response_s", Rule::Int(1, 604_800)),
+    ("server.max_upstream_bytes", Rule::Int(65_536, 1 << 40)),
     ("server.model_discovery_s", Rule::Int(0, 86_400)),
     ("server.cors_allowed_origins", Rule::Origins),
     ("server.reasoning_events", Rule::OneOf(&["spec", "openai"])),

@@ -13,7 +13,6 @@ mod registry;
 mod run;
 mod tool;
 mod typed;
-mod whole;
 
 #[cfg(test)]
 mod tests;

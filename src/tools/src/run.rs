@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use awc::Client;
 use or_engine::McpFault;
 use or_protocol::Output;
+use or_wire::Client;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
