@@ -14,6 +14,7 @@ mod input_items;
 mod input_tokens;
 mod keys;
 mod limits;
+mod log;
 mod mcp;
 mod metrics;
 mod model_discovery;
