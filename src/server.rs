@@ -17,7 +17,7 @@ use or_tools::{AnyTool, Registry, Tool};
 use tokio::time::Instant;
 
 use crate::StartError;
-use crate::config::{self, Resolved};
+use crate::config::{self, Resolved, SealKey};
 use crate::wiring::{self, Factory};
 
 /// After the grace time, how long loops may take to end; after their end, how long terminal events may take to
@@ -94,9 +94,12 @@ impl ServerBuilder {
             None => SledStore::open(store_options(&self.resolved))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
-        let mcp = wiring::mcp(&self.resolved, metrics.clone());
-        let bytes = budget(&config.server);
-        let node = Arc::new(Node::new(specs, limits(&self.resolved), bytes, store, tools, mcp, metrics));
+        let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
+        let mut node = Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics);
+        if let Some(SealKey(key)) = &self.resolved.seal_key {
+            node.sealer = node.sealer.with_first(key);
+        }
+        let node = Arc::new(node);
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;

@@ -21,6 +21,7 @@ mod model_discovery;
 mod models;
 mod owners;
 mod running;
+mod sealed;
 mod secrets;
 mod shares;
 mod stage;

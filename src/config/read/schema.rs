@@ -66,6 +66,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("providers.<name>.quirks", Rule::AnyTable),
     ("providers.<name>.mcp", Rule::OneOf(&["server", "provider"])),
     ("security.allow_private_hosts", Rule::HostPorts),
+    ("security.seal_key_env", Rule::OptionalVariable),
     ("tools.<tool>.kind", Rule::OneOf(&["http", "command"])),
     ("tools.<tool>.description", Rule::Text),
     ("tools.<tool>.parameters", Rule::Schema),
