@@ -13,7 +13,7 @@ use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
-use or_tools::{AnyTool, Registry, Tool};
+use or_tools::{AnyTool, Places, Registry, Tool};
 use tokio::time::Instant;
 
 use crate::StartError;
@@ -84,7 +84,10 @@ impl ServerBuilder {
     pub fn start(self) -> Result<Running, StartError> {
         raise_open_files();
         let specs = wiring::providers(&self.resolved, &self.factories)?;
-        let tools = Arc::new(self.tools()?);
+        let limits = limits(&self.resolved);
+        let owners = Arc::clone(&limits.owners);
+        let programs = Places::new(move |owner| owners.of(owner).max_tool_processes);
+        let tools = Arc::new(self.tools()?.with_places(Arc::new(programs)));
         let pick = wiring::router(&self.resolved, &specs);
         let discovery = wiring::discovery(&self.resolved, &specs);
         let listing = wiring::listing(&self.resolved, &specs, now());
