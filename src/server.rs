@@ -10,7 +10,7 @@ use actix_web::dev::ServerHandle;
 use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_bounds::{Budget, usable_memory};
-use or_http::{AppState, ClientKey, Gate, HttpOptions};
+use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
 use or_tools::{AnyTool, Registry, Tool};
@@ -91,12 +91,12 @@ impl ServerBuilder {
         let config = &self.resolved.config;
         let store = match self.store {
             Some(store) => store,
-            None => SledStore::open(store_options(&config.store))?,
+            None => SledStore::open(store_options(&self.resolved))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let mcp = wiring::mcp(&self.resolved, metrics.clone());
-        let node =
-            Arc::new(Node::new(specs, limits(config), budget(&config.server), store, tools, mcp, metrics));
+        let bytes = budget(&config.server);
+        let node = Arc::new(Node::new(specs, limits(&self.resolved), bytes, store, tools, mcp, metrics));
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;
@@ -185,16 +185,19 @@ fn raise_open_files() {
     }
 }
 
-fn store_options(store: &config::Store) -> SledOptions {
+fn store_options(resolved: &Resolved) -> SledOptions {
+    let store = &resolved.config.store;
     SledOptions {
         on_corruption: store.on_corruption,
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
+        old_owners: resolved.old_owners(),
         ..SledOptions::new(PathBuf::from(&store.path))
     }
 }
 
-fn limits(config: &config::Config) -> Limits {
+fn limits(resolved: &Resolved) -> Limits {
+    let config = &resolved.config;
     let config::Config { server, background, tool_limits, .. } = config;
     Limits {
         max_concurrent_responses: server.max_concurrent_responses,
@@ -205,6 +208,8 @@ fn limits(config: &config::Config) -> Limits {
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),
         tools: *tool_limits,
+        max_background: wiring::max_background(config),
+        owners: Arc::new(wiring::owners(resolved)),
     }
 }
 
@@ -220,6 +225,11 @@ fn budget(server: &config::Server) -> Budget {
 fn http_options(resolved: &Resolved) -> HttpOptions {
     let server = &resolved.config.server;
     let keys = resolved.client_keys.iter();
+    let metrics = match &resolved.metrics_key {
+        Some(key) => MetricsReader::Key(key.expose().into()),
+        None if resolved.config.metrics.public => MetricsReader::Anybody,
+        None => MetricsReader::Client,
+    };
     HttpOptions {
         bind: server.bind,
         workers: server.worker_count(),
@@ -229,9 +239,11 @@ fn http_options(resolved: &Resolved) -> HttpOptions {
         strict_translation: server.strict_translation,
         client_provider_keys: resolved.config.auth.client_provider_keys == config::ClientProviderKeys::Allow,
         shutdown_timeout: LAST_WORDS,
-        gate: Gate {
-            keys: keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
-            loopback_hosts_only: server.bind.ip().to_canonical().is_loopback(),
-        },
+        metrics_bind: resolved.config.metrics.bind,
+        gate: Gate::new(
+            keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
+            metrics,
+            server.bind.ip().to_canonical().is_loopback(),
+        ),
     }
 }

@@ -6,6 +6,7 @@ use or_test_support::binary::Program;
 mod background;
 mod create;
 mod delete;
+mod door;
 mod failures;
 mod history;
 mod hostile;
@@ -17,8 +18,10 @@ mod mcp;
 mod metrics;
 mod model_discovery;
 mod models;
+mod owners;
 mod running;
 mod secrets;
+mod shares;
 mod stage;
 mod tools;
 

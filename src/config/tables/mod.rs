@@ -2,8 +2,10 @@
 
 pub(super) mod auth;
 pub(super) mod background;
+pub(super) mod key_limits;
 pub(super) mod mcp;
 pub(super) mod mcp_limits;
+pub(super) mod metrics;
 pub(super) mod provider;
 pub(super) mod route;
 pub(super) mod security;
@@ -18,8 +20,10 @@ use serde::{Deserialize, Serialize};
 
 use auth::Auth;
 use background::Background;
+use key_limits::KeyLimits;
 use mcp::McpConfig;
 use mcp_limits::McpLimits;
+use metrics::MetricsConfig;
 use provider::ProviderConfig;
 use route::Route;
 use security::Security;
@@ -36,6 +40,8 @@ use tool::ToolConfig;
 pub struct Config {
     pub server: Server,
     pub auth: Auth,
+    pub key_limits: KeyLimits,
+    pub metrics: MetricsConfig,
     pub store: Store,
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
@@ -56,6 +62,8 @@ impl Default for Config {
         Self {
             server: Server::default(),
             auth: Auth::default(),
+            key_limits: KeyLimits::default(),
+            metrics: MetricsConfig::default(),
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),
