@@ -21,6 +21,7 @@ mod metrics;
 mod model_discovery;
 mod models;
 mod owners;
+mod records;
 mod running;
 mod sealed;
 mod secrets;
