@@ -2,10 +2,12 @@
 
 mod transfer;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use open_responses::config::{Cli, Command, Env, OffReason, ProviderState, Resolved};
+use open_responses::tools::{watch, watch_with};
 use open_responses::{Running, ServerBuilder, init_log};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +38,7 @@ fn run() -> anyhow::Result<()> {
         }
         Command::Export { file } => transfer::export(&cli.load(&env)?, &file)?,
         Command::Import { file, overwrite } => transfer::import(&cli.load(&env)?, &file, overwrite)?,
+        Command::WatchPrograms => watch(std::io::stdin().lock()),
         Command::Serve => serve(cli.load(&env)?)?,
     }
     Ok(())
@@ -43,6 +46,12 @@ fn run() -> anyhow::Result<()> {
 
 fn serve(resolved: Resolved) -> anyhow::Result<()> {
     let _log = init_log(resolved.config.server.log_format);
+    match this_program() {
+        Ok(program) => watch_with(vec![program.into(), "watch-programs".into()]),
+        Err(error) => {
+            tracing::warn!(%error, "programs of tools are not watched over: this one does not find itself")
+        }
+    }
     for warning in resolved.warnings() {
         tracing::warn!("{warning}");
     }
@@ -52,6 +61,12 @@ fn serve(resolved: Resolved) -> anyhow::Result<()> {
         greeting.say(&running);
         wait(running).await
     })
+}
+
+/// The running program, also if its file was replaced meanwhile.
+fn this_program() -> std::io::Result<PathBuf> {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
 /// Serves until a signal, or until the store dies.

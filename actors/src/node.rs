@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use or_bounds::Budget;
+use or_engine::Sealer;
 use or_protocol::ApiError;
 use or_store::Store;
 use or_telemetry::Metrics;
@@ -28,6 +29,8 @@ pub struct Node {
     pub tools: Arc<Registry>,
     /// MCP servers, and the way to them.
     pub mcp: McpServers,
+    /// Closes what clients get of the providers' state.
+    pub sealer: Sealer,
     /// Counters.
     pub metrics: Metrics,
     /// The responses in progress.
@@ -46,7 +49,8 @@ impl Node {
         metrics: Metrics,
     ) -> Self {
         let running = Running::new(&limits, store.unfinished());
-        Self { providers, limits, budget, store, tools, mcp, metrics, running }
+        let sealer = Sealer::of(&store.approval_key());
+        Self { providers, limits, budget, store, tools, mcp, sealer, metrics, running }
     }
 
     /// Takes a place for this owner, or says why there is none.

@@ -118,6 +118,8 @@ async fn counted(
     };
     let ReadyTools { mcp, notes, .. } = prepare::ready_tools(wanted, &mut settings).await?;
     context.items = mcp.for_model(context.items);
+    let seal = node.sealer.of_owner(&owner);
+    context.items.iter_mut().for_each(|item| seal.open_item(item));
     context.notes.extend(notes);
     settings.tools = mcp.model_tools(&settings.tools);
     settings.tool_choice = mcp.choice(&settings.tool_choice);

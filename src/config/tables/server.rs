@@ -27,6 +27,7 @@ pub struct Server {
     pub keepalive_s: u64,
     pub client_write_timeout_s: u64,
     pub max_response_s: u64,
+    pub max_upstream_bytes: usize,
     /// How long a provider's list of models is believed; 0: nobody is asked.
     pub model_discovery_s: u64,
     pub cors_allowed_origins: Vec<String>,
@@ -79,6 +80,7 @@ impl Default for Server {
             keepalive_s: 15,
             client_write_timeout_s: 60,
             max_response_s: 3600,
+            max_upstream_bytes: 256 * 1024 * 1024,
             model_discovery_s: 300,
             cors_allowed_origins: Vec::new(),
             reasoning_events: ReasoningEvents::Spec,

@@ -162,6 +162,7 @@ impl Preparation {
             reasoning_events: limits.reasoning_events,
             server_tools,
             mcp,
+            seal: self.neighbours.node.sealer.of_owner(&request.facts.owner),
             limits: limits.tools.of_loop(),
         }
     }

@@ -99,7 +99,9 @@ impl ResponseLoop {
     /// A loop that waits for [`Input::Start`].
     pub fn new(mut spec: LoopSpec) -> Self {
         let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
-        let context = Arc::new(spec.mcp.for_model(std::mem::take(&mut spec.context)));
+        let mut context = spec.mcp.for_model(std::mem::take(&mut spec.context));
+        context.iter_mut().for_each(|item| spec.seal.open_item(item));
+        let context = Arc::new(context);
         let mut assembly = Assembly::new(spec.id.clone(), show_sealed);
         assembly.approval_key = spec.mcp.key;
         Self {
@@ -237,7 +239,7 @@ impl ResponseLoop {
             ModelEvent::ReasoningDelta { block, text } => items.reasoning(block, &text, w),
             ModelEvent::SummaryDelta { block, text } => items.summary(block, &text, w),
             ModelEvent::ReasoningSealed { block, encrypted_content } => {
-                items.sealed(block, encrypted_content, w)
+                items.sealed(block, encrypted_content, &self.spec.seal, w);
             }
             ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
                 self.call(
@@ -291,6 +293,7 @@ impl ResponseLoop {
         match self.tools.whole_item(item) {
             Ok(mut item) => {
                 self.follow_renamed(&mut item);
+                self.spec.seal.seal_item(&mut item);
                 self.assembly.hosted(block, item, done, &mut self.writer);
             }
             Err(note) => self.suppress(block, note),
@@ -337,8 +340,7 @@ impl ResponseLoop {
     /// Adds items of this response to the context.
     fn remember(&mut self, made: Range<usize>) {
         let context = Arc::make_mut(&mut self.context);
-        let sealed: HashMap<usize, &String> =
-            self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
+        let sealed: HashMap<_, _> = self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
         for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
             match remember_call(item, &self.spec.mcp) {
                 Left::AsItIs => {}
@@ -355,6 +357,7 @@ impl ResponseLoop {
             {
                 reasoning.encrypted_content = Some((*sealed).clone());
             }
+            self.spec.seal.open_item(&mut item);
             context.push(item);
         }
     }
