@@ -90,7 +90,7 @@ impl ServerBuilder {
         let config = &self.resolved.config;
         let store = match self.store {
             Some(store) => store,
-            None => SledStore::open(store_options(&config.store))?,
+            None => SledStore::open(store_options(&self.resolved))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let mcp = wiring::mcp(&self.resolved, metrics.clone());
@@ -183,8 +183,11 @@ fn raise_open_files() {
     }
 }
 
-fn store_options(store: &config::Store) -> SledOptions {
+fn store_options(resolved: &Resolved) -> SledOptions {
+    let store = &resolved.config.store;
     SledOptions {
+        max_record_bytes: store.max_record_bytes,
+        several_owners: resolved.client_keys.len() > 1,
         on_corruption: store.on_corruption,
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
@@ -199,6 +202,7 @@ fn limits(config: &config::Config) -> Limits {
         keepalive: server.keepalive(),
         client_write_timeout: server.client_write_timeout(),
         max_response: server.max_response(),
+        max_output_bytes: server.max_output_bytes,
         reasoning_events: server.reasoning_events,
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),

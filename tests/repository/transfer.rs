@@ -19,6 +19,7 @@ fn fill(folder: &Path) {
     let store = SledStore::open(SledOptions::new(folder.join("data"))).unwrap();
     let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
     let commits = (0..COUNT).map(|n| {
+        let id = ResponseId::new();
         let record = StoredResponse {
             owner: "me".into(),
             created_at: 1,
@@ -27,7 +28,7 @@ fn fill(folder: &Path) {
             previous_response_id: None,
             input: raw("[\n]"),
             response: raw(&format!(
-                "{{\r\n \"output\": [], \"n\": {n}, \"x\": \"{}\" }}",
+                "{{\r\n \"id\": \"{id}\", \"status\": \"completed\", \"output\": [], \"n\": {n}, \"x\": \"{}\" }}",
                 "y".repeat(n * 20)
             )),
             sealed: Vec::new(),
@@ -35,7 +36,7 @@ fn fill(folder: &Path) {
             background: false,
             resume: None,
         };
-        store.commit(Change::record(ResponseId::new(), record))
+        store.commit(Change::record(id, record))
     });
     for commit in commits {
         runtime.block_on(commit).unwrap();

@@ -19,6 +19,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 pub enum Ending {
     /// It is over, by this wish or before it. Its last record.
     Over(Box<StoredResponse>),
+    /// It is over, but the disk does not take its record. The response object, JSON.
+    Unwritten(Vec<u8>),
     /// There is none, it is not stored, or it is another owner's.
     NotFound,
     /// It is not a background response.
@@ -46,6 +48,7 @@ impl Running {
                 Some(EndAsked::NotFound) => return Ending::NotFound,
                 Some(EndAsked::Foreground) => return Ending::Foreground,
                 Some(EndAsked::Slow) => return Ending::Slow,
+                Some(EndAsked::Unwritten(json)) => return Ending::Unwritten(json),
                 Some(EndAsked::Over) | None => {}
             }
             match store.load(id.clone(), owner.to_owned()).await {

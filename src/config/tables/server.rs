@@ -25,6 +25,8 @@ pub struct Server {
     pub keepalive_s: u64,
     pub client_write_timeout_s: u64,
     pub max_response_s: u64,
+    /// Of the output of one response, as JSON.
+    pub max_output_bytes: u64,
     /// How long a provider's list of models is believed; 0: nobody is asked.
     pub model_discovery_s: u64,
     pub cors_allowed_origins: Vec<String>,
@@ -76,6 +78,7 @@ impl Default for Server {
             keepalive_s: 15,
             client_write_timeout_s: 60,
             max_response_s: 3600,
+            max_output_bytes: 32 << 20,
             model_discovery_s: 300,
             cors_allowed_origins: Vec::new(),
             reasoning_events: ReasoningEvents::Spec,

@@ -24,4 +24,5 @@ pub use mcp::{
     find_answers, function_names, listed_tools,
 };
 pub use response_loop::ResponseLoop;
+pub use snapshot::{failed_response, short_response};
 pub use tool_round::{CalledServer, LoopLimits, McpFault, ToolCall, ToolResult, ToolRound};

@@ -24,11 +24,20 @@ pub struct LoopLimits {
     pub max_repeats: u32,
     /// Tokens of all turns together, input and output: no further turn begins once that many were used.
     pub max_total_tokens: Option<u64>,
+    /// Bytes of the output, as JSON. Above it the response is incomplete; so it is where a background stream's log
+    /// is several times as long.
+    pub max_output_bytes: u64,
 }
 
 impl Default for LoopLimits {
     fn default() -> Self {
-        Self { max_turns: 32, max_tool_calls: None, max_repeats: 3, max_total_tokens: None }
+        Self {
+            max_turns: 32,
+            max_tool_calls: None,
+            max_repeats: 3,
+            max_total_tokens: None,
+            max_output_bytes: u64::MAX,
+        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use or_adapters::Note;
-use or_engine::{Context, Input, LoopSpec, ResponseLoop};
+use or_engine::{Context, Input, LoopLimits, LoopSpec, ResponseLoop};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, Settings, Tool};
+use or_store::too_large;
 use or_telemetry::ResponseSpan;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -104,6 +105,11 @@ impl Preparation {
         let (id, owner) = (&facts.id, &facts.owner);
         let load = load(&self.neighbours.store, id, previous.as_deref(), owner, input, keep);
         let (mut context, input) = load.await?;
+        let (longest, size) =
+            (self.neighbours.store.longest_record(), input.as_ref().map_or(0, |json| json.get().len()));
+        if size > longest {
+            return Err(too_large(size, longest));
+        }
         let mut notes = std::mem::take(&mut context.notes);
         let resume = saved.map(|saved| self.saved_request(saved, &body.settings));
         let beginning = (resume.is_none() && keep).then(|| Instant::now() + BEGUN_AFTER);
@@ -156,7 +162,7 @@ impl Preparation {
             reasoning_events: limits.reasoning_events,
             server_tools,
             mcp,
-            limits: limits.tools.of_loop(),
+            limits: LoopLimits { max_output_bytes: limits.max_output_bytes, ..limits.tools.of_loop() },
         }
     }
 
@@ -215,7 +221,7 @@ fn unready(why: Interrupt, attend: &mut Attend) -> Option<Unready> {
             attend.sink = Sink::Done;
             Unready::Left
         }
-        Interrupt::Cancelled(CancelReason::Asked) => Unready::Cancelled,
+        Interrupt::Cancelled(CancelReason::Asked | CancelReason::Removed) => Unready::Cancelled,
         // What is on disk goes on at the next start.
         Interrupt::Cancelled(_) if matches!(attend.sink, Sink::Detached) => Unready::Left,
         Interrupt::Cancelled(_) => {

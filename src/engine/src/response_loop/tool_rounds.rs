@@ -117,7 +117,7 @@ impl ResponseLoop {
         }
     }
 
-    fn call_state(&mut self, index: usize) -> Option<&mut CallState> {
+    pub(super) fn call_state(&mut self, index: usize) -> Option<&mut CallState> {
         let calls = &mut self.progress.tools.as_mut()?.calls;
         calls.iter_mut().find(|call| call.index == index).map(|call| &mut call.state)
     }
