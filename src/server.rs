@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::dev::ServerHandle;
 use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
+use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
@@ -94,7 +95,8 @@ impl ServerBuilder {
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let mcp = wiring::mcp(&self.resolved, metrics.clone());
-        let node = Arc::new(Node::new(specs, limits(config), store, tools, mcp, metrics));
+        let node =
+            Arc::new(Node::new(specs, limits(config), budget(&config.server), store, tools, mcp, metrics));
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;
@@ -208,6 +210,15 @@ fn limits(config: &config::Config) -> Limits {
         background_max_retry_delay: background.max_retry_delay(),
         tools: *tool_limits,
     }
+}
+
+/// The bytes that all requests together may hold. Where the machine does not say how much memory it has, as for one
+/// of 4 GiB.
+fn budget(server: &config::Server) -> Budget {
+    Budget::new(match server.max_bytes_in_flight {
+        0 => usable_memory().unwrap_or(4 << 30) / 4,
+        bytes => bytes,
+    })
 }
 
 fn http_options(resolved: &Resolved) -> HttpOptions {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use or_bounds::Budget;
 use or_store::Store;
 use or_telemetry::Metrics;
 use or_tools::Registry;
@@ -18,6 +19,8 @@ pub struct Node {
     pub providers: BTreeMap<String, Arc<ProviderSpec>>,
     /// Limits.
     pub limits: Limits,
+    /// Bytes that all requests together may hold.
+    pub budget: Budget,
     /// The history.
     pub store: Arc<dyn Store>,
     /// What the server runs itself.
@@ -35,12 +38,13 @@ impl Node {
     pub fn new(
         providers: BTreeMap<String, Arc<ProviderSpec>>,
         limits: Limits,
+        budget: Budget,
         store: Arc<dyn Store>,
         tools: Arc<Registry>,
         mcp: McpServers,
         metrics: Metrics,
     ) -> Self {
         let running = Running::new(limits.max_concurrent_responses, store.unfinished());
-        Self { providers, limits, store, tools, mcp, metrics, running }
+        Self { providers, limits, budget, store, tools, mcp, metrics, running }
     }
 }

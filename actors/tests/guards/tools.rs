@@ -6,7 +6,7 @@ use actix::Actor as _;
 use or_actors::tools::{RunTool, ToolActor};
 
 use or_protocol::{Output, ResponseId};
-use or_telemetry::Metrics;
+use or_telemetry::{Levels, Metrics};
 use or_tools::{AnyTool, FunctionTool, Registry, ToolContext, ToolRequest, ToolSpec};
 use pretty_assertions::assert_eq;
 use schemars::JsonSchema;
@@ -50,7 +50,7 @@ fn one_call_that_panics_leaves_the_actor_to_the_others_and_all_are_counted() {
     let want =
         ["Error: 'echo' failed with an internal error.", "hello", "Error: there is no tool 'invented'."];
     assert_eq!(texts, want);
-    let text = metrics.render(0, true);
+    let text = metrics.render(&Levels::default());
     for line in [
         r#"openresponses_tool_runs_total{result="ok",tool="echo"} 1"#,
         r#"openresponses_tool_runs_total{result="panic",tool="echo"} 1"#,

@@ -20,6 +20,8 @@ pub struct Server {
     /// HTTP worker threads; 0: one per core, see [`Server::worker_count`].
     pub workers: usize,
     pub max_body_bytes: usize,
+    /// Of all requests together; 0: a quarter of the machine's memory.
+    pub max_bytes_in_flight: usize,
     pub max_concurrent_responses: usize,
     pub shutdown_grace_s: u64,
     pub keepalive_s: u64,
@@ -72,7 +74,8 @@ impl Default for Server {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 4000)),
             allow_unauthenticated: false,
             workers: 0,
-            max_body_bytes: 64 * 1024 * 1024,
+            max_body_bytes: 32 * 1024 * 1024,
+            max_bytes_in_flight: 0,
             max_concurrent_responses: 10_000,
             shutdown_grace_s: 30,
             keepalive_s: 15,

@@ -28,6 +28,9 @@ struct Families {
     upstream_errors: IntCounterVec,
     running: IntGauge,
     store_writable: IntGauge,
+    bytes_in_flight: IntGauge,
+    max_bytes_in_flight: IntGauge,
+    bytes_refused: IntCounter,
     store_commits: IntCounterVec,
     store_deletions: IntCounterVec,
     panics: IntCounter,
@@ -38,6 +41,21 @@ struct Families {
     tool_duration: HistogramVec,
     mcp_sessions: IntGauge,
     mcp_connect_errors: IntCounterVec,
+}
+
+/// What others count and `/metrics` shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Levels {
+    /// Responses in progress.
+    pub running: usize,
+    /// Whether commits can succeed.
+    pub store_writable: bool,
+    /// Bytes reserved for requests and answers.
+    pub bytes_in_flight: usize,
+    /// How many there may be.
+    pub max_bytes_in_flight: usize,
+    /// How often there was no room, since the start.
+    pub bytes_refused: u64,
 }
 
 /// A place in a gauge; counted until it is dropped.
@@ -120,6 +138,19 @@ impl Metrics {
             "1 if responses can be stored, 0 while the store cannot write.",
         )?;
         registry.register(Box::new(store_writable.clone()))?;
+        let bytes_in_flight = IntGauge::new(
+            "openresponses_bytes_in_flight",
+            "Bytes reserved for requests and answers at the moment.",
+        )?;
+        registry.register(Box::new(bytes_in_flight.clone()))?;
+        let max_bytes_in_flight =
+            IntGauge::new("openresponses_max_bytes_in_flight", "How many there may be.")?;
+        registry.register(Box::new(max_bytes_in_flight.clone()))?;
+        let bytes_refused = IntCounter::new(
+            "openresponses_bytes_refused_total",
+            "Times that something was refused because the bytes in flight had no room for it.",
+        )?;
+        registry.register(Box::new(bytes_refused.clone()))?;
         let panics = IntCounter::new("openresponses_panics_total", "Panics that were caught.")?;
         registry.register(Box::new(panics.clone()))?;
         let retries = counter(
@@ -159,6 +190,9 @@ impl Metrics {
             upstream_errors,
             running,
             store_writable,
+            bytes_in_flight,
+            max_bytes_in_flight,
+            bytes_refused,
             store_commits,
             store_deletions,
             panics,
@@ -255,10 +289,14 @@ impl Metrics {
         self.0.panics.inc();
     }
 
-    /// The text form for `/metrics`. `running`: responses in progress; `store_writable`: whether commits can succeed.
-    pub fn render(&self, running: usize, store_writable: bool) -> String {
-        self.0.store_writable.set(i64::from(store_writable));
-        self.0.running.set(i64::try_from(running).unwrap_or(i64::MAX));
+    /// The text form for `/metrics`.
+    pub fn render(&self, levels: &Levels) -> String {
+        let set = |gauge: &IntGauge, level: usize| gauge.set(i64::try_from(level).unwrap_or(i64::MAX));
+        set(&self.0.running, levels.running);
+        self.0.store_writable.set(i64::from(levels.store_writable));
+        set(&self.0.bytes_in_flight, levels.bytes_in_flight);
+        set(&self.0.max_bytes_in_flight, levels.max_bytes_in_flight);
+        self.0.bytes_refused.inc_by(levels.bytes_refused.saturating_sub(self.0.bytes_refused.get()));
         let mut out = Vec::new();
         // Writing into memory; an encoding error would mean a metric without samples.
         if TextEncoder::new().encode(&self.0.registry.gather(), &mut out).is_err() {

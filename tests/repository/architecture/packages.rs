@@ -8,7 +8,7 @@ use super::tree::Tree;
 /// too. `or-telemetry` has a floor of its own, because stores and tools count what they do.
 pub(super) const FLOORS: [&[&str]; 8] = [
     &["or-protocol"],
-    &["or-adapters"],
+    &["or-adapters", "or-bounds"],
     &["or-engine", "or-demo"],
     &["or-telemetry"],
     &["or-store", "or-tools"],

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::mcp::{CallMcpTool, ListMcpTools, McpPool};
-use or_telemetry::Metrics;
+use or_telemetry::{Levels, Metrics};
 use or_tools::mcp::{AddressGuard, McpBounds, McpError, McpLimits, McpPlace, McpServer, McpTool};
 use or_tools::{ToolContext, ToolRun};
 
@@ -127,7 +127,7 @@ impl User {
 
     /// The whole text of the metrics.
     pub(super) fn metrics(&self) -> String {
-        self.metrics.render(0, true)
+        self.metrics.render(&Levels::default())
     }
 
     /// The same server, in a pool with other bounds.

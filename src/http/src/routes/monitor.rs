@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use or_store::Health;
+use or_telemetry::Levels;
 use serde_json::json;
 
 use crate::state::AppState;
@@ -28,7 +29,13 @@ pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
 
 /// Prometheus text format.
 pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
-    let writable = state.node.store.health() == Health::Good;
-    let text = state.node.metrics.render(state.node.running.count(), writable);
+    let node = &state.node;
+    let text = node.metrics.render(&Levels {
+        running: node.running.count(),
+        store_writable: node.store.health() == Health::Good,
+        bytes_in_flight: node.budget.used(),
+        max_bytes_in_flight: node.budget.limit(),
+        bytes_refused: node.budget.refused(),
+    });
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }
