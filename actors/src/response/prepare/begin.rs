@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::context::load;
+use super::quota;
 use super::tools::{Purpose, ReadyTools, WantedTools, ready_tools};
 use crate::mcp::Runners;
 use crate::response::attend::{Attend, Interrupt, Waited, unix_now};
@@ -103,6 +104,9 @@ impl Preparation {
         let (input, keep) = (std::mem::take(&mut body.input), body.store);
         let Request { facts, previous, .. } = &*self.request;
         let (id, owner) = (&facts.id, &facts.owner);
+        if keep {
+            quota::check(&self.neighbours.node, owner)?;
+        }
         let load = load(&self.neighbours.store, id, previous.as_deref(), owner, input, keep);
         let (mut context, input) = load.await?;
         let (longest, size) =
