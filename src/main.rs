@@ -1,12 +1,14 @@
 //! The `open-responses` binary.
 
+mod shelf;
 mod transfer;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use open_responses::config::{Cli, Command, Env, ProviderState, Resolved};
+use open_responses::config::{Cli, Command, Env, ProviderState, Resolved, Responses};
 use open_responses::{Running, ServerBuilder, init_log};
+use rustix::fs::Mode;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -21,6 +23,8 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the summary is what `check-config` is asked for")]
 fn run() -> anyhow::Result<()> {
+    // What it makes has what users said, and is nobody else's to read.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let (cli, env) = (Cli::of_process(), Env::of_process());
     match cli.command() {
         Command::CheckConfig => {
@@ -29,8 +33,12 @@ fn run() -> anyhow::Result<()> {
             ServerBuilder::new(resolved).check()?;
             print!("{summary}");
         }
-        Command::Export { file } => transfer::export(&cli.load(&env)?, &file)?,
-        Command::Import { file, overwrite } => transfer::import(&cli.load(&env)?, &file, overwrite)?,
+        Command::Export { file } => transfer::export(&cli.load_config(&env)?, &file)?,
+        Command::Import { file, overwrite } => transfer::import(&cli.load_config(&env)?, &file, overwrite)?,
+        Command::Responses(Responses::List { unfinished }) => {
+            shelf::list(&cli.load_config(&env)?, unfinished)?;
+        }
+        Command::Responses(Responses::Remove { ids }) => shelf::remove(&cli.load_config(&env)?, &ids)?,
         Command::Serve => serve(cli.load(&env)?)?,
     }
     Ok(())

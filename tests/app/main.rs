@@ -16,6 +16,7 @@ mod mcp;
 mod metrics;
 mod model_discovery;
 mod models;
+mod records;
 mod running;
 mod secrets;
 mod stage;

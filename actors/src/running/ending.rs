@@ -44,7 +44,10 @@ impl Running {
         background_only: bool,
     ) -> Ending {
         for _ in 0..TRIES {
-            match self.end(id, owner, background_only).await {
+            let asked = self.end(id, owner, background_only).await;
+            // A loop whose response is to be removed ends without its record where the disk does not take that.
+            let gone = asked == Some(EndAsked::Over) && !background_only;
+            match asked {
                 Some(EndAsked::NotFound) => return Ending::NotFound,
                 Some(EndAsked::Foreground) => return Ending::Foreground,
                 Some(EndAsked::Slow) => return Ending::Slow,
@@ -56,7 +59,7 @@ impl Running {
                 Ok(None) => return Ending::NotFound,
                 Ok(Some(record)) if background_only && !record.background => return Ending::Foreground,
                 Ok(Some(record)) if record.is_over() => return Ending::Over(Box::new(record)),
-                Ok(Some(_)) if self.stopping() => break,
+                Ok(Some(_)) if gone || self.stopping() => break,
                 Ok(Some(_)) => sleep(BETWEEN_TRIES).await,
             }
         }
