@@ -58,14 +58,17 @@ impl Recorder {
         let input = if short { Some(RawValue::from_string("[]".to_owned()).ok()?) } else { input };
         let record = engine.record();
         let notes = self.kept.old_notes.iter().cloned().chain(self.notes.iter().map(stored_note));
-        Some(StoredResponse {
+        // One that is answered now is lent: nobody looks at it before it is given back.
+        let lent = over && !self.request.facts.background;
+        let response = if lent { RawValue::NULL.to_owned() } else { record.response_json.into_owned() };
+        let mut stored = StoredResponse {
             owner: self.request.facts.owner.clone(),
             created_at: record.created_at,
             status: record.status,
             provider: self.request.facts.provider.to_string(),
             previous_response_id: self.request.previous.clone(),
             input: input?,
-            response: record.response_json.into_owned(),
+            response,
             sealed: record.sealed.to_vec(),
             notes: notes.filter(|_| !short).collect(),
             background: self.request.facts.background,
@@ -73,7 +76,11 @@ impl Recorder {
                 (Some(saved), Some(progress)) => Some(saved.at(progress)?),
                 _ => None,
             },
-        })
+        };
+        if lent {
+            stored.response = engine.lend_response()?;
+        }
+        Some(stored)
     }
 
     /// Why the store would never take a record of this length.
@@ -108,11 +115,13 @@ impl Recorder {
         }
     }
 
-    /// Writes the record of the end, once.
-    pub(crate) async fn end(&mut self, record: StoredResponse) -> Result<(), ()> {
-        self.write(Some(Arc::new(record)), Vec::new()).await.map_err(|error| {
+    /// Writes the record of the end, once. Gives back the response that was lent for it.
+    pub(crate) async fn end(&mut self, record: StoredResponse) -> (Result<(), ()>, Box<RawValue>) {
+        let record = Arc::new(record);
+        let written = self.write(Some(Arc::clone(&record)), Vec::new()).await.map_err(|error| {
             tracing::error!(response_id = %self.request.facts.id, %error, "the response could not be stored");
-        })
+        });
+        (written, Arc::unwrap_or_clone(record).response)
     }
 
     /// Writes the first record of a background response, and the frames that tell it. `None`: there is nothing to

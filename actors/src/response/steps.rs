@@ -127,7 +127,8 @@ impl Driver {
         let error = match self.recorder.too_large(&record) {
             Some(error) => error,
             None => {
-                let written = self.recorder.end(record).await;
+                let (written, response) = self.recorder.end(record).await;
+                self.engine.give_back(response);
                 return self.feed(Input::Committed(written)).await;
             }
         };

@@ -43,11 +43,12 @@ pub(crate) fn json_len(text: &str) -> u64 {
 /// How many bytes of a text have at most that length in JSON.
 pub(crate) fn prefix(text: &str, len: u64) -> usize {
     let mut used = 0;
-    let mut fits = |byte| {
-        used += escaped(byte);
-        used <= len
+    let is_over = |(_, character): &(usize, char)| {
+        used +=
+            u8::try_from(*character).ok().filter(u8::is_ascii).map_or(character.len_utf8() as u64, escaped);
+        used > len
     };
-    text.floor_char_boundary(text.bytes().take_while(|byte| fits(*byte)).count())
+    text.char_indices().find(is_over).map_or(text.len(), |(at, _)| at)
 }
 
 fn escaped(byte: u8) -> u64 {

@@ -1,6 +1,7 @@
 //! The one end of a response: decided, committed, told.
 
 use or_protocol::{ApiError, ErrorKind, EventBody, IncompleteDetails, ResponseStatus};
+use serde_json::value::RawValue;
 
 use super::view::bytes;
 use super::{ResponseLoop, State};
@@ -85,6 +86,17 @@ impl ResponseLoop {
         let short = self.response_json.as_deref().and_then(|whole| short_response(whole, None));
         self.response_json = short.or(self.response_json.take());
         out.next = Some(Action::Commit);
+    }
+
+    /// Takes the final response object out for its record, so that there is one of it in memory; it has to be given
+    /// back before the end is told.
+    pub fn lend_response(&mut self) -> Option<Box<RawValue>> {
+        self.response_json.take()
+    }
+
+    /// Gives it back.
+    pub fn give_back(&mut self, response: Box<RawValue>) {
+        self.response_json = Some(response);
     }
 
     /// Whether the end is decided.

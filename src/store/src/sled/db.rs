@@ -48,7 +48,7 @@ struct Shared {
 }
 
 /// What to write of one response: all of it or nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Write {
     pub(super) id: ResponseId,
     /// Takes the place of an earlier record.
@@ -58,7 +58,7 @@ pub(super) struct Write {
 }
 
 /// An encoded record.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RecordBytes {
     pub(super) bytes: Vec<u8>,
     pub(super) state: RecordState,
@@ -180,11 +180,13 @@ impl Db {
     }
 
     /// Writes everything or nothing, and returns when it is durable.
-    pub(super) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
+    pub(super) fn write_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         self.has_room()?;
         let open = self.opened()?;
         let (mut batch, mut ledger) = (sled::Batch::default(), Ledger::new(&open.sled));
-        let any = put(&open.sled, &mut batch, &mut ledger, writes)?;
+        let any = put(&open.sled, &mut batch, &mut ledger, &writes)?;
+        // They are in the batch, and sled has copies of its own while it writes.
+        drop(writes);
         if any { self.apply_entered(&open, batch, ledger) } else { Ok(()) }
     }
 

@@ -56,11 +56,10 @@ pub(super) fn settle(db: &Db, max_record_bytes: usize) -> Vec<(ResponseId, Strin
 
 fn write(db: &Db, writes: &mut Vec<Write>) {
     if !writes.is_empty()
-        && let Err(error) = db.write(writes)
+        && let Err(error) = db.write_all(std::mem::take(writes))
     {
         tracing::error!(%error, "responses in flight could not be settled");
     }
-    writes.clear();
 }
 
 enum Look {

@@ -123,8 +123,8 @@ struct Swept {
 }
 
 impl Disk for Swept {
-    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        self.db.write(writes)
+    fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.db.write_all(writes)
     }
 
     fn mark(

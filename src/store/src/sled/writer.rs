@@ -37,8 +37,8 @@ const CLOSING: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 
 /// What the thread writes to. A trait so that tests can stand in for the disk.
 pub(super) trait Disk: Send + 'static {
-    /// Writes all or none; durable on return.
-    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError>;
+    /// Writes all or none; durable on return. Holds them no longer than it must.
+    fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError>;
 
     /// Marks approvals as used, see [`super::db::Db::mark_approvals`]; durable on return. Says what became of each.
     fn mark(
@@ -250,9 +250,10 @@ impl<D: Disk> Worker<D> {
             writes.push(write);
             waiters.push(done);
         }
-        let result = self.mended().and_then(|()| self.attempt(|disk| disk.write(&writes)));
+        let records = writes.len();
+        let result = self.mended().and_then(|()| self.attempt(|disk| disk.write(writes)));
         if let Err(error) = &result {
-            tracing::debug!(%error, records = writes.len(), "a batch of responses was not written");
+            tracing::debug!(%error, records, "a batch of responses was not written");
         }
         for waiter in waiters {
             // A request that went away meanwhile does not want to know.
