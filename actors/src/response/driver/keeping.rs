@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use or_engine::{Action, Input, Outcome, Output};
 use or_protocol::{ApiError, ErrorKind};
-use or_store::{StoreError, StoredResponse};
+use or_store::{Frames, StoreError, StoredResponse};
 use tokio::time::{sleep, timeout};
 
 use super::{Driver, Step};
@@ -20,6 +20,8 @@ const PROMPT: Duration = Duration::from_secs(1);
 /// Between two tries to write, first and at most.
 const WRITE_AGAIN: Duration = Duration::from_millis(500);
 const WRITE_AGAIN_MAX: Duration = Duration::from_secs(2);
+/// Most bytes of rows that are written at once, unless one alone is longer.
+const PART: usize = 4 << 20;
 /// A store that panics over a write so many times will not write it.
 const PANICS: u32 = 3;
 
@@ -33,6 +35,16 @@ struct Keeping {
     failed: bool,
     /// If this cannot be written either, nothing is.
     last_resort: bool,
+}
+
+/// How many rows are written at once, if nothing has to be written with them: the store has copies of what it writes.
+fn first_part(rows: &[Frames]) -> usize {
+    let mut bytes = 0;
+    let is_over = |row: &Frames| {
+        bytes += row.bytes.len();
+        bytes > PART
+    };
+    rows.iter().position(is_over).unwrap_or(rows.len()).max(1)
 }
 
 impl Driver {
@@ -54,7 +66,11 @@ impl Driver {
         let _phase = self.status.enter(Phase::Storing);
         let (mut pause, mut panics) = (WRITE_AGAIN, 0);
         loop {
-            let (record, rows) = (keeping.record.clone(), self.attend.sink.unwritten());
+            let record = keeping.record.clone();
+            let mut rows = self.attend.sink.unwritten();
+            if record.is_none() {
+                rows.truncate(first_part(&rows));
+            }
             let count = rows.len();
             let mut work = Box::pin(self.recorder.write(record.clone(), rows));
             let written = match timeout(PROMPT, work.as_mut()).await {
