@@ -6,7 +6,7 @@ mod transfer;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use open_responses::config::{Cli, Command, Env, ProviderState, Resolved, Responses};
+use open_responses::config::{Cli, Command, Env, OffReason, ProviderState, Resolved, Responses};
 use open_responses::{Running, ServerBuilder, init_log};
 use rustix::fs::Mode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -80,20 +80,24 @@ async fn wait(running: Running) -> anyhow::Result<()> {
 struct Greeting {
     on: Vec<String>,
     client_keys_only: Vec<String>,
+    /// Why the demo is off, if it is.
+    demo_off: Option<String>,
     keyed: bool,
 }
 
 impl Greeting {
     fn new(resolved: &Resolved) -> Self {
         let (mut on, mut client_keys_only) = (Vec::new(), Vec::new());
+        let mut demo_off = None;
         for (name, provider) in &resolved.providers {
-            match provider.state {
+            match &provider.state {
                 ProviderState::On { .. } => on.push(name.clone()),
                 ProviderState::ClientKeyOnly => client_keys_only.push(name.clone()),
+                ProviderState::Off(reason @ OffReason::NotAlone) => demo_off = Some(reason.to_string()),
                 ProviderState::Off(_) => {}
             }
         }
-        Self { on, client_keys_only, keyed: !resolved.client_keys.is_empty() }
+        Self { on, client_keys_only, demo_off, keyed: !resolved.client_keys.is_empty() }
     }
 
     #[expect(clippy::print_stdout, reason = "the greeting is for the person at the terminal")]
@@ -104,10 +108,14 @@ impl Greeting {
         if !self.client_keys_only.is_empty() {
             println!("with the client's own key: {}", self.client_keys_only.join(", "));
         }
+        if let Some(reason) = &self.demo_off {
+            println!("demo is off: {reason}");
+        }
+        let model = if self.on.iter().any(|name| name == "demo") { "demo" } else { "$MODEL" };
         let key = if self.keyed { " -H \"authorization: Bearer $YOUR_KEY\"" } else { "" };
         println!("try:");
         println!(
-            "  curl http://{address}/v1/responses{key} -H 'content-type: application/json' -d '{{\"model\":\"demo\",\"input\":\"Hello!\"}}'"
+            "  curl http://{address}/v1/responses{key} -H 'content-type: application/json' -d '{{\"model\":\"{model}\",\"input\":\"Hello!\"}}'"
         );
     }
 }

@@ -10,7 +10,7 @@ use actix_web::dev::ServerHandle;
 use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_bounds::{Budget, usable_memory};
-use or_http::{AppState, ClientKey, Gate, HttpOptions};
+use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
 use or_tools::{AnyTool, Registry, Tool};
@@ -193,6 +193,7 @@ fn store_options(resolved: &Resolved) -> SledOptions {
         on_corruption: store.on_corruption,
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
+        old_owners: resolved.old_owners(),
         ..SledOptions::new(PathBuf::from(&store.path))
     }
 }
@@ -227,6 +228,11 @@ fn budget(server: &config::Server) -> Budget {
 fn http_options(resolved: &Resolved) -> HttpOptions {
     let server = &resolved.config.server;
     let keys = resolved.client_keys.iter();
+    let metrics = match &resolved.metrics_key {
+        Some(key) => MetricsReader::Key(key.expose().into()),
+        None if resolved.config.metrics.public => MetricsReader::Anybody,
+        None => MetricsReader::Client,
+    };
     HttpOptions {
         bind: server.bind,
         workers: server.worker_count(),
@@ -236,9 +242,11 @@ fn http_options(resolved: &Resolved) -> HttpOptions {
         strict_translation: server.strict_translation,
         client_provider_keys: resolved.config.auth.client_provider_keys == config::ClientProviderKeys::Allow,
         shutdown_timeout: LAST_WORDS,
-        gate: Gate {
-            keys: keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
-            loopback_hosts_only: server.bind.ip().to_canonical().is_loopback(),
-        },
+        metrics_bind: resolved.config.metrics.bind,
+        gate: Gate::new(
+            keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
+            metrics,
+            server.bind.ip().to_canonical().is_loopback(),
+        ),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use or_bounds::Budget;
+use or_protocol::ApiError;
 use or_store::Store;
 use or_telemetry::Metrics;
 use or_tools::Registry;
@@ -11,7 +12,7 @@ use or_tools::Registry;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
 use crate::provider::ProviderSpec;
-use crate::running::Running;
+use crate::running::{Place, Running};
 
 /// The server as all arbiters see it.
 pub struct Node {
@@ -44,7 +45,17 @@ impl Node {
         mcp: McpServers,
         metrics: Metrics,
     ) -> Self {
-        let running = Running::new(limits.max_concurrent_responses, store.unfinished());
+        let running = Running::new(&limits, store.unfinished());
         Self { providers, limits, budget, store, tools, mcp, metrics, running }
+    }
+
+    /// Takes a place for this owner, or says why there is none.
+    pub(crate) fn admit(&self, owner: &str, background: bool) -> Result<Place, ApiError> {
+        self.running.admit(owner, background).map_err(|full| {
+            if let Some(bound) = full.bound() {
+                self.metrics.over_limit(bound);
+            }
+            full.to_api()
+        })
     }
 }

@@ -45,3 +45,21 @@ pub(super) fn secret(env: &Env, key: &str, variable: &str) -> Result<Secret, Con
         Some(_) => Err(ConfigError::UnsendableVariable { key, variable }),
     }
 }
+
+/// Shortest key that the server takes from its clients, in characters.
+const MIN_KEY: usize = 16;
+
+/// The same for a key that clients show to this server: one that can be guessed is none. `which`: how the error calls
+/// it.
+pub(super) fn shown_key(
+    secret: Secret,
+    key: &str,
+    variable: &str,
+    which: String,
+) -> Result<Secret, ConfigError> {
+    if secret.expose().len() < MIN_KEY {
+        let (key, variable) = (key.to_owned(), variable.to_owned());
+        return Err(ConfigError::ShortKey { key, variable, which, least: MIN_KEY });
+    }
+    Ok(secret)
+}

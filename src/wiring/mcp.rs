@@ -66,7 +66,8 @@ fn configured(label: &str, mcp: &ResolvedMcp, limits: McpLimits) -> ConfiguredMc
 
 fn approval(rule: &RequireApproval) -> McpApproval {
     let names = |names: &[String]| {
-        (!names.is_empty()).then(|| McpFilter { tool_names: Some(names.to_vec()), read_only: None })
+        (!names.is_empty())
+            .then(|| McpFilter { tool_names: Some(names.iter().cloned().collect()), read_only: None })
     };
     match rule {
         RequireApproval::All(ApprovalWord::Always) => McpApproval::Always,

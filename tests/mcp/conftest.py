@@ -13,7 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 TOKEN = "s3cret"
-KEY = "client-key"
+KEY = "client-key-of-tests"
 # Whose requests `Gateway.asked` sees.
 MODEL = "openai-responses/gpt-5.1"
 

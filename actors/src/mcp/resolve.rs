@@ -44,15 +44,17 @@ pub(super) fn members(tool: &RequestTool, index: usize) -> Result<Option<Note>, 
         return Err(ApiError::invalid("unknown_parameter", param, text));
     }
     let may_call = match tool.raw.get("allowed_callers") {
-        None | Some(Value::Null) => true,
-        Some(callers) => callers.as_array().is_some_and(|list| list.iter().any(|one| one == "direct")),
+        None => true,
+        Some(callers) if callers.get() == "null" => true,
+        Some(callers) => serde_json::from_str::<Vec<Value>>(callers.get())
+            .is_ok_and(|list| list.iter().any(|one| one == "direct")),
     };
     if !may_call {
         let text =
             "This server lets the model call tools 'direct' only, which is not among 'allowed_callers'.";
         return Err(ApiError::invalid("unsupported_value", format!("tools[{index}].allowed_callers"), text));
     }
-    let deferred = tool.raw.get("defer_loading") == Some(&Value::Bool(true));
+    let deferred = tool.raw.get("defer_loading").is_some_and(|raw| raw.get() == "true");
     let why = "the model gets all tools at once";
     Ok(deferred.then(|| Note::dropped(format!("tools[{index}].defer_loading"), why)))
 }

@@ -18,6 +18,11 @@ pub(super) fn check(config: &Config, origin_of: &dyn Fn(&str) -> Origin) -> Resu
     each("providers", &config.providers, origin_of, check_provider)?;
     each("tools", &config.tools, origin_of, check_tool)?;
     each("mcp", &config.mcp, origin_of, check_mcp)?;
+    if config.metrics.public && !config.metrics.key_env.is_empty() {
+        let key = "metrics.public".to_owned();
+        let problem = "is true although `metrics.key_env` names a key".to_owned();
+        return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
+    }
     for (index, route) in config.routes.iter().enumerate() {
         if !config.providers.contains_key(&route.provider) {
             let key = format!("routes[{index}].provider");

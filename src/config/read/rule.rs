@@ -18,6 +18,7 @@ pub(crate) enum Rule {
     Int(i64, i64),
     OneOf(&'static [&'static str]),
     Address,
+    OptionalAddress,
     Path,
     OptionalPath,
     Text,
@@ -56,6 +57,10 @@ impl Rule {
                 parse_address(text(value)?).is_some(),
                 "must be an address with a port, such as `127.0.0.1:4000` or `localhost:4000`",
             ),
+            Self::OptionalAddress => match text(value)? {
+                "" => Ok(()),
+                _ => Self::Address.check(value),
+            },
             Self::Path | Self::Text => holds(!text(value)?.is_empty(), "must not be empty"),
             Self::OptionalPath | Self::OptionalText => text(value).map(drop),
             Self::Name => text(value).map(Self::name_problem)?.map_or(Ok(()), |problem| Err(problem.into())),
@@ -129,6 +134,7 @@ impl Rule {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
             Self::OptionalVariable | Self::BaseUrl | Self::Url | Self::Pattern | Self::Header => true,
+            Self::OptionalAddress => true,
             Self::Text | Self::OptionalText | Self::OptionalPath | Self::Approval => true,
             Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
             Self::Models | Self::Origins | Self::HostPorts => false,
@@ -147,6 +153,7 @@ impl fmt::Display for Rule {
                 f.write_str(&choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", "))
             }
             Self::Address => f.write_str("`address:port`"),
+            Self::OptionalAddress => f.write_str("`address:port` or empty"),
             Self::Path => f.write_str("path"),
             Self::OptionalPath => f.write_str("path or empty"),
             Self::Text => f.write_str("text"),

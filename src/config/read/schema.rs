@@ -44,6 +44,9 @@ const KEYS: &[(&str, Rule)] = &[
     ("auth.keys[].max_mcp_sessions", Rule::Int(0, 1_000_000)),
     ("auth.keys[].max_stored_bytes", Rule::Int(0, 1 << 50)),
     ("auth.keys[].max_stored_responses", Rule::Int(0, 1 << 40)),
+    ("metrics.public", Rule::Bool),
+    ("metrics.key_env", Rule::OptionalVariable),
+    ("metrics.bind", Rule::OptionalAddress),
     ("store.path", Rule::Path),
     ("store.on_corruption", Rule::OneOf(&["quarantine", "fail"])),
     ("store.retention_days", Rule::Int(0, 36_500)),
@@ -315,6 +318,7 @@ mod tests {
         let mut config = Config::default();
         config.providers.retain(|name, _| name == "demo");
         let demo = config.providers.get_mut("demo").unwrap();
+        demo.enabled = Some(true);
         demo.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.routes.push(Route { pattern: Pattern::new(".").unwrap(), provider: "demo".into() });
         let mut tool = ToolConfig { kind: Some(ToolKind::Http), ..ToolConfig::default() };

@@ -4,6 +4,7 @@
 mod auth;
 mod body;
 mod gate;
+mod headers;
 mod listing;
 mod request;
 mod respond;
@@ -13,7 +14,7 @@ mod sse;
 mod state;
 mod stored;
 
-pub use gate::{ClientKey, Gate};
+pub use gate::{ClientKey, Gate, MetricsReader};
 pub use listing::{Card, ListedModel, Listing, Source};
 pub use server::start;
 pub use state::{AppState, HttpOptions, Pick};

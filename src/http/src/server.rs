@@ -12,7 +12,7 @@ use actix_web_lab::middleware::CatchPanic;
 use or_actors::LoopSupervisor;
 use or_actors::store::StoreHandle;
 
-use crate::auth;
+use crate::auth::{self, MetricsListener};
 use crate::respond;
 use crate::routes::{cancel, create, delete, input_items, input_tokens, models, monitor, retrieve};
 use crate::state::{AppState, Worker};
@@ -105,10 +105,14 @@ fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(respond::not_found));
 }
 
-/// Binds and starts the workers. The returned server is a future; its addresses are those it listens on.
+/// Binds and starts the workers. The returned server is a future; its addresses are those it listens on, that of the
+/// metrics last.
 pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
     let options = state.options.clone();
     let app_state = web::Data::from(state);
+    // Known when it is bound, and looked at when the workers run.
+    let listener = web::Data::new(MetricsListener::default());
+    let known = listener.clone();
     let server = HttpServer::new(move || {
         let store = StoreHandle::new(Arc::clone(&app_state.node.store));
         let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
@@ -116,8 +120,10 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
         let origins = &app_state.options.cors_allowed_origins;
         App::new()
             .app_data(app_state.clone())
+            .app_data(listener.clone())
             .app_data(web::Data::new(Worker { node, store, supervisor }))
             .wrap(CatchPanic::default())
+            .wrap(from_fn(auth::door))
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
             .wrap(from_fn(respond::finish))
             .configure(routes)
@@ -131,7 +137,15 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     .shutdown_timeout(options.shutdown_timeout.as_secs())
     .disable_signals()
     .bind(options.bind)?;
+    let own = server.addrs().len();
+    let server = match options.metrics_bind {
+        Some(bind) => server.bind(bind)?,
+        None => server,
+    };
     let addresses = server.addrs();
+    if let Some(address) = addresses.get(own) {
+        let _ = known.0.set(*address);
+    }
     Ok((server.run(), addresses))
 }
 

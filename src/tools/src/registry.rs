@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use jsonschema::{PatternOptions, Validator};
-use or_protocol::{FunctionTool, Tool as RequestTool, ToolChoice};
-use serde_json::{Map, Value};
+use or_protocol::{FunctionTool, RawJson, Tool as RequestTool, ToolChoice};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
@@ -61,7 +61,7 @@ pub enum RegistryError {
 pub(crate) struct Entry {
     pub(crate) tool: AnyTool,
     pub(crate) spec: ToolSpec,
-    parameters: Map<String, Value>,
+    parameters: RawJson,
     /// Whether a provider can enforce them.
     closed: bool,
     pub(crate) schema: Validator,
@@ -169,7 +169,7 @@ fn entry(tool: AnyTool) -> Result<Entry, RegistryError> {
         .build(&spec.parameters)
         .map_err(|error| bad(error.to_string()))?;
     let parameters = match &spec.parameters {
-        Value::Object(map) if map.get("type").and_then(Value::as_str) == Some("object") => map.clone(),
+        schema if schema.get("type").and_then(Value::as_str) == Some("object") => RawJson::from(schema),
         _ => return Err(bad("its `type` must be `object`".into())),
     };
     let closed = is_closed(&spec.parameters);
@@ -191,7 +191,7 @@ fn is_closed(schema: &Value) -> bool {
     let properties = map.get("properties").and_then(Value::as_object);
     let closed = !is_object
         || map.get("additionalProperties") == Some(&Value::Bool(false))
-            && properties.into_iter().flat_map(Map::keys).all(requires);
+            && properties.into_iter().flat_map(serde_json::Map::keys).all(requires);
     closed && map.values().all(is_closed)
 }
 
@@ -235,7 +235,7 @@ mod tests {
         RequestTool::Function(FunctionTool {
             name: name.into(),
             description: description.map(str::to_owned),
-            parameters: parameters.and_then(|p| p.as_object().cloned()),
+            parameters: parameters.map(RawJson::from),
             strict: None,
         })
     }

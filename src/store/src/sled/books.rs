@@ -65,6 +65,17 @@ impl Books {
         Ok(())
     }
 
+    /// Counts everything anew: after records were given to other owners.
+    pub(super) fn recount(&self, tree: &sled::Tree) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for key in tree.scan_prefix(keys::all_usage()).keys() {
+            batch.remove(key.map_err(failed)?);
+        }
+        tree.apply_batch(batch).map_err(failed)?;
+        *self.lock() = count(tree)?;
+        Ok(())
+    }
+
     /// Takes over what was written.
     pub(super) fn enter(&self, totals: Vec<(String, Usage)>) {
         self.lock().extend(totals);

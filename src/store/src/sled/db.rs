@@ -1,6 +1,7 @@
 //! Plain synchronous sled code: write a batch, read, remove, expire; and opening anew after an error.
 
 mod batch;
+mod owners;
 
 use std::io;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use or_protocol::ResponseId;
 
 use batch::{put, remove};
+pub(super) use owners::Adopted;
 
 use super::books::{Books, Ledger};
 use super::confirmed::Mark;
@@ -201,6 +203,11 @@ impl Db {
         // A batch keeps the last word about each key.
         put(&open.sled, &mut batch, &mut ledger, writes)?;
         self.apply_entered(&open, batch, ledger)
+    }
+
+    /// Counts anew what all owners have.
+    fn recount(&self) -> Result<(), StoreError> {
+        self.0.books.recount(&self.opened()?.sled)
     }
 
     /// What an owner has.

@@ -41,6 +41,9 @@ pub struct SledOptions {
     pub max_record_bytes: usize,
     /// Whether several owners have the disk in common, so that none may have all of it.
     pub several_owners: bool,
+    /// Owners by the place of their key in a list, which earlier versions gave their records, and the names that these keys
+    /// have. Taken over once, at the first start that gives any.
+    pub old_owners: Vec<(String, String)>,
 }
 
 impl SledOptions {
@@ -54,6 +57,7 @@ impl SledOptions {
             cache_capacity: 64 << 20,
             max_record_bytes: 100 << 20,
             several_owners: false,
+            old_owners: Vec::new(),
         }
     }
 }
@@ -81,6 +85,10 @@ impl SledStore {
         let approval_key = db
             .approval_key()
             .map_err(|e| StoreOpenError::io("write the key of approvals to", &path, io::Error::other(e)))?;
+        if let Err(error) = db.adopt(&options.old_owners) {
+            // The next start goes on with it.
+            tracing::error!(%error, "owners of earlier versions could not be given their names: nobody can read their responses");
+        }
         let unfinished = settle(&db, max_record_bytes);
         let ready = Arc::new(Ready::new());
         let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };

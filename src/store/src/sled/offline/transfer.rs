@@ -11,7 +11,7 @@ use or_protocol::{ResponseId, ResponseStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::sled::db::{Db, RecordBytes, RecordState, Write};
+use crate::sled::db::{Adopted, Db, RecordBytes, RecordState, Write};
 use crate::sled::keys;
 use crate::sled::open::{DbOptions, FOLDER, OnCorruption};
 use crate::sled::pieces::{LONGEST, failed};
@@ -154,6 +154,7 @@ pub fn import(
     told: &mut dyn FnMut(Step),
 ) -> Result<(), TransferError> {
     let db = open(path)?;
+    let adopted = db.adopted()?;
     let (mut batch, mut backward) = (Batch::default(), Backward::default());
     let mut line = Vec::new();
     for number in 1_u64.. {
@@ -168,7 +169,7 @@ pub fn import(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match parse(&line) {
+        match parse(&line, &adopted) {
             Ok((write, previous)) => {
                 if batch.has(&write.id) || batch.is_full() {
                     batch.write(&db, told)?;
@@ -224,10 +225,12 @@ struct Said<'a> {
 
 /// A line as it is written. What the server would trip over later is refused: parts that do not read, a response of
 /// another id or status, a log with gaps.
-fn parse(line: &[u8]) -> Result<(Write, Option<String>), String> {
+fn parse(line: &[u8], adopted: &Adopted) -> Result<(Write, Option<String>), String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
     let id = ResponseId::parse(&line.id).ok_or("`id` is not the id of a response")?;
     let bytes = [&[line.format], line.record.get().as_bytes()].concat();
+    // Whoever exported it may have been an earlier version.
+    let bytes = adopted.renamed(&bytes, 0).unwrap_or(bytes);
     let mut record = StoredResponse::decode(id.as_str(), &bytes).map_err(|e| e.to_string())?;
     let said: Said<'_> =
         serde_json::from_str(record.response.get()).map_err(|e| format!("`record.response`: {e}"))?;
