@@ -11,6 +11,11 @@ use open_responses::{Running, ServerBuilder, init_log};
 use rustix::fs::Mode;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Gives what a large request had back to the system within seconds; glibc's keeps it for good.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,

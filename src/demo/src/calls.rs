@@ -58,7 +58,7 @@ fn score(tool: &WireTool<'_>, asked: &HashSet<String>) -> usize {
 
 /// One call, or one for each name of a list where that makes a difference.
 fn calls_of(tool: &WireTool<'_>, topic: &Topic, parallel: bool) -> Vec<Call> {
-    let schema = tool.parameters.object();
+    let schema = tool.parameters.value();
     let call = |topic: &Topic| {
         let value = sample(&schema, topic).filter(Value::is_object);
         let arguments = value.unwrap_or_else(|| Value::Object(Map::new())).to_string();

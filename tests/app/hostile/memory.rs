@@ -73,12 +73,21 @@ const ROWS: &[Row] = &[
     ),
     ("unknown items", || input(&format!("[{}]", list(r#"{"type":"a:b","a":[1,2,3,4,5,6,7,8]}"#, BODY))), 400),
     ("references", || input(&format!("[{}]", list(r#"{"id":"a"}"#, BODY))), 400),
-    ("messages", || input(&format!("[{}]", list(r#"{"role":"user","content":"a word or two"}"#, BODY))), 200),
+    (
+        "messages",
+        || {
+            input(&format!(
+                "[{}]",
+                list(&format!(r#"{{"role":"user","content":"{}"}}"#, "a word ".repeat(60)), BODY)
+            ))
+        },
+        200,
+    ),
     ("too many parts", || message(&format!("[{}]", list(r#"{"type":"input_text","text":"a"}"#, BODY))), 400),
     (
         "parts",
         || {
-            let part = format!(r#"{{"type":"input_text","text":"{}"}}"#, "a ".repeat(190));
+            let part = format!(r#"{{"type":"input_text","text":"{}"}}"#, "a ".repeat(230));
             message(&format!("[{}]", list(&part, BODY)))
         },
         200,

@@ -45,7 +45,14 @@ pub(crate) async fn begin(
 ) -> Result<Reply, ApiError> {
     let heavy = bytes.len() >= HEAVY;
     let body = parse(bytes.clone()).await?;
-    let background = if body.background { Some(background(&body, bytes).await?) } else { None };
+    let background = match body.background {
+        true => Some(background(&body, bytes).await?),
+        false => {
+            // It would stay for as long as the answer takes.
+            drop(bytes);
+            None
+        }
+    };
     let request = routed(caller, body, heavy, state)?;
     let (reply, answer) = oneshot::channel();
     let job = Job { id: ResponseId::new(), request, reply, background };

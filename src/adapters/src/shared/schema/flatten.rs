@@ -14,7 +14,7 @@ const MAX_MERGES: usize = 64;
 const MAX_CHAIN: usize = 64;
 /// Most values that are copied from definitions into one schema. Without it a few kilobytes that refer to a large
 /// definition again and again would be gigabytes.
-const MAX_COPIED: usize = 4 * MAX_SCHEMA_VALUES;
+const MAX_COPIED: usize = MAX_SCHEMA_VALUES;
 
 impl Walk<'_> {
     /// The schema with what it takes from elsewhere: the members of `allOf`, and what it refers to.
