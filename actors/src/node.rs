@@ -9,6 +9,7 @@ use or_store::Store;
 use or_telemetry::Metrics;
 use or_tools::Registry;
 
+use crate::heavy::Heavy;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
 use crate::provider::ProviderSpec;
@@ -22,6 +23,8 @@ pub struct Node {
     pub limits: Limits,
     /// Bytes that all requests together may hold.
     pub budget: Budget,
+    /// Places for work that is too large for an arbiter.
+    pub heavy: Heavy,
     /// The history.
     pub store: Arc<dyn Store>,
     /// What the server runs itself.
@@ -46,7 +49,8 @@ impl Node {
         metrics: Metrics,
     ) -> Self {
         let running = Running::new(&limits, store.unfinished());
-        Self { providers, limits, budget, store, tools, mcp, metrics, running }
+        let heavy = Heavy::new(metrics.clone());
+        Self { providers, limits, budget, heavy, store, tools, mcp, metrics, running }
     }
 
     /// Takes a place for this owner, or says why there is none.

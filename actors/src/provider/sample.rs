@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_rt::task::spawn_blocking;
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
 use or_adapters::{AdapterError, FrameDecoder, ModelEvent, ResponseTranslator};
@@ -19,7 +18,6 @@ use super::messages::{Batch, Sample, Sampled};
 use super::permit::Permit;
 use super::redact::mask;
 use super::spec::{ProviderKey, ProviderSpec};
-use crate::limits::HEAVY;
 
 /// Largest unary answer, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -36,7 +34,7 @@ pub(crate) async fn sample(
     message: Sample,
     permit: Permit,
 ) -> Result<Sampled, SampleError> {
-    let Sample { call, mut translator, key, mut gone } = message;
+    let Sample { call, mut translator, key, mut gone, .. } = message;
     let streams = call.stream;
     let work = async {
         let mut answer = upstream.send(call, &key).await?;
@@ -47,16 +45,13 @@ pub(crate) async fn sample(
             return Ok((Some(answer.body), translator, Vec::new()));
         }
         let bytes = read_body(&mut answer.body, MAX_BODY, upstream.spec().first_byte_timeout).await?;
-        let mut events = Vec::new();
-        if bytes.len() < HEAVY {
-            translator.unary(&bytes, &mut events)?;
-            return Ok((None, translator, events));
-        }
-        let heavy = move || {
+        let length = bytes.len();
+        let work = move || {
+            let mut events = Vec::new();
             let result = translator.unary(&bytes, &mut events);
             (result, translator, events)
         };
-        let (result, translator, events) = spawn_blocking(heavy).await.map_err(|_| SampleError::Panicked)?;
+        let (result, translator, events) = upstream.sized(length, work).await?;
         result?;
         Ok((None, translator, events))
     };
