@@ -3,10 +3,12 @@
 mod shelf;
 mod transfer;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use open_responses::config::{Cli, Command, Env, OffReason, ProviderState, Resolved, Responses};
+use open_responses::tools::{watch, watch_with};
 use open_responses::{Running, ServerBuilder, init_log};
 use rustix::fs::Mode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,6 +46,7 @@ fn run() -> anyhow::Result<()> {
             shelf::list(&cli.load_config(&env)?, unfinished)?;
         }
         Command::Responses(Responses::Remove { ids }) => shelf::remove(&cli.load_config(&env)?, &ids)?,
+        Command::WatchPrograms => watch(std::io::stdin().lock()),
         Command::Serve => serve(cli.load(&env)?)?,
     }
     Ok(())
@@ -51,6 +54,12 @@ fn run() -> anyhow::Result<()> {
 
 fn serve(resolved: Resolved) -> anyhow::Result<()> {
     let _log = init_log(resolved.config.server.log_format);
+    match this_program() {
+        Ok(program) => watch_with(vec![program.into(), "watch-programs".into()]),
+        Err(error) => {
+            tracing::warn!(%error, "programs of tools are not watched over: this one does not find itself")
+        }
+    }
     for warning in resolved.warnings() {
         tracing::warn!("{warning}");
     }
@@ -60,6 +69,12 @@ fn serve(resolved: Resolved) -> anyhow::Result<()> {
         greeting.say(&running);
         wait(running).await
     })
+}
+
+/// The running program, also if its file was replaced meanwhile.
+fn this_program() -> std::io::Result<PathBuf> {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
 /// Serves until a signal, or until the store dies.

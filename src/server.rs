@@ -13,11 +13,11 @@ use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
-use or_tools::{AnyTool, Registry, Tool};
+use or_tools::{AnyTool, Places, Registry, Tool};
 use tokio::time::Instant;
 
 use crate::StartError;
-use crate::config::{self, Resolved};
+use crate::config::{self, Resolved, SealKey};
 use crate::wiring::{self, Factory};
 
 /// After the grace time, how long loops may take to end; after their end, how long terminal events may take to
@@ -84,7 +84,10 @@ impl ServerBuilder {
     pub fn start(self) -> Result<Running, StartError> {
         raise_open_files();
         let specs = wiring::providers(&self.resolved, &self.factories)?;
-        let tools = Arc::new(self.tools()?);
+        let limits = limits(&self.resolved);
+        let owners = Arc::clone(&limits.owners);
+        let programs = Places::new(move |owner| owners.of(owner).max_tool_processes);
+        let tools = Arc::new(self.tools()?.with_places(Arc::new(programs)));
         let pick = wiring::router(&self.resolved, &specs);
         let discovery = wiring::discovery(&self.resolved, &specs);
         let listing = wiring::listing(&self.resolved, &specs, now());
@@ -94,9 +97,12 @@ impl ServerBuilder {
             None => SledStore::open(store_options(&self.resolved))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
-        let mcp = wiring::mcp(&self.resolved, metrics.clone());
-        let limits = limits(&self.resolved);
-        let node = Arc::new(Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics));
+        let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
+        let mut node = Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics);
+        if let Some(SealKey(key)) = &self.resolved.seal_key {
+            node.sealer = node.sealer.with_first(key);
+        }
+        let node = Arc::new(node);
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use or_bounds::Budget;
+use or_engine::Sealer;
 use or_protocol::ApiError;
 use or_store::Store;
 use or_telemetry::Metrics;
@@ -31,6 +32,8 @@ pub struct Node {
     pub tools: Arc<Registry>,
     /// MCP servers, and the way to them.
     pub mcp: McpServers,
+    /// Closes what clients get of the providers' state.
+    pub sealer: Sealer,
     /// Counters.
     pub metrics: Metrics,
     /// The responses in progress.
@@ -50,7 +53,8 @@ impl Node {
     ) -> Self {
         let running = Running::new(&limits, store.unfinished());
         let heavy = Heavy::new(metrics.clone());
-        Self { providers, limits, budget, heavy, store, tools, mcp, metrics, running }
+        let sealer = Sealer::of(&store.approval_key());
+        Self { providers, limits, budget, heavy, store, tools, mcp, sealer, metrics, running }
     }
 
     /// Takes a place for this owner, or says why there is none.

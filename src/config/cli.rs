@@ -48,6 +48,9 @@ pub enum Command {
     /// Look through the stored responses, and remove what is stuck; no server may be using the folder
     #[command(subcommand)]
     Responses(Responses),
+    /// Kill the programs of a server when it has ended; for the server itself
+    #[command(hide = true)]
+    WatchPrograms,
 }
 
 /// What to do with stored responses.

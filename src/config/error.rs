@@ -27,6 +27,8 @@ pub enum ConfigError {
     UnsetVariable { key: String, variable: String },
     #[error("`{key}` names the variable `{variable}`, whose value no header can carry")]
     UnsendableVariable { key: String, variable: String },
+    #[error("`{key}` names the variable `{variable}`, whose value is not 32 bytes in base64")]
+    BadSealKey { key: String, variable: String },
     #[error(
         "`{key}` names the variable `{variable}`, in which {which} is shorter than {least} characters and could be guessed; \
          `openssl rand -hex 24` makes a good one"

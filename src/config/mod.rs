@@ -29,7 +29,7 @@ pub use read::env::Env;
 pub use read::load::Overrides;
 pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved, ResolvedMcp, ResolvedTool};
 pub use routing::Target;
-pub use secret::Secret;
+pub use secret::{SealKey, Secret};
 pub use tables::Config;
 pub use tables::auth::{Auth, AuthKey, ClientProviderKeys};
 pub use tables::background::Background;

@@ -5,10 +5,11 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::lookup::{header_values, secret, shown_key, variables};
+use super::lookup::{header_values, seal_key, secret, shown_key, variables};
 use super::tables::provider::is_built_in;
 use super::{
-    ClientProviderKeys, Config, ConfigError, Env, McpConfig, ProviderConfig, Secret, ToolConfig, ToolKind,
+    ClientProviderKeys, Config, ConfigError, Env, McpConfig, ProviderConfig, SealKey, Secret, ToolConfig,
+    ToolKind,
 };
 
 /// Name and kind of the provider that answers by itself.
@@ -28,6 +29,8 @@ pub struct Resolved {
     pub tools: BTreeMap<String, ResolvedTool>,
     /// The MCP servers of the configuration, by the same labels.
     pub mcp: BTreeMap<String, ResolvedMcp>,
+    /// What seals the state that clients carry; `None`: a key of the store's own.
+    pub seal_key: Option<SealKey>,
 }
 
 /// A key that clients may show as `Authorization: Bearer`.
@@ -156,6 +159,7 @@ impl Config {
             };
             providers.insert(name.clone(), Provider { config: provider.clone(), state, headers });
         }
+        let seal_key = seal_key("security.seal_key_env", &self.security.seal_key_env, env)?;
         settle_demo(&mut providers, client_keys.is_empty());
         let mut tools = BTreeMap::new();
         for (name, tool) in &self.tools {
@@ -166,7 +170,7 @@ impl Config {
             mcp.insert(label.clone(), ResolvedMcp::new(label, server, env)?);
         }
         let metrics_key = self.metrics_key(env)?;
-        Ok(Resolved { config: self, client_keys, metrics_key, providers, tools, mcp })
+        Ok(Resolved { config: self, client_keys, metrics_key, providers, tools, mcp, seal_key })
     }
 
     fn metrics_key(&self, env: &Env) -> Result<Option<Secret>, ConfigError> {

@@ -91,7 +91,7 @@ pub(crate) async fn plan(
         return Ok(plan);
     }
     let candidates: Vec<Candidate<'_>> = requested.into_iter().chain(always).collect();
-    let lists = join_all(candidates.iter().map(|candidate| list(servers, candidate))).await;
+    let lists = join_all(candidates.iter().map(|candidate| list(servers, candidate, basis.owner))).await;
     let mut offered = Vec::with_capacity(candidates.len());
     for (candidate, list) in candidates.into_iter().zip(lists) {
         match (list, candidate.tool) {
@@ -214,13 +214,17 @@ fn always<'a>(servers: &'a McpServers, tools: &[Tool]) -> Vec<Candidate<'a>> {
     servers.always().filter(|(label, _)| !named(label)).map(candidate).collect()
 }
 
-async fn list(servers: &McpServers, candidate: &Candidate<'_>) -> Result<Arc<Vec<McpTool>>, McpError> {
+async fn list(
+    servers: &McpServers,
+    candidate: &Candidate<'_>,
+    owner: &str,
+) -> Result<Arc<Vec<McpTool>>, McpError> {
     if let Some(listed) = &candidate.listed {
         return Ok(Arc::new(listed.clone()));
     }
     // Held while we wait; dropping it ends the question.
     let (_here, gone) = oneshot::channel();
-    let actor = servers.pool.actor(&candidate.server);
+    let actor = servers.pool.actor(&candidate.server, owner)?;
     actor.send(ListMcpTools { gone }).await.unwrap_or(Err(McpError::Internal))
 }
 

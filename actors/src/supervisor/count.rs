@@ -121,6 +121,7 @@ async fn counted(
         own: &[],
     };
     let ReadyTools { mcp, notes, .. } = prepare::ready_tools(wanted, &mut settings).await?;
+    let seal = node.sealer.of_owner(&owner);
     context.notes.extend(notes);
     settings.tools = mcp.model_tools(&settings.tools);
     settings.tool_choice = mcp.choice(&settings.tool_choice);
@@ -132,6 +133,7 @@ async fn counted(
         move |_: &Gone| {
             let _keep = keep;
             context.items = mcp.for_model(context.items);
+            context.items.iter_mut().for_each(|item| seal.open_item(item));
             translate(Translation { adapter, model, stream: false, client_key }, context, &settings)
         }
     };

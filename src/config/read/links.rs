@@ -142,7 +142,15 @@ fn check_mcp(named: &Named<'_>, mcp: &McpConfig) -> Result<(), ConfigError> {
             let keys = of_programs(&mcp.env, &mcp.working_directory);
             named.only_for("servers with a `command`", &keys)?;
         }
-        (true, false) => named.only_for("servers with a `url`", &[("headers", !mcp.headers.is_empty())])?,
+        (true, false) => {
+            let allowed = ("allow_client_headers", !mcp.allow_client_headers.is_empty());
+            named.only_for("servers with a `url`", &[("headers", !mcp.headers.is_empty()), allowed])?;
+        }
+    }
+    let ours = |name: &&String| MCP_HEADERS.contains(&name.to_ascii_lowercase().as_str());
+    if let Some(name) = mcp.allow_client_headers.iter().find(ours) {
+        let problem = format!("names `{name}`, a header that the server sets itself");
+        return named.bad("allow_client_headers", problem);
     }
     let mut taken = BTreeSet::new();
     for name in mcp.headers.keys() {

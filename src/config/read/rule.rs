@@ -36,6 +36,7 @@ pub(crate) enum Rule {
     Schema,
     Command,
     ToolNames,
+    HeaderNames,
     Approval,
     Origins,
     HostPorts,
@@ -91,6 +92,10 @@ impl Rule {
                 "must be a list of a program and its arguments",
             ),
             Self::ToolNames => holds(tool_names(value)?, "must be a list of names of tools"),
+            Self::HeaderNames => holds(
+                texts(value)?.into_iter().all(|name| HeaderName::from_bytes(name.as_bytes()).is_ok()),
+                "must be a list of names of headers",
+            ),
             Self::Approval => approval(value),
             Self::Origins => origins(&texts(value)?),
             Self::HostPorts => holds(
@@ -125,8 +130,8 @@ impl Rule {
 
     /// Whether the value is a list of strings, which a variable may give with commas.
     pub(crate) fn is_list(self) -> bool {
-        use Rule::{Command, HostPorts, Models, Origins, ToolNames, Variables};
-        matches!(self, Models | Origins | HostPorts | Variables | Command | ToolNames)
+        use Rule::{Command, HeaderNames, HostPorts, Models, Origins, ToolNames, Variables};
+        matches!(self, Models | Origins | HostPorts | Variables | Command | ToolNames | HeaderNames)
     }
 
     /// Whether the value is one string, which a variable may give without quotes.
@@ -138,7 +143,7 @@ impl Rule {
             Self::Text | Self::OptionalText | Self::OptionalPath | Self::Approval => true,
             Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
             Self::Models | Self::Origins | Self::HostPorts => false,
-            Self::Variables | Self::Command | Self::ToolNames => false,
+            Self::Variables | Self::Command | Self::ToolNames | Self::HeaderNames => false,
         }
     }
 }
@@ -170,6 +175,7 @@ impl fmt::Display for Rule {
             Self::Schema => f.write_str("JSON Schema, as a table or JSON text"),
             Self::Command => f.write_str("list of texts"),
             Self::ToolNames => f.write_str("list of names of tools"),
+            Self::HeaderNames => f.write_str("list of names of headers"),
             Self::Approval => f.write_str("`always`, `never` or `{ always = […], never = […] }`"),
             Self::Origins => f.write_str("origins or `[\"*\"]`"),
             Self::HostPorts => f.write_str("list of `host:port`"),

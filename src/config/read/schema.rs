@@ -22,6 +22,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("server.client_write_timeout_s", Rule::Int(1, 3600)),
     ("server.max_response_s", Rule::Int(1, 604_800)),
     ("server.max_output_bytes", Rule::Int(1024, 64 << 20)),
+    ("server.max_upstream_bytes", Rule::Int(65_536, 1 << 40)),
     ("server.model_discovery_s", Rule::Int(0, 86_400)),
     ("server.cors_allowed_origins", Rule::Origins),
     ("server.reasoning_events", Rule::OneOf(&["spec", "openai"])),
@@ -69,6 +70,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("providers.<name>.quirks", Rule::AnyTable),
     ("providers.<name>.mcp", Rule::OneOf(&["server", "provider"])),
     ("security.allow_private_hosts", Rule::HostPorts),
+    ("security.seal_key_env", Rule::OptionalVariable),
     ("tools.<tool>.kind", Rule::OneOf(&["http", "command"])),
     ("tools.<tool>.description", Rule::Text),
     ("tools.<tool>.parameters", Rule::Schema),
@@ -86,6 +88,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("tools.<tool>.offer", Rule::OneOf(&["requested", "always"])),
     ("mcp.<label>.url", Rule::Url),
     ("mcp.<label>.headers.<header>", Rule::Header),
+    ("mcp.<label>.allow_client_headers", Rule::HeaderNames),
     ("mcp.<label>.command", Rule::Command),
     ("mcp.<label>.env", Rule::Variables),
     ("mcp.<label>.working_directory", Rule::OptionalPath),
@@ -93,9 +96,11 @@ const KEYS: &[(&str, Rule)] = &[
     ("mcp.<label>.allowed_tools", Rule::ToolNames),
     ("mcp.<label>.require_approval", Rule::Approval),
     ("mcp.<label>.offer", Rule::OneOf(&["requested", "always"])),
+    ("mcp.<label>.share_session", Rule::Bool),
     ("mcp.<label>.connect_timeout_s", Rule::Int(1, 600)),
     ("mcp.<label>.timeout_s", Rule::Int(1, 86_400)),
     ("mcp.<label>.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("mcp.<label>.max_message_bytes", Rule::Int(16_384, 128 << 20)),
     ("mcp.<label>.max_concurrent", Rule::Int(0, 1_000_000)),
     ("tool_limits.max_turns", Rule::Int(0, 1_000_000)),
     ("tool_limits.max_tool_calls", Rule::Int(0, 1_000_000)),
@@ -106,6 +111,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("mcp_limits.connect_timeout_s", Rule::Int(1, 600)),
     ("mcp_limits.timeout_s", Rule::Int(1, 86_400)),
     ("mcp_limits.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("mcp_limits.max_message_bytes", Rule::Int(16_384, 128 << 20)),
     ("mcp_limits.max_concurrent", Rule::Int(0, 1_000_000)),
     ("mcp_limits.list_timeout_s", Rule::Int(1, 600)),
     ("mcp_limits.list_max_age_s", Rule::Int(1, 86_400)),
@@ -322,7 +328,8 @@ mod tests {
         demo.enabled = Some(true);
         demo.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.routes.push(Route { pattern: Pattern::new(".").unwrap(), provider: "demo".into() });
-        let mut tool = ToolConfig { kind: Some(ToolKind::Http), ..ToolConfig::default() };
+        let mut tool =
+            ToolConfig { kind: Some(ToolKind::Http), max_concurrent: Some(0), ..ToolConfig::default() };
         tool.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.tools.insert("t".into(), tool);
         let approval = RequireApproval::All(ApprovalWord::Always);

@@ -30,6 +30,7 @@ pub struct Server {
     pub max_response_s: u64,
     /// Of the output of one response, as JSON.
     pub max_output_bytes: u64,
+    pub max_upstream_bytes: usize,
     /// How long a provider's list of models is believed; 0: nobody is asked.
     pub model_discovery_s: u64,
     pub cors_allowed_origins: Vec<String>,
@@ -84,6 +85,7 @@ impl Default for Server {
             client_write_timeout_s: 60,
             max_response_s: 3600,
             max_output_bytes: 32 << 20,
+            max_upstream_bytes: 256 * 1024 * 1024,
             model_discovery_s: 300,
             cors_allowed_origins: Vec::new(),
             reasoning_events: ReasoningEvents::Spec,

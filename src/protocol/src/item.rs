@@ -456,6 +456,16 @@ impl OtherItem {
         self.status = Some(status);
     }
 
+    /// State that its provider wants back (`encrypted_content`).
+    pub fn state(&self) -> Option<Cow<'_, str>> {
+        self.raw.text("encrypted_content")
+    }
+
+    /// Puts another text in place of that state.
+    pub fn set_state(&mut self, state: String) {
+        self.raw = self.raw.with_texts(&[("encrypted_content", Some(state))], &[]);
+    }
+
     /// Every member, in its place.
     pub fn members(&self) -> RawJson {
         to_raw_value(self).map(RawJson::from).unwrap_or_default()

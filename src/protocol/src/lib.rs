@@ -43,7 +43,7 @@ pub use response::{
     IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,
     ResponseStatus, Usage,
 };
-pub use sealed::{Envelope, EnvelopeError};
+pub use sealed::{ENVELOPE_PREFIX, Envelope, EnvelopeError, SEAL_PREFIX};
 pub use settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,

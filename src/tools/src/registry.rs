@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
-use crate::{HttpTool, Offer, Tool, ToolSpec};
+use crate::{HttpTool, Offer, Places, Tool, ToolSpec};
 
 /// A tool of any kind.
 pub enum AnyTool {
@@ -25,6 +25,13 @@ impl AnyTool {
         match self {
             Self::Rust(tool) => tool.spec(),
             Self::Http(tool) => tool.spec.clone(),
+        }
+    }
+
+    pub(crate) fn runs_program(&self) -> bool {
+        match self {
+            Self::Rust(tool) => tool.runs_program(),
+            Self::Http(_) => false,
         }
     }
 }
@@ -73,6 +80,8 @@ pub(crate) struct Entry {
 #[derive(Default)]
 pub struct Registry {
     tools: BTreeMap<String, Arc<Entry>>,
+    /// For programs, by whose they are.
+    owners: Arc<Places>,
     /// `None` without tools.
     threads: Option<Runtime>,
 }
@@ -95,7 +104,14 @@ impl Registry {
             }
         }
         let threads = if entries.is_empty() { None } else { Some(threads()?) };
-        Ok(Self { tools: entries, threads })
+        Ok(Self { tools: entries, owners: Arc::default(), threads })
+    }
+
+    /// Bounds the programs of each owner.
+    #[must_use]
+    pub fn with_places(mut self, owners: Arc<Places>) -> Self {
+        self.owners = owners;
+        self
     }
 
     /// Decides which functions of a request the server runs; returns their names.
@@ -139,6 +155,10 @@ impl Registry {
     /// Names of all tools.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tools.keys().map(String::as_str)
+    }
+
+    pub(crate) fn owners(&self) -> &Places {
+        &self.owners
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<(Arc<Entry>, &Runtime)> {

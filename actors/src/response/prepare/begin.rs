@@ -207,6 +207,7 @@ impl Preparation {
             reasoning_events: limits.reasoning_events,
             server_tools,
             mcp,
+            seal: self.neighbours.node.sealer.of_owner(&request.facts.owner),
             limits: LoopLimits { max_output_bytes: limits.max_output_bytes, ..limits.tools.of_loop() },
         }
     }

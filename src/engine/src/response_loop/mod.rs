@@ -102,7 +102,9 @@ impl ResponseLoop {
     /// A loop that waits for [`Input::Start`].
     pub fn new(mut spec: LoopSpec) -> Self {
         let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
-        let context = Arc::new(spec.mcp.for_model(std::mem::take(&mut spec.context)));
+        let mut context = spec.mcp.for_model(std::mem::take(&mut spec.context));
+        context.iter_mut().for_each(|item| spec.seal.open_item(item));
+        let context = Arc::new(context);
         let mut assembly = Assembly::new(spec.id.clone(), show_sealed, spec.limits.max_output_bytes);
         assembly.approval_key = spec.mcp.key;
         Self {
@@ -242,7 +244,7 @@ impl ResponseLoop {
             ModelEvent::ReasoningDelta { block, text } => items.reasoning(block, &text, w),
             ModelEvent::SummaryDelta { block, text } => items.summary(block, &text, w),
             ModelEvent::ReasoningSealed { block, encrypted_content } => {
-                items.sealed(block, encrypted_content, w)
+                items.sealed(block, encrypted_content, &self.spec.seal, w);
             }
             ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
                 self.call(
@@ -296,6 +298,7 @@ impl ResponseLoop {
         match self.tools.whole_item(item) {
             Ok(mut item) => {
                 self.follow_renamed(&mut item);
+                self.spec.seal.seal_item(&mut item);
                 self.assembly.hosted(block, item, done, &mut self.writer);
             }
             Err(note) => self.suppress(block, note),
@@ -360,6 +363,7 @@ impl ResponseLoop {
             {
                 reasoning.encrypted_content = Some((*sealed).clone());
             }
+            self.spec.seal.open_item(&mut item);
             context.push(item);
         }
     }

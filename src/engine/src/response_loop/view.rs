@@ -12,7 +12,7 @@ use super::{ResponseLoop, State};
 use crate::contract::{LoopSpec, Record};
 use crate::mcp::Mcp;
 use crate::snapshot::{Snapshot, resource, snapshot_json};
-use crate::{LoopLimits, ReasoningEvents};
+use crate::{LoopLimits, ReasoningEvents, Seal};
 
 impl ResponseLoop {
     /// A loop that is over, for the place of one that is elsewhere.
@@ -30,6 +30,7 @@ impl ResponseLoop {
             reasoning_events: ReasoningEvents::default(),
             server_tools: BTreeSet::new(),
             mcp: Mcp::default(),
+            seal: Seal::default(),
             limits: LoopLimits::default(),
         };
         Self { state: State::Ended, ..Self::new(spec) }
