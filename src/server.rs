@@ -209,6 +209,7 @@ fn limits(resolved: &Resolved) -> Limits {
     let config::Config { server, background, tool_limits, .. } = config;
     Limits {
         max_concurrent_responses: server.max_concurrent_responses,
+        max_context_bytes: server.max_context_bytes,
         keepalive: server.keepalive(),
         client_write_timeout: server.client_write_timeout(),
         max_response: server.max_response(),

@@ -1,9 +1,11 @@
 //! The actors: one loop for each request, providers, tools, the store, and who watches over them.
 //!
 //! Data waits along its flow (every hop is bounded and awaited); control goes against it. From right to left:
-//! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, limits, owners}`.
+//! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, heavy, held, limits, owners}`.
 #![warn(missing_docs)]
 
+mod heavy;
+mod held;
 mod limits;
 pub mod mcp;
 mod node;
@@ -15,6 +17,8 @@ pub mod store;
 mod supervisor;
 pub mod tools;
 
+pub use heavy::{Gone, Heavy, Place, WorkPanicked};
+pub use held::{COST, Held};
 pub use limits::{HEAVY, Limits, ToolLimits};
 pub use node::Node;
 pub use owners::{OwnerLimits, Owners};

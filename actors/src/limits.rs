@@ -16,6 +16,8 @@ pub const HEAVY: usize = 256 * 1024;
 pub struct Limits {
     /// Responses at the same time over all workers.
     pub max_concurrent_responses: usize,
+    /// What a request's own body, the chain it continues and the items it refers to may have together, in bytes.
+    pub max_context_bytes: u64,
     /// SSE comment after so much silence; also how long a stream's head waits for the provider.
     pub keepalive: Duration,
     /// A client that takes nothing for so long is dropped.

@@ -10,6 +10,7 @@ use or_store::Store;
 use or_telemetry::Metrics;
 use or_tools::Registry;
 
+use crate::heavy::Heavy;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
 use crate::provider::ProviderSpec;
@@ -23,6 +24,8 @@ pub struct Node {
     pub limits: Limits,
     /// Bytes that all requests together may hold.
     pub budget: Budget,
+    /// Places for work that is too large for an arbiter.
+    pub heavy: Heavy,
     /// The history.
     pub store: Arc<dyn Store>,
     /// What the server runs itself.
@@ -49,8 +52,9 @@ impl Node {
         metrics: Metrics,
     ) -> Self {
         let running = Running::new(&limits, store.unfinished());
+        let heavy = Heavy::new(metrics.clone());
         let sealer = Sealer::of(&store.approval_key());
-        Self { providers, limits, budget, store, tools, mcp, sealer, metrics, running }
+        Self { providers, limits, budget, heavy, store, tools, mcp, sealer, metrics, running }
     }
 
     /// Takes a place for this owner, or says why there is none.

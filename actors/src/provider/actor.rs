@@ -13,6 +13,7 @@ use super::messages::{CountTokens, ListModels, Sample, Sampled};
 use super::permit::Permit;
 use super::spec::ProviderSpec;
 use super::{queries, sample};
+use crate::heavy::Heavy;
 
 /// Owns the arbiter's HTTP client for one provider.
 pub(crate) struct ProviderActor {
@@ -20,8 +21,8 @@ pub(crate) struct ProviderActor {
 }
 
 impl ProviderActor {
-    pub(crate) fn new(spec: Arc<ProviderSpec>) -> Self {
-        Self { upstream: Upstream::new(spec) }
+    pub(crate) fn new(spec: Arc<ProviderSpec>, heavy: Heavy) -> Self {
+        Self { upstream: Upstream::new(spec, heavy) }
     }
 }
 
@@ -38,8 +39,8 @@ impl Handler<Sample> for ProviderActor {
     type Result = ResponseFuture<Result<Sampled, SampleError>>;
 
     /// The work has its own panic guard: one request's bug must not take the provider from the others.
-    fn handle(&mut self, message: Sample, _: &mut Self::Context) -> Self::Result {
-        let upstream = self.upstream.clone();
+    fn handle(&mut self, mut message: Sample, _: &mut Self::Context) -> Self::Result {
+        let upstream = self.upstream.of(std::mem::take(&mut message.owner));
         let work = async move {
             let permit = Permit::take(upstream.spec())?;
             sample::sample(&upstream, message, permit).await
@@ -51,8 +52,8 @@ impl Handler<Sample> for ProviderActor {
 impl Handler<CountTokens> for ProviderActor {
     type Result = ResponseFuture<Result<Option<u64>, SampleError>>;
 
-    fn handle(&mut self, message: CountTokens, _: &mut Self::Context) -> Self::Result {
-        let upstream = self.upstream.clone();
+    fn handle(&mut self, mut message: CountTokens, _: &mut Self::Context) -> Self::Result {
+        let upstream = self.upstream.of(std::mem::take(&mut message.owner));
         let work = async move {
             let _permit = Permit::take(upstream.spec())?;
             queries::count(&upstream, message).await

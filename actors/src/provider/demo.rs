@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use or_demo::{DemoEnd, DemoStep, respond};
+use or_demo::{DemoAnswer, DemoEnd, DemoStep};
 use or_wire::BodyError;
 use tokio::time::sleep;
 
 use super::answer::Answer;
 
-/// The demo's answer to a request, as if it had come over a network.
-pub(crate) async fn play(path: &str, body: Vec<u8>) -> Answer {
-    let script = respond(path, &body);
+/// An answer of the demo, as if it had come over a network.
+pub(crate) async fn play(script: DemoAnswer) -> Answer {
     match script.head_after_ms {
         Some(0) => {}
         Some(ms) => sleep(Duration::from_millis(ms)).await,

@@ -4,25 +4,44 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use or_adapters::UpstreamCall;
+use or_demo::respond;
 use or_wire::{Client, HeaderMap, HttpDate, Method, Request, Settings, WireError};
 
 use super::answer::Answer;
 use super::demo::play;
 use super::error::SampleError;
 use super::spec::{ProviderKey, ProviderSpec, Transport};
+use crate::heavy::Heavy;
 
 /// A provider and the client to reach it. Cheap to clone; lives on one arbiter.
 #[derive(Clone)]
 pub(crate) struct Upstream {
     spec: Arc<ProviderSpec>,
     http: Client,
+    heavy: Heavy,
+    /// Whose heavy work it is.
+    owner: String,
 }
 
 impl Upstream {
-    pub(crate) fn new(spec: Arc<ProviderSpec>) -> Self {
+    pub(crate) fn new(spec: Arc<ProviderSpec>, heavy: Heavy) -> Self {
         let settings =
             Settings { connect_timeout: spec.connect_timeout, head_timeout: Some(spec.first_byte_timeout) };
-        Self { http: Client::new(&settings), spec }
+        Self { http: Client::new(&settings), spec, heavy, owner: String::new() }
+    }
+
+    /// The same for a call of this owner.
+    pub(crate) fn of(&self, owner: String) -> Self {
+        Self { owner, ..self.clone() }
+    }
+
+    /// Does a piece of work on so many bytes where their number wants it done.
+    pub(crate) async fn sized<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, SampleError> {
+        self.heavy.sized(bytes, &self.owner, |_| work()).await.map_err(|_| SampleError::Panicked)
     }
 
     pub(crate) fn spec(&self) -> &Arc<ProviderSpec> {
@@ -31,7 +50,8 @@ impl Upstream {
 
     pub(crate) async fn send(&self, call: UpstreamCall, key: &ProviderKey) -> Result<Answer, SampleError> {
         if self.spec.transport == Transport::Demo {
-            return Ok(play(&call.path, call.body).await);
+            let script = self.sized(call.body.len(), move || respond(&call.path, &call.body)).await?;
+            return Ok(play(script).await);
         }
         let url = format!("{}{}", self.spec.base_url, call.path);
         let key = match key {

@@ -20,6 +20,8 @@ pub struct Sample {
     pub translator: Box<dyn ResponseTranslator>,
     /// Whose key to use.
     pub key: ProviderKey,
+    /// Whose work it is if it is heavy.
+    pub owner: String,
     /// Resolves when the loop is gone.
     pub gone: oneshot::Receiver<()>,
 }
@@ -49,6 +51,8 @@ pub struct CountTokens {
     pub call: UpstreamCall,
     /// Whose key to use.
     pub key: ProviderKey,
+    /// Whose work it is if it is heavy.
+    pub owner: String,
     /// Resolves when nobody waits any more.
     pub gone: oneshot::Receiver<()>,
 }

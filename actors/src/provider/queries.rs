@@ -24,7 +24,7 @@ const MAX_PAGES: usize = 20;
 
 /// Asks the provider's counter; `None` if there is none at its place.
 pub(crate) async fn count(upstream: &Upstream, message: CountTokens) -> Result<Option<u64>, SampleError> {
-    let CountTokens { call, key, mut gone } = message;
+    let CountTokens { call, key, mut gone, .. } = message;
     let asked = tokio::select! {
         biased;
         _ = &mut gone => return Err(SampleError::Gone),

@@ -1,7 +1,5 @@
 //! One call of a model: the head, then the body through the translator.
 
-use std::sync::Arc;
-
 use bytes::BytesMut;
 use futures_util::{StreamExt as _, stream};
 use or_adapters::{ModelEvent, ResponseTranslator};
@@ -35,14 +33,14 @@ pub(crate) async fn sample(
     message: Sample,
     permit: Permit,
 ) -> Result<Sampled, SampleError> {
-    let Sample { call, translator, key, mut gone } = message;
+    let Sample { call, translator, key, mut gone, .. } = message;
     let (spec, streams) = (upstream.spec(), call.stream);
     let work = async {
         let mut answer = upstream.send(call, &key).await?;
         if !(200..300).contains(&answer.status) {
             return Err(refused(spec, &mut answer).await);
         }
-        begin(spec, answer, streams, translator).await
+        begin(upstream, answer, streams, translator).await
     };
     let begun = tokio::select! {
         biased;
@@ -54,18 +52,19 @@ pub(crate) async fn sample(
         Begun::Stream(body, translator) => (body, translator),
     };
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let reader = StreamReader { spec: Arc::clone(spec), key, body, translator, sender, gone, permit };
+    let reader = StreamReader { upstream: upstream.clone(), key, body, translator, sender, gone, permit };
     actix_rt::spawn(Box::new(reader).run());
     Ok(Sampled::Stream(receiver))
 }
 
 /// Finds out what the answer is: by its label, and by its first byte where that says something else.
 async fn begin(
-    spec: &ProviderSpec,
+    upstream: &Upstream,
     mut answer: Answer,
     streams: bool,
     translator: Box<dyn ResponseTranslator>,
 ) -> Result<Begun, SampleError> {
+    let spec = upstream.spec();
     // The reader of a stream sees for itself whether it is one.
     if answer.is_stream.unwrap_or(streams) {
         return Ok(Begun::Stream(answer.body, translator));
@@ -78,7 +77,7 @@ async fn begin(
             return Ok(Begun::Stream(Box::pin(begin.chain(answer.body)), translator));
         }
     }
-    whole(spec, &mut answer.body, begin, translator).await.map(Begun::Whole)
+    whole(upstream, &mut answer.body, begin, translator).await.map(Begun::Whole)
 }
 
 /// Reads up to the first byte that is not blank, or to the end.

@@ -1,6 +1,7 @@
 //! Carries out what the engine of one response says, until it is over.
 
 mod keeping;
+mod large;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::node::Node;
 use crate::provider::{Batch, SampleError, Sampled};
-use crate::response::attend::{Attend, Waited, unix_now};
+use crate::response::attend::{Attend, Waited};
 use crate::response::prepare::{Preparation, Prepared};
 use crate::response::record::Recorder;
 use crate::response::request::Request;
@@ -21,9 +22,6 @@ use crate::response::sink::Sink;
 use crate::response::tool_round::ToolRunner;
 use crate::response::turn::{Sampler, Translated};
 use crate::running::{Phase, Status};
-
-/// Bytes of an event's frame, as a rule: most are deltas.
-const USUAL_FRAME: usize = 320;
 
 /// One response in the making: the engine, which decides, and whoever carries out what it says.
 pub(crate) struct Driver {
@@ -40,6 +38,8 @@ pub(crate) struct Driver {
     pub(super) sample: Option<SampleSpan>,
     /// Held for a turn; dropping it closes the upstream connection.
     pub(super) here: Option<oneshot::Sender<()>>,
+    /// Bytes of output for which no room was made yet.
+    pub(super) unreserved: usize,
     /// The engine's first input.
     first: Option<Input>,
 }
@@ -79,10 +79,24 @@ impl Driver {
         attend.begin_at(beginning);
         let recorder = Recorder::new(Rc::clone(&request), &neighbours, kept, notes);
         let tools = ToolRunner::new(Rc::clone(&request), &neighbours, servers);
-        let sampler = Sampler::new(Rc::clone(&request), neighbours.provider);
+        let sampler = Sampler::new(Rc::clone(&request), neighbours.node.heavy.clone(), neighbours.provider);
         let (node, status, first) = (neighbours.node, neighbours.status, Some(first));
-        let (sample, here) = (None, None);
-        Self { request, node, engine, attend, recorder, sampler, tools, span, status, sample, here, first }
+        let (sample, here, unreserved) = (None, None, 0);
+        Self {
+            request,
+            node,
+            engine,
+            attend,
+            recorder,
+            sampler,
+            tools,
+            span,
+            status,
+            sample,
+            here,
+            unreserved,
+            first,
+        }
     }
 
     /// Makes the response, to its end. `None`: it ended as an HTTP error before it began, or is parked.
@@ -138,7 +152,11 @@ impl Driver {
         match self.wait(asked).await? {
             Ok(Sampled::Whole(events)) => {
                 self.open();
-                Ok(self.batch(events).await)
+                let bytes = large::bytes(&events);
+                match self.make_room(bytes).await? {
+                    Some(error) => Ok(self.fail_with(error).await),
+                    None => Ok(self.batch(events, bytes).await),
+                }
             }
             Ok(Sampled::Stream(events)) => {
                 self.open();
@@ -160,7 +178,11 @@ impl Driver {
             let step = match self.wait(events.recv()).await? {
                 Some(Ok(batch)) => {
                     let (batch, failed) = self.with_waiting(batch, &mut events);
-                    match (self.batch(batch).await, failed) {
+                    let bytes = large::bytes(&batch);
+                    if let Some(error) = self.make_room(bytes).await? {
+                        return Ok(self.fail_with(error).await);
+                    }
+                    match (self.batch(batch, bytes).await, failed) {
                         (Step::More, Some(error)) => self.fail(&error).await,
                         (step, _) => step,
                     }
@@ -192,13 +214,8 @@ impl Driver {
     }
 
     /// Feeds the events of one read; their frames go out in one write.
-    async fn batch(&mut self, events: Vec<ModelEvent>) -> Step {
-        let room = if self.request.facts.stream { events.len() * USUAL_FRAME } else { 0 };
-        let mut out = Output { frames: Vec::with_capacity(room), next: None };
-        let now = unix_now();
-        for event in events {
-            self.engine.handle(Input::Model(event), now, &mut out);
-        }
+    async fn batch(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Step {
+        let out = self.handle_all(events, bytes).await;
         self.span.first_token();
         self.carry_out(out).await
     }
@@ -239,8 +256,7 @@ impl Driver {
 
     /// Feeds the engine and sends what comes of it.
     pub(super) async fn feed(&mut self, input: Input) -> Step {
-        let mut out = Output::default();
-        self.engine.handle(input, unix_now(), &mut out);
+        let out = self.handle(input).await;
         self.carry_out(out).await
     }
 

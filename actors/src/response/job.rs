@@ -9,6 +9,7 @@ use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::held::Held;
 use crate::provider::Route;
 use crate::response::saved::SavedRequest;
 use or_store::StoredResponse;
@@ -28,8 +29,10 @@ pub struct Routed {
     pub owner: String,
     /// Whether a dropped field is an error (design D13).
     pub strict: bool,
-    /// Whether the body is so large that it is translated off the arbiter.
-    pub heavy: bool,
+    /// Bytes of the body.
+    pub bytes: usize,
+    /// What it holds of the bytes in flight.
+    pub held: Held,
     /// When the request came.
     pub received: Instant,
 }

@@ -1,11 +1,13 @@
 //! What stays the same while a response is made: its request, and the loop's neighbours.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Addr;
 use or_telemetry::ResponseFacts;
 
+use crate::held::Held;
 use crate::node::Node;
 use crate::provider::{ProviderActor, Route};
 use crate::response::job::Job;
@@ -34,7 +36,9 @@ pub(crate) struct Request {
     pub(crate) route: Route,
     pub(crate) strict: bool,
     pub(crate) previous: Option<String>,
-    pub(crate) heavy: bool,
+    /// Bytes of the request and of what it refers to, as far as they are known.
+    bytes: Cell<usize>,
+    pub(crate) held: Held,
 }
 
 impl Request {
@@ -46,7 +50,19 @@ impl Request {
             route: std::mem::take(&mut routed.route),
             strict: routed.strict,
             previous: routed.body.previous_response_id.take(),
-            heavy: routed.heavy,
+            bytes: Cell::new(routed.bytes),
+            held: routed.held.clone(),
         }
+    }
+
+    /// Bytes of the request, of what it refers to and of what was made so far, as far as they are known. From
+    /// [`HEAVY`](crate::HEAVY) on nothing of it is worked on by an arbiter.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.get()
+    }
+
+    /// It has so many now.
+    pub(crate) fn set_bytes(&self, bytes: usize) {
+        self.bytes.set(bytes);
     }
 }

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use or_engine::{Input, Outcome, Output, ToolCall, ToolResult};
-use or_protocol::{ApiError, ErrorKind, ResponseStatus};
+use or_protocol::{ApiError, ErrorKind, ResponseStatus, json_bytes};
 use or_store::StoreError;
 use tokio::time::sleep;
 
 use crate::provider::SampleError;
-use crate::response::attend::unix_now;
 use crate::response::driver::{Driver, Step};
 use crate::response::job::Reply;
 use crate::response::record::Recorder;
@@ -108,8 +107,11 @@ impl Driver {
     }
 
     async fn tool_done(&mut self, index: usize, result: ToolResult) -> Step {
-        let mut out = Output::default();
-        self.engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
+        // The next turn sees it.
+        let bytes = usize::try_from(json_bytes(&result.output)).unwrap_or(usize::MAX);
+        self.request.set_bytes(self.request.bytes().saturating_add(bytes));
+        self.unreserved = self.unreserved.saturating_add(bytes);
+        let out = self.handle(Input::ToolDone { index, result }).await;
         if self.request.facts.background && out.next.is_none() {
             return self.checkpoint(out.frames, Step::More).await;
         }
@@ -199,6 +201,7 @@ impl Driver {
         self.attend.sink = Sink::Done;
         let status = outcome.map_or("refused", word);
         self.span.end(status, self.engine.usage().copied(), &self.recorder.notes);
+        self.let_go();
         outcome
     }
 

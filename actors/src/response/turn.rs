@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
-use actix_rt::task::spawn_blocking;
 use futures_util::future::Either;
 use or_adapters::{Adapter, AdapterError, ModelRequest, Note, ResponseTranslator, UpstreamCall};
 use or_engine::ResponseLoop;
 use or_protocol::{ApiError, Item, Settings};
 use tokio::sync::oneshot;
 
-use crate::limits::Limits;
+use crate::heavy::{Gone, Heavy};
+use crate::limits::{HEAVY, Limits};
 use crate::provider::policy::{self, Patience, Verdict};
 use crate::provider::{ProviderActor, Sample, SampleError, Sampled, Target};
 use crate::response::prepare::strict;
@@ -29,6 +29,7 @@ pub(crate) struct Translated {
 /// Asks the model, turn by turn.
 pub(crate) struct Sampler {
     request: Rc<Request>,
+    heavy: Heavy,
     /// Of the first target.
     provider: Option<Addr<ProviderActor>>,
     /// A turn that was translated before it begins.
@@ -40,8 +41,8 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    pub(crate) fn new(request: Rc<Request>, provider: Option<Addr<ProviderActor>>) -> Self {
-        Self { request, provider, ready: None, turns: 0, retries: 0 }
+    pub(crate) fn new(request: Rc<Request>, heavy: Heavy, provider: Option<Addr<ProviderActor>>) -> Self {
+        Self { request, heavy, provider, ready: None, turns: 0, retries: 0 }
     }
 
     /// Turns that have begun.
@@ -85,12 +86,19 @@ impl Sampler {
             stream: self.request.facts.stream || self.request.facts.background,
             client_key: target.uses_client_key(),
         };
-        if !self.request.heavy {
+        if self.request.bytes() < HEAVY {
             return Either::Left(ready(translation.translate(engine.context(), &engine.turn_settings())));
         }
         let (context, settings) = (engine.shared_context(), engine.turn_settings().into_owned());
-        let heavy = spawn_blocking(move || translation.translate(&context, &settings));
-        Either::Right(async { heavy.await.unwrap_or_else(|_| Err(ApiError::internal())) })
+        let (heavy, request) = (self.heavy.clone(), Rc::clone(&self.request));
+        Either::Right(async move {
+            let held = request.held.clone();
+            let work = move |_: &Gone| {
+                let _held = held;
+                translation.translate(&context, &settings)
+            };
+            heavy.run(&request.facts.owner, work).await?
+        })
     }
 
     /// Adds the notes of a translation to those of the response.
@@ -121,7 +129,8 @@ impl Sampler {
         let Translated { call, translator } = turn;
         let asked = match (&self.provider, self.request.route.first()) {
             (Some(provider), Some(Target { key, .. })) => {
-                Some(provider.send(Sample { call, translator, key: key.clone(), gone }))
+                let owner = self.request.facts.owner.clone();
+                Some(provider.send(Sample { call, translator, key: key.clone(), owner, gone }))
             }
             _ => None,
         };

@@ -12,6 +12,7 @@ use or_store::{
     ApprovalId, ApprovalMark, ChainError, Change, LogPart, Marked, Store, StoreError, StoreFuture,
     StoredResponse,
 };
+use tokio::sync::oneshot;
 
 use super::actor::StoreActor;
 use super::messages::AskStore;
@@ -95,9 +96,40 @@ impl StoreHandle {
         self.ask(move |store| store.delete(id, owner)).await
     }
 
-    /// [`Store::history`].
+    /// [`Store::history`]. The reading ends when nobody waits for it any more.
     pub async fn history(&self, id: ResponseId, owner: String) -> Result<Vec<HistoryTurn>, ChainError> {
-        self.ask(move |store| store.history(id, owner)).await
+        let (_here, gone) = oneshot::channel::<()>();
+        let call = move |store: &dyn Store| -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+            let read = store.history(id, owner);
+            Box::pin(async move {
+                tokio::select! {
+                    biased;
+                    turns = read => turns,
+                    _ = gone => Err(StoreError::Unavailable.into()),
+                }
+            })
+        };
+        self.ask(call).await
+    }
+
+    /// [`Store::chain_bytes`].
+    pub async fn chain_bytes(&self, id: ResponseId, owner: String, limit: u64) -> Result<u64, ChainError> {
+        self.ask(move |store| store.chain_bytes(id, owner, limit)).await
+    }
+
+    /// [`Store::record_bytes`].
+    pub async fn record_bytes(&self, id: ResponseId, owner: String) -> Result<Option<u64>, StoreError> {
+        self.ask(move |store| store.record_bytes(id, owner)).await
+    }
+
+    /// [`Store::turn`].
+    pub async fn turn(&self, id: ResponseId, owner: String) -> Result<Option<HistoryTurn>, StoreError> {
+        self.ask(move |store| store.turn(id, owner)).await
+    }
+
+    /// [`Store::longest_record`].
+    pub fn longest_record(&self) -> usize {
+        self.0.store.longest_record()
     }
 
     /// [`Store::longest_record`].

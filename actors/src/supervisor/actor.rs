@@ -41,7 +41,7 @@ impl LoopSupervisor {
         match self.providers.get(&*spec.name) {
             Some(address) if address.connected() => address.clone(),
             _ => {
-                let address = ProviderActor::new(Arc::clone(spec)).start();
+                let address = ProviderActor::new(Arc::clone(spec), self.node.heavy.clone()).start();
                 self.providers.insert(spec.name.to_string(), address.clone());
                 address
             }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix::Addr;
-use actix_rt::task::spawn_blocking;
 use or_adapters::{Note, UpstreamCall, estimate_tokens};
 use or_engine::Context;
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId, Settings};
@@ -11,10 +10,12 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::tokenizer;
+use crate::heavy::Gone;
 use crate::node::Node;
 use crate::provider::{CountTokens, ProviderActor, SampleError};
-use crate::response::prepare::{self, Purpose, ReadyTools, WantedTools, strict};
+use crate::response::prepare::{self, Loaded, Loader, Purpose, ReadyTools, WantedTools, strict};
 use crate::response::{Routed, Translated, Translation};
+use crate::running::Place;
 use crate::store::StoreHandle;
 
 /// A request whose input shall be counted.
@@ -63,13 +64,14 @@ pub(crate) async fn count(
     provider: Addr<ProviderActor>,
     store: StoreHandle,
 ) -> Result<InputCount, ApiError> {
-    let _place = node.admit(&job.request.owner, false)?;
+    // Also of work that nobody waits for any more, until it has ended.
+    let place = Arc::new(node.admit(&job.request.owner, false)?);
     let Routed { route, model, request_id, received, .. } = &job.request;
     let name = route.first().map(|target| target.provider.name.to_string()).unwrap_or_default();
     let (model, id, received) = (model.clone(), request_id.clone(), *received);
     let (_, never) = oneshot::channel();
     let gone = std::mem::replace(&mut job.gone, never);
-    let work = timeout(node.limits.max_response, counted(job, &node, &provider, &store));
+    let work = timeout(node.limits.max_response, counted(job, place, &node, &provider, &store));
     let result = tokio::select! {
         biased;
         // Nobody reads this any more.
@@ -94,17 +96,19 @@ pub(crate) async fn count(
 
 async fn counted(
     job: Box<CountJob>,
+    place: Arc<Place>,
     node: &Node,
     provider: &Addr<ProviderActor>,
     store: &StoreHandle,
 ) -> Result<InputCount, ApiError> {
-    let Routed { body, route, owner, strict, heavy, .. } = job.request;
+    let Routed { body, route, owner, strict, bytes, held, .. } = job.request;
     let Some(target) = route.first() else { return Err(ApiError::internal()) };
     let CreateResponseBody { input, previous_response_id, mut settings, .. } = body;
     // An id for items that have none; nothing is kept under it.
     let id = ResponseId::new();
     let previous = previous_response_id.as_deref();
-    let (mut context, _) = prepare::load(store, &id, previous, &owner, input, false).await?;
+    let loader = Loader { node, store, owner: &owner, previous, own: bytes, held: &held };
+    let Loaded { mut context, bytes, .. } = loader.load(&id, input, false).await?;
     let wanted = WantedTools {
         node,
         store,
@@ -117,18 +121,23 @@ async fn counted(
         own: &[],
     };
     let ReadyTools { mcp, notes, .. } = prepare::ready_tools(wanted, &mut settings).await?;
-    context.items = mcp.for_model(context.items);
     let seal = node.sealer.of_owner(&owner);
-    context.items.iter_mut().for_each(|item| seal.open_item(item));
     context.notes.extend(notes);
     settings.tools = mcp.model_tools(&settings.tools);
     settings.tool_choice = mcp.choice(&settings.tool_choice);
     let client_key = target.uses_client_key();
     let (adapter, model) = (Arc::clone(&target.provider.adapter), target.model.clone());
-    let work =
-        move || translate(Translation { adapter, model, stream: false, client_key }, context, &settings);
-    let translated =
-        if heavy { spawn_blocking(work).await.map_err(|_| ApiError::internal())? } else { work() };
+    let keep = (place, held);
+    let work = {
+        let keep = keep.clone();
+        move |_: &Gone| {
+            let _keep = keep;
+            context.items = mcp.for_model(context.items);
+            context.items.iter_mut().for_each(|item| seal.open_item(item));
+            translate(Translation { adapter, model, stream: false, client_key }, context, &settings)
+        }
+    };
+    let translated = node.heavy.sized(bytes, &owner, work).await?;
     let Countable { call, counter, notes } = translated?;
     if strict {
         strict::check(&notes)?;
@@ -136,15 +145,20 @@ async fn counted(
     if let Some(call) = counter {
         // Held while we wait; dropping it closes the upstream connection.
         let (_here, gone) = oneshot::channel();
-        let asked = provider.send(CountTokens { call, key: target.key.clone(), gone }).await;
+        let asked =
+            provider.send(CountTokens { call, key: target.key.clone(), owner: owner.clone(), gone }).await;
         match asked.unwrap_or(Err(SampleError::Panicked)) {
             Ok(Some(tokens)) => return Ok(InputCount { tokens, method: CountMethod::Provider, notes }),
             Ok(None) => {}
             Err(error) => return Err(failed(&error, &target.provider.name, client_key, node)),
         }
     }
-    let work = move || estimate_tokens(&call.body, &tokenizer::count);
-    let tokens = spawn_blocking(work).await.map_err(|_| ApiError::internal())?;
+    let work = move |gone: &Gone| {
+        let _keep = keep;
+        estimate_tokens(&call.body, &|text| tokenizer::count(text, || gone.is_set()))
+    };
+    // The tokenizer is slow: never on the arbiter.
+    let tokens = node.heavy.run(&owner, work).await?;
     Ok(InputCount { tokens, method: CountMethod::Estimate, notes })
 }
 

@@ -9,11 +9,12 @@ use tiktoken_rs::o200k_base_singleton;
 /// most.
 const PIECE: usize = 16 * 1024;
 
-/// The number of tokens of a text. Slow for large texts: not for an arbiter.
-pub(crate) fn count(text: &str) -> u64 {
+/// The number of tokens of a text. Slow for large texts: not for an arbiter. Ends early, with a number of no meaning, if
+/// `gone` says that nobody waits for it.
+pub(crate) fn count(text: &str, gone: impl Fn() -> bool) -> u64 {
     let mut rest = text;
     let mut tokens = 0;
-    while !rest.is_empty() {
+    while !rest.is_empty() && !gone() {
         let mut end = PIECE.min(rest.len());
         while !rest.is_char_boundary(end) {
             end -= 1;
@@ -27,11 +28,13 @@ pub(crate) fn count(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[track_caller]
     fn check(text: &str, want: u64) {
-        assert_eq!(count(text), want);
+        assert_eq!(count(text, || false), want);
     }
 
     #[test]
@@ -40,6 +43,13 @@ mod tests {
         check("Hello world, how are you?", 7);
         // Words that stand for something in a prompt are text here.
         check("<|endoftext|>", 7);
+    }
+
+    #[test]
+    fn nothing_is_counted_for_nobody() {
+        let pieces = Cell::new(0);
+        let gone = || pieces.replace(pieces.get() + 1) == 2;
+        assert_eq!(count(&"a".repeat(100 * PIECE), gone), 2 * PIECE as u64 / 8);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a model did, in one vocabulary for all providers.
 
-use or_protocol::{Annotation, LogProb, Phase, Usage};
+use or_protocol::{Annotation, LogProb, Phase, Usage, json_bytes};
 use serde_json::{Map, Value};
 
 use crate::Note;
@@ -147,4 +147,31 @@ pub enum ModelEvent {
         /// Why.
         reason: FinishReason,
     },
+}
+
+impl ModelEvent {
+    /// Roughly how many bytes the output grows by it.
+    pub fn bytes(&self) -> usize {
+        /// Of an event that has no text.
+        const SMALL: usize = 64;
+        match self {
+            Self::TextDelta { text, logprobs, .. } => text.len() + logprobs.len() * SMALL,
+            Self::RefusalDelta { text, .. }
+            | Self::ReasoningDelta { text, .. }
+            | Self::SummaryDelta { text, .. }
+            | Self::ReasoningSealed { encrypted_content: text, .. }
+            | Self::ToolArgsDelta { delta: text, .. } => text.len(),
+            Self::HostedItem { item, .. } => usize::try_from(json_bytes(item)).unwrap_or(usize::MAX),
+            Self::HostedEvent { event, .. } => usize::try_from(json_bytes(event)).unwrap_or(usize::MAX),
+            Self::ToolCallStart { name, .. } => SMALL + name.len(),
+            Self::MessageStart { .. }
+            | Self::Annotation { .. }
+            | Self::PartDone { .. }
+            | Self::BlockDone { .. }
+            | Self::Usage(_)
+            | Self::ServiceTier(_)
+            | Self::Note(_)
+            | Self::Finished { .. } => SMALL,
+        }
+    }
 }

@@ -111,7 +111,8 @@ impl Reservation {
     /// # Errors
     /// When it does not fit; what was reserved stays.
     pub fn grow(&mut self, more: usize) -> Result<(), Full> {
-        self.budget.take(more)?;
+        let never = self.bytes.saturating_add(more) > self.budget.limit();
+        self.budget.take(more).map_err(|_| Full { never })?;
         self.bytes += more;
         Ok(())
     }
@@ -149,7 +150,7 @@ mod tests {
         let budget = Budget::new(10);
         let mut first = budget.reserve(6).unwrap();
         assert_eq!(budget.reserve(5).unwrap_err(), Full { never: false });
-        assert_eq!(first.grow(5), Err(Full { never: false }));
+        assert_eq!(first.grow(5), Err(Full { never: true }));
         assert_eq!((first.bytes(), budget.used(), budget.refused()), (6, 6, 2));
         first.resize(10).unwrap();
         assert_eq!(budget.used(), 10);
@@ -167,6 +168,17 @@ mod tests {
         assert_eq!(ApiError::from(full).kind, ErrorKind::TooLarge);
         let error = ApiError::from(Full { never: false });
         assert_eq!((error.kind, error.retry_after_s), (ErrorKind::Unavailable, Some(RETRY_AFTER_S)));
+    }
+
+    #[test]
+    fn what_is_reserved_counts_towards_what_can_never_fit() {
+        let budget = Budget::new(10);
+        let mut first = budget.reserve(6).unwrap();
+        let other = budget.reserve(2).unwrap();
+        assert_eq!(first.grow(5), Err(Full { never: true }));
+        assert_eq!(first.resize(10), Err(Full { never: false }));
+        drop(other);
+        assert_eq!(first.resize(10), Ok(()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("server.workers", Rule::Int(0, 1024)),
     ("server.max_body_bytes", Rule::Int(1024, 1 << 30)),
     ("server.max_bytes_in_flight", Rule::Int(0, 1 << 50)),
+    ("server.max_context_bytes", Rule::Int(1024, 1 << 40)),
     ("server.max_concurrent_responses", Rule::Int(1, 1_000_000)),
     ("server.shutdown_grace_s", Rule::Int(0, 3600)),
     ("server.keepalive_s", Rule::Int(1, 3600)),

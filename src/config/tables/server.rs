@@ -22,6 +22,7 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Of all requests together; 0: a quarter of the machine's memory.
     pub max_bytes_in_flight: usize,
+    pub max_context_bytes: u64,
     pub max_concurrent_responses: usize,
     pub shutdown_grace_s: u64,
     pub keepalive_s: u64,
@@ -77,6 +78,7 @@ impl Default for Server {
             workers: 0,
             max_body_bytes: 32 * 1024 * 1024,
             max_bytes_in_flight: 0,
+            max_context_bytes: 64 * 1024 * 1024,
             max_concurrent_responses: 10_000,
             shutdown_grace_s: 30,
             keepalive_s: 15,

@@ -23,6 +23,13 @@ pub struct HistoryTurn {
     pub servers: Vec<(String, ServerThen)>,
 }
 
+impl HistoryTurn {
+    /// Bytes of its items as JSON.
+    pub fn bytes(&self) -> u64 {
+        self.input.iter().chain(&self.output).map(Item::bytes).sum()
+    }
+}
+
 /// An MCP server of an earlier request, as its response shows it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServerThen {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::header::HeaderMap;
-use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpMessage as _, HttpRequest};
-use or_actors::{HEAVY, Routed, Target};
+use bytes::Bytes;
+use or_actors::{Gone, Held, Routed, Target};
+use or_bounds::Reservation;
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
 
 use crate::auth::owner;
@@ -87,19 +88,35 @@ fn readable<'a>(key: &'a [u8], place: &str) -> Result<&'a str, ApiError> {
     })
 }
 
-pub(crate) async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, ApiError> {
-    if bytes.len() < HEAVY {
-        return CreateResponseBody::from_json(&bytes);
+/// A request's body as it came, and what it holds of the bytes in flight.
+pub(crate) struct Taken {
+    pub(crate) bytes: Bytes,
+    pub(crate) held: Held,
+}
+
+impl Taken {
+    /// Makes room for all that the request will cost.
+    pub(crate) fn new(bytes: Bytes, reservation: Reservation) -> Result<Self, ApiError> {
+        let held = Held::of_body(reservation, bytes.len())?;
+        Ok(Self { bytes, held })
     }
-    let work = spawn_blocking(move || CreateResponseBody::from_json(&bytes));
-    work.await.unwrap_or_else(|_| Err(ApiError::internal()))
+
+    /// The body as types, read where its size wants it done.
+    pub(crate) async fn parse(&self, owner: &str, state: &AppState) -> Result<CreateResponseBody, ApiError> {
+        let (bytes, held) = (self.bytes.clone(), self.held.clone());
+        let work = move |_: &Gone| {
+            let _held = held;
+            CreateResponseBody::from_json(&bytes)
+        };
+        state.node.heavy.sized(self.bytes.len(), owner, work).await?
+    }
 }
 
 /// Routes a request by its model.
 pub(crate) fn routed(
     caller: Caller<'_>,
     mut body: CreateResponseBody,
-    heavy: bool,
+    taken: &Taken,
     state: &AppState,
 ) -> Result<Routed, ApiError> {
     let Some(model) = body.model.take() else {
@@ -119,7 +136,8 @@ pub(crate) fn routed(
         model,
         route,
         owner: caller.owner,
-        heavy,
+        bytes: taken.bytes.len(),
+        held: taken.held.clone(),
         received: caller.received,
     })
 }

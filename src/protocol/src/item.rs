@@ -77,6 +77,11 @@ impl Item {
         }
     }
 
+    /// Bytes of the item as JSON.
+    pub fn bytes(&self) -> u64 {
+        json_bytes(self)
+    }
+
     /// Gives the item an id.
     pub fn set_id(&mut self, id: String) {
         match self {
@@ -109,6 +114,25 @@ impl Item {
             Self::Mcp(McpItem::ApprovalResponse(_)) | Self::Other(_) => "item",
         }
     }
+}
+
+/// How many bytes something has as JSON. They are counted, not kept.
+pub fn json_bytes(value: &impl Serialize) -> u64 {
+    struct Counter(u64);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // What cannot be written counts as far as it could be.
+    let _ = serde_json::to_writer(&mut counter, value);
+    counter.0
 }
 
 /// Who speaks.

@@ -30,6 +30,7 @@ pub use error::{ApiError, ErrorBody, ErrorKind, ErrorPayload};
 pub use event::{DONE, EventBody, Part, StreamEvent, write_frame};
 pub use ids::{ItemId, ResponseId};
 pub use item::InputAudio;
+pub use item::json_bytes;
 pub use item::{
     Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput, Item,
     ItemReference, ItemStatus, LogProb, Message, Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,

@@ -1,10 +1,12 @@
 //! The stored form of a response: a format byte, then JSON whose big parts are kept as they were sent.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use or_engine::{ServerThen, failed_response, short_response};
 use or_protocol::{ApiError, Item, ResponseStatus, StoredItem};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -108,6 +110,57 @@ impl Link {
             previous_response_id: stored.previous_response_id.map(Cow::into_owned),
             turn: turn(stored.status, stored.input, stored.response, &stored.sealed),
         })
+    }
+}
+
+/// The members of a record that stand before its big ones.
+#[derive(Debug, Default, Deserialize, PartialEq)]
+pub(crate) struct Head {
+    pub(crate) owner: String,
+    pub(crate) status: Option<ResponseStatus>,
+    #[serde(default)]
+    pub(crate) previous_response_id: Option<String>,
+}
+
+impl Head {
+    /// Reads it from the first bytes of a record, which may end anywhere; `None`: they are too few.
+    pub(crate) fn of_beginning(bytes: &[u8]) -> Option<Self> {
+        let (_, json) = bytes.split_first()?;
+        let mut head = None;
+        // Whether the rest reads is another question.
+        let _ = serde_json::Deserializer::from_slice(json).deserialize_map(HeadReader(&mut head));
+        head
+    }
+
+    /// Reads it from the whole record.
+    pub(crate) fn of_record(id: &str, bytes: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(json_of(id, bytes)?).map_err(|_| StoreError::Damaged(id.to_owned()))
+    }
+}
+
+/// Stops at the first member that is none of a [`Head`], and of which nothing stands before it.
+struct HeadReader<'a>(&'a mut Option<Head>);
+
+impl<'de> Visitor<'de> for HeadReader<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut head = Head::default();
+        loop {
+            match members.next_key::<Cow<'_, str>>()?.as_deref() {
+                Some("owner") => head.owner = members.next_value()?,
+                Some("status") => head.status = Some(members.next_value()?),
+                Some("previous_response_id") => head.previous_response_id = members.next_value()?,
+                Some("created_at" | "provider") => drop(members.next_value::<IgnoredAny>()?),
+                Some(_) | None => break,
+            }
+        }
+        *self.0 = head.status.is_some().then_some(head);
+        Err(serde::de::Error::custom("the rest is not needed"))
     }
 }
 
@@ -234,5 +287,42 @@ impl StoredResponse {
         let input = serde_json::from_str(self.input.get()).map_err(damaged)?;
         let response = serde_json::from_str(self.response.get()).map_err(damaged)?;
         Ok(turn(self.status, input, response, &self.sealed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[test]
+    fn the_head_is_read_from_the_beginning() {
+        let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+        let record = StoredResponse {
+            owner: "alice".into(),
+            created_at: 7,
+            status: ResponseStatus::Completed,
+            provider: "demo".into(),
+            previous_response_id: Some("resp_1".into()),
+            input: raw("[]"),
+            response: raw("{}"),
+            sealed: Vec::new(),
+            notes: Vec::new(),
+            background: false,
+            resume: None,
+        };
+        let bytes = record.encode().unwrap();
+        let want = Head {
+            owner: "alice".into(),
+            status: Some(ResponseStatus::Completed),
+            previous_response_id: Some("resp_1".into()),
+        };
+        let behind = bytes.windows(8).position(|at| at == b"\"input\":").unwrap() + 8;
+        for end in 0..bytes.len() {
+            let head = Head::of_beginning(&bytes[..end]);
+            assert_eq!(head.as_ref(), (end >= behind - 1).then_some(&want), "{end}");
+        }
+        assert_eq!(Head::of_record("x", &bytes).unwrap(), want);
     }
 }

@@ -112,6 +112,29 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoredResponse::history_turn`] makes of its record. All must be over, and this owner's.
     fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>>;
 
+    /// How many bytes the records of a response and of all its predecessors have, as a bound for what
+    /// [`Store::history`] gives: it is asked first. Counting may stop above `limit`.
+    ///
+    /// A store that cannot tell without reading everything is asked twice for the same.
+    fn chain_bytes(&self, id: ResponseId, owner: String, limit: u64) -> StoreFuture<Result<u64, ChainError>> {
+        let _ = limit;
+        let history = self.history(id, owner);
+        Box::pin(async move { Ok(history.await?.iter().map(HistoryTurn::bytes).sum()) })
+    }
+
+    /// The same of one record; `None` if there is none, or it is another's.
+    fn record_bytes(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<u64>, StoreError>> {
+        let loaded = self.load(id, owner);
+        let bytes = |record: StoredResponse| (record.input.get().len() + record.response.get().len()) as u64;
+        Box::pin(async move { Ok(loaded.await?.map(bytes)) })
+    }
+
+    /// What a context needs of one record, whether or not it is over; `None` if there is none, or it is another's.
+    fn turn(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<HistoryTurn>, StoreError>> {
+        let (name, loaded) = (id.to_string(), self.load(id, owner));
+        Box::pin(async move { loaded.await?.map(|record| record.history_turn(&name)).transpose() })
+    }
+
     /// What proves a request for approval to be of this store: random, and the same as long as there is the store.
     fn approval_key(&self) -> [u8; 32];
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 
 /// Seconds: from a cached answer to a long agentic run.
@@ -32,6 +32,8 @@ struct Families {
     bytes_in_flight: IntGauge,
     max_bytes_in_flight: IntGauge,
     bytes_refused: IntCounter,
+    heavy_waiting: IntGauge,
+    heavy_wait: Histogram,
     store_commits: IntCounterVec,
     store_deletions: IntCounterVec,
     panics: IntCounter,
@@ -157,6 +159,14 @@ impl Metrics {
             "Times that something was refused because the bytes in flight had no room for it.",
         )?;
         registry.register(Box::new(bytes_refused.clone()))?;
+        let heavy_waiting = IntGauge::new(
+            "openresponses_heavy_work_waiting",
+            "Pieces of work on large requests that wait for a core.",
+        )?;
+        registry.register(Box::new(heavy_waiting.clone()))?;
+        let options = HistogramOpts::new("openresponses_heavy_work_wait_seconds", "How long those waited.");
+        let heavy_wait = Histogram::with_opts(options.buckets(DURATION_BUCKETS.to_vec()))?;
+        registry.register(Box::new(heavy_wait.clone()))?;
         let panics = IntCounter::new("openresponses_panics_total", "Panics that were caught.")?;
         registry.register(Box::new(panics.clone()))?;
         let retries = counter(
@@ -200,6 +210,8 @@ impl Metrics {
             bytes_in_flight,
             max_bytes_in_flight,
             bytes_refused,
+            heavy_waiting,
+            heavy_wait,
             store_commits,
             store_deletions,
             panics,
@@ -294,6 +306,16 @@ impl Metrics {
     /// Counts a session that could not be opened.
     pub fn mcp_connect_error(&self, reason: &str) {
         self.0.mcp_connect_errors.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts a piece of heavy work that waits for its place.
+    pub fn heavy_waiting(&self) -> Counted {
+        Counted::new(&self.0.heavy_waiting)
+    }
+
+    /// Notes how long such a piece waited.
+    pub fn heavy_waited(&self, took: Duration) {
+        self.0.heavy_wait.observe(took.as_secs_f64());
     }
 
     /// Counts a caught panic.

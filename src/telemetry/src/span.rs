@@ -42,6 +42,8 @@ pub struct ResponseSpan {
     metrics: Metrics,
     span: Span,
     first_token: Option<Duration>,
+    /// Of the request and what it refers to.
+    context_bytes: Option<usize>,
     /// HTTP status and code.
     error: Option<(u16, String)>,
     over: bool,
@@ -51,7 +53,8 @@ impl ResponseSpan {
     /// It begins.
     pub fn new(metrics: &Metrics, facts: Arc<ResponseFacts>) -> Self {
         let span = debug_span!("response", response_id = %facts.id, model = facts.model);
-        Self { facts, metrics: metrics.clone(), span, first_token: None, error: None, over: false }
+        let metrics = metrics.clone();
+        Self { facts, metrics, span, first_token: None, context_bytes: None, error: None, over: false }
     }
 
     /// The model has begun to answer; only the first time counts.
@@ -67,6 +70,11 @@ impl ResponseSpan {
     pub fn error(&mut self, error: &ApiError) {
         let code = error.code.clone().unwrap_or_else(|| error.kind.wire().1.to_owned());
         self.error = Some((error.status(), code));
+    }
+
+    /// The request and what it refers to have so many bytes.
+    pub fn context(&mut self, bytes: usize) {
+        self.context_bytes = Some(bytes);
     }
 
     /// A panic was caught.
@@ -106,6 +114,7 @@ impl ResponseSpan {
             stream,
             duration_ms = millis(took),
             first_token_ms = self.first_token.map(millis),
+            context_bytes = self.context_bytes,
             input_tokens = usage.input_tokens,
             output_tokens = usage.output_tokens,
             notes = fields(notes),

@@ -1,7 +1,6 @@
 //! Reads a stream for one loop, as fast as the loop takes it and no faster.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,10 +14,11 @@ use super::shape::{MARK, Shape};
 use super::silence::Silence;
 use super::whole::whole;
 use crate::provider::error::SampleError;
+use crate::provider::http::Upstream;
 use crate::provider::messages::Batch;
 use crate::provider::permit::Permit;
 use crate::provider::redact::mask;
-use crate::provider::spec::{ProviderKey, ProviderSpec};
+use crate::provider::spec::ProviderKey;
 
 /// Bytes that are taken in before what they hold is passed on.
 const GATHER: usize = 32 * 1024;
@@ -27,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// Reads a stream for one loop, as fast as the loop takes it and no faster.
 pub(in crate::provider) struct StreamReader {
-    pub(in crate::provider) spec: Arc<ProviderSpec>,
+    pub(in crate::provider) upstream: Upstream,
     pub(in crate::provider) key: ProviderKey,
     pub(in crate::provider) body: Body,
     pub(in crate::provider) translator: Box<dyn ResponseTranslator>,
@@ -51,11 +51,11 @@ struct Place {
 impl StreamReader {
     pub(in crate::provider) async fn run(self: Box<Self>) {
         let sender = self.sender.clone();
-        let (spec, key) = (Arc::clone(&self.spec), self.key.clone());
+        let (upstream, key) = (self.upstream.clone(), self.key.clone());
         let result = AssertUnwindSafe(self.read()).catch_unwind().await;
         let error = match result {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => mask(&spec, &key, error),
+            Ok(Err(error)) => mask(upstream.spec(), &key, error),
             Err(_) => SampleError::Panicked,
         };
         // If the loop is gone, nobody needs the error.
@@ -65,8 +65,8 @@ impl StreamReader {
     /// Ends with `Ok` when the loop has all it needs or is gone; dropping the body closes the connection.
     async fn read(mut self: Box<Self>) -> Result<(), SampleError> {
         let mut place = Place {
-            decoder: FrameDecoder::new(self.spec.adapter.framing()),
-            silence: Silence::new(self.spec.idle_timeout, self.spec.first_byte_timeout),
+            decoder: FrameDecoder::new(self.upstream.spec().adapter.framing()),
+            silence: Silence::new(self.upstream.spec().idle_timeout, self.upstream.spec().first_byte_timeout),
             blank: Some(BytesMut::new()),
             taken: 0,
             ended: None,
@@ -168,7 +168,7 @@ impl StreamReader {
     /// Whether the body is one object, whatever its label says. Decides it with the first byte that is not blank.
     fn is_object(&self, place: &mut Place, bytes: &[u8]) -> bool {
         let Some(blank) = &mut place.blank else { return false };
-        let framing = self.spec.adapter.framing();
+        let framing = self.upstream.spec().adapter.framing();
         let shape = if blank.is_empty() {
             Shape::of(bytes, framing)
         } else {
@@ -193,13 +193,13 @@ impl StreamReader {
 
     /// Reads the rest of an answer that is one object.
     async fn collect(self: Box<Self>, mut place: Place, bytes: Bytes) -> Result<(), SampleError> {
-        let Self { spec, mut body, translator, sender, mut gone, permit: _permit, .. } = *self;
+        let Self { upstream, mut body, translator, sender, mut gone, permit: _permit, .. } = *self;
         let mut begin = place.blank.take().unwrap_or_default();
         begin.extend_from_slice(&bytes);
         let events = tokio::select! {
             biased;
             _ = &mut gone => return Ok(()),
-            events = whole(&spec, &mut body, begin, translator) => events?,
+            events = whole(&upstream, &mut body, begin, translator) => events?,
         };
         // A loop that is gone needs no events.
         let _ = sender.send(Ok(events)).await;
@@ -208,8 +208,8 @@ impl StreamReader {
 
     fn take(&self, place: &mut Place, bytes: &[u8]) -> Result<(), SampleError> {
         place.taken = place.taken.saturating_add(bytes.len());
-        if place.taken > self.spec.max_answer_bytes {
-            return Err(SampleError::TooLarge(self.spec.max_answer_bytes));
+        if place.taken > self.upstream.spec().max_answer_bytes {
+            return Err(SampleError::TooLarge(self.upstream.spec().max_answer_bytes));
         }
         place.decoder.feed(bytes);
         Ok(())
@@ -239,7 +239,7 @@ impl StreamReader {
         if place.ended.is_some() {
             return;
         }
-        let mut left = self.spec.max_answer_bytes.saturating_sub(place.taken);
+        let mut left = self.upstream.spec().max_answer_bytes.saturating_sub(place.taken);
         let rest = async {
             while let Some(Ok(bytes)) = self.body.next().await
                 && left > 0

@@ -12,9 +12,10 @@ use or_telemetry::ResponseSpan;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::context::load;
+use super::context::{Loaded, Loader};
 use super::quota;
 use super::tools::{Purpose, ReadyTools, WantedTools, ready_tools};
+use crate::heavy::{Gone, WorkPanicked};
 use crate::mcp::Runners;
 use crate::response::attend::{Attend, Interrupt, Waited, unix_now};
 use crate::response::job::{BackgroundJob, Job};
@@ -79,6 +80,10 @@ impl Preparation {
 
     /// Ends with an HTTP error before anything began.
     pub(crate) fn refuse(&mut self, error: ApiError) {
+        if matches!(self.attend.sink, Sink::Done) {
+            // The client left before.
+            return self.span.end("cancelled", None, &[]);
+        }
         self.span.error(&error);
         self.attend.sink.refuse(error);
         self.attend.sink = Sink::Done;
@@ -108,13 +113,10 @@ impl Preparation {
         saved: Option<Box<RawValue>>,
     ) -> Result<Prepared, ApiError> {
         let (input, keep) = (std::mem::take(&mut body.input), body.store);
-        let Request { facts, previous, .. } = &*self.request;
-        let (id, owner) = (&facts.id, &facts.owner);
         if keep {
-            quota::check(&self.neighbours.node, owner)?;
+            quota::check(&self.neighbours.node, &self.request.facts.owner)?;
         }
-        let load = load(&self.neighbours.store, id, previous.as_deref(), owner, input, keep);
-        let (mut context, input) = load.await?;
+        let Loaded { mut context, stored: input, .. } = self.load(input, keep).await?;
         let (longest, size) =
             (self.neighbours.store.longest_record(), input.as_ref().map_or(0, |json| json.get().len()));
         if size > longest {
@@ -135,9 +137,42 @@ impl Preparation {
             mcp: tools.mcp,
             ..self.spec(body, unix_now(), context.items)
         };
+        let engine = self.heavy(move |_| ResponseLoop::new(spec)).await?;
         let kept = Kept { input, resume, old_notes: Vec::new() };
         let servers = tools.servers;
-        Ok(Prepared { engine: ResponseLoop::new(spec), first, beginning, notes, kept, servers })
+        Ok(Prepared { engine, first, beginning, notes, kept, servers })
+    }
+
+    /// Loads the context, and looks after the client meanwhile.
+    async fn load(&mut self, input: Vec<Item>, keep: bool) -> Result<Loaded, ApiError> {
+        let Self { request, neighbours, attend, span, .. } = self;
+        let loader = loader(request, neighbours);
+        let work = loader.load(&request.facts.id, input, keep);
+        let loaded = match attended(attend, neighbours, None, work).await {
+            Ok(loaded) => loaded,
+            Err(Unready::Failed(error)) => return Err(error),
+            // Nobody is told.
+            Err(Unready::Cancelled | Unready::Left) => {
+                attend.sink = Sink::Done;
+                return Err(ApiError::interrupted());
+            }
+        };
+        request.set_bytes(loaded.bytes);
+        span.context(loaded.bytes);
+        Ok(loaded)
+    }
+
+    /// Does a piece of work on the whole request where its size wants it done.
+    pub(super) async fn heavy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Gone) -> T + Send + 'static,
+    ) -> Result<T, WorkPanicked> {
+        let (request, held) = (&self.request, self.request.held.clone());
+        let work = move |gone: &Gone| {
+            let _held = held;
+            work(gone)
+        };
+        self.neighbours.node.heavy.sized(request.bytes(), &request.facts.owner, work).await
     }
 
     /// What is kept of a background response's request until it is over.
@@ -197,25 +232,49 @@ impl Preparation {
             context,
             own,
         };
-        let mut work = std::pin::pin!(ready_tools(wanted, settings));
-        loop {
-            let why = match attend.wait(work.as_mut()).await {
-                Waited::Done(ready) => return ready.map_err(Unready::Failed),
-                Waited::Interrupted(why) => why,
-                Waited::Silence => {
-                    if request.facts.stream && !request.facts.background {
-                        attend.sink.open(&context.notes);
-                    }
-                    // If the client left, the next wait says so.
-                    attend.sink.keep_alive(neighbours.node.limits.client_write_timeout).await;
-                    continue;
+        let opens = (request.facts.stream && !request.facts.background).then_some(&*context.notes);
+        attended(attend, neighbours, opens, ready_tools(wanted, settings)).await
+    }
+}
+
+/// What loads the context of a request.
+pub(super) fn loader<'a>(request: &'a Request, neighbours: &'a Neighbours) -> Loader<'a> {
+    Loader {
+        node: &neighbours.node,
+        store: &neighbours.store,
+        owner: &request.facts.owner,
+        previous: request.previous.as_deref(),
+        own: request.bytes(),
+        held: &request.held,
+    }
+}
+
+/// Waits for work of the preparation, and looks after the client meanwhile. `opens`: the notes with which its stream is
+/// opened if it takes long.
+async fn attended<T>(
+    attend: &mut Attend,
+    neighbours: &Neighbours,
+    opens: Option<&[Note]>,
+    work: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, Unready> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        let why = match attend.wait(work.as_mut()).await {
+            Waited::Done(done) => return done.map_err(Unready::Failed),
+            Waited::Interrupted(why) => why,
+            Waited::Silence => {
+                if let Some(notes) = opens {
+                    attend.sink.open(notes);
                 }
-                // There is an engine by then.
-                Waited::BeginningDue => continue,
-            };
-            if let Some(unready) = unready(why, attend) {
-                return Err(unready);
+                // If the client left, the next wait says so.
+                attend.sink.keep_alive(neighbours.node.limits.client_write_timeout).await;
+                continue;
             }
+            // There is an engine by then.
+            Waited::BeginningDue => continue,
+        };
+        if let Some(unready) = unready(why, attend) {
+            return Err(unready);
         }
     }
 }

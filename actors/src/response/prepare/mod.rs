@@ -10,6 +10,6 @@ pub(crate) mod strict;
 mod tools;
 
 pub(crate) use begin::{Preparation, Prepared};
-pub(crate) use context::load;
+pub(crate) use context::{Loaded, Loader};
 pub(crate) use resume::job;
 pub(crate) use tools::{Purpose, ReadyTools, WantedTools, ready_tools};

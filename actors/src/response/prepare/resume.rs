@@ -9,10 +9,9 @@ use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use or_store::{Append, Change, Frames, StoreError, StoredResponse, too_large};
 use tokio::sync::oneshot;
 
-use super::begin::{Preparation, Prepared, Unready};
-use super::context::context;
+use super::begin::{Preparation, Prepared, Unready, loader};
 use super::tools::ReadyTools;
-use crate::limits::HEAVY;
+use crate::held::Held;
 use crate::node::Node;
 use crate::provider::Route;
 use crate::response::job::{BackgroundJob, Job, Routed};
@@ -27,6 +26,10 @@ const LOG_SHARE: u64 = 16;
 
 /// The job of a response that was left unfinished; `None` if there is nothing to go on with.
 pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner: String) -> Option<Box<Job>> {
+    let bytes = store.record_bytes(id.clone(), owner.clone()).await.ok().flatten().unwrap_or(0);
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    // It was admitted before the restart, so it waits and is not refused.
+    let held = Held::when_there_is_room(&node.budget, bytes, || node.running.stopping()).await?;
     let record = match store.load(id.clone(), owner.clone()).await {
         Ok(record) => record.filter(|record| !record.is_over())?,
         Err(error) => {
@@ -50,7 +53,6 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
     node.metrics.resumed(goes_on);
     body.previous_response_id.clone_from(&record.previous_response_id);
     let (reply, _) = oneshot::channel();
-    let heavy = record.input.get().len() >= HEAVY;
     Some(Box::new(Job {
         id,
         request: Routed {
@@ -63,7 +65,8 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             owner,
             // What could not be carried out was refused when the response was made.
             strict: false,
-            heavy,
+            bytes,
+            held,
             received: Instant::now(),
         },
         reply,
@@ -91,14 +94,17 @@ impl Preparation {
             Err(error) => return Err(self.give_up(record, &error).await),
         };
         let next = log.next();
-        let Request { facts, previous, .. } = &*self.request;
+        let Request { facts, .. } = &*self.request;
         let turn = match record.history_turn(facts.id.as_str()) {
             Ok(turn) => turn,
             Err(error) => return Err(self.give_up(record, &error).await),
         };
-        let context = context(&self.neighbours.store, previous.as_deref(), &record.owner, turn.input).await;
-        let (context, mut instead) = match context {
-            Ok(context) => (context, None),
+        let (context, mut instead) = match loader(&self.request, &self.neighbours).context(turn.input).await {
+            Ok(loaded) => {
+                self.request.set_bytes(loaded.bytes);
+                self.span.context(loaded.bytes);
+                (loaded.context, None)
+            }
             Err(error) => (Context::default(), Some(Input::Failed(error))),
         };
         // Nobody waits for it.

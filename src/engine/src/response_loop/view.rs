@@ -1,6 +1,7 @@
 //! What others see of a response while it is made.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use or_adapters::Note;
@@ -8,10 +9,33 @@ use or_protocol::{ApiError, Item, McpItem, ResponseId, Settings, Usage};
 use serde_json::value::RawValue;
 
 use super::{ResponseLoop, State};
-use crate::contract::Record;
+use crate::contract::{LoopSpec, Record};
+use crate::mcp::Mcp;
 use crate::snapshot::{Snapshot, resource, snapshot_json};
+use crate::{LoopLimits, ReasoningEvents, Seal};
 
 impl ResponseLoop {
+    /// A loop that is over, for the place of one that is elsewhere.
+    pub fn over() -> Self {
+        let spec = LoopSpec {
+            id: ResponseId::new(),
+            created_at: 0,
+            model: String::new(),
+            previous_response_id: None,
+            store: false,
+            background: false,
+            stream: false,
+            settings: Settings::default(),
+            context: Vec::new(),
+            reasoning_events: ReasoningEvents::default(),
+            server_tools: BTreeSet::new(),
+            mcp: Mcp::default(),
+            seal: Seal::default(),
+            limits: LoopLimits::default(),
+        };
+        Self { state: State::Ended, ..Self::new(spec) }
+    }
+
     /// The context of the next sampling: what came in, then what this response made.
     pub fn context(&self) -> &[Item] {
         &self.context

@@ -3,14 +3,12 @@
 use std::time::Instant;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::Bytes;
-use or_actors::{BackgroundJob, HEAVY, Job, Reply, StartResponse};
+use or_actors::{BackgroundJob, Gone, Job, Reply, StartResponse};
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use tokio::sync::oneshot;
 
-use crate::request::{Caller, parse, routed};
+use crate::request::{Caller, Taken, routed};
 use crate::respond::{LoggedByLoop, error_response, good};
 use crate::state::{AppState, Worker};
 use crate::{body, sse};
@@ -28,7 +26,9 @@ pub(crate) async fn create(
     let received = Instant::now();
     let begun = async {
         let bytes = body::read(&request, &mut payload, &state.options).await?;
-        begin(Caller::of(&request, received)?, bytes, &state, &worker).await
+        let reservation = state.node.budget.reserve(bytes.len())?;
+        let taken = Taken::new(bytes, reservation)?;
+        begin(Caller::of(&request, received)?, taken, &state, &worker).await
     };
     match begun.await {
         Err(error) => error_response(&error),
@@ -39,21 +39,15 @@ pub(crate) async fn create(
 /// Hands the request to a loop and waits for the beginning of its answer, whatever carries the two.
 pub(crate) async fn begin(
     caller: Caller<'_>,
-    bytes: Bytes,
+    taken: Taken,
     state: &AppState,
     worker: &Worker,
 ) -> Result<Reply, ApiError> {
-    let heavy = bytes.len() >= HEAVY;
-    let body = parse(bytes.clone()).await?;
-    let background = match body.background {
-        true => Some(background(&body, bytes).await?),
-        false => {
-            // It would stay for as long as the answer takes.
-            drop(bytes);
-            None
-        }
-    };
-    let request = routed(caller, body, heavy, state)?;
+    let body = taken.parse(&caller.owner, state).await?;
+    let background =
+        if body.background { Some(background(&body, &taken, &caller.owner, state).await?) } else { None };
+    let request = routed(caller, body, &taken, state)?;
+    drop(taken);
     let (reply, answer) = oneshot::channel();
     let job = Job { id: ResponseId::new(), request, reply, background };
     let start = StartResponse { job: Box::new(job) };
@@ -63,7 +57,12 @@ pub(crate) async fn begin(
 }
 
 /// What a background response needs to go on after a restart.
-async fn background(body: &CreateResponseBody, bytes: Bytes) -> Result<BackgroundJob, ApiError> {
+async fn background(
+    body: &CreateResponseBody,
+    taken: &Taken,
+    owner: &str,
+    state: &AppState,
+) -> Result<BackgroundJob, ApiError> {
     if !body.store {
         let text =
             "Invalid value: 'background' needs 'store' to be true, because its answer is fetched later.";
@@ -71,11 +70,13 @@ async fn background(body: &CreateResponseBody, bytes: Bytes) -> Result<Backgroun
     }
     let strip =
         |bytes: &[u8]| CreateResponseBody::without_secrets(bytes).map(|kept| kept.as_raw().to_owned());
-    let stripped = if bytes.len() < HEAVY {
+    let Taken { bytes, held } = taken;
+    let (bytes, held) = (bytes.clone(), held.clone());
+    let work = move |_: &Gone| {
+        let _held = held;
         strip(&bytes)
-    } else {
-        spawn_blocking(move || strip(&bytes)).await.map_err(|_| ApiError::internal())?
     };
+    let stripped = state.node.heavy.sized(taken.bytes.len(), owner, work).await?;
     stripped.map(BackgroundJob::New)
 }
 

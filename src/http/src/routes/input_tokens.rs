@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
-use or_actors::{CountInput, CountJob, HEAVY, InputCount};
+use or_actors::{CountInput, CountJob, InputCount};
 use or_protocol::ApiError;
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::body;
-use crate::request::{Caller, parse, routed};
+use crate::request::{Caller, Taken, routed};
 use crate::respond::{LoggedByLoop, error_response, good};
 use crate::state::{AppState, Worker};
 
@@ -44,9 +44,11 @@ async fn begin(
     gone: oneshot::Receiver<()>,
 ) -> Result<CountJob, ApiError> {
     let bytes = body::read(request, payload, &state.options).await?;
-    let heavy = bytes.len() >= HEAVY;
-    let body = parse(bytes).await?;
-    Ok(CountJob { request: routed(Caller::of(request, received)?, body, heavy, state)?, gone })
+    let reservation = state.node.budget.reserve(bytes.len())?;
+    let taken = Taken::new(bytes, reservation)?;
+    let caller = Caller::of(request, received)?;
+    let body = taken.parse(&caller.owner, state).await?;
+    Ok(CountJob { request: routed(caller, body, &taken, state)?, gone })
 }
 
 fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpResponse {

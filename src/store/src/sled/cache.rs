@@ -1,5 +1,7 @@
 //! Links of chains kept decoded, so that a long chain is read from disk and parsed once.
 
+pub(super) mod chain;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

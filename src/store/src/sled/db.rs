@@ -305,6 +305,16 @@ impl Db {
         Ok(Some(bytes))
     }
 
+    /// The first piece of a record, and the length of all of it or a little more.
+    pub(super) fn head(&self, id: &ResponseId) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
+        let Some(head) = self.opened()?.sled.get(keys::response(id)).map_err(failed)? else {
+            return Ok(None);
+        };
+        let (further, first) = head.split_first_chunk().ok_or_else(|| StoreError::Damaged(id.to_string()))?;
+        let bytes = first.len() + usize::from(u16::from_be_bytes(*further)) * PIECE;
+        Ok(Some((first.to_vec(), bytes as u64)))
+    }
+
     /// Removes up to `limit` keys of the oldest responses, created before `cutoff_ms` (Unix milliseconds). Tells
     /// how many, and the responses whose records were among them.
     pub(super) fn expire(

@@ -4,25 +4,22 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use or_protocol::ResponseId;
 
-use super::cache::Ready;
+use super::cache::{Ready, chain};
 use super::db::{Db, RecordBytes, RecordState, Write};
 use super::disk_space::{check_room, share};
 use super::open::{DbOptions, OnCorruption};
 use super::pieces::LONGEST;
 use super::recovery::settle;
 use super::writer::{Disk, Writer};
-use crate::record::{Link, is_over};
 use crate::{
     ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
     StoreFuture, StoreOpenError, StoredResponse, Usage,
 };
-
-/// Longest chain that is followed.
-const MAX_LINKS: usize = 10_000;
 
 /// How to open a [`SledStore`].
 #[derive(Clone, Debug)]
@@ -121,6 +118,16 @@ impl SledStore {
                 Err(_) => Err(StoreError::Unavailable.into()),
             }
         })
+    }
+}
+
+/// A read that somebody waits for; it stops when this is dropped.
+#[derive(Default)]
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -229,8 +236,26 @@ impl Store for SledStore {
     }
 
     fn history(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<HistoryTurn>, ChainError>> {
+        let (ready, wanted) = (Arc::clone(&self.ready), Wanted::default());
+        let still = wanted.0.clone();
+        let read = self.read(move |db| chain::history(db, &ready, id, &owner, &still));
+        Box::pin(async move {
+            let _wanted = wanted;
+            read.await
+        })
+    }
+
+    fn chain_bytes(&self, id: ResponseId, owner: String, limit: u64) -> StoreFuture<Result<u64, ChainError>> {
+        self.read(move |db| chain::bytes(db, id, &owner, limit))
+    }
+
+    fn record_bytes(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<u64>, StoreError>> {
+        self.read(move |db| chain::record_bytes(db, &id, &owner))
+    }
+
+    fn turn(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Option<HistoryTurn>, StoreError>> {
         let ready = Arc::clone(&self.ready);
-        self.read(move |db| history(db, &ready, id, &owner))
+        self.read(move |db| chain::turn(db, &ready, &id, &owner))
     }
 
     fn approval_key(&self) -> [u8; 32] {
@@ -253,43 +278,4 @@ impl Store for SledStore {
 fn load(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<StoredResponse>, StoreError> {
     let Some(bytes) = db.read_of(id, owner)? else { return Ok(None) };
     StoredResponse::decode(id.as_str(), &bytes).map(Some)
-}
-
-/// Follows a chain from its newest link and returns it oldest first.
-fn history(db: &Db, ready: &Ready, id: ResponseId, owner: &str) -> Result<Vec<HistoryTurn>, ChainError> {
-    let mut turns = Vec::new();
-    let mut next = Some(id);
-    while let Some(id) = next {
-        if turns.len() == MAX_LINKS {
-            return Err(ChainError::TooLong(MAX_LINKS));
-        }
-        let link = link(db, ready, &id, owner)?;
-        if link.owner != owner {
-            return Err(ChainError::NotFound(id.to_string()));
-        }
-        if !is_over(link.turn.status) {
-            return Err(ChainError::Unfinished(id.to_string()));
-        }
-        next = match link.previous_response_id.clone() {
-            Some(id) => Some(ResponseId::parse(&id).ok_or(ChainError::NotFound(id))?),
-            None => None,
-        };
-        turns.push(link.turn.clone());
-    }
-    turns.reverse();
-    Ok(turns)
-}
-
-/// One link, from memory if it is ready there.
-fn link(db: &Db, ready: &Ready, id: &ResponseId, owner: &str) -> Result<Arc<Link>, ChainError> {
-    if let Some(link) = ready.get(id) {
-        return Ok(link);
-    }
-    let read_at = ready.now();
-    let bytes = db.read_of(id, owner)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
-    let link = Arc::new(Link::decode(id.as_str(), &bytes)?);
-    if is_over(link.turn.status) {
-        ready.insert(id.clone(), Arc::clone(&link), bytes.len(), read_at);
-    }
-    Ok(link)
 }

@@ -1,0 +1,124 @@
+//! What is large: work on it is done elsewhere or in pieces, and there must be room for it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use actix_rt::task::yield_now;
+use or_adapters::ModelEvent;
+use or_bounds::Full;
+use or_engine::{Input, Output, ResponseLoop};
+use or_protocol::ApiError;
+use tokio::time::{Instant, sleep};
+
+use super::{Driver, Step};
+use crate::limits::HEAVY;
+use crate::response::attend::unix_now;
+
+/// Bytes of an event's frame, as a rule: most are deltas.
+const USUAL_FRAME: usize = 320;
+/// Events that are fed at once; others have the arbiter between.
+const AT_ONCE: usize = 256;
+/// Room for output is made for so many bytes at a time.
+const STEP: usize = 256 * 1024;
+/// How long output waits for room. Its provider is not read meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks whether there is room.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+impl Driver {
+    /// Feeds the engine.
+    pub(in crate::response) async fn handle(&mut self, input: Input) -> Output {
+        let work = move |engine: &mut ResponseLoop| {
+            let mut out = Output::default();
+            engine.handle(input, unix_now(), &mut out);
+            out
+        };
+        if self.request.bytes() < HEAVY { work(&mut self.engine) } else { self.elsewhere(work).await }
+    }
+
+    /// Feeds the events of one read. `bytes`: what they come to.
+    pub(super) async fn handle_all(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Output {
+        let room = if self.request.facts.stream { events.len() * USUAL_FRAME } else { 0 };
+        let mut out = Output { frames: Vec::with_capacity(room), next: None };
+        let now = unix_now();
+        // The end makes the whole response once more.
+        let ends = matches!(events.last(), Some(ModelEvent::Finished { .. }));
+        self.request.set_bytes(self.request.bytes().saturating_add(bytes));
+        if bytes >= HEAVY || ends && self.request.bytes() >= HEAVY {
+            let work = move |engine: &mut ResponseLoop| {
+                for event in events {
+                    engine.handle(Input::Model(event), now, &mut out);
+                }
+                out
+            };
+            return self.elsewhere(work).await;
+        }
+        for (n, event) in events.into_iter().enumerate() {
+            if n > 0 && n % AT_ONCE == 0 {
+                yield_now().await;
+            }
+            self.engine.handle(Input::Model(event), now, &mut out);
+        }
+        out
+    }
+
+    /// Lends the engine to heavy work. Nothing else of the response goes on meanwhile.
+    async fn elsewhere<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut ResponseLoop) -> T + Send + 'static,
+    ) -> T {
+        let mut engine = std::mem::replace(&mut self.engine, ResponseLoop::over());
+        let held = self.request.held.clone();
+        let work = move |_: &_| {
+            let _held = held;
+            // After a panic it is still needed, for an orderly end.
+            let done = catch_unwind(AssertUnwindSafe(|| work(&mut engine)));
+            (engine, done)
+        };
+        // Boxed: every loop would carry the room for it.
+        let done = Box::pin(self.node.heavy.run(&self.request.facts.owner, work)).await;
+        // It does not panic. Without it the process is at its end.
+        let Ok((engine, done)) = done else { return std::future::pending().await };
+        self.engine = engine;
+        done.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// Makes room for output before it is taken in. While there is none, nothing more is read of the provider, but not
+    /// for long: then the answer is the error with which the response ends.
+    ///
+    /// # Errors
+    /// What to do in its place.
+    pub(super) async fn make_room(&mut self, bytes: usize) -> Result<Option<ApiError>, Step> {
+        self.unreserved = self.unreserved.saturating_add(bytes);
+        if self.unreserved < STEP {
+            return Ok(None);
+        }
+        // Boxed: every loop would carry the room for it.
+        Box::pin(self.wait_for_room()).await
+    }
+
+    async fn wait_for_room(&mut self) -> Result<Option<ApiError>, Step> {
+        let begun = Instant::now();
+        while let Err(full) = self.request.held.more(self.unreserved) {
+            if full.never || begun.elapsed() >= PATIENCE {
+                return Ok(Some(Full { never: false }.into()));
+            }
+            self.wait(sleep(LOOK_AGAIN)).await?;
+        }
+        self.unreserved = 0;
+        Ok(None)
+    }
+
+    /// The engine is not needed any more. To let go of a large one takes its time.
+    pub(in crate::response) fn let_go(&mut self) {
+        if self.request.bytes() >= HEAVY {
+            let engine = std::mem::replace(&mut self.engine, ResponseLoop::over());
+            drop(actix_rt::task::spawn_blocking(move || drop(engine)));
+        }
+    }
+}
+
+/// What the output grows by.
+pub(super) fn bytes(events: &[ModelEvent]) -> usize {
+    events.iter().map(ModelEvent::bytes).fold(0, usize::saturating_add)
+}
