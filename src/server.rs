@@ -95,8 +95,8 @@ impl ServerBuilder {
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let mcp = wiring::mcp(&self.resolved, metrics.clone());
-        let node =
-            Arc::new(Node::new(specs, limits(config), budget(&config.server), store, tools, mcp, metrics));
+        let limits = limits(&self.resolved);
+        let node = Arc::new(Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics));
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;
@@ -194,7 +194,8 @@ fn store_options(store: &config::Store) -> SledOptions {
     }
 }
 
-fn limits(config: &config::Config) -> Limits {
+fn limits(resolved: &Resolved) -> Limits {
+    let config = &resolved.config;
     let config::Config { server, background, tool_limits, .. } = config;
     Limits {
         max_concurrent_responses: server.max_concurrent_responses,
@@ -205,6 +206,8 @@ fn limits(config: &config::Config) -> Limits {
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),
         tools: *tool_limits,
+        max_background: wiring::max_background(config),
+        owners: Arc::new(wiring::owners(resolved)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod mcp;
 mod models;
+mod owners;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub(crate) use mcp::mcp;
 pub(crate) use models::{discovery, listing, router};
+pub(crate) use owners::{max_background, owners};
 
 use crate::StartError;
 use crate::config::{

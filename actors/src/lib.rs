@@ -1,12 +1,13 @@
 //! The actors: one loop for each request, providers, tools, the store, and who watches over them.
 //!
 //! Data waits along its flow (every hop is bounded and awaited); control goes against it. From right to left:
-//! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, limits}`.
+//! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, limits, owners}`.
 #![warn(missing_docs)]
 
 mod limits;
 pub mod mcp;
 mod node;
+mod owners;
 mod provider;
 mod response;
 mod running;
@@ -16,6 +17,7 @@ pub mod tools;
 
 pub use limits::{HEAVY, Limits, ToolLimits};
 pub use node::Node;
+pub use owners::{OwnerLimits, Owners};
 pub use provider::{
     Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Route, Sample, SampleError, Sampled, Target,
     Transport,

@@ -1,15 +1,18 @@
 //! Limits of the responses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use or_engine::{LoopLimits, ReasoningEvents};
 use serde::{Deserialize, Serialize};
 
+use crate::owners::{OwnerLimits, Owners};
+
 /// JSON from this size on is read, written and translated off the arbiter, in bytes.
 pub const HEAVY: usize = 256 * 1024;
 
 /// Limits of the loops.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Responses at the same time over all workers.
     pub max_concurrent_responses: usize,
@@ -27,6 +30,17 @@ pub struct Limits {
     pub background_max_retry_delay: Duration,
     /// Of the turns and tool calls of one response.
     pub tools: ToolLimits,
+    /// Background responses in progress at the same time over all workers.
+    pub max_background: usize,
+    /// Of each owner.
+    pub owners: Arc<Owners>,
+}
+
+impl Limits {
+    /// The shares of an owner.
+    pub fn of_owner(&self, owner: &str) -> &OwnerLimits {
+        self.owners.of(owner)
+    }
 }
 
 /// Limits of the tool loop of one response; 0: none. In a configuration the table `[tool_limits]`.

@@ -33,6 +33,7 @@ pub use secret::Secret;
 pub use tables::Config;
 pub use tables::auth::{Auth, AuthKey, ClientProviderKeys};
 pub use tables::background::Background;
+pub use tables::key_limits::{KeyLimits, OwnLimits};
 pub use tables::mcp::{ApprovalLists, ApprovalWord, McpConfig, RequireApproval};
 pub use tables::mcp_limits::McpLimits;
 pub use tables::provider::{McpRunner, ProviderConfig, ProviderKind};

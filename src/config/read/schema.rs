@@ -29,10 +29,25 @@ const KEYS: &[(&str, Rule)] = &[
     ("auth.client_provider_keys", Rule::OneOf(&["allow", "deny"])),
     ("auth.keys[].name", Rule::Name),
     ("auth.keys[].key_env", Rule::Variable),
+    ("key_limits.max_concurrent", Rule::Int(0, 1_000_000)),
+    ("key_limits.max_background", Rule::Int(0, 1_000_000)),
+    ("key_limits.max_readers", Rule::Int(0, 1_000_000)),
+    ("key_limits.max_tool_processes", Rule::Int(0, 1_000_000)),
+    ("key_limits.max_mcp_sessions", Rule::Int(0, 1_000_000)),
+    ("key_limits.max_stored_bytes", Rule::Int(0, 1 << 50)),
+    ("key_limits.max_stored_responses", Rule::Int(0, 1 << 40)),
+    ("auth.keys[].max_concurrent", Rule::Int(0, 1_000_000)),
+    ("auth.keys[].max_background", Rule::Int(0, 1_000_000)),
+    ("auth.keys[].max_readers", Rule::Int(0, 1_000_000)),
+    ("auth.keys[].max_tool_processes", Rule::Int(0, 1_000_000)),
+    ("auth.keys[].max_mcp_sessions", Rule::Int(0, 1_000_000)),
+    ("auth.keys[].max_stored_bytes", Rule::Int(0, 1 << 50)),
+    ("auth.keys[].max_stored_responses", Rule::Int(0, 1 << 40)),
     ("store.path", Rule::Path),
     ("store.on_corruption", Rule::OneOf(&["quarantine", "fail"])),
     ("store.retention_days", Rule::Int(0, 36_500)),
     ("store.power_loss_safe", Rule::Bool),
+    ("background.max_concurrent", Rule::Int(0, 1_000_000)),
     ("background.max_retries", Rule::Int(0, 1000)),
     ("background.max_retry_delay_s", Rule::Int(1, 3600)),
     ("providers.<name>.kind", Rule::Name),
@@ -221,10 +236,11 @@ pub(crate) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str
     }
 }
 
-/// Tables of a list have no defaults: each key must be there.
+/// Tables of a list have no defaults: each key must be there, but for those that stand over a key elsewhere.
 fn require_all(element: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
     let Shape::Table(keys) = place.node() else { return Ok(()) };
-    match keys.into_iter().find(|key| element.get(key).is_none()) {
+    let may_be_missing = |key: &str| KEYS.iter().any(|(known, _)| *known == format!("key_limits.{key}"));
+    match keys.into_iter().find(|key| element.get(key).is_none() && !may_be_missing(key)) {
         Some(key) => Err(ConfigError::MissingKey {
             key: place.key(key, key).path,
             origin: origin.clone(),
@@ -266,8 +282,8 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        ApprovalWord, AuthKey, Config, HeaderValue, McpConfig, Pattern, RequireApproval, Route, ToolConfig,
-        ToolKind,
+        ApprovalWord, AuthKey, Config, HeaderValue, McpConfig, OwnLimits, Pattern, RequireApproval, Route,
+        ToolConfig, ToolKind,
     };
 
     #[track_caller]
@@ -306,7 +322,16 @@ mod tests {
         let mut mcp = McpConfig { require_approval: Some(approval), ..McpConfig::default() };
         mcp.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.mcp.insert("m".into(), mcp);
-        config.auth.keys.push(AuthKey { name: "a".into(), key_env: "A".into() });
+        let limits = OwnLimits {
+            max_concurrent: Some(1),
+            max_background: Some(1),
+            max_readers: Some(1),
+            max_tool_processes: Some(1),
+            max_mcp_sessions: Some(1),
+            max_stored_bytes: Some(1),
+            max_stored_responses: Some(1),
+        };
+        config.auth.keys.push(AuthKey { name: "a".into(), key_env: "A".into(), limits });
         let mut got = Vec::new();
         leaves(&Value::try_from(&config).unwrap(), &Place::default(), &mut got);
         got.sort();

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::key_limits::OwnLimits;
+
 /// `[auth]`: who may call the server.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,10 +33,13 @@ pub enum ClientProviderKeys {
 }
 
 /// `[[auth.keys]]`: one client key, with the name that stored responses belong to.
+///
+/// Unknown keys are refused before this is made, because serde cannot do so beside a flattened field.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct AuthKey {
     pub name: String,
     /// The variable that holds the key.
     pub key_env: String,
+    #[serde(flatten)]
+    pub limits: OwnLimits,
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod auth;
 pub(super) mod background;
+pub(super) mod key_limits;
 pub(super) mod mcp;
 pub(super) mod mcp_limits;
 pub(super) mod provider;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use auth::Auth;
 use background::Background;
+use key_limits::KeyLimits;
 use mcp::McpConfig;
 use mcp_limits::McpLimits;
 use provider::ProviderConfig;
@@ -36,6 +38,7 @@ use tool::ToolConfig;
 pub struct Config {
     pub server: Server,
     pub auth: Auth,
+    pub key_limits: KeyLimits,
     pub store: Store,
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
@@ -56,6 +59,7 @@ impl Default for Config {
         Self {
             server: Server::default(),
             auth: Auth::default(),
+            key_limits: KeyLimits::default(),
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),

@@ -26,6 +26,7 @@ struct Families {
     token_counts: IntCounterVec,
     model_lists: IntCounterVec,
     upstream_errors: IntCounterVec,
+    over_limit: IntCounterVec,
     running: IntGauge,
     store_writable: IntGauge,
     bytes_in_flight: IntGauge,
@@ -131,6 +132,11 @@ impl Metrics {
             "Requests to delete a response, whether or not it was there.",
             &["result"],
         )?;
+        let over_limit = counter(
+            "openresponses_over_limit_total",
+            "Requests refused because a bound was reached, by which.",
+            &["bound"],
+        )?;
         let running = IntGauge::new("openresponses_running_responses", "Responses in progress.")?;
         registry.register(Box::new(running.clone()))?;
         let store_writable = IntGauge::new(
@@ -188,6 +194,7 @@ impl Metrics {
             token_counts,
             model_lists,
             upstream_errors,
+            over_limit,
             running,
             store_writable,
             bytes_in_flight,
@@ -209,6 +216,11 @@ impl Metrics {
     /// Counts a request that ended without a loop.
     pub fn refused(&self, status: u16) {
         self.0.requests.with_label_values(&["", status_class(status)]).inc();
+    }
+
+    /// Counts a request that was refused because a bound was reached. `bound`: a word of a closed set.
+    pub fn over_limit(&self, bound: &'static str) {
+        self.0.over_limit.with_label_values(&[bound]).inc();
     }
 
     /// Counts the end of a loop.

@@ -1,0 +1,56 @@
+//! What one owner of responses may take of the server.
+
+use std::collections::HashMap;
+
+/// Shares of one owner. An owner is who shows a client key; without client keys there is one, `local`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OwnerLimits {
+    /// Responses in progress, and requests that only count, at the same time.
+    pub max_concurrent: usize,
+    /// Background responses in progress at the same time; they count among the others too.
+    pub max_background: usize,
+    /// Clients that read stored event logs at the same time.
+    pub max_readers: usize,
+    /// Programs of tools and of MCP servers at the same time.
+    pub max_tool_processes: usize,
+    /// Open sessions with MCP servers.
+    pub max_mcp_sessions: usize,
+    /// Bytes of stored responses; `None`: the store's own share.
+    pub max_stored_bytes: Option<u64>,
+    /// Stored responses; `None`: the store's own share.
+    pub max_stored_responses: Option<u64>,
+}
+
+impl OwnerLimits {
+    /// No bound at all: for tests, and for programs that embed the server.
+    pub const NONE: Self = Self {
+        max_concurrent: usize::MAX,
+        max_background: usize::MAX,
+        max_readers: usize::MAX,
+        max_tool_processes: usize::MAX,
+        max_mcp_sessions: usize::MAX,
+        max_stored_bytes: None,
+        max_stored_responses: None,
+    };
+}
+
+/// The shares of all owners.
+#[derive(Clone, Debug)]
+pub struct Owners {
+    /// Of every owner that has none of its own.
+    usual: OwnerLimits,
+    /// By name.
+    own: HashMap<String, OwnerLimits>,
+}
+
+impl Owners {
+    /// `own`: of the owners that have other shares than the usual ones, by name.
+    pub fn new(usual: OwnerLimits, own: HashMap<String, OwnerLimits>) -> Self {
+        Self { usual, own }
+    }
+
+    /// The shares of an owner.
+    pub fn of(&self, owner: &str) -> &OwnerLimits {
+        self.own.get(owner).unwrap_or(&self.usual)
+    }
+}
