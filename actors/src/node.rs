@@ -11,7 +11,7 @@ use or_tools::Registry;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
 use crate::provider::ProviderSpec;
-use crate::running::Running;
+use crate::running::{Readers, Running};
 
 /// The server as all arbiters see it.
 pub struct Node {
@@ -31,6 +31,8 @@ pub struct Node {
     pub metrics: Metrics,
     /// The responses in progress.
     pub running: Running,
+    /// Who reads event logs.
+    pub readers: Readers,
 }
 
 impl Node {
@@ -45,6 +47,7 @@ impl Node {
         metrics: Metrics,
     ) -> Self {
         let running = Running::new(limits.max_concurrent_responses, store.unfinished());
-        Self { providers, limits, budget, store, tools, mcp, metrics, running }
+        let readers = Readers::default();
+        Self { providers, limits, budget, store, tools, mcp, metrics, running, readers }
     }
 }

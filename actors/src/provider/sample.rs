@@ -25,8 +25,11 @@ use crate::limits::HEAVY;
 const MAX_BODY: usize = 64 * 1024 * 1024;
 /// Bytes that are taken in before what they hold is passed on.
 const GATHER: usize = 32 * 1024;
+/// The same, in pieces of the body. Short ones take many times their length as events, and wait as long as the client
+/// is slow.
+const GATHER_PIECES: usize = 128;
 /// Batches that may wait between the reader and the loop.
-const QUEUE: usize = 8;
+const QUEUE: usize = 2;
 /// How long the rest of a finished stream is read, so that its connection can be used again.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -166,7 +169,9 @@ impl StreamReader {
     /// Takes in what has arrived already: one read of the socket may hold many pieces of a chunked body,
     /// and what comes together shall travel together.
     fn gather(&mut self, decoder: &mut FrameDecoder, mut size: usize) {
-        while size < GATHER {
+        let mut pieces = 1;
+        while size < GATHER && pieces < GATHER_PIECES {
+            pieces += 1;
             match self.body.next().now_or_never() {
                 Some(Some(Ok(bytes))) => {
                     size += bytes.len();

@@ -2,12 +2,14 @@
 
 mod ending;
 mod messages;
+mod readers;
 mod registry;
 mod status;
 mod tail;
 
 pub use ending::Ending;
 pub use messages::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
+pub use readers::{ReaderPlace, Readers, TooManyReaders};
 pub use registry::Running;
 pub(crate) use registry::{Answer, Door, Handle};
 pub(crate) use status::Status;

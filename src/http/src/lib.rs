@@ -3,6 +3,7 @@
 
 mod auth;
 mod body;
+mod connection;
 mod gate;
 mod listing;
 mod request;
@@ -12,8 +13,9 @@ mod server;
 mod sse;
 mod state;
 mod stored;
+mod whole;
 
 pub use gate::{ClientKey, Gate};
 pub use listing::{Card, ListedModel, Listing, Source};
 pub use server::start;
-pub use state::{AppState, HttpOptions, Pick};
+pub use state::{AppState, HttpOptions, Pick, UploadLimits};

@@ -7,20 +7,20 @@ use actix::Actor as _;
 use actix_cors::Cors;
 use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
-use actix_web::{App, HttpRequest, HttpServer, Route, web};
+use actix_web::{App, HttpRequest, Route, web};
 use actix_web_lab::middleware::CatchPanic;
 use or_actors::LoopSupervisor;
 use or_actors::store::StoreHandle;
 
 use crate::auth;
+use crate::connection::{Clocks, Door, bind};
 use crate::respond;
 use crate::routes::{cancel, create, delete, input_items, input_tokens, models, monitor, retrieve};
 use crate::state::{AppState, Worker};
+use crate::whole::Answers;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
-/// Connections of one worker.
-const MAX_CONNECTIONS: usize = 50_000;
 
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
@@ -108,31 +108,31 @@ fn routes(config: &mut web::ServiceConfig) {
 /// Binds and starts the workers. The returned server is a future; its addresses are those it listens on.
 pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
     let options = state.options.clone();
-    let app_state = web::Data::from(state);
-    let server = HttpServer::new(move || {
+    let clocks = Clocks { write: options.client_write_timeout, behind: options.max_lag };
+    let door = Door { clocks, metrics: state.node.metrics.clone() };
+    let (app_state, answers) = (web::Data::from(state), web::Data::new(Answers::default()));
+    let app = move || {
         let store = StoreHandle::new(Arc::clone(&app_state.node.store));
         let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
         let node = Arc::clone(&app_state.node);
         let origins = &app_state.options.cors_allowed_origins;
         App::new()
             .app_data(app_state.clone())
+            .app_data(answers.clone())
             .app_data(web::Data::new(Worker { node, store, supervisor }))
             .wrap(CatchPanic::default())
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
             .wrap(from_fn(respond::finish))
             .configure(routes)
-    })
-    .workers(options.workers)
-    // Without these two a client's leaving is noticed late, and small events wait for ACKs.
-    .h1_allow_half_closed(false)
-    .tcp_nodelay(true)
-    .backlog(BACKLOG)
-    .max_connections(MAX_CONNECTIONS)
-    .shutdown_timeout(options.shutdown_timeout.as_secs())
-    .disable_signals()
-    .bind(options.bind)?;
-    let addresses = server.addrs();
-    Ok((server.run(), addresses))
+    };
+    let server = Server::build()
+        .workers(options.workers)
+        .max_concurrent_connections(options.max_connections.div_ceil(options.workers))
+        .shutdown_timeout(options.shutdown_timeout.as_secs())
+        .disable_signals();
+    let listener = bind(options.bind, BACKLOG)?;
+    let addresses = vec![listener.local_addr()?];
+    Ok((door.open(server, listener, app)?.run(), addresses))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::time::Duration;
 
+use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use super::confirmed::Mark;
@@ -14,7 +15,7 @@ use super::disk_space::{check_room, check_writing};
 use super::open::{DbOptions, FOLDER, OnCorruption, Open};
 use super::pieces::{PIECE, failed};
 use super::{keys, rows};
-use crate::{Append, Frames, LogPart, StoreError, StoreOpenError};
+use crate::{Append, Frames, LogPart, LogPlace, StoreError, StoreOpenError};
 
 /// How long a database that failed may take to close.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -201,6 +202,17 @@ impl Db {
     pub(super) fn read_log(&self, id: &ResponseId, from: u64) -> Result<LogPart, StoreError> {
         let _whole = self.whole();
         rows::read(&self.opened()?.sled, &keys::response(id), from)
+    }
+
+    /// A piece of a response's event log, see [`rows::read_piece`].
+    pub(super) fn read_log_piece(
+        &self,
+        id: &ResponseId,
+        place: LogPlace,
+        until: u64,
+    ) -> Result<Bytes, StoreError> {
+        let _whole = self.whole();
+        rows::read_piece(&self.opened()?.sled, &keys::response(id), place, until)
     }
 
     /// All rows of a response's event log.
