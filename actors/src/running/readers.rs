@@ -120,12 +120,13 @@ mod tests {
     #[test]
     fn places_are_counted_for_responses_and_owners() {
         let (readers, one, two) = (Readers::default(), ResponseId::new(), ResponseId::new());
-        let enter = |id, owner| readers.enter(id, owner, 2, 3);
+        let enter = |id: &ResponseId, owner| readers.enter(id, owner, 2, 3);
         let first = enter(&one, "alice").unwrap();
         let _second = enter(&one, "bob").unwrap();
         assert_eq!(enter(&one, "alice").unwrap_err(), TooManyReaders::OfResponse(2));
         let _third = (enter(&two, "alice").unwrap(), enter(&two, "alice").unwrap());
-        assert_eq!(enter(&ResponseId::new(), "alice").unwrap_err(), TooManyReaders::OfOwner(3));
+        let three = ResponseId::new();
+        assert_eq!(enter(&three, "alice").unwrap_err(), TooManyReaders::OfOwner(3));
         drop(first);
         let _again = enter(&one, "alice").unwrap();
     }

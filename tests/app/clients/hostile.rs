@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How much later than that it may act, in a build that is not optimised on a machine that is busy.
 const SLACK: Duration = Duration::from_secs(8);
 /// Longer than what sockets and queues take, many times.
-const LARGE: usize = 4 << 20;
+const LARGE: usize = 1 << 20;
 
 /// What there is on the server.
 struct Stage {
