@@ -48,6 +48,8 @@ python3 -u -m http.server 0 --bind 127.0.0.1 --directory "$here" >"$work/pages.o
 pids+=($!)
 page=http://127.0.0.1:$(await "$work/pages.out" 'port [0-9]+' | cut -d' ' -f2)
 cd "$work"
+# Also beside providers that have a key in the environment.
+export OR__PROVIDERS__DEMO__ENABLED=true
 OR__SERVER__CORS_ALLOWED_ORIGINS=$page "$server" --bind 127.0.0.1:0 --data "$work/server-data" >"$work/server.out" 2>"$work/server.err" &
 pids+=($!)
 url=$(await "$work/server.out" 'http://127\.0\.0\.1:[0-9]+' "$work/server.err")

@@ -2,12 +2,19 @@
 
 mod transfer;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use open_responses::config::{Cli, Command, Env, ProviderState, Resolved};
+use open_responses::config::{Cli, Command, Env, OffReason, ProviderState, Resolved};
+use open_responses::tools::{watch, watch_with};
 use open_responses::{Running, ServerBuilder, init_log};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Gives what a large request had back to the system within seconds; glibc's keeps it for good.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match run() {
@@ -31,6 +38,7 @@ fn run() -> anyhow::Result<()> {
         }
         Command::Export { file } => transfer::export(&cli.load(&env)?, &file)?,
         Command::Import { file, overwrite } => transfer::import(&cli.load(&env)?, &file, overwrite)?,
+        Command::WatchPrograms => watch(std::io::stdin().lock()),
         Command::Serve => serve(cli.load(&env)?)?,
     }
     Ok(())
@@ -38,6 +46,12 @@ fn run() -> anyhow::Result<()> {
 
 fn serve(resolved: Resolved) -> anyhow::Result<()> {
     let _log = init_log(resolved.config.server.log_format);
+    match this_program() {
+        Ok(program) => watch_with(vec![program.into(), "watch-programs".into()]),
+        Err(error) => {
+            tracing::warn!(%error, "programs of tools are not watched over: this one does not find itself")
+        }
+    }
     for warning in resolved.warnings() {
         tracing::warn!("{warning}");
     }
@@ -47,6 +61,12 @@ fn serve(resolved: Resolved) -> anyhow::Result<()> {
         greeting.say(&running);
         wait(running).await
     })
+}
+
+/// The running program, also if its file was replaced meanwhile.
+fn this_program() -> std::io::Result<PathBuf> {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
 /// Serves until a signal, or until the store dies.
@@ -72,20 +92,24 @@ async fn wait(running: Running) -> anyhow::Result<()> {
 struct Greeting {
     on: Vec<String>,
     client_keys_only: Vec<String>,
+    /// Why the demo is off, if it is.
+    demo_off: Option<String>,
     keyed: bool,
 }
 
 impl Greeting {
     fn new(resolved: &Resolved) -> Self {
         let (mut on, mut client_keys_only) = (Vec::new(), Vec::new());
+        let mut demo_off = None;
         for (name, provider) in &resolved.providers {
-            match provider.state {
+            match &provider.state {
                 ProviderState::On { .. } => on.push(name.clone()),
                 ProviderState::ClientKeyOnly => client_keys_only.push(name.clone()),
+                ProviderState::Off(reason @ OffReason::NotAlone) => demo_off = Some(reason.to_string()),
                 ProviderState::Off(_) => {}
             }
         }
-        Self { on, client_keys_only, keyed: !resolved.client_keys.is_empty() }
+        Self { on, client_keys_only, demo_off, keyed: !resolved.client_keys.is_empty() }
     }
 
     #[expect(clippy::print_stdout, reason = "the greeting is for the person at the terminal")]
@@ -96,10 +120,14 @@ impl Greeting {
         if !self.client_keys_only.is_empty() {
             println!("with the client's own key: {}", self.client_keys_only.join(", "));
         }
+        if let Some(reason) = &self.demo_off {
+            println!("demo is off: {reason}");
+        }
+        let model = if self.on.iter().any(|name| name == "demo") { "demo" } else { "$MODEL" };
         let key = if self.keyed { " -H \"authorization: Bearer $YOUR_KEY\"" } else { "" };
         println!("try:");
         println!(
-            "  curl http://{address}/v1/responses{key} -H 'content-type: application/json' -d '{{\"model\":\"demo\",\"input\":\"Hello!\"}}'"
+            "  curl http://{address}/v1/responses{key} -H 'content-type: application/json' -d '{{\"model\":\"{model}\",\"input\":\"Hello!\"}}'"
         );
     }
 }

@@ -10,14 +10,14 @@ use actix_web::dev::ServerHandle;
 use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_bounds::{Budget, usable_memory};
-use or_http::{AppState, ClientKey, Gate, HttpOptions, UploadLimits};
+use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader, UploadLimits};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
-use or_tools::{AnyTool, Registry, Tool};
+use or_tools::{AnyTool, Places, Registry, Tool};
 use tokio::time::Instant;
 
 use crate::StartError;
-use crate::config::{self, Resolved};
+use crate::config::{self, Resolved, SealKey};
 use crate::wiring::{self, Factory};
 
 /// After the grace time, how long loops may take to end; after their end, how long terminal events may take to
@@ -84,19 +84,25 @@ impl ServerBuilder {
     pub fn start(self) -> Result<Running, StartError> {
         raise_open_files();
         let specs = wiring::providers(&self.resolved, &self.factories)?;
-        let tools = Arc::new(self.tools()?);
+        let limits = limits(&self.resolved);
+        let owners = Arc::clone(&limits.owners);
+        let programs = Places::new(move |owner| owners.of(owner).max_tool_processes);
+        let tools = Arc::new(self.tools()?.with_places(Arc::new(programs)));
         let pick = wiring::router(&self.resolved, &specs);
         let discovery = wiring::discovery(&self.resolved, &specs);
         let listing = wiring::listing(&self.resolved, &specs, now());
         let config = &self.resolved.config;
         let store = match self.store {
             Some(store) => store,
-            None => SledStore::open(store_options(&config.store))?,
+            None => SledStore::open(store_options(&self.resolved))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
-        let mcp = wiring::mcp(&self.resolved, metrics.clone());
-        let limits = limits(&self.resolved);
-        let node = Arc::new(Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics));
+        let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
+        let mut node = Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics);
+        if let Some(SealKey(key)) = &self.resolved.seal_key {
+            node.sealer = node.sealer.with_first(key);
+        }
+        let node = Arc::new(node);
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;
@@ -185,11 +191,13 @@ fn raise_open_files() {
     }
 }
 
-fn store_options(store: &config::Store) -> SledOptions {
+fn store_options(resolved: &Resolved) -> SledOptions {
+    let store = &resolved.config.store;
     SledOptions {
         on_corruption: store.on_corruption,
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
+        old_owners: resolved.old_owners(),
         ..SledOptions::new(PathBuf::from(&store.path))
     }
 }
@@ -223,6 +231,11 @@ fn budget(server: &config::Server) -> Budget {
 fn http_options(resolved: &Resolved) -> HttpOptions {
     let server = &resolved.config.server;
     let keys = resolved.client_keys.iter();
+    let metrics = match &resolved.metrics_key {
+        Some(key) => MetricsReader::Key(key.expose().into()),
+        None if resolved.config.metrics.public => MetricsReader::Anybody,
+        None => MetricsReader::Client,
+    };
     HttpOptions {
         bind: server.bind,
         workers: server.worker_count(),
@@ -238,9 +251,11 @@ fn http_options(resolved: &Resolved) -> HttpOptions {
         strict_translation: server.strict_translation,
         client_provider_keys: resolved.config.auth.client_provider_keys == config::ClientProviderKeys::Allow,
         shutdown_timeout: LAST_WORDS,
-        gate: Gate {
-            keys: keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
-            loopback_hosts_only: server.bind.ip().to_canonical().is_loopback(),
-        },
+        metrics_bind: resolved.config.metrics.bind,
+        gate: Gate::new(
+            keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
+            metrics,
+            server.bind.ip().to_canonical().is_loopback(),
+        ),
     }
 }

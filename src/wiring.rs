@@ -22,6 +22,8 @@ use crate::config::{
     McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, ToolKind,
 };
 
+const PROGRAMS_PER_CORE: usize = 4;
+
 /// Makes an adapter of a user's own kind.
 pub(crate) type Factory = dyn Fn(&ProviderOptions) -> Result<Arc<dyn Adapter>, String> + Send + Sync;
 
@@ -37,7 +39,8 @@ pub(crate) fn providers(
             ProviderState::ClientKeyOnly => None,
             ProviderState::Off(_) => continue,
         };
-        let spec = spec(name, provider, key, factories)?;
+        let most = resolved.config.server.max_upstream_bytes;
+        let spec = spec(name, provider, key, most, factories)?;
         specs.insert(name.clone(), Arc::new(spec));
     }
     Ok(specs)
@@ -47,6 +50,7 @@ fn spec(
     name: &str,
     provider: &Provider,
     key: Option<Arc<str>>,
+    max_answer_bytes: usize,
     factories: &BTreeMap<String, Box<Factory>>,
 ) -> Result<ProviderSpec, StartError> {
     let config = &provider.config;
@@ -82,6 +86,7 @@ fn spec(
         connect_timeout: config.connect_timeout(),
         first_byte_timeout: config.first_byte_timeout(),
         idle_timeout: config.idle_timeout(),
+        max_answer_bytes,
         max_concurrent: config.max_concurrent,
         runs_mcp: config.mcp == McpRunner::Provider,
         running: AtomicUsize::new(0),
@@ -114,7 +119,7 @@ fn tool(name: &str, tool: &ResolvedTool) -> Result<AnyTool, StartError> {
         idempotent: config.idempotent,
         timeout: config.timeout(),
         max_output_bytes: config.max_output_bytes,
-        max_concurrent: config.max_concurrent,
+        max_concurrent: config.max_concurrent.unwrap_or_else(|| usual_runs(config.kind)),
         offer: config.offer,
         ..spec
     };
@@ -138,6 +143,18 @@ fn tool(name: &str, tool: &ResolvedTool) -> Result<AnyTool, StartError> {
         (Some(ToolKind::Command), None) => Err(bad("`command` is missing".into())),
         (None, _) => Err(bad("`kind` is missing".into())),
     }
+}
+
+/// Runs of a tool at the same time, where the operator says nothing. Each run of a program costs memory and a core.
+fn usual_runs(kind: Option<ToolKind>) -> usize {
+    match kind {
+        Some(ToolKind::Command) => PROGRAMS_PER_CORE * cores(),
+        Some(ToolKind::Http) | None => 0,
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 #[cfg(test)]

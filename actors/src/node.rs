@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use or_bounds::Budget;
+use or_engine::Sealer;
+use or_protocol::ApiError;
 use or_store::Store;
 use or_telemetry::Metrics;
 use or_tools::Registry;
@@ -11,7 +13,7 @@ use or_tools::Registry;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
 use crate::provider::ProviderSpec;
-use crate::running::{Readers, Running};
+use crate::running::{Place, Readers, Running};
 
 /// The server as all arbiters see it.
 pub struct Node {
@@ -27,6 +29,8 @@ pub struct Node {
     pub tools: Arc<Registry>,
     /// MCP servers, and the way to them.
     pub mcp: McpServers,
+    /// Closes what clients get of the providers' state.
+    pub sealer: Sealer,
     /// Counters.
     pub metrics: Metrics,
     /// The responses in progress.
@@ -46,8 +50,19 @@ impl Node {
         mcp: McpServers,
         metrics: Metrics,
     ) -> Self {
-        let running = Running::new(limits.max_concurrent_responses, store.unfinished());
+        let running = Running::new(&limits, store.unfinished());
         let readers = Readers::default();
-        Self { providers, limits, budget, store, tools, mcp, metrics, running, readers }
+        let sealer = Sealer::of(&store.approval_key());
+        Self { providers, limits, budget, store, tools, mcp, sealer, metrics, running, readers }
+    }
+
+    /// Takes a place for this owner, or says why there is none.
+    pub(crate) fn admit(&self, owner: &str, background: bool) -> Result<Place, ApiError> {
+        self.running.admit(owner, background).map_err(|full| {
+            if let Some(bound) = full.bound() {
+                self.metrics.over_limit(bound);
+            }
+            full.to_api()
+        })
     }
 }

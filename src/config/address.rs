@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use serde::{Deserialize as _, Deserializer};
+use serde::{Deserialize as _, Deserializer, Serializer};
 
 /// Reads `host:port`, where the host is an address or `localhost`.
 ///
@@ -18,4 +18,27 @@ pub(super) fn parse_address(text: &str) -> Option<SocketAddr> {
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_address(&text).ok_or_else(|| serde::de::Error::custom("not an address with a port"))
+}
+
+/// Reads an address that may be left out by an empty text.
+pub(super) mod optional {
+    use super::*;
+
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SocketAddr>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let address = parse_address(&text);
+        address.map(Some).ok_or_else(|| serde::de::Error::custom("not an address with a port"))
+    }
+
+    pub(in crate::config) fn serialize<S: Serializer>(
+        address: &Option<SocketAddr>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
+    }
 }

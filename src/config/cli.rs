@@ -45,6 +45,9 @@ pub enum Command {
         #[arg(long)]
         overwrite: bool,
     },
+    /// Kill the programs of a server when it has ended; for the server itself
+    #[command(hide = true)]
+    WatchPrograms,
 }
 
 impl Cli {

@@ -27,6 +27,13 @@ pub enum ConfigError {
     UnsetVariable { key: String, variable: String },
     #[error("`{key}` names the variable `{variable}`, whose value no header can carry")]
     UnsendableVariable { key: String, variable: String },
+    #[error("`{key}` names the variable `{variable}`, whose value is not 32 bytes in base64")]
+    BadSealKey { key: String, variable: String },
+    #[error(
+        "`{key}` names the variable `{variable}`, in which {which} is shorter than {least} characters and could be guessed; \
+         `openssl rand -hex 24` makes a good one"
+    )]
+    ShortKey { key: String, variable: String, which: String, least: usize },
     #[error("the client key `{name}` is given twice")]
     DuplicateClientName { name: String },
     #[error("the client keys `{first}` and `{second}` have the same value")]

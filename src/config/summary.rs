@@ -19,6 +19,12 @@ impl Resolved {
         if self.client_keys.is_empty() && server.cors_allowed_origins == ["*"] {
             warnings.push("every web page that a user opens can use every provider".into());
         }
+        let metrics = &self.config.metrics;
+        if let Some(bind) = metrics.bind.filter(|bind| !bind.ip().to_canonical().is_loopback())
+            && self.metrics_key.is_none()
+        {
+            warnings.push(format!("everybody who reaches {bind} can read the metrics"));
+        }
         for route in &self.config.routes {
             if let Some(ProviderState::Off(reason)) = self.providers.get(&route.provider).map(|p| &p.state) {
                 let (pattern, provider) = (route.pattern.as_str(), &route.provider);
@@ -137,6 +143,15 @@ mod tests {
     }
 
     #[test]
+    fn open_metrics_are_warned_of() {
+        check_warnings("metrics.bind = '127.0.0.1:9090'", &[]);
+        check_warnings(
+            "metrics.bind = '0.0.0.0:9090'",
+            &["everybody who reaches 0.0.0.0:9090 can read the metrics"],
+        );
+    }
+
+    #[test]
     fn a_route_to_nowhere_is_warned_of() {
         check_warnings(
             "providers.demo.enabled = false\n[[routes]]\npattern = '^x'\nprovider = 'demo'",
@@ -191,15 +206,15 @@ mcp = 'provider'";
 
     #[test]
     fn the_summary_says_what_is_on_and_no_secret() {
-        let env = Env::from_iter([("OPENAI_API_KEY", "sk-secret"), ("KEYS", "client-secret")]);
+        let env = Env::from_iter([("OPENAI_API_KEY", "sk-secret"), ("KEYS", "client-secret-of-somebody")]);
         let toml = "auth.client_keys_env = 'KEYS'\nproviders.gemini.enabled = false";
         let got = Config::from_toml(toml).unwrap().resolve(&env).unwrap().to_string();
         let want = "\
 bind         127.0.0.1:4000
-client keys  key-1
+client keys  key-c5297f2348d7
 store        data, kept for 30 days
 provider     anthropic (anthropic at https://api.anthropic.com/v1): only with a client's own key: ANTHROPIC_API_KEY is not set
-provider     demo (demo): on, no key
+provider     demo (demo): off: it is on by itself only without other providers and client keys; `enabled = true` keeps it on
 provider     gemini (gemini at https://generativelanguage.googleapis.com/v1beta): off: `enabled` is false
 provider     ollama (ollama at http://127.0.0.1:11434): on, no key
 provider     openai (openai-responses at https://api.openai.com/v1): on, key from OPENAI_API_KEY

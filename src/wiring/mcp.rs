@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use or_actors::Owners;
 use or_actors::mcp::{ConfiguredMcp, McpPool, McpServers};
 use or_protocol::{McpApproval, McpFilter};
 use or_telemetry::Metrics;
@@ -11,7 +12,7 @@ use or_tools::mcp::{AddressGuard, McpBounds, McpCommand, McpLimits, McpPlace, Mc
 use crate::config::{ApprovalWord, RequireApproval, Resolved, ResolvedMcp, Secret};
 
 /// The MCP servers of the configuration.
-pub(crate) fn mcp(resolved: &Resolved, metrics: Metrics) -> McpServers {
+pub(crate) fn mcp(resolved: &Resolved, owners: Arc<Owners>, metrics: Metrics) -> McpServers {
     let guard = AddressGuard::new(&resolved.config.security.allow_private_hosts);
     let config = &resolved.config.mcp_limits;
     let bounds = McpBounds {
@@ -24,6 +25,7 @@ pub(crate) fn mcp(resolved: &Resolved, metrics: Metrics) -> McpServers {
         list_timeout: Duration::from_secs(config.list_timeout_s),
         call_timeout: Duration::from_secs(config.timeout_s),
         max_output_bytes: config.max_output_bytes,
+        max_message_bytes: config.max_message_bytes,
         max_tools: config.max_tools,
         max_definition_bytes: config.max_definition_bytes,
         max_concurrent: config.max_concurrent,
@@ -31,7 +33,8 @@ pub(crate) fn mcp(resolved: &Resolved, metrics: Metrics) -> McpServers {
     let configured = |(label, mcp): (&String, _)| (label.clone(), configured(label, mcp, limits));
     let configured = resolved.mcp.iter().map(configured).collect();
     let by_url = config.request_urls.then_some(limits);
-    McpServers::new(McpPool::new(guard, metrics, bounds), configured, by_url)
+    let pool = McpPool::new(guard, metrics, bounds);
+    McpServers::new(pool.with_owners(move |owner| owners.of(owner).max_mcp_sessions), configured, by_url)
 }
 
 fn configured(label: &str, mcp: &ResolvedMcp, limits: McpLimits) -> ConfiguredMcp {
@@ -50,23 +53,27 @@ fn configured(label: &str, mcp: &ResolvedMcp, limits: McpLimits) -> ConfiguredMc
         connect_timeout: config.connect_timeout(),
         call_timeout: config.timeout(),
         max_output_bytes: config.max_output_bytes,
+        max_message_bytes: config.max_message_bytes,
         max_concurrent: config.max_concurrent,
         ..limits
     };
     let headers = Secret::expose_all(&mcp.headers);
-    let server = McpServer { label: label.to_owned(), place, headers, trusted: true, limits };
+    let shared = config.share_session;
+    let server = McpServer { label: label.to_owned(), place, headers, trusted: true, shared, limits };
     ConfiguredMcp {
         server: Arc::new(server),
         description: config.description.clone(),
         allowed_tools: config.allowed_tools.clone(),
         require_approval: config.require_approval.as_ref().map(approval),
+        client_headers: config.allow_client_headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
         offer: config.offer,
     }
 }
 
 fn approval(rule: &RequireApproval) -> McpApproval {
     let names = |names: &[String]| {
-        (!names.is_empty()).then(|| McpFilter { tool_names: Some(names.to_vec()), read_only: None })
+        (!names.is_empty())
+            .then(|| McpFilter { tool_names: Some(names.iter().cloned().collect()), read_only: None })
     };
     match rule {
         RequireApproval::All(ApprovalWord::Always) => McpApproval::Always,

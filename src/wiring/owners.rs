@@ -9,6 +9,8 @@ use crate::config::{Config, KeyLimits, Resolved};
 /// Where nothing else follows from the whole server.
 const USUAL_READERS: usize = 1000;
 const USUAL_TOOL_PROCESSES: usize = 64;
+/// Of several owners: less than a tool's own places, so that one owner does not take them all.
+const TOOL_PROCESSES_PER_CORE: usize = 2;
 
 /// The shares of all owners.
 pub(crate) fn owners(resolved: &Resolved) -> Owners {
@@ -40,12 +42,16 @@ fn shares(limits: &KeyLimits, config: &Config, several: bool) -> OwnerLimits {
         max_concurrent,
         max_background: max_background.min(max_concurrent).min(self::max_background(config)),
         max_readers: or_else(limits.max_readers, USUAL_READERS),
-        max_tool_processes: or_else(limits.max_tool_processes, USUAL_TOOL_PROCESSES),
+        max_tool_processes: or_else(limits.max_tool_processes, usual_tool_processes(several)),
         max_mcp_sessions: or_else(limits.max_mcp_sessions, part(config.mcp_limits.max_sessions, 2))
             .min(config.mcp_limits.max_sessions),
         max_stored_bytes: (limits.max_stored_bytes > 0).then_some(limits.max_stored_bytes),
         max_stored_responses: (limits.max_stored_responses > 0).then_some(limits.max_stored_responses),
     }
+}
+
+fn usual_tool_processes(several: bool) -> usize {
+    if several { TOOL_PROCESSES_PER_CORE * super::cores() } else { USUAL_TOOL_PROCESSES }
 }
 
 fn or_else(given: usize, usual: usize) -> usize {

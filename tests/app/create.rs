@@ -169,7 +169,7 @@ fn sealed_reasoning_is_shown_when_asked_for_and_goes_back_unchanged() {
                           "reasoning": {"effort": "low", "summary": "auto"}});
         let response = both(&fake, &app, kind, turn, &body);
         let sealed = response["output"][0]["encrypted_content"].as_str().unwrap();
-        assert!(sealed.starts_with("or1."), "{kind}: {sealed}");
+        assert!(sealed.starts_with("or2."), "{kind}: {sealed}");
 
         let mut input = vec![json!({"role": "user", "content": "2+2?"})];
         input.extend(response["output"].as_array().unwrap().iter().cloned());

@@ -91,7 +91,7 @@ fn sealed_reasoning_survives_in_a_chain_though_nobody_asked_to_see_it() {
             response["id"].as_str().unwrap()
         );
         let shown = app.get(&path).response();
-        assert!(shown["output"][0]["encrypted_content"].as_str().is_some_and(|b| b.starts_with("or1.")));
+        assert!(shown["output"][0]["encrypted_content"].as_str().is_some_and(|b| b.starts_with("or2.")));
         let next = json!({"model": format!("{kind}/m"), "input": "3+3?", "previous_response_id": response["id"],
                           "reasoning": {"effort": "low"}});
         app.post(&next).response();

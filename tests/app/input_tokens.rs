@@ -171,9 +171,9 @@ fn the_chain_and_references_of_the_same_owner_count() {
         "[auth]\nkeys = [{{ name = 'a', key_env = 'A' }}, {{ name = 'b', key_env = 'B' }}]\n{}",
         fake.provider("openai-responses")
     );
-    let app = setup(config).env("A", "key-a").env("B", "key-b").start();
-    let a = [("authorization", "Bearer key-a")];
-    let b = [("authorization", "Bearer key-b")];
+    let app = setup(config).env("A", "client-key-of-a-01").env("B", "client-key-of-b-02").start();
+    let a = [("authorization", "Bearer client-key-of-a-01")];
+    let b = [("authorization", "Bearer client-key-of-b-02")];
     let model = "openai-responses/m";
     let first = app.post_with(&a, &json!({"model": model, "input": "One"})).response();
     fake.always(|_| Script::json(200, &json!({"object": "response.input_tokens", "input_tokens": 5})));

@@ -166,6 +166,7 @@ impl Engine {
                 reasoning_events: ReasoningEvents::Spec,
                 server_tools: Default::default(),
                 mcp: or_engine::Mcp { all_of_provider: true, ..or_engine::Mcp::default() },
+                seal: or_engine::Seal::default(),
                 limits: Default::default(),
             }),
             frames: Vec::new(),

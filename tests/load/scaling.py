@@ -19,6 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist" / "open-responses"
+# The demo beside whatever keys are in the environment, and every place for background responses.
+SETTINGS = {"OR__PROVIDERS__DEMO__ENABLED": "true", "OR__BACKGROUND__MAX_CONCURRENT": "1000000"}
+
 # The demo's slow model says the input again, a word every 150 ms or so.
 WORDS = " ".join(f"word{n}" for n in range(120))
 CHAIN = 1000
@@ -135,7 +138,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         command = [BINARY, "--bind", f"127.0.0.1:{port}", "--data", f"{folder}/data"]
-        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **SETTINGS})
         try:
             for _ in range(100):
                 try:

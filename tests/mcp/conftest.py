@@ -13,7 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 TOKEN = "s3cret"
-KEY = "client-key"
+KEY = "client-key-of-tests"
 # Whose requests `Gateway.asked` sees.
 MODEL = "openai-responses/gpt-5.1"
 
@@ -177,7 +177,7 @@ def gateway(folder, upstream, notebook, everything):
     tables = [
         stdio("program"),
         http("everything", f"http://127.0.0.1:{everything}/mcp"),
-        http("notebook", notebook.url, BEARER),
+        http("notebook", notebook.url, BEARER, 'allow_client_headers = ["authorization"]'),
         http("hurried", notebook.url, BEARER, "timeout_s = 1", "max_output_bytes = 1000"),
         http("keyless", notebook.url),
     ]

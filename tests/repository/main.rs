@@ -7,6 +7,7 @@ mod architecture;
 mod check_config;
 mod docs_actors;
 mod docs_errors;
+mod supply_chain;
 mod transfer;
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_open-responses"));

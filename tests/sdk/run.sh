@@ -27,7 +27,7 @@ start_upstream() {
     python3 "$here/upstream/upstream.py" "$work/port" 2>"$work/upstream.err" &
     pids+=($!)
     upstream=http://127.0.0.1:$(await "$work/port" '^[0-9]+$')
-    export UPSTREAM_KEY=upstream-key SERVER_KEY=client-key
+    export UPSTREAM_KEY=upstream-key SERVER_KEY=client-key-of-tests
 }
 
 start_notebook() {
@@ -46,6 +46,7 @@ start_server() {
     {
         printf '[server]\nbind = "127.0.0.1:0"\nlog_format = "json"\nreasoning_events = "%s"\n' "$1"
         printf '[auth]\nclient_keys_env = "SERVER_KEY"\n'
+        printf '[providers.demo]\nenabled = true\n'
         provider openai-responses "$upstream/openai-responses/v1"
         provider openai-chat "$upstream/openai-chat/v1"
         printf 'models = ["scripted"]\n'

@@ -21,6 +21,8 @@ pub struct ConfiguredMcp {
     pub allowed_tools: Vec<String>,
     /// Which calls the operator wants to be approved; `None`: as the request says.
     pub require_approval: Option<McpApproval>,
+    /// Which headers a request may bring; names in lower case.
+    pub client_headers: Vec<String>,
     /// Which requests get it.
     pub offer: Offer,
 }

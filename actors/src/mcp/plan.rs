@@ -1,15 +1,17 @@
 //! Which MCP servers a request uses, and with which of their tools.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use or_adapters::Note;
+use or_adapters::{Note, NoteList};
 use or_engine::{Context, Mcp, McpFunction, listed_tools};
+use or_protocol::bounds::MAX_SCHEMA_VALUES;
 use or_protocol::{
-    ApiError, FunctionTool, Item, McpApproval, McpFilter, McpTool as RequestTool, Tool, ToolChoice,
+    ApiError, FunctionTool, Item, McpApproval, McpFilter, McpTool as RequestTool, RawJson, Tool, ToolChoice,
+    count_values,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::configured::{ConfiguredMcp, McpServers};
@@ -89,7 +91,7 @@ pub(crate) async fn plan(
         return Ok(plan);
     }
     let candidates: Vec<Candidate<'_>> = requested.into_iter().chain(always).collect();
-    let lists = join_all(candidates.iter().map(|candidate| list(servers, candidate))).await;
+    let lists = join_all(candidates.iter().map(|candidate| list(servers, candidate, basis.owner))).await;
     let mut offered = Vec::with_capacity(candidates.len());
     for (candidate, list) in candidates.into_iter().zip(lists) {
         match (list, candidate.tool) {
@@ -161,9 +163,8 @@ fn requested<'a>(
 /// The tools of a server as the context has them, if no others are allowed now.
 fn listed(tool: &RequestTool, basis: &PlanBasis<'_>) -> Option<Vec<McpTool>> {
     let label = &tool.server_label;
-    let read = |list: &[Value]| list.iter().filter_map(read_tool).collect::<Vec<_>>();
     if let Some(own) = listed_tools(basis.own, label) {
-        return Some(read(own.tools));
+        return read_tools(own.tools);
     }
     let seen = listed_tools(&basis.context.items, label)?;
     let then = basis.context.listed_for.get(seen.id);
@@ -171,17 +172,31 @@ fn listed(tool: &RequestTool, basis: &PlanBasis<'_>) -> Option<Vec<McpTool>> {
     if then.is_some_and(|then| then.url != tool.shown_url()) {
         return None;
     }
-    let tools = read(seen.tools);
+    let tools = read_tools(seen.tools)?;
     // A list is as short as the tools that were allowed then.
     let allowed_then = then.map(|then| &then.allowed_tools).filter(|allowed| !allowed.is_null());
-    if allowed_then.is_some() && allowed_then == tool.raw.get("allowed_tools") {
+    if allowed_then.is_some()
+        && allowed_then == tool.raw.member("allowed_tools").map(|raw| raw.value()).as_ref()
+    {
         return Some(tools);
     }
     let is_enough = match tool.allowed_tools.as_ref().and_then(|filter| filter.tool_names.as_ref()) {
-        Some(names) => names.iter().all(|name| tools.iter().any(|tool| tool.name == *name)),
+        Some(names) => {
+            let known: HashSet<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+            names.iter().all(|name| known.contains(name.as_str()))
+        }
         None => allowed_then.is_none(),
     };
     is_enough.then_some(tools)
+}
+
+/// The tools of a list, which a client may have made up; of one that is too long the server is asked again.
+fn read_tools(list: &RawJson) -> Option<Vec<McpTool>> {
+    if count_values(list.as_raw()) > MAX_SCHEMA_VALUES {
+        return None;
+    }
+    let tools = list.elements().into_iter().filter_map(|raw| read_tool(&RawJson::keep(raw).ok()?.value()));
+    Some(tools.collect())
 }
 
 /// Servers that every request gets, unless it has named them.
@@ -199,13 +214,17 @@ fn always<'a>(servers: &'a McpServers, tools: &[Tool]) -> Vec<Candidate<'a>> {
     servers.always().filter(|(label, _)| !named(label)).map(candidate).collect()
 }
 
-async fn list(servers: &McpServers, candidate: &Candidate<'_>) -> Result<Arc<Vec<McpTool>>, McpError> {
+async fn list(
+    servers: &McpServers,
+    candidate: &Candidate<'_>,
+    owner: &str,
+) -> Result<Arc<Vec<McpTool>>, McpError> {
     if let Some(listed) = &candidate.listed {
         return Ok(Arc::new(listed.clone()));
     }
     // Held while we wait; dropping it ends the question.
     let (_here, gone) = oneshot::channel();
-    let actor = servers.pool.actor(&candidate.server);
+    let actor = servers.pool.actor(&candidate.server, owner)?;
     actor.send(ListMcpTools { gone }).await.unwrap_or(Err(McpError::Internal))
 }
 
@@ -235,12 +254,15 @@ impl Candidate<'_> {
     fn missing(&self, list: &[McpTool]) -> Vec<Note> {
         let Some((index, tool)) = self.tool else { return Vec::new() };
         let names = tool.allowed_tools.iter().filter_map(|filter| filter.tool_names.as_ref()).flatten();
-        let missing = names.filter(|name| !list.iter().any(|tool| tool.name == **name));
+        let known: HashSet<&str> = list.iter().map(|tool| tool.name.as_str()).collect();
+        let missing = names.filter(|name| !known.contains(name.as_str()));
         let note = |name: &String| {
             let why = format!("the MCP server '{}' has no tool '{name}'", self.label);
             Note::dropped(format!("tools[{index}].allowed_tools"), why)
         };
-        missing.map(note).collect()
+        let mut notes = NoteList::default();
+        notes.extend(missing.map(note));
+        notes.into_vec()
     }
 
     /// Whoever says that a call needs approval is heard. Who says nothing wants what the other one wants, and
@@ -332,17 +354,14 @@ impl Plan {
 
 /// A choice of a tool needs that tool.
 fn check_choice(mcp: &Mcp, choice: &ToolChoice) -> Result<(), ApiError> {
-    let none = Map::new();
-    let entries: &[Map<String, Value>] = match choice {
-        ToolChoice::Other(map) => std::slice::from_ref(map),
+    let entries: &[RawJson] = match choice {
+        ToolChoice::Other(entry) => std::slice::from_ref(entry),
         ToolChoice::Allowed { tools, .. } => tools,
-        ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Function(_) => {
-            std::slice::from_ref(&none)
-        }
+        ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Function(_) => &[],
     };
     for entry in entries {
-        let text = |key: &str| entry.get(key).and_then(Value::as_str);
-        let (Some("mcp"), Some(label), Some(name)) = (text("type"), text("server_label"), text("name"))
+        let (Some("mcp"), Some(label), Some(name)) =
+            (entry.text("type").as_deref(), entry.text("server_label"), entry.text("name"))
         else {
             continue;
         };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix::{Actor, Addr, Arbiter};
 use or_telemetry::Metrics;
-use or_tools::mcp::{AddressGuard, Link, McpBounds, McpLimits, McpPlace, McpServer, Shared};
+use or_tools::mcp::{AddressGuard, Link, McpBounds, McpError, McpLimits, McpPlace, McpServer, Shared};
 
 use super::actor::McpActor;
 
@@ -13,6 +13,8 @@ use super::actor::McpActor;
 /// that large answers hold nobody else up.
 pub struct McpPool {
     shared: Arc<Shared>,
+    /// How many an owner may have.
+    of_owner: Box<dyn Fn(&str) -> usize + Send + Sync>,
     servers: Mutex<Servers>,
 }
 
@@ -27,6 +29,8 @@ struct Servers {
 /// All that makes a difference; not the label, which is a name that a request gave.
 #[derive(Eq, Hash, PartialEq)]
 struct Key {
+    /// Whose session it is: servers keep what they were told in it. `None`: everybody's.
+    owner: Option<String>,
     place: McpPlace,
     headers: Vec<(String, String)>,
     trusted: bool,
@@ -43,15 +47,27 @@ struct Entry {
 impl McpPool {
     /// An empty pool.
     pub fn new(guard: AddressGuard, metrics: Metrics, bounds: McpBounds) -> Self {
-        Self { shared: Arc::new(Shared::new(guard, metrics, bounds)), servers: Mutex::default() }
+        let shared = Arc::new(Shared::new(guard, metrics, bounds));
+        Self { shared, of_owner: Box::new(|_| usize::MAX), servers: Mutex::default() }
     }
 
-    /// The actor for a server; made if there is none, or if it died. Needs an actix system.
+    /// Bounds the sessions of each owner. Those that all share are nobody's.
+    #[must_use]
+    pub fn with_owners(mut self, of_owner: impl Fn(&str) -> usize + Send + Sync + 'static) -> Self {
+        self.of_owner = Box::new(of_owner);
+        self
+    }
+
+    /// The actor for an owner's session with a server; made if there is none, or if it died. Needs an actix system.
     ///
     /// Whoever holds the address can use it for as long as they like, but may then not share it with those that ask
     /// later: better ask each time.
-    pub fn actor(&self, server: &Arc<McpServer>) -> Addr<McpActor> {
+    ///
+    /// # Errors
+    /// [`McpError::TooMany`] if the owner has as many sessions as it may, and uses them all.
+    pub fn actor(&self, server: &Arc<McpServer>, owner: &str) -> Result<Addr<McpActor>, McpError> {
         let key = Key {
+            owner: (!server.shared).then(|| owner.to_owned()),
             place: server.place.clone(),
             headers: server.headers.clone(),
             trusted: server.trusted,
@@ -64,14 +80,20 @@ impl McpPool {
             && entry.address.connected()
         {
             entry.used = used;
-            return entry.address.clone();
+            return Ok(entry.address.clone());
+        }
+        if let Some(owner) = &key.owner
+            && !servers.make_room_of(owner, (self.of_owner)(owner))
+        {
+            self.shared.metrics().over_limit("key_mcp_sessions");
+            return Err(McpError::TooMany);
         }
         servers.make_room(self.shared.bounds().servers);
         let link = Arc::new(Link::new(Arc::clone(server), Arc::clone(&self.shared)));
         let actor = McpActor::new(Arc::clone(&link), self.shared.metrics().clone());
         let address = McpActor::start_in_arbiter(&servers.arbiter().handle(), |_| actor);
         servers.entries.insert(key, Entry { address: address.clone(), link, used });
-        address
+        Ok(address)
     }
 
     /// Kills all programs at once. For the end of the process, which would not wait for the thread.
@@ -102,6 +124,19 @@ impl Servers {
             self.arbiter = None;
         }
         self.arbiter.get_or_insert_with(Arbiter::new)
+    }
+
+    /// Forgets what of an owner was not used for longest, so that one more fits; false if all of it is in use.
+    fn make_room_of(&mut self, owner: &str, bound: usize) -> bool {
+        let is_own = |key: &Key| key.owner.as_deref() == Some(owner);
+        while self.entries.iter().filter(|(key, entry)| is_own(key) && entry.address.connected()).count()
+            >= bound
+        {
+            let own = self.entries.iter().filter(|(key, entry)| is_own(key) && entry.link.idle().is_some());
+            let Some(oldest) = own.map(|(_, entry)| entry.used).min() else { return false };
+            self.entries.retain(|_, entry| entry.used != oldest);
+        }
+        true
     }
 
     /// An actor that is forgotten ends when its last message is done, and its session with it.

@@ -44,15 +44,17 @@ pub(super) fn members(tool: &RequestTool, index: usize) -> Result<Option<Note>, 
         return Err(ApiError::invalid("unknown_parameter", param, text));
     }
     let may_call = match tool.raw.get("allowed_callers") {
-        None | Some(Value::Null) => true,
-        Some(callers) => callers.as_array().is_some_and(|list| list.iter().any(|one| one == "direct")),
+        None => true,
+        Some(callers) if callers.get() == "null" => true,
+        Some(callers) => serde_json::from_str::<Vec<Value>>(callers.get())
+            .is_ok_and(|list| list.iter().any(|one| one == "direct")),
     };
     if !may_call {
         let text =
             "This server lets the model call tools 'direct' only, which is not among 'allowed_callers'.";
         return Err(ApiError::invalid("unsupported_value", format!("tools[{index}].allowed_callers"), text));
     }
-    let deferred = tool.raw.get("defer_loading") == Some(&Value::Bool(true));
+    let deferred = tool.raw.get("defer_loading").is_some_and(|raw| raw.get() == "true");
     let why = "the model gets all tools at once";
     Ok(deferred.then(|| Note::dropped(format!("tools[{index}].defer_loading"), why)))
 }
@@ -64,6 +66,7 @@ fn given(tool: &RequestTool, url: &str, limits: McpLimits) -> Arc<McpServer> {
         place: McpPlace::Url(url.to_owned()),
         headers: headers(tool),
         trusted: false,
+        shared: false,
         limits,
     })
 }
@@ -74,7 +77,16 @@ fn headers(tool: &RequestTool) -> Vec<(String, String)> {
     tool.headers.clone().into_iter().chain(bearer).collect()
 }
 
-/// An operator's server; a request may bring credentials of its own, which take the place of the operator's.
+/// Headers that say who somebody is.
+const CREDENTIALS: &[&str] =
+    &["authorization", "api-key", "cookie", "x-access-token", "x-api-key", "x-auth-token", "x-authorization"];
+
+fn has_credentials(headers: &[(String, String)]) -> bool {
+    headers.iter().any(|(name, _)| CREDENTIALS.contains(&name.as_str()))
+}
+
+/// An operator's server. A request may bring the headers that the operator has listed for it, which take the place of the
+/// operator's; with credentials among them, none of the operator's headers go along, since any of them may be one.
 fn as_configured(
     configured: &ConfiguredMcp,
     tool: &RequestTool,
@@ -84,14 +96,28 @@ fn as_configured(
     if own.is_empty() {
         return Ok(Arc::clone(&configured.server));
     }
+    let label = &tool.server_label;
     if matches!(configured.server.place, McpPlace::Command(_)) {
         let member = if tool.authorization.is_some() { "authorization" } else { "headers" };
-        let text = format!("The MCP server '{}' is a program: it takes no '{member}'.", tool.server_label);
+        let text = format!("The MCP server '{label}' is a program: it takes no '{member}'.");
         return Err(ApiError::invalid("invalid_value", format!("tools[{index}].{member}"), text));
     }
+    if let Some((name, _)) = own.iter().find(|(name, _)| !configured.client_headers.contains(name)) {
+        let is_token = name == "authorization" && tool.authorization.is_some();
+        let member = if is_token { "authorization".to_owned() } else { format!("headers.{name}") };
+        let text = format!(
+            "The MCP server '{label}' is configured by the operator, who does not let requests set its header '{name}'."
+        );
+        return Err(ApiError::invalid("mcp_header_not_allowed", format!("tools[{index}].{member}"), text));
+    }
     let mut server = McpServer::clone(&configured.server);
+    if has_credentials(&own) {
+        server.headers.clear();
+    }
     server.headers.retain(|(name, _)| !own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)));
     server.headers.extend(own);
+    // What the operator said of the session was said of the operator's own headers.
+    server.shared = false;
     Ok(Arc::new(server))
 }
 
@@ -106,11 +132,12 @@ pub(super) fn refused(error: &McpError, index: usize, tool: &RequestTool) -> Api
     tracing::warn!(label, reason = error.reason(), error = error.own_words(), "an MCP server gives no tools");
     let text = format!("Error retrieving tool list from MCP server: '{label}'. Reason: {error}.");
     // The client's own credentials; otherwise it could do nothing about it.
-    let own = tool.server_url.is_some() || tool.authorization.is_some() || !tool.headers.is_empty();
+    let own = tool.server_url.is_some() || has_credentials(&headers(tool));
     let (kind, code, param) = match error {
         McpError::Unauthorized { .. } if own => (ErrorKind::Unauthorized, "mcp_unauthorized", ""),
         McpError::Unauthorized { .. } => (ErrorKind::McpServer, "mcp_unauthorized", ""),
         McpError::Refused(_) => (ErrorKind::InvalidRequest, "mcp_server_not_allowed", ".server_url"),
+        McpError::TooMany => (ErrorKind::TooManyRequests, "too_many_mcp_sessions", ""),
         McpError::TimedOut(_) => (ErrorKind::McpServer, "mcp_server_timeout", ""),
         McpError::Unreachable(_)
         | McpError::Http { .. }
@@ -120,5 +147,7 @@ pub(super) fn refused(error: &McpError, index: usize, tool: &RequestTool) -> Api
         | McpError::Broken => (ErrorKind::McpServer, "mcp_server_error", ""),
         McpError::Gone | McpError::Internal => return ApiError::internal(),
     };
-    ApiError::new(kind, text).with_code(code).with_param(format!("tools[{index}]{param}"))
+    let refused = ApiError::new(kind, text).with_code(code).with_param(format!("tools[{index}]{param}"));
+    // A session is free when a call ends.
+    ApiError { retry_after_s: (*error == McpError::TooMany).then_some(1), ..refused }
 }

@@ -1,11 +1,11 @@
 //! The beginning of a provider's answer, and the rest of one that is read whole.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use or_adapters::AdapterError;
+use or_wire::{Body, BodyError};
 use tokio::time::timeout;
 
 use super::error::SampleError;
@@ -13,9 +13,6 @@ use super::spec::ProviderSpec;
 
 /// Largest error body, in bytes.
 const MAX_ERROR_BODY: usize = 1024 * 1024;
-
-/// What is left to read of an answer.
-pub(crate) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, String>>>>;
 
 /// The beginning of an answer.
 pub(crate) struct Answer {
@@ -26,31 +23,45 @@ pub(crate) struct Answer {
     pub(crate) body: Body,
 }
 
+/// What was read of a body.
+pub(crate) struct Read {
+    pub(crate) bytes: Bytes,
+    /// Why it is not all, if it is not.
+    pub(crate) missing: Option<SampleError>,
+    /// Whether the connection ended before the body. What was read may be all that there was: JSON has its own end.
+    pub(crate) is_cut: bool,
+}
+
+impl Read {
+    /// All of the body, or why not.
+    pub(crate) fn whole(self) -> Result<Bytes, SampleError> {
+        self.missing.map_or(Ok(self.bytes), Err)
+    }
+}
+
 /// Why the provider refused: its status and what its body says.
 pub(crate) async fn refused(spec: &ProviderSpec, answer: &mut Answer) -> SampleError {
-    // The status is what counts; a body that does not come makes no difference.
-    let body = read_body(&mut answer.body, MAX_ERROR_BODY, Duration::from_secs(10)).await.unwrap_or_default();
-    let error = spec.adapter.error(answer.status, answer.retry_after_s, &body);
+    // The status is what counts; a body that does not come, or not whole, makes no difference.
+    let read = read_body(&mut answer.body, BytesMut::new(), MAX_ERROR_BODY, Duration::from_secs(10)).await;
+    let error = spec.adapter.error(answer.status, answer.retry_after_s, &read.bytes);
     SampleError::Adapter(AdapterError::Upstream(error))
 }
 
-/// Reads a whole body of at most `limit` bytes, with at most `silence` between two reads.
-pub(crate) async fn read_body(
-    body: &mut Body,
-    limit: usize,
-    silence: Duration,
-) -> Result<Bytes, SampleError> {
-    let mut whole = BytesMut::new();
-    loop {
-        let chunk = match timeout(silence, body.next()).await {
-            Err(_) => return Err(SampleError::Silent(silence.as_secs())),
-            Ok(None) => return Ok(whole.freeze()),
-            Ok(Some(Err(e))) => return Err(SampleError::Broken(e)),
-            Ok(Some(Ok(chunk))) => chunk,
-        };
-        if whole.len() + chunk.len() > limit {
-            return Err(SampleError::TooLarge(limit));
+/// Reads a body of which `whole` was read already, up to `limit` bytes, with at most `silence` between two reads.
+pub(crate) async fn read_body(body: &mut Body, mut whole: BytesMut, limit: usize, silence: Duration) -> Read {
+    let (missing, is_cut) = loop {
+        match timeout(silence, body.next()).await {
+            Err(_) => break (Some(SampleError::Silent(silence.as_secs())), false),
+            Ok(None) => break (None, false),
+            Ok(Some(Err(error))) => {
+                let is_cut = error == BodyError::Cut;
+                break (Some(SampleError::Broken(error.to_string())), is_cut);
+            }
+            Ok(Some(Ok(chunk))) if whole.len() + chunk.len() > limit => {
+                break (Some(SampleError::TooLarge(limit)), false);
+            }
+            Ok(Some(Ok(chunk))) => whole.extend_from_slice(&chunk),
         }
-        whole.extend_from_slice(&chunk);
-    }
+    };
+    Read { bytes: whole.freeze(), missing, is_cut }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use or_demo::{DemoEnd, DemoStep, respond};
+use or_wire::BodyError;
 use tokio::time::sleep;
 
 use super::answer::Answer;
@@ -26,7 +27,9 @@ pub(crate) async fn play(path: &str, body: Vec<u8>) -> Answer {
                 }
                 Some((Ok(Bytes::from(bytes)), (steps, end)))
             }
-            (None, Some(DemoEnd::Cut)) => Some((Err("connection cut".to_owned()), (steps, None))),
+            (None, Some(DemoEnd::Cut)) => {
+                Some((Err(BodyError::Broken("connection cut".to_owned())), (steps, None)))
+            }
             (None, Some(DemoEnd::Hang)) => std::future::pending().await,
             (None, Some(DemoEnd::Clean) | None) => None,
         }

@@ -15,6 +15,9 @@ pub enum SampleError {
     /// The connection broke.
     #[error("the connection to the provider broke: {0}")]
     Broken(String),
+    /// What came is no answer, by the rules of HTTP or because it is packed. The text holds nothing of it.
+    #[error("the provider's answer cannot be read: {0}")]
+    NoAnswer(String),
     /// Nothing came for too long.
     #[error("the provider was silent for {0} s")]
     Silent(u64),
@@ -43,6 +46,7 @@ impl SampleError {
             Self::Adapter(AdapterError::Upstream(_)) => "stream_error",
             Self::Unreachable(_) => "unreachable",
             Self::Broken(_) => "broken",
+            Self::NoAnswer(_) => "no_answer",
             Self::Silent(_) => "timeout",
             Self::Busy(_) => "busy",
             Self::TooLarge(_) => "too_large",
@@ -61,6 +65,10 @@ impl SampleError {
                 "upstream_disconnected",
                 "The connection to the model provider broke before the answer was complete.",
             ),
+            Self::NoAnswer(why) => {
+                let text = format!("The model provider's answer could not be read: {why}.");
+                model("upstream_invalid_response", &text)
+            }
             Self::Silent(seconds) => {
                 let text = format!("The model provider sent nothing for {seconds} seconds.");
                 ApiError::new(ErrorKind::Timeout, text).with_code("upstream_timeout")

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use awc::error::{ConnectError, SendRequestError};
-use awc::http::header::{self, HeaderMap, HttpDate};
-use awc::{Client, Connector};
-use futures_util::StreamExt as _;
 use or_adapters::UpstreamCall;
+use or_wire::{Client, HeaderMap, HttpDate, Method, Request, Settings, WireError};
 
 use super::answer::Answer;
 use super::demo::play;
@@ -23,14 +20,9 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn new(spec: Arc<ProviderSpec>) -> Self {
-        // Admission is ours; awc's own limit would make request 101 wait in silence.
-        let connector = Connector::new().limit(0).timeout(spec.connect_timeout);
-        let http = Client::builder()
-            .connector(connector)
-            .timeout(spec.first_byte_timeout)
-            .disable_redirects()
-            .finish();
-        Self { spec, http }
+        let settings =
+            Settings { connect_timeout: spec.connect_timeout, head_timeout: Some(spec.first_byte_timeout) };
+        Self { http: Client::new(&settings), spec }
     }
 
     pub(crate) fn spec(&self) -> &Arc<ProviderSpec> {
@@ -42,52 +34,46 @@ impl Upstream {
             return Ok(play(&call.path, call.body).await);
         }
         let url = format!("{}{}", self.spec.base_url, call.path);
-        let mut request = match call.body.is_empty() {
-            true => self.http.get(url),
-            false => self.http.post(url).insert_header((header::CONTENT_TYPE, "application/json")),
-        };
-        request = request.insert_header((header::ACCEPT_ENCODING, "identity"));
-        for (name, value) in call.headers {
-            request = request.insert_header((name, value));
-        }
         let key = match key {
             ProviderKey::Server => self.spec.key.as_deref(),
             ProviderKey::Client(key) => Some(&**key),
         };
-        for (name, value) in key.map(|key| self.spec.adapter.credentials(key)).unwrap_or_default() {
-            request = request.insert_header((name, value));
+        let credentials = key.map(|key| self.spec.adapter.credentials(key)).unwrap_or_default();
+        let fixed = self.spec.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        // The later ones win.
+        let mut headers = Vec::new();
+        if !call.body.is_empty() {
+            headers.push(("content-type", "application/json".to_owned()));
         }
-        for (name, value) in &self.spec.headers {
-            request = request.insert_header((name.as_str(), value.as_str()));
-        }
-        let response = request.send_body(call.body).await.map_err(|e| self.unreachable(&e))?;
+        headers.extend(call.headers);
+        headers.extend(credentials);
+        headers.extend(fixed);
+        let (method, body) = match call.body.is_empty() {
+            true => (Method::GET, None),
+            false => (Method::POST, Some(call.body.into())),
+        };
+        let request = Request { method, url: &url, headers, body };
+        let answer = self.http.send(request).await.map_err(|error| self.failed(error))?;
         let content_type =
-            response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            answer.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let is_stream = match content_type.split(';').next().unwrap_or_default().trim() {
             "application/json" => Some(false),
             "text/event-stream" | "application/x-ndjson" => Some(true),
             _ => None,
         };
-        let (status, retry_after_s) = (response.status().as_u16(), retry_after(response.headers()));
-        // A stream would keep the headers, some 3 KiB, to its end.
-        let response = response.map_body(|head, body| {
-            head.headers = HeaderMap::new();
-            body
-        });
-        let body = Box::pin(response.map(|chunk| chunk.map_err(|e| e.to_string())));
-        Ok(Answer { status, retry_after_s, is_stream, body })
+        let (status, retry_after_s) = (answer.status.as_u16(), retry_after(&answer.headers));
+        Ok(Answer { status, retry_after_s, is_stream, body: answer.body })
     }
 
-    fn unreachable(&self, error: &SendRequestError) -> SampleError {
+    fn failed(&self, error: WireError) -> SampleError {
         match error {
-            SendRequestError::Timeout => SampleError::Silent(self.spec.first_byte_timeout.as_secs()),
-            SendRequestError::Connect(ConnectError::Timeout) => {
-                SampleError::Unreachable("the connection took too long".into())
+            WireError::HeadTimeout => SampleError::Silent(self.spec.first_byte_timeout.as_secs()),
+            WireError::ConnectTimeout | WireError::Unreachable(_) => {
+                SampleError::Unreachable(error.to_string())
             }
             // The connection was made; the provider closed it in place of an answer.
-            SendRequestError::Connect(e @ ConnectError::Disconnected) => SampleError::Broken(e.to_string()),
-            SendRequestError::Connect(e) => SampleError::Unreachable(e.to_string()),
-            other => SampleError::Broken(other.to_string()),
+            WireError::Closed | WireError::Broken(_) => SampleError::Broken(error.to_string()),
+            WireError::Malformed(_) | WireError::Encoded(_) => SampleError::NoAnswer(error.to_string()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod actor;
 mod answer;
+mod body;
 mod demo;
 mod error;
 mod http;

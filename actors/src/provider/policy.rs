@@ -75,6 +75,7 @@ fn cause(error: &SampleError) -> Cause {
         }
         // A silence has cost minutes already.
         SampleError::Silent(_)
+        | SampleError::NoAnswer(_)
         | SampleError::TooLarge(_)
         | SampleError::Adapter(
             AdapterError::Upstream(_) | AdapterError::BadFrame { .. } | AdapterError::Unsupported { .. },
@@ -149,6 +150,7 @@ mod tests {
             Just(SampleError::Unreachable(String::new())),
             Just(SampleError::Busy(1)),
             Just(SampleError::Silent(1)),
+            Just(SampleError::NoAnswer(String::new())),
             Just(SampleError::TooLarge(1)),
             Just(SampleError::Panicked),
             Just(SampleError::Gone),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::task::spawn_blocking;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use or_adapters::{AdapterError, ModelInfo, UpstreamCall, UpstreamError, UpstreamErrorKind};
 use tokio::time::timeout;
 
@@ -76,5 +76,6 @@ async fn ask(upstream: &Upstream, call: UpstreamCall, key: &ProviderKey) -> Resu
     if !(200..300).contains(&answer.status) {
         return Err(refused(upstream.spec(), &mut answer).await);
     }
-    read_body(&mut answer.body, MAX_ANSWER, upstream.spec().first_byte_timeout).await
+    let silence = upstream.spec().first_byte_timeout;
+    read_body(&mut answer.body, BytesMut::new(), MAX_ANSWER, silence).await.whole()
 }

@@ -37,6 +37,7 @@ pub(crate) fn mask(spec: &ProviderSpec, key: &ProviderKey, mut error: SampleErro
         SampleError::Adapter(AdapterError::BadFrame { what, .. }) => clean(what),
         SampleError::Unreachable(text) | SampleError::Broken(text) => clean(text),
         SampleError::Adapter(AdapterError::Unsupported { .. } | AdapterError::Truncated { .. })
+        | SampleError::NoAnswer(_)
         | SampleError::Silent(_)
         | SampleError::Busy(_)
         | SampleError::TooLarge(_)

@@ -34,10 +34,13 @@ pub struct ProviderSpec {
     pub headers: Vec<(String, String)>,
     /// To make a connection.
     pub connect_timeout: Duration,
-    /// To the first byte of the answer's body.
+    /// To the first event of a stream, or between two reads of another answer; also for how long a stream may give
+    /// frames of which nothing comes.
     pub first_byte_timeout: Duration,
-    /// Between two reads.
+    /// Between two frames of a stream.
     pub idle_timeout: Duration,
+    /// Most bytes of one answer.
+    pub max_answer_bytes: usize,
     /// Calls at the same time over all workers; 0: no limit.
     pub max_concurrent: usize,
     /// Whether it calls MCP servers itself, and not this server.

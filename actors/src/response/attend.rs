@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::limits::Limits;
 use crate::response::mailbox::{Mailbox, Notice};
 use crate::response::sink::Sink;
 use crate::running::CancelReason;
@@ -51,9 +50,10 @@ pub(crate) struct Attend {
 }
 
 impl Attend {
-    pub(crate) fn new(sink: Sink, mailbox: Rc<Mailbox>, limits: &Limits) -> Self {
+    /// `left`: how long the response may take from now on.
+    pub(crate) fn new(sink: Sink, mailbox: Rc<Mailbox>, left: Duration, keepalive: Duration) -> Self {
         let now = Instant::now();
-        let (deadline, keepalive) = (now + limits.max_response, limits.keepalive);
+        let deadline = now + left;
         let alarm = Box::pin(sleep_until(deadline.min(now + keepalive)));
         Self { sink, mailbox, leaving: None, deadline, beginning: None, keepalive, quiet_since: now, alarm }
     }

@@ -154,7 +154,10 @@ impl ToolRunner {
         // Held while the tool runs; dropping it cancels the call.
         let (_here, gone) = oneshot::channel();
         let (tool, arguments) = (tool.to_owned(), arguments.to_owned());
-        let actor = self.node.mcp.pool.actor(server);
+        let actor = match self.node.mcp.pool.actor(server, &self.request.facts.owner) {
+            Ok(actor) => actor,
+            Err(error) => return ToolResult::failed(format!("Error: '{tool}' failed: {error}")),
+        };
         told(actor.send(CallMcpTool { tool, arguments, context, gone }).await.ok())
     }
 

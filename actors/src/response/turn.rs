@@ -103,6 +103,7 @@ impl Sampler {
             strict::check(&call.notes)?;
             strict::check(notes)?;
         }
+        // Both are few: the notes of a turn are bounded, and so are turns.
         for note in std::mem::take(&mut call.notes) {
             if !notes.contains(&note) {
                 notes.push(note);

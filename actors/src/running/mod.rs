@@ -2,6 +2,7 @@
 
 mod ending;
 mod messages;
+mod places;
 mod readers;
 mod registry;
 mod status;
@@ -9,6 +10,7 @@ mod tail;
 
 pub use ending::Ending;
 pub use messages::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
+pub(crate) use places::{Place, Unfinished};
 pub use readers::{ReaderPlace, Readers, TooManyReaders};
 pub use registry::Running;
 pub(crate) use registry::{Answer, Door, Handle};

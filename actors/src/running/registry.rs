@@ -1,15 +1,17 @@
 //! The responses in progress on all arbiters.
 
-use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use or_protocol::{ApiError, ErrorKind, ResponseId};
+use or_protocol::ResponseId;
 
 use super::messages::{CancelReason, EndAsked, Peeked};
+use super::places::{Full, Next, Place, Places, Unfinished};
 use super::status::{RunningResponse, Status};
 use super::tail::EventLog;
+use crate::limits::Limits;
 
 /// Reaches a running response, wherever it runs.
 pub(crate) trait Door: Send + Sync {
@@ -27,67 +29,37 @@ pub(crate) trait Door: Send + Sync {
 pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// A running response as the registry has it.
-#[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) door: Arc<dyn Door>,
     pub(crate) status: Arc<Status>,
     /// Of a background response that streams.
     pub(crate) log: Option<Arc<EventLog>>,
+    /// Its place, which is given back with this.
+    pub(crate) _place: Place,
 }
 
 /// The responses in progress on all arbiters.
 pub struct Running {
-    /// How many there may be.
-    limit: usize,
-    admitted: AtomicUsize,
+    places: Arc<Places>,
     stopping: AtomicBool,
     handles: Mutex<HashMap<ResponseId, Handle>>,
-    /// What the process before left to be gone on with; each supervisor takes some at its start.
-    unfinished: Mutex<VecDeque<(ResponseId, String)>>,
 }
 
 impl Running {
-    /// Nothing runs yet. `limit`: how many may at the same time. `unfinished`: what is to be gone on with, and whose it
-    /// is.
-    pub(crate) fn new(limit: usize, unfinished: Vec<(ResponseId, String)>) -> Self {
-        Self {
-            limit,
-            admitted: AtomicUsize::new(0),
-            stopping: AtomicBool::new(false),
-            handles: Mutex::new(HashMap::new()),
-            unfinished: Mutex::new(unfinished.into()),
-        }
+    /// Nothing runs yet. `unfinished`: what is to be gone on with, and whose it is.
+    pub(crate) fn new(limits: &Limits, unfinished: Vec<(ResponseId, String)>) -> Self {
+        let places = Places::new(limits, unfinished);
+        Self { places, stopping: AtomicBool::new(false), handles: Mutex::new(HashMap::new()) }
     }
 
-    /// Takes a place, or says why there is none.
-    pub(crate) fn admit(&self) -> Result<(), ApiError> {
-        if self.stopping() {
-            let text = "The server is shutting down. Please try again later.";
-            let error = ApiError::new(ErrorKind::Unavailable, text).with_code("shutting_down");
-            return Err(ApiError { retry_after_s: Some(5), ..error });
-        }
-        if self.admitted.fetch_add(1, Ordering::Relaxed) >= self.limit {
-            self.admitted.fetch_sub(1, Ordering::Relaxed);
-            let text = "Too many responses are in progress on this server. Please try again later.";
-            let error = ApiError::new(ErrorKind::TooManyRequests, text).with_code("rate_limit_exceeded");
-            return Err(ApiError { retry_after_s: Some(1), ..error });
-        }
-        Ok(())
-    }
-
-    /// Takes a place for a response that was admitted before a restart.
-    pub(crate) fn admit_again(&self) {
-        self.admitted.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Gives a place back.
-    pub(crate) fn release(&self) {
-        self.admitted.fetch_sub(1, Ordering::Relaxed);
+    /// Takes a place for this owner, or says why there is none.
+    pub(crate) fn admit(&self, owner: &str, background: bool) -> Result<Place, Full> {
+        if self.stopping() { Err(Full::Stopping) } else { self.places.take(owner, background) }
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.admitted.load(Ordering::Relaxed)
+        self.places.count()
     }
 
     fn handles(&self) -> MutexGuard<'_, HashMap<ResponseId, Handle>> {
@@ -100,12 +72,26 @@ impl Running {
     }
 
     pub(crate) fn unregister(&self, id: &ResponseId) {
-        self.handles().remove(id);
+        let ended = self.handles().remove(id);
+        drop(ended);
     }
 
-    /// A response that is to be gone on with; each is given out once.
-    pub(crate) fn next_unfinished(&self) -> Option<(ResponseId, String)> {
-        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    /// Waits for a place for one of the responses that are to be gone on with; each is given out once. `None`: there
+    /// are no more, or the server stops.
+    pub(crate) async fn next_unfinished(&self) -> Option<Unfinished> {
+        loop {
+            let mut freed = pin!(self.places.freed.notified());
+            // From here on, so that nothing is missed between the look and the wait.
+            freed.as_mut().enable();
+            if self.stopping() {
+                return None;
+            }
+            match self.places.next_unfinished() {
+                Next::Go(unfinished) => return Some(unfinished),
+                Next::Done => return None,
+                Next::Wait => freed.await,
+            }
+        }
     }
 
     /// Whether the response is in progress.
@@ -140,12 +126,17 @@ impl Running {
 
     /// Ends a response of this owner that is in progress, and waits for that; `None` if it is not.
     pub(super) async fn end(&self, id: &ResponseId, owner: &str, background_only: bool) -> Option<EndAsked> {
-        Some(self.door(id)?.end(owner, background_only).await)
+        let Some(door) = self.door(id) else {
+            self.places.hurry(id, owner);
+            return None;
+        };
+        Some(door.end(owner, background_only).await)
     }
 
     /// Takes no new work from now on.
     pub fn begin_stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.places.freed.notify_waiters();
     }
 
     /// Whether `begin_stop` was called.

@@ -18,7 +18,7 @@ use super::messages::{CountInput, DiscoverModels, GoOn, StartResponse};
 use crate::node::Node;
 use crate::provider::{ProviderActor, ProviderSpec};
 use crate::response::{Job, LoopActor, LoopEnded, Neighbours, prepare};
-use crate::running::{Cancel, CancelReason, EventLog, Handle, Status};
+use crate::running::{Cancel, CancelReason, EventLog, Handle, Place, Status, Unfinished};
 use crate::store::StoreHandle;
 use crate::tools::ToolActor;
 
@@ -48,7 +48,7 @@ impl LoopSupervisor {
         }
     }
 
-    fn spawn(&mut self, mut job: Box<Job>, ctx: &Context<Self>) {
+    fn spawn(&mut self, mut job: Box<Job>, place: Place, ctx: &Context<Self>) {
         let (id, provider) = (job.id.clone(), job.provider());
         let background = job.background.is_some();
         let request = &mut job.request;
@@ -74,7 +74,7 @@ impl LoopSupervisor {
             log: log.clone(),
         };
         let address = LoopActor::new(job, neighbours, ctx.address().recipient()).start();
-        let handle = Handle { door: Arc::new(address.clone()), status, log };
+        let handle = Handle { door: Arc::new(address.clone()), status, log, _place: place };
         self.node.running.register(id, handle);
         if self.node.running.stopping() {
             // The server may have begun to stop while it was not in the registry.
@@ -103,11 +103,9 @@ impl Actor for LoopSupervisor {
         let (node, store, supervisor) = (Arc::clone(&self.node), self.store.clone(), ctx.address());
         // Every supervisor takes one at a time, so that they share the work.
         let resume = async move {
-            while !node.running.stopping()
-                && let Some((id, owner)) = node.running.next_unfinished()
-            {
+            while let Some(Unfinished { id, owner, place }) = node.running.next_unfinished().await {
                 if let Some(job) = prepare::job(&node, &store, id, owner).await {
-                    supervisor.do_send(GoOn { job });
+                    supervisor.do_send(GoOn { job, place });
                 }
                 yield_now().await;
             }
@@ -120,8 +118,9 @@ impl Handler<StartResponse> for LoopSupervisor {
     type Result = Result<(), ApiError>;
 
     fn handle(&mut self, message: StartResponse, ctx: &mut Self::Context) -> Self::Result {
-        self.node.running.admit()?;
-        self.spawn(message.job, ctx);
+        let job = message.job;
+        let place = self.node.admit(&job.request.owner, job.background.is_some())?;
+        self.spawn(job, place, ctx);
         Ok(())
     }
 }
@@ -130,8 +129,7 @@ impl Handler<GoOn> for LoopSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: GoOn, ctx: &mut Self::Context) {
-        self.node.running.admit_again();
-        self.spawn(message.job, ctx);
+        self.spawn(message.job, message.place, ctx);
     }
 }
 
@@ -170,7 +168,6 @@ impl Handler<LoopEnded> for LoopSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: LoopEnded, _: &mut Self::Context) {
-        self.node.running.release();
         self.node.running.unregister(&message.id);
         if message.outcome.is_none() {
             tracing::debug!(response_id = %message.id, "loop ended before a response began");

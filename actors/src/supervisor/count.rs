@@ -56,15 +56,6 @@ pub struct InputCount {
     pub notes: Vec<Note>,
 }
 
-/// A place among the running responses; given back when dropped.
-struct Admitted(Arc<Node>);
-
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        self.0.running.release();
-    }
-}
-
 /// Counts, and writes the request's one log line.
 pub(crate) async fn count(
     mut job: Box<CountJob>,
@@ -72,8 +63,7 @@ pub(crate) async fn count(
     provider: Addr<ProviderActor>,
     store: StoreHandle,
 ) -> Result<InputCount, ApiError> {
-    node.running.admit()?;
-    let _place = Admitted(Arc::clone(&node));
+    let _place = node.admit(&job.request.owner, false)?;
     let Routed { route, model, request_id, received, .. } = &job.request;
     let name = route.first().map(|target| target.provider.name.to_string()).unwrap_or_default();
     let (model, id, received) = (model.clone(), request_id.clone(), *received);
@@ -128,6 +118,8 @@ async fn counted(
     };
     let ReadyTools { mcp, notes, .. } = prepare::ready_tools(wanted, &mut settings).await?;
     context.items = mcp.for_model(context.items);
+    let seal = node.sealer.of_owner(&owner);
+    context.items.iter_mut().for_each(|item| seal.open_item(item));
     context.notes.extend(notes);
     settings.tools = mcp.model_tools(&settings.tools);
     settings.tool_choice = mcp.choice(&settings.tool_choice);

@@ -8,6 +8,7 @@ use or_protocol::ApiError;
 use super::count::{CountJob, InputCount};
 use super::discovery::{Discovery, Found};
 use crate::response::Job;
+use crate::running::Place;
 
 /// Starts one response. Sent by an HTTP handler to the `LoopSupervisor` of its arbiter.
 ///
@@ -21,12 +22,13 @@ pub struct StartResponse {
 }
 
 /// Goes on with a response that a process before this one left unfinished. Sent by a `LoopSupervisor` to itself
-/// at its start; it is not refused, because the response was admitted before.
+/// when there is a place for it.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct GoOn {
     /// What to do.
     pub job: Box<Job>,
+    pub(crate) place: Place,
 }
 
 /// Counts the input of a request that is not carried out. Sent by an HTTP handler to the `LoopSupervisor` of its

@@ -4,12 +4,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
-use awc::Client;
 use futures_util::FutureExt as _;
 
 use crate::tools::RunTool;
 use or_telemetry::{Metrics, Runner, ToolSpan};
 use or_tools::{Failure, Registry, ToolRun, client, finished, run};
+use or_wire::Client;
 
 /// Owns the arbiter's HTTP client for tools.
 ///

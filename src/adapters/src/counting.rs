@@ -1,11 +1,13 @@
 //! Counting the tokens of a request: what the providers' counters have in common, and an estimate for those
 //! that have none.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use or_protocol::{RawJson, elements, member, members as members_of, string};
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::{AdapterError, UpstreamCall};
 
@@ -80,80 +82,97 @@ pub(crate) fn read_number(provider: &'static str, body: &[u8], name: &str) -> Re
 ///
 /// It goes by the members that the built-in kinds use; a body that has none of them is counted whole.
 pub fn estimate_tokens(body: &[u8], count: &dyn Fn(&str) -> u64) -> u64 {
-    let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
+    let Ok(body) = serde_json::from_slice::<RawJson>(body) else {
         return count(&String::from_utf8_lossy(body));
     };
-    let known = |name: &&String| [TEXTS, MESSAGES, SCHEMAS].iter().any(|list| list.contains(&name.as_str()));
-    if !body.keys().any(|name| known(&name)) {
-        return count(&Value::Object(body).to_string());
+    let members = body.members();
+    let known = |name: &str| [TEXTS, MESSAGES, SCHEMAS].iter().any(|list| list.contains(&name));
+    if !body.is_object() || !members.iter().any(|(name, _)| known(name)) {
+        return count(body.as_str());
     }
     let estimate = Estimate { count };
     let mut tokens = ANSWER_TOKENS;
-    for (name, value) in &body {
-        if TEXTS.contains(&name.as_str()) {
+    for (name, value) in &members {
+        if TEXTS.contains(&&**name) {
             tokens += MESSAGE_TOKENS + estimate.value(value);
-        } else if MESSAGES.contains(&name.as_str()) {
-            let messages = value.as_array().map_or(1, Vec::len) as u64;
+        } else if MESSAGES.contains(&&**name) {
+            let messages = if is_array(value) { elements(value).len() as u64 } else { 1 };
             tokens += MESSAGE_TOKENS * messages + estimate.value(value);
-        } else if SCHEMAS.contains(&name.as_str()) {
+        } else if SCHEMAS.contains(&&**name) {
             tokens += estimate.schemas(value);
         }
     }
     tokens
 }
 
+/// Goes over a body as text; only the texts inside it are ever copied.
 struct Estimate<'a> {
     count: &'a dyn Fn(&str) -> u64,
 }
 
 impl Estimate<'_> {
     /// Texts inside messages.
-    fn value(&self, value: &Value) -> u64 {
-        match value {
-            Value::String(text) => (self.count)(text),
-            Value::Array(list) => list.iter().map(|value| self.value(value)).sum(),
-            Value::Object(part) if is_media(part) => MEDIA_TOKENS,
-            Value::Object(part) => part.iter().map(|(name, value)| self.member(name, value)).sum(),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    fn value(&self, value: &RawValue) -> u64 {
+        match value.get().as_bytes().first() {
+            Some(b'"') => string(value).map_or(0, |text| (self.count)(&text)),
+            Some(b'[') => elements(value).into_iter().map(|value| self.value(value)).sum(),
+            Some(b'{') => {
+                let members = members_of(value);
+                match is_media(&members) {
+                    true => MEDIA_TOKENS,
+                    false => members.iter().map(|(name, value)| self.member(name, value)).sum(),
+                }
+            }
+            _ => 0,
         }
     }
 
-    fn member(&self, name: &str, value: &Value) -> u64 {
-        match value {
-            _ if SILENT.contains(&name) => 0,
-            Value::Array(list) if name == "images" => MEDIA_TOKENS * list.len() as u64,
-            Value::Object(_) if ARGUMENTS.contains(&name) => (self.count)(&value.to_string()),
-            _ => self.value(value),
+    fn member(&self, name: &str, value: &RawValue) -> u64 {
+        if SILENT.contains(&name) {
+            0
+        } else if is_array(value) && name == "images" {
+            MEDIA_TOKENS * elements(value).len() as u64
+        } else if is_object(value) && ARGUMENTS.contains(&name) {
+            (self.count)(value.get())
+        } else {
+            self.value(value)
         }
     }
 
     /// Tools and formats: all of their JSON that has something to say.
-    fn schemas(&self, value: &Value) -> u64 {
-        match value {
-            Value::Array(list) => list.iter().map(|value| (self.count)(&value.to_string())).sum(),
-            // Numbers and words beside a schema are settings.
-            Value::Object(map) => {
-                let schemas = map.values().filter(|value| value.is_object());
-                let whole = map.contains_key("properties");
-                if whole {
-                    (self.count)(&value.to_string())
-                } else {
-                    schemas.map(|s| (self.count)(&s.to_string())).sum()
-                }
+    fn schemas(&self, value: &RawValue) -> u64 {
+        if is_array(value) {
+            return elements(value).into_iter().map(|value| (self.count)(value.get())).sum();
+        }
+        // Numbers and words beside a schema are settings.
+        let members = members_of(value);
+        match members.iter().any(|(name, _)| name == "properties") {
+            true => (self.count)(value.get()),
+            false => {
+                let schemas = members.iter().filter(|(_, value)| is_object(value));
+                schemas.map(|(_, schema)| (self.count)(schema.get())).sum()
             }
-            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         }
     }
 }
 
+fn is_array(value: &RawValue) -> bool {
+    value.get().starts_with('[')
+}
+
+fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
+}
+
 /// Whether a part holds something else than text.
-fn is_media(part: &Map<String, Value>) -> bool {
+fn is_media(part: &[(Cow<'_, str>, &RawValue)]) -> bool {
+    let get = |key: &str| part.iter().find(|(name, _)| name == key).map(|(_, value)| *value);
     // A document may be plain text.
-    let source = part.get("source").and_then(|source| source.get("type")).and_then(Value::as_str);
-    let text = matches!(source, Some("text" | "content"));
-    let kind = part.get("type").and_then(Value::as_str);
-    !text && kind.is_some_and(|kind| MEDIA_TYPES.contains(&kind))
-        || MEDIA_MEMBERS.iter().any(|name| part.contains_key(*name))
+    let source = get("source").and_then(|source| member(source, "type")).and_then(string);
+    let text = matches!(source.as_deref(), Some("text" | "content"));
+    let kind = get("type").and_then(string);
+    !text && kind.is_some_and(|kind| MEDIA_TYPES.contains(&&*kind))
+        || part.iter().any(|(name, _)| MEDIA_MEMBERS.contains(&&**name))
 }
 
 #[cfg(test)]

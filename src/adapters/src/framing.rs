@@ -139,6 +139,13 @@ impl FrameDecoder {
         &self.stray
     }
 
+    /// Whether a frame has begun that is not whole. Comments and blank lines are none.
+    pub fn in_frame(&self) -> bool {
+        let rest = self.buffer.get(self.at..).unwrap_or_default();
+        let line = rest.first().is_some_and(|byte| !matches!(byte, b':' | b'\n' | b'\r' | b' ' | b'\t'));
+        line || self.event.is_some() || !matches!(self.data, Data::None)
+    }
+
     /// The next whole frame. Fails when a frame grows beyond 64 MiB.
     #[expect(clippy::should_implement_trait, reason = "the frame borrows from the decoder")]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, AdapterError> {
@@ -350,6 +357,25 @@ mod tests {
     #[test]
     fn an_error_body_behind_the_stream_is_kept() {
         check("data: a\n\n{\n  \"error\": {}\n}\n", &[("", "a")], "{\n  \"error\": {}\n}\n");
+    }
+
+    #[test]
+    fn comments_are_no_part_of_a_frame() {
+        for (text, want) in [
+            ("", false),
+            (": k", false),
+            (": k\n\n", false),
+            ("data: a\n\n", false),
+            ("data: a\n\n: k", false),
+            ("da", true),
+            ("data: a\n", true),
+            ("event: a\n: k", true),
+        ] {
+            let mut decoder = FrameDecoder::new(Framing::Sse);
+            decoder.feed(text.as_bytes());
+            while decoder.next().unwrap().is_some() {}
+            assert_eq!(decoder.in_frame(), want, "{text:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,6 @@ pub use counting::{MEDIA_TOKENS, estimate_tokens};
 pub use error::{AdapterError, UpstreamError, UpstreamErrorKind};
 pub use event::{CallKind, FinishReason, ModelEvent};
 pub use framing::{Frame, FrameDecoder, Framing};
-pub use note::{Note, NoteKind};
+pub use note::{Note, NoteKind, NoteList};
 pub use registry::{KINDS, builtin};
 pub use shared::flat_tools::{FlatTool, ToolOrigin, custom_arguments, custom_input, flatten_tools};

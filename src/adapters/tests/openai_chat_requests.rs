@@ -84,7 +84,7 @@ fn with_schema() -> Settings {
     let format = JsonSchemaFormat {
         name: "n".into(),
         description: None,
-        schema: map(json!({ "type": "object" })),
+        schema: json!({ "type": "object" }).into(),
         strict: true,
     };
     let mut settings = Settings::default();
@@ -300,7 +300,7 @@ fn a_call_of_a_namespace_goes_back_under_its_declared_name() {
     let function = json!({"type": "function", "name": "f"});
     let space = json!({"type": "namespace", "name": "space", "tools": [function]});
     let settings = Settings {
-        tools: vec![tool("f", None), Tool::Hosted(HostedTool(map(space)))],
+        tools: vec![tool("f", None), Tool::Hosted(HostedTool::new(space.into()))],
         ..Settings::default()
     };
     let call = json!({"type": "function_call", "id": "1", "call_id": "a", "name": "f", "namespace": "space",
@@ -316,7 +316,7 @@ fn strict_custom_and_parallel_are_sent_or_reported() {
     let want = json!({"tools": [sent_tool("f")], "parallel_tool_calls": false});
     check_fields("h", json!({}), &settings, want, &["dropped tools.strict"]);
     let raw = map(json!({"type": "custom", "name": "g"}));
-    settings.tools = vec![Tool::Custom(CustomTool { name: "g".into(), description: None, raw })];
+    settings.tools = vec![Tool::Custom(CustomTool { name: "g".into(), description: None, raw: raw.into() })];
     let (body, notes) = send("h", json!({"parallel_tool_calls": false}), &[], &settings).unwrap();
     assert_eq!(body["tools"][0]["function"]["parameters"]["required"], json!(["input"]));
     assert_eq!(notes, ["emulated tools[0]", "emulated parallel_tool_calls"]);

@@ -18,6 +18,11 @@ pub(super) fn check(config: &Config, origin_of: &dyn Fn(&str) -> Origin) -> Resu
     each("providers", &config.providers, origin_of, check_provider)?;
     each("tools", &config.tools, origin_of, check_tool)?;
     each("mcp", &config.mcp, origin_of, check_mcp)?;
+    if config.metrics.public && !config.metrics.key_env.is_empty() {
+        let key = "metrics.public".to_owned();
+        let problem = "is true although `metrics.key_env` names a key".to_owned();
+        return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
+    }
     for (index, route) in config.routes.iter().enumerate() {
         if !config.providers.contains_key(&route.provider) {
             let key = format!("routes[{index}].provider");
@@ -137,7 +142,15 @@ fn check_mcp(named: &Named<'_>, mcp: &McpConfig) -> Result<(), ConfigError> {
             let keys = of_programs(&mcp.env, &mcp.working_directory);
             named.only_for("servers with a `command`", &keys)?;
         }
-        (true, false) => named.only_for("servers with a `url`", &[("headers", !mcp.headers.is_empty())])?,
+        (true, false) => {
+            let allowed = ("allow_client_headers", !mcp.allow_client_headers.is_empty());
+            named.only_for("servers with a `url`", &[("headers", !mcp.headers.is_empty()), allowed])?;
+        }
+    }
+    let ours = |name: &&String| MCP_HEADERS.contains(&name.to_ascii_lowercase().as_str());
+    if let Some(name) = mcp.allow_client_headers.iter().find(ours) {
+        let problem = format!("names `{name}`, a header that the server sets itself");
+        return named.bad("allow_client_headers", problem);
     }
     let mut taken = BTreeSet::new();
     for name in mcp.headers.keys() {

@@ -18,6 +18,7 @@ pub(crate) enum Rule {
     Int(i64, i64),
     OneOf(&'static [&'static str]),
     Address,
+    OptionalAddress,
     Path,
     OptionalPath,
     Text,
@@ -35,6 +36,7 @@ pub(crate) enum Rule {
     Schema,
     Command,
     ToolNames,
+    HeaderNames,
     Approval,
     Origins,
     HostPorts,
@@ -56,6 +58,10 @@ impl Rule {
                 parse_address(text(value)?).is_some(),
                 "must be an address with a port, such as `127.0.0.1:4000` or `localhost:4000`",
             ),
+            Self::OptionalAddress => match text(value)? {
+                "" => Ok(()),
+                _ => Self::Address.check(value),
+            },
             Self::Path | Self::Text => holds(!text(value)?.is_empty(), "must not be empty"),
             Self::OptionalPath | Self::OptionalText => text(value).map(drop),
             Self::Name => text(value).map(Self::name_problem)?.map_or(Ok(()), |problem| Err(problem.into())),
@@ -86,6 +92,10 @@ impl Rule {
                 "must be a list of a program and its arguments",
             ),
             Self::ToolNames => holds(tool_names(value)?, "must be a list of names of tools"),
+            Self::HeaderNames => holds(
+                texts(value)?.into_iter().all(|name| HeaderName::from_bytes(name.as_bytes()).is_ok()),
+                "must be a list of names of headers",
+            ),
             Self::Approval => approval(value),
             Self::Origins => origins(&texts(value)?),
             Self::HostPorts => holds(
@@ -120,8 +130,8 @@ impl Rule {
 
     /// Whether the value is a list of strings, which a variable may give with commas.
     pub(crate) fn is_list(self) -> bool {
-        use Rule::{Command, HostPorts, Models, Origins, ToolNames, Variables};
-        matches!(self, Models | Origins | HostPorts | Variables | Command | ToolNames)
+        use Rule::{Command, HeaderNames, HostPorts, Models, Origins, ToolNames, Variables};
+        matches!(self, Models | Origins | HostPorts | Variables | Command | ToolNames | HeaderNames)
     }
 
     /// Whether the value is one string, which a variable may give without quotes.
@@ -129,10 +139,11 @@ impl Rule {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
             Self::OptionalVariable | Self::BaseUrl | Self::Url | Self::Pattern | Self::Header => true,
+            Self::OptionalAddress => true,
             Self::Text | Self::OptionalText | Self::OptionalPath | Self::Approval => true,
             Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
             Self::Models | Self::Origins | Self::HostPorts => false,
-            Self::Variables | Self::Command | Self::ToolNames => false,
+            Self::Variables | Self::Command | Self::ToolNames | Self::HeaderNames => false,
         }
     }
 }
@@ -147,6 +158,7 @@ impl fmt::Display for Rule {
                 f.write_str(&choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", "))
             }
             Self::Address => f.write_str("`address:port`"),
+            Self::OptionalAddress => f.write_str("`address:port` or empty"),
             Self::Path => f.write_str("path"),
             Self::OptionalPath => f.write_str("path or empty"),
             Self::Text => f.write_str("text"),
@@ -163,6 +175,7 @@ impl fmt::Display for Rule {
             Self::Schema => f.write_str("JSON Schema, as a table or JSON text"),
             Self::Command => f.write_str("list of texts"),
             Self::ToolNames => f.write_str("list of names of tools"),
+            Self::HeaderNames => f.write_str("list of names of headers"),
             Self::Approval => f.write_str("`always`, `never` or `{ always = […], never = […] }`"),
             Self::Origins => f.write_str("origins or `[\"*\"]`"),
             Self::HostPorts => f.write_str("list of `host:port`"),

@@ -24,6 +24,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("server.max_connections", Rule::Int(1, 10_000_000)),
     ("server.max_readers_per_response", Rule::Int(1, 1_000_000)),
     ("server.max_response_s", Rule::Int(1, 604_800)),
+    ("server.max_upstream_bytes", Rule::Int(65_536, 1 << 40)),
     ("server.model_discovery_s", Rule::Int(0, 86_400)),
     ("server.cors_allowed_origins", Rule::Origins),
     ("server.reasoning_events", Rule::OneOf(&["spec", "openai"])),
@@ -47,6 +48,9 @@ const KEYS: &[(&str, Rule)] = &[
     ("auth.keys[].max_mcp_sessions", Rule::Int(0, 1_000_000)),
     ("auth.keys[].max_stored_bytes", Rule::Int(0, 1 << 50)),
     ("auth.keys[].max_stored_responses", Rule::Int(0, 1 << 40)),
+    ("metrics.public", Rule::Bool),
+    ("metrics.key_env", Rule::OptionalVariable),
+    ("metrics.bind", Rule::OptionalAddress),
     ("store.path", Rule::Path),
     ("store.on_corruption", Rule::OneOf(&["quarantine", "fail"])),
     ("store.retention_days", Rule::Int(0, 36_500)),
@@ -67,6 +71,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("providers.<name>.quirks", Rule::AnyTable),
     ("providers.<name>.mcp", Rule::OneOf(&["server", "provider"])),
     ("security.allow_private_hosts", Rule::HostPorts),
+    ("security.seal_key_env", Rule::OptionalVariable),
     ("tools.<tool>.kind", Rule::OneOf(&["http", "command"])),
     ("tools.<tool>.description", Rule::Text),
     ("tools.<tool>.parameters", Rule::Schema),
@@ -84,6 +89,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("tools.<tool>.offer", Rule::OneOf(&["requested", "always"])),
     ("mcp.<label>.url", Rule::Url),
     ("mcp.<label>.headers.<header>", Rule::Header),
+    ("mcp.<label>.allow_client_headers", Rule::HeaderNames),
     ("mcp.<label>.command", Rule::Command),
     ("mcp.<label>.env", Rule::Variables),
     ("mcp.<label>.working_directory", Rule::OptionalPath),
@@ -91,9 +97,11 @@ const KEYS: &[(&str, Rule)] = &[
     ("mcp.<label>.allowed_tools", Rule::ToolNames),
     ("mcp.<label>.require_approval", Rule::Approval),
     ("mcp.<label>.offer", Rule::OneOf(&["requested", "always"])),
+    ("mcp.<label>.share_session", Rule::Bool),
     ("mcp.<label>.connect_timeout_s", Rule::Int(1, 600)),
     ("mcp.<label>.timeout_s", Rule::Int(1, 86_400)),
     ("mcp.<label>.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("mcp.<label>.max_message_bytes", Rule::Int(16_384, 128 << 20)),
     ("mcp.<label>.max_concurrent", Rule::Int(0, 1_000_000)),
     ("tool_limits.max_turns", Rule::Int(0, 1_000_000)),
     ("tool_limits.max_tool_calls", Rule::Int(0, 1_000_000)),
@@ -104,6 +112,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("mcp_limits.connect_timeout_s", Rule::Int(1, 600)),
     ("mcp_limits.timeout_s", Rule::Int(1, 86_400)),
     ("mcp_limits.max_output_bytes", Rule::Int(1, 32 << 20)),
+    ("mcp_limits.max_message_bytes", Rule::Int(16_384, 128 << 20)),
     ("mcp_limits.max_concurrent", Rule::Int(0, 1_000_000)),
     ("mcp_limits.list_timeout_s", Rule::Int(1, 600)),
     ("mcp_limits.list_max_age_s", Rule::Int(1, 86_400)),
@@ -317,9 +326,11 @@ mod tests {
         let mut config = Config::default();
         config.providers.retain(|name, _| name == "demo");
         let demo = config.providers.get_mut("demo").unwrap();
+        demo.enabled = Some(true);
         demo.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.routes.push(Route { pattern: Pattern::new(".").unwrap(), provider: "demo".into() });
-        let mut tool = ToolConfig { kind: Some(ToolKind::Http), ..ToolConfig::default() };
+        let mut tool =
+            ToolConfig { kind: Some(ToolKind::Http), max_concurrent: Some(0), ..ToolConfig::default() };
         tool.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.tools.insert("t".into(), tool);
         let approval = RequireApproval::All(ApprovalWord::Always);

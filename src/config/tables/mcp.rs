@@ -18,6 +18,8 @@ pub struct McpConfig {
     /// Of a server that is reached by streamable HTTP.
     pub url: String,
     pub headers: BTreeMap<String, HeaderValue>,
+    /// Headers that a request may set.
+    pub allow_client_headers: Vec<String>,
     /// Of a server that is a program: it and its arguments.
     pub command: Vec<String>,
     /// Variables of the server that the program gets.
@@ -33,10 +35,14 @@ pub struct McpConfig {
     pub require_approval: Option<RequireApproval>,
     /// `Always` only if no call needs approval.
     pub offer: Offer,
+    /// One session for all client keys.
+    pub share_session: bool,
     pub connect_timeout_s: u64,
     /// Of one call.
     pub timeout_s: u64,
     pub max_output_bytes: usize,
+    /// Of one message, which holds a whole result.
+    pub max_message_bytes: usize,
     /// 0: no limit.
     pub max_concurrent: usize,
 }
@@ -46,6 +52,7 @@ impl Default for McpConfig {
         Self {
             url: String::new(),
             headers: BTreeMap::new(),
+            allow_client_headers: Vec::new(),
             command: Vec::new(),
             env: vec!["PATH".into()],
             working_directory: PathBuf::new(),
@@ -53,9 +60,11 @@ impl Default for McpConfig {
             allowed_tools: Vec::new(),
             require_approval: None,
             offer: Offer::Requested,
+            share_session: false,
             connect_timeout_s: 10,
             timeout_s: 60,
             max_output_bytes: 256 * 1024,
+            max_message_bytes: 2 * 1024 * 1024,
             max_concurrent: 0,
         }
     }
@@ -193,6 +202,25 @@ mod tests {
                 &format!("`mcp.docs.headers.{name}` is a header that the server sets itself"),
             );
         }
+    }
+
+    #[test]
+    fn headers_that_requests_may_set_are_names_and_no_others_than_an_operator_may() {
+        let names = vec!["X-Role".to_owned(), "authorization".to_owned()];
+        let want = McpConfig { allow_client_headers: names, ..http() };
+        check(&format!("{HTTP}allow_client_headers = ['X-Role', 'authorization']"), "docs", want);
+        check_error(
+            &format!("{HTTP}allow_client_headers = ['x role']"),
+            "`mcp.docs.allow_client_headers` must be a list of names of headers",
+        );
+        check_error(
+            &format!("{HTTP}allow_client_headers = ['Transfer-Encoding']"),
+            "`mcp.docs.allow_client_headers` names `Transfer-Encoding`, a header that the server sets itself",
+        );
+        check_error(
+            &format!("{COMMAND}allow_client_headers = ['x-role']"),
+            "`mcp.files.allow_client_headers` is for servers with a `url`",
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What MCP servers may cost. The first five are about servers that a request names by URL; those of the
+/// What MCP servers may cost. The first six are about servers that a request names by URL; those of the
 /// configuration have keys of their own. The others hold for all.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -13,6 +13,8 @@ pub struct McpLimits {
     /// Of one call.
     pub timeout_s: u64,
     pub max_output_bytes: usize,
+    /// Of one message, which holds a whole result.
+    pub max_message_bytes: usize,
     /// 0: no limit.
     pub max_concurrent: usize,
     /// To the whole list of tools.
@@ -34,6 +36,7 @@ impl Default for McpLimits {
             connect_timeout_s: 10,
             timeout_s: 60,
             max_output_bytes: 256 * 1024,
+            max_message_bytes: 2 * 1024 * 1024,
             max_concurrent: 0,
             list_timeout_s: 10,
             list_max_age_s: 300,

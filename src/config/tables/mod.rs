@@ -5,6 +5,7 @@ pub(super) mod background;
 pub(super) mod key_limits;
 pub(super) mod mcp;
 pub(super) mod mcp_limits;
+pub(super) mod metrics;
 pub(super) mod provider;
 pub(super) mod route;
 pub(super) mod security;
@@ -22,6 +23,7 @@ use background::Background;
 use key_limits::KeyLimits;
 use mcp::McpConfig;
 use mcp_limits::McpLimits;
+use metrics::MetricsConfig;
 use provider::ProviderConfig;
 use route::Route;
 use security::Security;
@@ -39,6 +41,7 @@ pub struct Config {
     pub server: Server,
     pub auth: Auth,
     pub key_limits: KeyLimits,
+    pub metrics: MetricsConfig,
     pub store: Store,
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
@@ -60,6 +63,7 @@ impl Default for Config {
             server: Server::default(),
             auth: Auth::default(),
             key_limits: KeyLimits::default(),
+            metrics: MetricsConfig::default(),
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),

@@ -18,7 +18,10 @@ use crate::config::header::HeaderValue;
 #[serde(default, deny_unknown_fields)]
 pub struct ProviderConfig {
     pub kind: ProviderKind,
-    pub enabled: bool,
+    /// `None`: it is on. But `demo` is on by itself only while no other provider can be used and there are no client
+    /// keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
     /// Up to and including the version (`…/v1`), without a slash at the end.
     pub base_url: String,
     /// The variable that holds the key; empty: the provider needs none.
@@ -56,7 +59,7 @@ impl Default for ProviderConfig {
     fn default() -> Self {
         Self {
             kind: ProviderKind::default(),
-            enabled: true,
+            enabled: None,
             base_url: String::new(),
             api_key_env: String::new(),
             connect_timeout_ms: 5000,
@@ -161,6 +164,13 @@ pub(crate) fn complete(file: &mut Table) {
             set_default(table, "api_key_env", api_key_env);
         }
     }
+}
+
+/// Whether this is what a server without configuration has under this name.
+pub(crate) fn is_built_in(name: &str, provider: &ProviderConfig) -> bool {
+    built_in_providers()
+        .get(name)
+        .is_some_and(|built_in| *built_in == ProviderConfig { enabled: None, ..provider.clone() })
 }
 
 fn set_default(table: &mut Table, key: &str, value: &str) {

@@ -32,6 +32,7 @@ pub struct Server {
     pub max_connections: usize,
     pub max_readers_per_response: usize,
     pub max_response_s: u64,
+    pub max_upstream_bytes: usize,
     /// How long a provider's list of models is believed; 0: nobody is asked.
     pub model_discovery_s: u64,
     pub cors_allowed_origins: Vec<String>,
@@ -92,6 +93,7 @@ impl Default for Server {
             max_connections: 100_000,
             max_readers_per_response: 256,
             max_response_s: 3600,
+            max_upstream_bytes: 256 * 1024 * 1024,
             model_discovery_s: 300,
             cors_allowed_origins: Vec::new(),
             reasoning_events: ReasoningEvents::Spec,

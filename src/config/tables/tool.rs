@@ -34,8 +34,9 @@ pub struct ToolConfig {
     pub working_directory: PathBuf,
     pub timeout_s: u64,
     pub max_output_bytes: usize,
-    /// 0: no limit.
-    pub max_concurrent: usize,
+    /// 0: no limit. `None`: a number by the machine for programs, no limit for endpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent: Option<usize>,
     pub idempotent: bool,
     pub offer: Offer,
 }
@@ -55,7 +56,7 @@ impl Default for ToolConfig {
             working_directory: PathBuf::new(),
             timeout_s: 30,
             max_output_bytes: 256 * 1024,
-            max_concurrent: 0,
+            max_concurrent: None,
             idempotent: false,
             offer: Offer::Requested,
         }

@@ -13,6 +13,9 @@ const NAME_WEIGHT: usize = 3;
 /// With `auto`, a tool is called from this score on: one word of its name or two of its description.
 const ENOUGH: usize = 2;
 
+/// Most calls of one answer.
+const MAX_CALLS: usize = 16;
+
 /// A call to make.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Call {
@@ -55,8 +58,9 @@ fn score(tool: &WireTool<'_>, asked: &HashSet<String>) -> usize {
 
 /// One call, or one for each name of a list where that makes a difference.
 fn calls_of(tool: &WireTool<'_>, topic: &Topic, parallel: bool) -> Vec<Call> {
+    let schema = tool.parameters.value();
     let call = |topic: &Topic| {
-        let value = sample(&tool.parameters, topic).filter(Value::is_object);
+        let value = sample(&schema, topic).filter(Value::is_object);
         let arguments = value.unwrap_or_else(|| Value::Object(Map::new())).to_string();
         Call { name: tool.name.clone().into_owned(), arguments }
     };
@@ -68,7 +72,7 @@ fn calls_of(tool: &WireTool<'_>, topic: &Topic, parallel: bool) -> Vec<Call> {
         return vec![whole];
     }
     let mut calls: Vec<Call> = Vec::new();
-    for name in &topic.list {
+    for name in topic.list.iter().take(MAX_CALLS) {
         let topic = Topic { subject: Some(name.clone()), list: Vec::new(), ..topic.clone() };
         let call = call(&topic);
         if !calls.contains(&call) {

@@ -81,14 +81,22 @@ fn pointed<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
 
 /// Both schemas at once. None if no value can satisfy both.
 pub(crate) fn merge(mut a: Map<String, Value>, b: Map<String, Value>) -> Option<Map<String, Value>> {
+    let mut merged = Map::new();
     for (key, theirs) in b {
-        let merged = match a.shift_remove(&key) {
+        let value = match a.get_mut(&key).map(Value::take) {
             None => theirs,
             Some(ours) => both(&key, ours, theirs)?,
         };
-        a.insert(key, merged);
+        merged.insert(key, value);
     }
-    Some(a)
+    Some(joined(a, merged))
+}
+
+/// What only the first has, then the second: all at once, for to take members out one by one moves all others.
+fn joined(mut a: Map<String, Value>, merged: Map<String, Value>) -> Map<String, Value> {
+    a.retain(|key, _| !merged.contains_key(key));
+    a.extend(merged);
+    a
 }
 
 fn both(key: &str, a: Value, b: Value) -> Option<Value> {
@@ -98,14 +106,15 @@ fn both(key: &str, a: Value, b: Value) -> Option<Value> {
     Some(match key {
         "properties" => match (a, b) {
             (Value::Object(mut a), Value::Object(b)) => {
+                let mut merged = Map::new();
                 for (name, theirs) in b {
-                    let merged = match a.shift_remove(&name) {
+                    let value = match a.get_mut(&name).map(Value::take) {
                         None => theirs,
                         Some(ours) => all_of(ours, theirs),
                     };
-                    a.insert(name, merged);
+                    merged.insert(name, value);
                 }
-                Value::Object(a)
+                Value::Object(joined(a, merged))
             }
             (_, b) => b,
         },

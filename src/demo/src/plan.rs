@@ -136,7 +136,7 @@ fn answer_body(
     let text = match &request.format {
         WireFormat::Text => sentence(view),
         WireFormat::JsonObject => json!({ "answer": sentence(view) }).to_string(),
-        WireFormat::JsonSchema(schema) => match sample(schema, topic) {
+        WireFormat::JsonSchema(schema) => match sample(&schema.value(), topic) {
             Some(value) => value.to_string(),
             None => return Err("The demo model cannot make a value that satisfies the schema.".into()),
         },

@@ -26,11 +26,10 @@ const ENTRIES_A_VALUE: usize = 100;
 /// Most branches within branches.
 const MAX_NESTED: usize = 16;
 /// A value that satisfies the schema. None if there is none, or none was found.
-pub(crate) fn sample(schema: &Map<String, Value>, topic: &Topic) -> Option<Value> {
-    let root = Value::Object(schema.clone());
-    let copying = size(&root) / BYTES_A_VALUE;
-    let mut sampler = Sampler { root: &root, topic, left: MAX_VALUES, copying, numbers: 0 };
-    sampler.value(&root, Place { name: "", depth: 0, variant: 0, nested: 0 })
+pub(crate) fn sample(root: &Value, topic: &Topic) -> Option<Value> {
+    let copying = size(root) / BYTES_A_VALUE;
+    let mut sampler = Sampler { root, topic, left: MAX_VALUES, copying, numbers: 0 };
+    sampler.value(root, Place { name: "", depth: 0, variant: 0, nested: 0 })
 }
 
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn made(schema: &Value, text: &str) -> Option<Value> {
-    sample(schema.as_object().unwrap(), &Topic::of(text))
+    sample(schema, &Topic::of(text))
 }
 
 /// The sampler's value, after an independent validator has accepted it.
@@ -224,7 +224,7 @@ proptest! {
 
     #[test]
     fn any_json_as_a_schema_is_harmless(text in r#"[{}\[\]:,"a-z0-9$#/]{0,40}"#) {
-        if let Ok(Value::Object(schema)) = serde_json::from_str(&format!("{{{text}}}")) {
+        if let Ok(schema) = serde_json::from_str(&format!("{{{text}}}")) {
             sample(&schema, &Topic::of(&text));
         }
     }

@@ -6,6 +6,8 @@ use or_adapters::demo::one_line;
 const LONGEST: usize = 16;
 /// Most words of a text that are looked at for names and numbers.
 const MAX_WORDS: usize = 2000;
+/// Most bytes of a text that are looked at for words: each word costs more than it has.
+const MAX_READ: usize = 16 * 1024;
 /// Longest word and name, in characters and in bytes.
 const MAX_WORD: usize = 80;
 const MAX_NAME: usize = 200;
@@ -71,6 +73,7 @@ impl<'a> Iterator for Tokens<'a> {
 pub(crate) fn keywords(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut lower_before = false;
+    let text = text.get(..text.floor_char_boundary(MAX_READ)).unwrap_or_default();
     for c in text.chars() {
         if (!c.is_alphanumeric() || (lower_before && c.is_uppercase()))
             && words.last().is_some_and(|w| !w.is_empty())

@@ -1,5 +1,6 @@
 //! The effective context of a request: the chain's turns, then the new input (rules 9.1, 3.5).
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -72,7 +73,11 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
         return Err(ApiError::invalid("missing_required_parameter", "input", text));
     }
     let unanswered = unanswered_calls(&items)?;
-    let must_stay = |at: &&usize| !unfinished.iter().any(|output| output.contains(*at));
+    // The ranges are in order, and each is behind the one before.
+    let must_stay = |at: &&usize| {
+        let next = unfinished.partition_point(|output: &Range<usize>| output.end <= **at);
+        !unfinished.get(next).is_some_and(|output| output.contains(*at))
+    };
     if let Some(id) = unanswered.iter().find(must_stay).and_then(|at| items.get(*at)).and_then(call_id) {
         return Err(unpaired(format!("No tool output found for function call {id}.")));
     }
@@ -101,13 +106,13 @@ pub(crate) fn call_id(item: &Item) -> Option<&str> {
     }
 }
 
-pub(crate) fn output_id(item: &Item) -> Option<&str> {
+pub(crate) fn output_id(item: &Item) -> Option<Cow<'_, str>> {
     match item {
-        Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) => Some(&output.call_id),
-        // Output of a call that the upstream ran by itself.
-        Item::Other(other) if other.kind() == "function_call_output" => {
-            other.0.get("call_id").and_then(serde_json::Value::as_str)
+        Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) => {
+            Some(Cow::Borrowed(&output.call_id))
         }
+        // Output of a call that the upstream ran by itself.
+        Item::Other(other) if other.kind() == "function_call_output" => other.call_id(),
         Item::Message(_)
         | Item::FunctionCall(_)
         | Item::CustomToolCall(_)
@@ -128,7 +133,7 @@ fn unanswered_calls(items: &[Item]) -> Result<Vec<usize>, ApiError> {
             open.entry(id).or_default().push(at);
         }
         if let Some(id) = output_id(item)
-            && open.get_mut(id).and_then(Vec::pop).is_none()
+            && open.get_mut(&*id).and_then(Vec::pop).is_none()
         {
             return Err(unpaired(format!("No tool call found for function call output with call_id {id}.")));
         }
@@ -141,8 +146,15 @@ fn unanswered_calls(items: &[Item]) -> Result<Vec<usize>, ApiError> {
 /// Removes these calls, and the thinking that led to nothing but them.
 fn leave_out(items: Vec<Item>, calls: &[usize], outputs: &[Range<usize>]) -> Vec<Item> {
     let mut gone: HashSet<usize> = calls.iter().copied().collect();
-    for output in outputs.iter().filter(|output| calls.iter().any(|at| output.contains(at))) {
-        for at in output.clone().rev().filter(|at| !calls.contains(at)) {
+    let has_call = |output: &&Range<usize>| {
+        let first = calls.partition_point(|at| *at < output.start);
+        calls.get(first).is_some_and(|at| output.contains(at))
+    };
+    for output in outputs.iter().filter(has_call) {
+        for at in output.clone().rev() {
+            if gone.contains(&at) {
+                continue;
+            }
             if !matches!(items.get(at), Some(Item::Reasoning(_))) {
                 break;
             }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::mcp::Mcp;
+use crate::seal::Seal;
 use crate::tool_round::{Repeats, ToolResult, ToolRound};
 use crate::{LoopLimits, ReasoningEvents};
 
@@ -39,6 +40,8 @@ pub struct LoopSpec {
     pub server_tools: BTreeSet<String>,
     /// MCP servers whose tools this server runs.
     pub mcp: Mcp,
+    /// Closes what the client gets of the provider's state, and opens it in the context.
+    pub seal: Seal,
     /// The server's bounds on the loop.
     pub limits: LoopLimits,
 }
@@ -131,7 +134,7 @@ pub struct Record<'a> {
     pub response_json: Cow<'a, RawValue>,
     /// The status that `response_json` says.
     pub status: ResponseStatus,
-    /// Sealed reasoning state that is not in `response_json`, by output index. There may be some for an
+    /// Reasoning state that is not in `response_json`, by output index, as its provider's adapter made it. There may be some for an
     /// index behind the last item; it has no meaning.
     pub sealed: &'a [(usize, String)],
     /// Unix seconds.

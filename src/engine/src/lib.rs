@@ -11,6 +11,7 @@ mod events;
 mod items;
 mod mcp;
 mod response_loop;
+mod seal;
 mod snapshot;
 mod tool_round;
 mod tool_rules;
@@ -24,4 +25,5 @@ pub use mcp::{
     find_answers, function_names, listed_tools,
 };
 pub use response_loop::ResponseLoop;
+pub use seal::{Seal, Sealer};
 pub use tool_round::{CalledServer, LoopLimits, McpFault, ToolCall, ToolResult, ToolRound};

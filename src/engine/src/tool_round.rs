@@ -1,8 +1,10 @@
 //! Rounds of calls that the server runs itself: what they are, and what is written down of them.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use or_protocol::{FunctionCall, Item, McpItem, OtherItem, Output};
+use or_protocol::{FunctionCall, Item, McpItem, Output};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -139,7 +141,9 @@ impl ToolRound {
     ) -> Option<Self> {
         let turn = output.get(start..).unwrap_or_default();
         // A provider may answer calls of its own.
-        let open = |id: &str| !turn.iter().any(|item| output_id(item) == Some(id));
+        let outputs: HashSet<Cow<'_, str>> = turn.iter().filter_map(output_id).collect();
+        let answers = answers(turn);
+        let open = |id: &str| !outputs.contains(id);
         let mut round = Self::default();
         for (index, item) in turn.iter().enumerate() {
             match item {
@@ -148,12 +152,13 @@ impl ToolRound {
                         round.calls.push(RoundCall { index: start + index, state: CallState::Pending });
                     }
                 }
-                Item::Mcp(McpItem::Call(_)) if waiting.contains(&(start + index)) => {
+                Item::Mcp(McpItem::Call(_)) if waiting.binary_search(&(start + index)).is_ok() => {
                     round.calls.push(RoundCall { index: start + index, state: CallState::Pending });
                 }
                 Item::Mcp(McpItem::ApprovalRequest(_)) => round.mixed = true,
                 Item::Other(other) => {
-                    round.mixed |= FOR_THE_CLIENT.contains(&other.kind()) && !is_answered(other, turn);
+                    round.mixed |= FOR_THE_CLIENT.contains(&other.kind())
+                        && !other.call_id().is_some_and(|id| answers.contains(&id));
                 }
                 _ => round.mixed |= call_id(item).is_some_and(open),
             }
@@ -163,16 +168,19 @@ impl ToolRound {
 
     /// Place in the round of the first call whose output is no item yet.
     pub(crate) fn untold(&self) -> Option<usize> {
-        self.calls.iter().position(|call| !matches!(call.state, CallState::Told { .. }))
+        // They are told in their order.
+        let told = self.calls.partition_point(|call| matches!(call.state, CallState::Told { .. }));
+        (told < self.calls.len()).then_some(told)
     }
 }
 
-/// Whether the provider ran it: its result, of whatever type, is in the same turn.
-fn is_answered(call: &OtherItem, turn: &[Item]) -> bool {
-    let id = |other: &OtherItem| other.0.get("call_id").and_then(Value::as_str).map(str::to_owned);
-    let wanted = id(call);
-    let answers = |item: &Item| matches!(item, Item::Other(other) if other.kind().ends_with("_output") && id(other) == wanted);
-    wanted.is_some() && turn.iter().any(answers)
+/// What the provider ran itself: results, of whatever type, in the same turn.
+fn answers(turn: &[Item]) -> HashSet<Cow<'_, str>> {
+    let id = |item| match item {
+        &Item::Other(ref other) if other.kind().ends_with("_output") => other.call_id(),
+        _ => None,
+    };
+    turn.iter().filter_map(id).collect()
 }
 
 /// How often calls succeeded in a row of turns, by [`fingerprint`].
@@ -201,12 +209,12 @@ pub(crate) fn fingerprint(item: &Item) -> Option<u64> {
 
 /// Counts one more round, whose successful calls are `made`; what was not called again is forgotten.
 pub(crate) fn count_repeats(before: &Repeats, made: impl Iterator<Item = u64>) -> Repeats {
+    let before: HashMap<u64, u32> = before.iter().copied().collect();
     let mut counted = Repeats::new();
-    for call in made {
-        if counted.iter().all(|(known, _)| *known != call) {
-            let times = before.iter().find(|(known, _)| *known == call).map_or(0, |(_, times)| *times);
-            counted.push((call, times.saturating_add(1)));
-        }
+    let mut known = HashSet::new();
+    for call in made.filter(|call| known.insert(*call)) {
+        let times = before.get(&call).copied().unwrap_or_default();
+        counted.push((call, times.saturating_add(1)));
     }
     counted
 }

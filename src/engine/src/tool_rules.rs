@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use or_adapters::{Note, ToolOrigin, flatten_tools};
+use or_adapters::{Note, NoteList, ToolOrigin, flatten_tools};
 use or_protocol::{Item, Path, Tool, ToolChoice, decode_item};
 use serde_json::{Map, Value};
 
@@ -13,7 +13,7 @@ use crate::mcp::{Callee, Mcp};
 #[derive(Debug)]
 pub(crate) struct ToolRules {
     /// Names of custom tools that the provider sees as functions, and of flattened namespace functions.
-    origins: Vec<(String, ToolOrigin)>,
+    origins: HashMap<String, ToolOrigin>,
     takes_custom: bool,
     takes_hosted: bool,
     /// By the name that the model knows.
@@ -29,7 +29,7 @@ impl ToolRules {
             Tool::Function(_) | Tool::Custom(_) => false,
         };
         Self {
-            origins: if plain { Vec::new() } else { origins(tools) },
+            origins: if plain { HashMap::new() } else { origins(tools) },
             takes_custom: !plain,
             takes_hosted: tools.iter().any(hosted),
             mcp: mcp.callees(),
@@ -41,7 +41,7 @@ impl ToolRules {
         if call.namespace.is_none() {
             call.mcp = self.mcp.get(&call.name).cloned();
         }
-        match self.origins.iter().find(|(name, _)| *name == call.name).map(|(_, origin)| origin) {
+        match self.origins.get(&call.name) {
             Some(ToolOrigin::Custom) if !call.custom => {
                 call.custom = true;
                 call.emulated = true;
@@ -92,7 +92,7 @@ impl ToolRules {
             "" | "message" | "reasoning" | "function_call" | "custom_tool_call" | "item_reference" => {
                 Err(unfit(&kind))
             }
-            _ if self.takes_hosted => Ok(Item::foreign(item)),
+            _ if self.takes_hosted => Ok(Item::foreign(item.into())),
             _ => Err(unasked(&kind)),
         }
     }
@@ -106,10 +106,12 @@ fn unasked(kind: &str) -> Note {
     Note::dropped("output", format!("the provider sent a {kind} item that no tool of the request makes"))
 }
 
-fn origins(tools: &[Tool]) -> Vec<(String, ToolOrigin)> {
-    flatten_tools(tools, &mut Vec::new())
+fn origins(tools: &[Tool]) -> HashMap<String, ToolOrigin> {
+    flatten_tools(tools, &mut NoteList::default())
         .into_iter()
         .filter(|tool| tool.origin != ToolOrigin::Function)
         .map(|tool| (tool.function.name, tool.origin))
+        // The first of a name is the one that is called.
+        .rev()
         .collect()
 }

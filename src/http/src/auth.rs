@@ -1,36 +1,103 @@
-//! Applies the rule at the door of `/v1` to each request.
+//! Applies the rule at the door to each request.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use actix_web::http::header::{HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest, web};
-use or_protocol::ApiError;
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
+use or_protocol::{ApiError, ErrorKind};
 
-use crate::gate::{Owner, is_listed};
+use crate::connection;
+use crate::gate::{NotLetIn, Owner, check_loopback, is_listed};
 use crate::respond::error_response;
 use crate::state::AppState;
 
-/// Lets a request through, or answers 401 or 403.
+const METRICS: &str = "/metrics";
+
+/// The listener that is for the metrics alone, if there is one.
+#[derive(Debug, Default)]
+pub(crate) struct MetricsListener(pub(crate) OnceLock<SocketAddr>);
+
+impl MetricsListener {
+    /// Whether a request came to it.
+    pub(crate) fn has(&self, here: SocketAddr) -> bool {
+        self.0.get() == Some(&here)
+    }
+}
+
+/// Looks at where a request of any path came to, and under which name.
+pub(crate) async fn door(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match look(&request) {
+        Ok(()) => Ok(next.call(request).await?.map_into_boxed_body()),
+        Err(error) => Ok(request.into_response(error_response(&error))),
+    }
+}
+
+fn look(request: &ServiceRequest) -> Result<(), ApiError> {
+    let state = request.app_data::<web::Data<AppState>>().ok_or_else(ApiError::internal)?;
+    let listener = request.app_data::<web::Data<MetricsListener>>().ok_or_else(ApiError::internal)?;
+    let Some(here) = connection::listener(request.request()) else { return Err(ApiError::internal()) };
+    if listener.0.get().is_some() && listener.has(here) != (request.path() == METRICS) {
+        let text = format!("Invalid URL ({} {})", request.method(), request.path());
+        return Err(ApiError::new(ErrorKind::NotFound, text));
+    }
+    if listener.has(here) {
+        // Whoever reaches it needs no key, so a page must not reach it under a name of its own.
+        return if here.ip().to_canonical().is_loopback() {
+            check_loopback(request.headers())
+        } else {
+            Ok(())
+        };
+    }
+    state.options.gate.check_host(request.headers())
+}
+
+/// Lets a request to `/v1` through, or answers 400, 401, 403 or 429.
 pub(crate) async fn check(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let verdict = match request.app_data::<web::Data<AppState>>() {
-        Some(state) => {
-            let header = |name| request.headers().get(name).and_then(|v| v.to_str().ok());
-            let listed = is_listed(request.headers().get(ORIGIN), &state.options.cors_allowed_origins);
-            state.options.gate.admit(header(HOST), listed, header(AUTHORIZATION))
-        }
-        None => Err(ApiError::internal()),
+    let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
+        return Ok(request.into_response(error_response(&ApiError::internal())));
     };
-    match verdict {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let listed = is_listed(request.headers().get(ORIGIN), &state.options.cors_allowed_origins);
+    match state.options.gate.admit(request.headers(), listed, peer) {
         Ok(owner) => {
             request.extensions_mut().insert(owner);
             Ok(next.call(request).await?.map_into_boxed_body())
         }
-        Err(error) => Ok(request.into_response(error_response(&error))),
+        Err(refusal) => Ok(request.into_response(refuse(&refusal, &state))),
     }
+}
+
+/// The answer to whom the metrics are not told.
+pub(crate) fn refuse_metrics(request: &HttpRequest, state: &AppState) -> Option<HttpResponse> {
+    let listener = request.app_data::<web::Data<MetricsListener>>();
+    let apart =
+        listener.zip(connection::listener(request)).is_some_and(|(listener, here)| listener.has(here));
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let admitted = state.options.gate.admit_to_metrics(request.headers(), apart, peer);
+    admitted.err().map(|refusal| refuse(&refusal, state))
+}
+
+fn refuse(refusal: &NotLetIn, state: &AppState) -> HttpResponse {
+    if refusal.slowed {
+        state.node.metrics.over_limit("failed_keys");
+    }
+    let mut response = error_response(&refusal.error);
+    if refusal.wrong_key && refusal.error.status() == 401 {
+        // RFC 6750, 3.1: who shows none is not told that it is wrong.
+        let challenge = HeaderValue::from_static("Bearer realm=\"open-responses\", error=\"invalid_token\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 /// Name of the client key that made the request.

@@ -1,8 +1,19 @@
 //! Who may call: client keys, and the Host and Origin checks that stand in for them.
 
-use actix_web::http::header::HeaderValue;
+mod failed_keys;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
 use or_protocol::{ApiError, ErrorKind};
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+
+use crate::headers::only_one;
+
+use failed_keys::FailedKeys;
 
 /// One client key.
 #[derive(Clone)]
@@ -10,83 +21,203 @@ pub struct ClientKey {
     /// Owner of the records made with it.
     pub name: String,
     /// The secret.
-    pub key: std::sync::Arc<str>,
+    pub key: Arc<str>,
 }
 
-/// The rule at the door of `/v1`.
+/// Who may read the metrics.
+#[derive(Clone)]
+pub enum MetricsReader {
+    /// Whoever shows a client key; without client keys whoever may call.
+    Client,
+    /// Whoever shows this key.
+    Key(Arc<str>),
+    /// Everybody.
+    Anybody,
+}
+
+/// The rule at the door.
 #[derive(Clone)]
 pub struct Gate {
-    /// Empty: nobody has to show a key.
-    pub keys: Vec<ClientKey>,
-    /// Whether only loopback Host headers are let in: a web page that rebinds its name to this machine
-    /// must not spend the user's keys. Of use only without client keys.
-    pub loopback_hosts_only: bool,
+    /// Name and hash of each client key; none: nobody has to show one.
+    keys: Vec<(String, Hash)>,
+    metrics: MetricsReader,
+    loopback_hosts_only: bool,
+    failed: Arc<FailedKeys>,
+}
+
+/// Of a key: comparing hashes takes the same time for keys of all lengths.
+type Hash = [u8; 32];
+
+fn hash(key: &str) -> Hash {
+    Sha256::digest(key.as_bytes()).into()
 }
 
 /// Owner of records when nobody has to show a key.
 const LOCAL_OWNER: &str = "local";
 
 /// Name of the key that made the request, in its extensions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Owner(pub(crate) String);
 
+/// Why somebody is not let in.
+#[derive(Debug)]
+pub(crate) struct NotLetIn {
+    pub(crate) error: ApiError,
+    /// Whether a key was shown, and was wrong.
+    pub(crate) wrong_key: bool,
+    /// Whether there were too many of those.
+    pub(crate) slowed: bool,
+}
+
+impl From<ApiError> for NotLetIn {
+    fn from(error: ApiError) -> Self {
+        Self { error, wrong_key: false, slowed: false }
+    }
+}
+
 impl Gate {
-    /// `listed_origin`: no web page makes the request, or one that the configuration lets in.
+    /// `loopback_hosts_only`: whether without client keys only loopback Host headers are let in: a web page that rebinds
+    /// its name to this machine must not spend the user's keys.
+    pub fn new(keys: Vec<ClientKey>, metrics: MetricsReader, loopback_hosts_only: bool) -> Self {
+        let keys = keys.into_iter().map(|key| (key.name, hash(&key.key))).collect();
+        Self { keys, metrics, loopback_hosts_only, failed: Arc::default() }
+    }
+
+    /// Whether a request with this Host is answered at all, on any path.
+    pub(crate) fn check_host(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        if !self.keys.is_empty() || !self.loopback_hosts_only {
+            return Ok(());
+        }
+        check_loopback(headers)
+    }
+
+    /// Lets a request to `/v1` in. `listed_origin`: no web page makes it, or one that the configuration lets in.
     pub(crate) fn admit(
         &self,
-        host: Option<&str>,
+        headers: &HeaderMap,
         listed_origin: bool,
-        authorization: Option<&str>,
-    ) -> Result<Owner, ApiError> {
+        peer: Option<IpAddr>,
+    ) -> Result<Owner, NotLetIn> {
+        let authorization = only_one(headers, AUTHORIZATION)?;
         if self.keys.is_empty() {
-            if self.loopback_hosts_only && !host.is_some_and(is_loopback) {
-                let text = "This server only answers requests to a loopback host name, because no client keys are configured.";
-                return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("host_not_allowed"));
-            }
             // CORS only hides the answer from a foreign page; a body without a content type needs no
             // preflight, so the call itself would be made and paid for.
             if !listed_origin {
                 let text = "This server only answers web pages whose origin is in cors_allowed_origins, because no client keys are configured.";
-                return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("origin_not_allowed"));
+                return Err(forbidden("origin_not_allowed", text).into());
             }
             return Ok(Owner(LOCAL_OWNER.to_owned()));
         }
-        let refused =
-            |text: &str| Err(ApiError::new(ErrorKind::Unauthorized, text).with_code("invalid_api_key"));
-        let Some(authorization) = authorization else {
-            return refused(
-                "You didn't provide an API key. Send it in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-            );
-        };
-        let given = match authorization.split_once(' ') {
-            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim(),
-            _ => {
-                return refused(
-                    "The Authorization header must use Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
-                );
-            }
-        };
+        let given = hash(bearer(authorization)?);
         // Every key is compared, so that the time tells nothing of which one came close.
         let mut found = None;
-        for key in &self.keys {
-            if bool::from(key.key.as_bytes().ct_eq(given.as_bytes())) {
-                found = Some(key);
+        for (name, key) in &self.keys {
+            if bool::from(key.ct_eq(&given)) {
+                found = Some(name);
             }
         }
         match found {
-            Some(key) => Ok(Owner(key.name.clone())),
-            None => refused("Incorrect API key provided."),
+            Some(name) => Ok(Owner(name.clone())),
+            None => Err(self.refuse(peer)),
         }
+    }
+
+    /// Lets a request to `/metrics` in. `apart`: it came to the listener that is for nothing else.
+    pub(crate) fn admit_to_metrics(
+        &self,
+        headers: &HeaderMap,
+        apart: bool,
+        peer: Option<IpAddr>,
+    ) -> Result<(), NotLetIn> {
+        if headers.contains_key(ORIGIN) {
+            return Err(forbidden("origin_not_allowed", "Web pages are not told the metrics.").into());
+        }
+        match &self.metrics {
+            MetricsReader::Key(key) => {
+                let given = hash(bearer(only_one(headers, AUTHORIZATION)?)?);
+                if bool::from(hash(key).ct_eq(&given)) { Ok(()) } else { Err(self.refuse(peer)) }
+            }
+            MetricsReader::Client if !apart => self.admit(headers, true, peer).map(drop),
+            MetricsReader::Client | MetricsReader::Anybody => Ok(()),
+        }
+    }
+
+    fn refuse(&self, peer: Option<IpAddr>) -> NotLetIn {
+        let Some(wait) = self.failed.count(peer, Instant::now()) else {
+            return NotLetIn {
+                error: unauthorized("Incorrect API key provided."),
+                wrong_key: true,
+                slowed: false,
+            };
+        };
+        let text =
+            "Too many requests with an incorrect API key came from your address. Please try again later.";
+        let error = ApiError::new(ErrorKind::TooManyRequests, text).with_code("too_many_failed_keys");
+        let seconds = wait.as_millis().div_ceil(Duration::from_secs(1).as_millis());
+        let retry_after_s = Some(u64::try_from(seconds).unwrap_or(1).max(1));
+        NotLetIn { error: ApiError { retry_after_s, ..error }, wrong_key: true, slowed: true }
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
+fn forbidden(code: &str, text: &str) -> ApiError {
+    ApiError::new(ErrorKind::Forbidden, text).with_code(code)
+}
+
+fn unauthorized(text: &str) -> ApiError {
+    ApiError::new(ErrorKind::Unauthorized, text).with_code("invalid_api_key")
+}
+
+/// The key that a request shows.
+fn bearer(authorization: Option<&HeaderValue>) -> Result<&str, ApiError> {
+    let Some(value) = authorization else {
+        return Err(unauthorized(
+            "You didn't provide an API key. Send it in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+        ));
     };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    match value.to_str().ok().and_then(|value| value.split_once(' ')) {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty() => {
+            Ok(key.trim())
+        }
+        _ => Err(unauthorized(
+            "The Authorization header must use Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+        )),
+    }
+}
+
+/// Refuses a Host that is not this machine's own.
+pub(crate) fn check_loopback(headers: &HeaderMap) -> Result<(), ApiError> {
+    let host = only_one(headers, HOST)?.and_then(|host| host.to_str().ok());
+    if host.is_some_and(is_loopback) {
+        return Ok(());
+    }
+    let text =
+        "This server only answers requests to a loopback host name, because no client keys are configured.";
+    Err(forbidden("host_not_allowed", text))
+}
+
+/// Whether this is `name` or `name:port`, and the name a loopback one. Nothing else is taken for it: what cannot be
+/// read as a whole may mean something else to whoever stands before us.
+fn is_loopback(host: &str) -> bool {
+    let (address, port) = match host.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((inside, port)) => (inside.parse().map(IpAddr::V6).ok(), port),
+            None => return false,
+        },
+        None => {
+            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+            if name.eq_ignore_ascii_case("localhost") {
+                return is_port(port);
+            }
+            (name.parse().map(IpAddr::V4).ok(), port)
+        }
+    };
+    address.is_some_and(|address| address.to_canonical().is_loopback()) && is_port(port)
+}
+
+/// Nothing, or a colon and a port.
+fn is_port(text: &str) -> bool {
+    let is_number = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    text.is_empty() || text.strip_prefix(':').is_some_and(is_number)
 }
 
 /// Whether a page of this origin may call; without the header it is no page.
@@ -95,59 +226,5 @@ pub(crate) fn is_listed(origin: Option<&HeaderValue>, allowed: &[String]) -> boo
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(keys: &[&str], host: &str, authorization: Option<&str>, want: Result<&str, u16>) {
-        let keys = keys.iter().map(|k| ClientKey { name: format!("name-{k}"), key: (*k).into() }).collect();
-        let gate = Gate { keys, loopback_hosts_only: true };
-        let got = gate.admit(Some(host), true, authorization);
-        assert_eq!(got.map(|o| o.0).map_err(|e| e.status()), want.map(str::to_owned));
-    }
-
-    #[test]
-    fn without_keys_only_loopback_hosts_are_answered() {
-        for host in ["localhost", "LOCALHOST:4000", "127.0.0.1:4000", "127.9.9.9", "[::1]:4000"] {
-            check(&[], host, None, Ok("local"));
-        }
-        for host in ["evil.example", "127.0.0.1.evil.example:80", "localhost.evil.example", "", "[::2]"] {
-            check(&[], host, None, Err(403));
-        }
-    }
-
-    #[test]
-    fn with_keys_the_right_one_is_needed_and_names_the_owner() {
-        check(&["a", "b"], "any.example", Some("Bearer b"), Ok("name-b"));
-        check(&["a", "b"], "any.example", Some("bearer  a"), Ok("name-a"));
-        for wrong in [None, Some("Bearer c"), Some("Basic a"), Some("a"), Some("Bearer "), Some("")] {
-            check(&["a", "b"], "localhost", wrong, Err(401));
-        }
-    }
-
-    #[track_caller]
-    fn check_origin(keys: &[&str], allowed: &[&str], origin: Option<&'static str>, want: Result<(), u16>) {
-        let keys = keys.iter().map(|k| ClientKey { name: (*k).into(), key: (*k).into() }).collect();
-        let gate = Gate { keys, loopback_hosts_only: true };
-        let allowed: Vec<_> = allowed.iter().map(|o| (*o).to_owned()).collect();
-        let listed = is_listed(origin.map(HeaderValue::from_static).as_ref(), &allowed);
-        let got = gate.admit(Some("localhost"), listed, Some("Bearer k"));
-        assert_eq!(got.map(drop).map_err(|e| e.status()), want);
-    }
-
-    #[test]
-    fn without_keys_only_listed_origins_are_answered() {
-        let app = "https://app.example";
-        check_origin(&[], &[], None, Ok(()));
-        check_origin(&[], &[app], Some(app), Ok(()));
-        check_origin(&[], &["*"], Some("https://other.example"), Ok(()));
-        for foreign in ["https://evil.example", "null", "http://localhost:3000", "https://app.example.evil"] {
-            check_origin(&[], &[app], Some(foreign), Err(403));
-        }
-    }
-
-    #[test]
-    fn with_keys_the_origin_makes_no_difference() {
-        check_origin(&["k"], &[], Some("https://other.example"), Ok(()));
-    }
-}
+#[path = "tests/gate.rs"]
+mod tests;

@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod connection;
 mod gate;
+mod headers;
 mod listing;
 mod request;
 mod respond;
@@ -15,7 +16,7 @@ mod state;
 mod stored;
 mod whole;
 
-pub use gate::{ClientKey, Gate};
+pub use gate::{ClientKey, Gate, MetricsReader};
 pub use listing::{Card, ListedModel, Listing, Source};
 pub use server::start;
 pub use state::{AppState, HttpOptions, Pick, UploadLimits};

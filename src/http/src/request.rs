@@ -10,8 +10,12 @@ use or_actors::{HEAVY, Routed, Target};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
 
 use crate::auth::owner;
+use crate::headers::only_one;
 use crate::respond::RequestId;
 use crate::state::AppState;
+
+/// The header with the client's own provider key.
+const PROVIDER_KEY: &str = "x-provider-api-key";
 
 /// Who asks, and what was said beside the body. Whatever carries a request, this and its bytes are all that is read.
 pub(crate) struct Caller<'a> {
@@ -48,20 +52,39 @@ impl<'a> Caller<'a> {
         body: &mut CreateResponseBody,
         state: &AppState,
     ) -> Result<Option<Arc<str>>, ApiError> {
-        let header = self.header("x-provider-api-key").map(str::to_owned);
-        let Some(key) = header.or(body.api_key.take()).filter(|key| !key.is_empty()) else {
+        let header = only_one(self.headers, PROVIDER_KEY)?;
+        let in_body = body.api_key.take();
+        if header.is_none() && in_body.is_none() {
             return Ok(None);
-        };
+        }
         if !state.options.client_provider_keys {
             let text = "This server does not take provider keys from clients.";
             return Err(ApiError::new(ErrorKind::Forbidden, text).with_code("provider_key_not_allowed"));
         }
-        if key.bytes().any(|b| !(0x21..=0x7e).contains(&b)) {
-            let text = "The provider key has characters that no header can carry.";
-            return Err(ApiError::invalid("invalid_value", "api_key", text));
+        // Whoever gives a key means to pay with it: one that cannot be used is no reason to take the server's.
+        let header = header.map(|value| readable(value.as_bytes(), PROVIDER_KEY)).transpose()?;
+        let in_body = in_body.as_deref().map(|key| readable(key.as_bytes(), "api_key")).transpose()?;
+        match (header, in_body) {
+            (Some(header), Some(in_body)) if header != in_body => {
+                let text = "The header x-provider-api-key and 'api_key' in the body are different keys.";
+                Err(ApiError::invalid("invalid_value", "api_key", text))
+            }
+            (header, in_body) => Ok(header.or(in_body).map(Arc::from)),
         }
-        Ok(Some(key.into()))
     }
+}
+
+/// A provider key that a header can carry. `place`: where the client gave it.
+fn readable<'a>(key: &'a [u8], place: &str) -> Result<&'a str, ApiError> {
+    let readable = !key.is_empty() && key.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(key).ok().filter(|_| readable).ok_or_else(|| {
+        let text = if key.is_empty() {
+            "The provider key is empty."
+        } else {
+            "The provider key has characters that no header can carry."
+        };
+        ApiError::invalid("invalid_value", place, text)
+    })
 }
 
 pub(crate) async fn parse(bytes: bytes::Bytes) -> Result<CreateResponseBody, ApiError> {

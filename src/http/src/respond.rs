@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web,
@@ -150,6 +150,9 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
     let mut response = HttpResponse::build(status);
     if let Some(seconds) = error.retry_after_s {
         response.insert_header((RETRY_AFTER, seconds));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"open-responses\""));
     }
     let mut response = response.content_type("application/json").body(error.to_json());
     let (code, param) = (error.code.clone(), error.param.clone());

@@ -12,7 +12,7 @@ use actix_web_lab::middleware::CatchPanic;
 use or_actors::LoopSupervisor;
 use or_actors::store::StoreHandle;
 
-use crate::auth;
+use crate::auth::{self, MetricsListener};
 use crate::connection::{Clocks, Door, bind};
 use crate::respond;
 use crate::routes::{cancel, create, delete, input_items, input_tokens, models, monitor, retrieve};
@@ -105,12 +105,16 @@ fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(respond::not_found));
 }
 
-/// Binds and starts the workers. The returned server is a future; its addresses are those it listens on.
+/// Binds and starts the workers. The returned server is a future; its addresses are those it listens on, that of the
+/// metrics last.
 pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
     let options = state.options.clone();
     let clocks = Clocks { write: options.client_write_timeout, behind: options.max_lag };
     let door = Door { clocks, metrics: state.node.metrics.clone() };
     let (app_state, answers) = (web::Data::from(state), web::Data::new(Answers::default()));
+    // Known when it is bound, and looked at when the workers run.
+    let for_metrics = web::Data::new(MetricsListener::default());
+    let known = for_metrics.clone();
     let app = move || {
         let store = StoreHandle::new(Arc::clone(&app_state.node.store));
         let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
@@ -119,8 +123,10 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
         App::new()
             .app_data(app_state.clone())
             .app_data(answers.clone())
+            .app_data(for_metrics.clone())
             .app_data(web::Data::new(Worker { node, store, supervisor }))
             .wrap(CatchPanic::default())
+            .wrap(from_fn(auth::door))
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
             .wrap(from_fn(respond::finish))
             .configure(routes)
@@ -131,8 +137,16 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
         .shutdown_timeout(options.shutdown_timeout.as_secs())
         .disable_signals();
     let listener = bind(options.bind, BACKLOG)?;
-    let addresses = vec![listener.local_addr()?];
-    Ok((door.open(server, listener, app)?.run(), addresses))
+    let mut addresses = vec![listener.local_addr()?];
+    let mut server = door.open(server, listener, app.clone())?;
+    if let Some(address) = options.metrics_bind {
+        let listener = bind(address, BACKLOG)?;
+        let address = listener.local_addr()?;
+        let _ = known.0.set(address);
+        addresses.push(address);
+        server = door.open(server, listener, app)?;
+    }
+    Ok((server.run(), addresses))
 }
 
 #[cfg(test)]

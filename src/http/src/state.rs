@@ -49,6 +49,8 @@ pub struct HttpOptions {
     pub client_provider_keys: bool,
     /// How long connections may go on after a stop.
     pub shutdown_timeout: Duration,
+    /// Where to listen for the metrics alone; `None`: they are told where the API is.
+    pub metrics_bind: Option<SocketAddr>,
     /// Who may call.
     pub gate: Gate,
 }

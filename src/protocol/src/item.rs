@@ -2,10 +2,14 @@
 //!
 //! Items are two-way: everything the server emits is accepted back (rules 3.6).
 
+use std::borrow::Cow;
+
+use serde::de::Deserializer;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::to_raw_value;
 
+use crate::RawJson;
 use crate::mcp_item::McpItem;
 
 /// One unit of context: what was said, called, answered or thought.
@@ -38,10 +42,10 @@ pub enum Item {
 
 impl Item {
     /// An item of a type that has no form of its own here, with all its members.
-    pub fn foreign(members: Map<String, Value>) -> Self {
+    pub fn foreign(members: RawJson) -> Self {
         match McpItem::read(members) {
             Ok(item) => Self::Mcp(item),
-            Err(members) => Self::Other(OtherItem(members)),
+            Err(members) => Self::Other(OtherItem::new(members)),
         }
     }
 
@@ -72,7 +76,7 @@ impl Item {
             Self::Compaction(i) => i.id.as_deref(),
             Self::ItemReference(i) => Some(&i.id),
             Self::Mcp(i) => i.id().as_deref(),
-            Self::Other(i) => i.0.get("id").and_then(Value::as_str),
+            Self::Other(i) => i.id.as_deref(),
         }
     }
 
@@ -87,9 +91,7 @@ impl Item {
             Self::Compaction(i) => i.id = Some(id),
             Self::ItemReference(i) => i.id = id,
             Self::Mcp(i) => *i.id_mut() = Some(id),
-            Self::Other(i) => {
-                i.0.insert("id".into(), Value::String(id));
-            }
+            Self::Other(i) => i.id = Some(id),
         }
     }
 
@@ -226,7 +228,7 @@ pub struct InputAudio {
 }
 
 /// A note on a span of text. Offsets are in characters (code points) of the part's text, end exclusive.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the spec's field names say it")]
 pub enum Annotation {
@@ -238,7 +240,27 @@ pub enum Annotation {
     },
     /// `file_citation` and the like, which only OpenAI's hosted tools make.
     #[serde(untagged)]
-    Other(Map<String, Value>),
+    Other(RawJson),
+}
+
+/// As it was written; one that lacks something is of no type that we know.
+impl<'de> Deserialize<'de> for Annotation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct UrlCitation {
+            url: String,
+            title: String,
+            start_index: u64,
+            end_index: u64,
+        }
+        let raw = RawJson::deserialize(deserializer)?;
+        if raw.text("type").as_deref() == Some("url_citation")
+            && let Ok(UrlCitation { url, title, start_index, end_index }) = serde_json::from_str(raw.as_str())
+        {
+            return Ok(Self::UrlCitation { url, title, start_index, end_index });
+        }
+        Ok(Self::Other(raw))
+    }
 }
 
 /// Log probability of one token (rules 5.3).
@@ -375,20 +397,75 @@ pub struct ItemReference {
 
 /// An item of a type we do not model, with all its members (`type` included).
 #[derive(Clone, Debug, PartialEq)]
-pub struct OtherItem(pub Map<String, Value>);
+pub struct OtherItem {
+    kind: String,
+    pub(crate) id: Option<String>,
+    /// Takes the place of the member where that is a text.
+    status: Option<&'static str>,
+    raw: RawJson,
+}
 
 impl OtherItem {
+    pub(crate) fn new(raw: RawJson) -> Self {
+        let text = |key: &str| raw.text(key).map(|text| text.into_owned());
+        Self { kind: text("type").unwrap_or_default(), id: text("id"), status: None, raw }
+    }
+
     /// The item's `type`.
     pub fn kind(&self) -> &str {
-        self.0.get("type").and_then(Value::as_str).unwrap_or_default()
+        &self.kind
+    }
+
+    /// What pairs a call with its output, if it is one of them.
+    pub fn call_id(&self) -> Option<Cow<'_, str>> {
+        self.raw.text("call_id")
+    }
+
+    /// Its state, in its provider's words.
+    pub fn status(&self) -> Option<Cow<'_, str>> {
+        let own = self.raw.text("status")?;
+        Some(self.status.map_or(own, Cow::Borrowed))
+    }
+
+    /// Shows another status, where the item has one.
+    pub fn show_status(&mut self, status: &'static str) {
+        self.status = Some(status);
+    }
+
+    /// State that its provider wants back (`encrypted_content`).
+    pub fn state(&self) -> Option<Cow<'_, str>> {
+        self.raw.text("encrypted_content")
+    }
+
+    /// Puts another text in place of that state.
+    pub fn set_state(&mut self, state: String) {
+        self.raw = self.raw.with_texts(&[("encrypted_content", Some(state))], &[]);
+    }
+
+    /// Every member, in its place.
+    pub fn members(&self) -> RawJson {
+        to_raw_value(self).map(RawJson::from).unwrap_or_default()
     }
 }
 
 impl Serialize for OtherItem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (key, value) in &self.0 {
-            map.serialize_entry(key, value)?;
+        let members = self.raw.members();
+        let mut map = serializer.serialize_map(Some(members.len()))?;
+        let mut has_id = false;
+        for (key, value) in &members {
+            let text = value.get().starts_with('"');
+            match (&**key, &self.id, self.status) {
+                ("id", Some(id), _) => {
+                    has_id = true;
+                    map.serialize_entry(key, id)?;
+                }
+                ("status", _, Some(status)) if text => map.serialize_entry(key, status)?,
+                _ => map.serialize_entry(key, value)?,
+            }
+        }
+        if let Some(id) = self.id.as_ref().filter(|_| !has_id) {
+            map.serialize_entry("id", id)?;
         }
         map.end()
     }

@@ -5,11 +5,13 @@
 //! (`input[2].content[0].image_url`).
 #![warn(missing_docs)]
 
+pub mod bounds;
 mod decode;
 mod error;
 mod event;
 mod ids;
 mod item;
+mod json;
 mod mcp;
 mod mcp_item;
 mod request;
@@ -18,11 +20,11 @@ mod sealed;
 mod settings;
 mod tool;
 
+pub use decode::Path;
 pub use decode::item::{decode_item, decode_stored_items};
 pub use decode::mcp::{MCP_HEADERS, McpDecision};
 pub use decode::stored_item::StoredItem;
 pub use decode::tool::decode_request_tool;
-pub use decode::{Fields, Path};
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorPayload};
 pub use event::{DONE, EventBody, Part, StreamEvent, write_frame};
 pub use ids::{ItemId, ResponseId};
@@ -32,6 +34,7 @@ pub use item::{
     ItemReference, ItemStatus, LogProb, Message, OtherItem, Output, Phase, Reasoning, ReasoningPart, Role,
     SummaryPart, TopLogProb,
 };
+pub use json::{RawJson, count_values, elements, member, members, string};
 pub use mcp::{McpApproval, McpFilter, McpTool, shown_mcp_url};
 pub use mcp_item::{McpApprovalRequest, McpApprovalResponse, McpCall, McpCallStatus, McpItem, McpListTools};
 pub use request::CreateResponseBody;
@@ -39,7 +42,7 @@ pub use response::{
     IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,
     ResponseStatus, Usage,
 };
-pub use sealed::{Envelope, EnvelopeError};
+pub use sealed::{ENVELOPE_PREFIX, Envelope, EnvelopeError, SEAL_PREFIX};
 pub use settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,

@@ -1,11 +1,12 @@
 //! The `mcp` tool of a request: a server of the Model Context Protocol, and what of it may be used. OpenAI's type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::{Map, Value};
+
+use crate::RawJson;
 
 /// Paths that many servers have, so that they give nothing away.
 const USUAL_PATHS: &[&str] = &["", "/", "/mcp", "/mcp/", "/sse", "/sse/"];
@@ -42,14 +43,14 @@ pub struct McpTool {
     /// Which calls the client wants to be asked about; `None`: nothing was said.
     pub require_approval: Option<McpApproval>,
     /// Every member as it came.
-    pub raw: Map<String, Value>,
+    pub raw: RawJson,
 }
 
 /// Some tools of a server. What is not said makes no difference.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct McpFilter {
     /// By name.
-    pub tool_names: Option<Vec<String>>,
+    pub tool_names: Option<BTreeSet<String>>,
     /// By the server's word that they change nothing (`readOnlyHint`).
     pub read_only: Option<bool>,
 }
@@ -62,7 +63,7 @@ impl McpFilter {
 
     /// Whether it takes this tool. A server that does not say that its tool only reads has said that it may write.
     pub fn takes(&self, name: &str, read_only: bool) -> bool {
-        self.tool_names.as_ref().is_none_or(|names| names.iter().any(|n| n == name))
+        self.tool_names.as_ref().is_none_or(|names| names.contains(name))
             && self.read_only.is_none_or(|wanted| wanted == read_only)
     }
 }
@@ -109,9 +110,11 @@ impl McpTool {
     }
 
     /// A member that says something and that nobody here knows. It might be a limit, or misspelt.
-    pub fn unknown_member(&self) -> Option<&str> {
+    pub fn unknown_member(&self) -> Option<String> {
         let known = |key: &str| SHOWN.contains(&key) || KNOWN.contains(&key);
-        self.raw.iter().find(|(key, value)| !known(key) && !value.is_null()).map(|(key, _)| key.as_str())
+        let members = self.raw.members();
+        let unknown = members.into_iter().find(|(key, value)| !known(key) && value.get() != "null");
+        unknown.map(|(key, _)| key.into_owned())
     }
 
     /// Whether its label names a server of the configuration.
@@ -155,17 +158,18 @@ impl Serialize for McpTool {
         map.serialize_entry("server_url", &self.shown_url())?;
         map.serialize_entry("headers", &())?;
         map.serialize_entry("allowed_tools", &self.raw.get("allowed_tools"))?;
-        let approval = self.raw.get("require_approval").filter(|value| !value.is_null());
+        let approval = self.raw.get("require_approval").filter(|value| value.get() != "null");
         match approval {
             Some(approval) => map.serialize_entry("require_approval", approval)?,
             // Then the configuration says.
             None if self.is_configured() => map.serialize_entry("require_approval", &())?,
             None => map.serialize_entry("require_approval", "always")?,
         }
-        for (key, value) in self.raw.iter().filter(|(key, _)| !SHOWN.contains(&key.as_str())) {
+        let members = self.raw.members();
+        for (key, value) in members.iter().filter(|(key, _)| !SHOWN.contains(&&**key)) {
             map.serialize_entry(key, value)?;
         }
-        if !self.raw.contains_key("server_description") {
+        if !members.iter().any(|(key, _)| key == "server_description") {
             map.serialize_entry("server_description", &())?;
         }
         map.end()
@@ -242,7 +246,7 @@ mod tests {
         let Ok(Tool::Mcp(tool)) = decode(json!({"server_label": "a", "allowed_tool": ["x"]})) else {
             panic!()
         };
-        assert_eq!(tool.unknown_member(), Some("allowed_tool"));
+        assert_eq!(tool.unknown_member().as_deref(), Some("allowed_tool"));
         let known = json!({"server_label": "a", "defer_loading": true, "allowed_callers": null, "odd": null});
         let Ok(Tool::Mcp(tool)) = decode(known) else { panic!() };
         assert_eq!(tool.unknown_member(), None);

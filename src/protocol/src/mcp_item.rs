@@ -6,7 +6,11 @@
 
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
+
+use crate::RawJson;
+use crate::json::string;
 
 /// An item of MCP.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,29 +34,33 @@ macro_rules! item_type {
         #[expect(missing_docs, reason = "OpenAI's field names say it")]
         pub struct $name {
             $($(#[$of_field])* pub $field: Option<$type>,)*
-            /// All members in their order, those that a field holds as null.
-            rest: Map<String, Value>,
+            /// All members in their order, as they came.
+            rest: RawJson,
         }
 
         impl $name {
-            fn read(mut rest: Map<String, Value>) -> Self {
-                Self { $($field: rest.get_mut(stringify!($field)).and_then(Member::take),)* rest }
+            fn read(rest: RawJson) -> Self {
+                Self { $($field: rest.get(stringify!($field)).and_then(Member::read),)* rest }
             }
         }
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut map = serializer.serialize_map(None)?;
-                for (key, value) in &self.rest {
-                    match key.as_str() {
-                        $(stringify!($field) if self.$field.is_some() => {
+                let members = self.rest.members();
+                for (key, value) in &members {
+                    match &**key {
+                        // What was taken out is null, and what no field could hold stays.
+                        $(stringify!($field)
+                            if self.$field.is_some() || <$type as Member>::read(value).is_some() =>
+                        {
                             map.serialize_entry(key, &self.$field)?;
                         })*
                         _ => map.serialize_entry(key, value)?,
                     }
                 }
                 // What was set and had no place yet.
-                $(if self.$field.is_some() && !self.rest.contains_key(stringify!($field)) {
+                $(if self.$field.is_some() && !members.iter().any(|(key, _)| key == stringify!($field)) {
                     map.serialize_entry(stringify!($field), &self.$field)?;
                 })*
                 map.end()
@@ -67,9 +75,9 @@ item_type! {
         id: String,
         server_label: String,
         /// Name, description, schema and hints of each.
-        tools: Vec<Value>,
+        tools: RawJson,
         /// Why there are none.
-        error: Value,
+        error: RawJson,
     }
 }
 
@@ -83,7 +91,7 @@ item_type! {
         /// JSON as the model wrote it; may be cut off.
         arguments: String,
         /// A text, or an object of OpenAI's.
-        error: Value,
+        error: RawJson,
         name: String,
         output: String,
         server_label: String,
@@ -122,56 +130,35 @@ pub enum McpCallStatus {
 
 /// Of a type that a field may have.
 trait Member: Sized {
-    /// The value, if it is of this type; null takes its place.
-    fn take(place: &mut Value) -> Option<Self>;
+    /// The value, if it is of this type.
+    fn read(raw: &RawValue) -> Option<Self>;
 }
 
-impl Member for Value {
-    fn take(place: &mut Value) -> Option<Self> {
-        Some(place.take()).filter(|value| !value.is_null())
+/// Anything but null.
+impl Member for RawJson {
+    fn read(raw: &RawValue) -> Option<Self> {
+        Self::keep(raw).ok().filter(|value| !value.is_null())
     }
 }
 
 impl Member for String {
-    fn take(place: &mut Value) -> Option<Self> {
-        match place {
-            Value::String(text) => {
-                let text = std::mem::take(text);
-                *place = Value::Null;
-                Some(text)
-            }
-            _ => None,
-        }
-    }
-}
-
-impl Member for Vec<Value> {
-    fn take(place: &mut Value) -> Option<Self> {
-        match place {
-            Value::Array(list) => {
-                let list = std::mem::take(list);
-                *place = Value::Null;
-                Some(list)
-            }
-            _ => None,
-        }
+    fn read(raw: &RawValue) -> Option<Self> {
+        string(raw).map(|text| text.into_owned())
     }
 }
 
 impl Member for McpCallStatus {
-    fn take(place: &mut Value) -> Option<Self> {
-        let status = Self::deserialize(&*place).ok()?;
-        *place = Value::Null;
-        Some(status)
+    fn read(raw: &RawValue) -> Option<Self> {
+        serde_json::from_str(raw.get()).ok()
     }
 }
 
 /// The members of an item that is made here, still without values.
-fn places<const N: usize>(kind: &str, order: [&str; N]) -> Map<String, Value> {
+fn places<const N: usize>(kind: &str, order: [&str; N]) -> RawJson {
     let mut members = Map::with_capacity(N + 1);
     members.insert("type".into(), kind.into());
     members.extend(order.map(|key| (key.to_owned(), Value::Null)));
-    members
+    members.into()
 }
 
 impl McpListTools {
@@ -179,7 +166,7 @@ impl McpListTools {
     pub fn new(server_label: &str) -> Self {
         Self {
             server_label: Some(server_label.to_owned()),
-            tools: Some(Vec::new()),
+            tools: Some(Value::Array(Vec::new()).into()),
             ..Self::read(places("mcp_list_tools", ["id", "server_label", "tools"]))
         }
     }
@@ -216,8 +203,8 @@ impl McpApprovalRequest {
 
 impl McpItem {
     /// Reads an item, or gives its members back if it is none of MCP.
-    pub(crate) fn read(members: Map<String, Value>) -> Result<Self, Map<String, Value>> {
-        match members.get("type").and_then(Value::as_str) {
+    pub(crate) fn read(members: RawJson) -> Result<Self, RawJson> {
+        match members.text("type").as_deref() {
             Some("mcp_list_tools") => Ok(Self::ListTools(Box::new(McpListTools::read(members)))),
             Some("mcp_call") => Ok(Self::Call(Box::new(McpCall::read(members)))),
             Some("mcp_approval_request") => {
@@ -251,12 +238,9 @@ impl McpItem {
     }
 
     /// Every member, in its place.
-    pub fn members(&self) -> Map<String, Value> {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(members)) => members,
-            // An item is an object, and has string keys and finite numbers only.
-            Ok(_) | Err(_) => Map::new(),
-        }
+    pub fn members(&self) -> RawJson {
+        // An item has string keys only, so it can be written.
+        to_raw_value(self).map(RawJson::from).unwrap_or_default()
     }
 
     pub(crate) fn id(&self) -> &Option<String> {
@@ -337,7 +321,7 @@ mod tests {
             read(r#"{"id":1,"type":"mcp_call","status":"in_progress","name":"ask","output":null}"#);
         call.id = Some("mcp_1".into());
         call.status = Some(McpCallStatus::Failed);
-        call.error = Some("no".into());
+        call.error = Some(Value::from("no").into());
         let want =
             r#"{"id":"mcp_1","type":"mcp_call","status":"failed","name":"ask","output":null,"error":"no"}"#;
         assert_eq!(serde_json::to_string(&call).unwrap(), want);

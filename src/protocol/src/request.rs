@@ -1,13 +1,53 @@
 //! The body of `POST /v1/responses`.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::decode::item::decode_item;
+use crate::bounds::{MAX_ITEMS, MAX_TEXT};
+use crate::decode::fields::{Fields, list};
+use crate::decode::item::decode_raw_item;
 use crate::decode::part::string_part;
 use crate::decode::settings::decode_settings;
-use crate::decode::{MAX_TEXT, refuse, wrong_type};
+use crate::decode::{each, not_json, text, wrong_type};
 use crate::item::{Item, Message, Role};
-use crate::{ApiError, ErrorKind, Fields, Path, Settings};
+use crate::json::{Skimmed, each_member, member, object_of, string};
+use crate::{ApiError, ErrorKind, Path, RawJson, Settings, shown_mcp_url};
+
+/// Members of a body that are read; all others are passed over (rules 2.1).
+const BODY: &[&str] = &[
+    "model",
+    "input",
+    "previous_response_id",
+    "stream",
+    "store",
+    "background",
+    "api_key",
+    "stream_options",
+    "conversation",
+    "prompt",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "max_tool_calls",
+    "text",
+    "reasoning",
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "max_output_tokens",
+    "top_logprobs",
+    "include",
+    "truncation",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "metadata",
+    "user",
+];
+/// The input is stored beside a body, with ids; keys are not stored.
+const NOT_KEPT: &[&str] = &["input", "api_key"];
 
 /// A decoded create request (rules 2). Unknown top-level fields were ignored (rules 2.1).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,23 +73,55 @@ pub struct CreateResponseBody {
 impl CreateResponseBody {
     /// Decodes a body. Every error is a 400 with OpenAI's code, path and words.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ApiError> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|e| not_json(&e))?;
-        Self::from_value(value)
-    }
-
-    /// Decodes a body that is JSON already.
-    pub fn from_value(value: Value) -> Result<Self, ApiError> {
-        if !value.is_object() {
+        let begins = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        if begins.is_some_and(|byte| *byte != b'{') {
+            check(bytes).map_err(|e| not_json(&e))?;
             return Err(ApiError::new(
                 ErrorKind::InvalidRequest,
                 "Invalid body: expected a JSON object with the request's fields.",
             )
             .with_code("invalid_type"));
         }
-        let mut body = Fields::new(value, Path::Root)?;
+        let body = Fields::read(bytes, Path::Root, BODY).map_err(|e| not_json(&e));
+        body.and_then(Self::decode).map_err(|error| match check(bytes) {
+            // Where it is in the whole body.
+            Err(e) if error.code.as_deref() == Some("invalid_json") => not_json(&e),
+            _ => error,
+        })
+    }
+
+    /// Decodes a body that is JSON already.
+    pub fn from_value(value: Value) -> Result<Self, ApiError> {
+        let text = value.to_string();
+        drop(value);
+        Self::from_json(text.as_bytes())
+    }
+
+    /// A body without what is not kept for a later start: its input, its keys, and what nobody reads.
+    ///
+    /// # Errors
+    /// If it is no body.
+    pub fn without_secrets(bytes: &[u8]) -> Result<RawJson, ApiError> {
+        let mut fields = Fields::read(bytes, Path::Root, BODY).map_err(|e| not_json(&e))?;
+        let mut kept = Vec::new();
+        let mut tools = None;
+        for key in BODY.iter().filter(|key| !NOT_KEPT.contains(key)) {
+            let Some(raw) = fields.take(key) else { continue };
+            if *key == "tools" {
+                tools = Some(tools_without_secrets(raw)?);
+            } else {
+                kept.push((*key, raw));
+            }
+        }
+        kept.extend(tools.iter().map(|tools| ("tools", tools.as_raw())));
+        let kept = object_of(kept).ok_or_else(ApiError::internal)?;
+        RawJson::keep(kept.as_raw()).map_err(|e| not_json(&e))
+    }
+
+    fn decode(mut body: Fields<'_, '_>) -> Result<Self, ApiError> {
         refuse_unsupported(&body)?;
         if let Some(value) = body.take("stream_options") {
-            let mut options = Fields::new(value, body.at("stream_options"))?;
+            let mut options = Fields::new(value, body.at("stream_options"), &["include_obfuscation"])?;
             // Padding evens out packet sizes; the field is optional and we send none (rules 12.11).
             options.boolean("include_obfuscation")?;
         }
@@ -70,7 +142,7 @@ impl CreateResponseBody {
 }
 
 /// Fields that change what the model sees must not be ignored while nothing carries them out.
-fn refuse_unsupported(body: &Fields<'_>) -> Result<(), ApiError> {
+fn refuse_unsupported(body: &Fields<'_, '_>) -> Result<(), ApiError> {
     for key in ["conversation", "prompt"] {
         if body.peek(key).is_some() {
             let text = format!("Unsupported parameter: '{key}' is not supported by this server.");
@@ -80,19 +152,44 @@ fn refuse_unsupported(body: &Fields<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn not_json(error: &serde_json::Error) -> ApiError {
-    let text = format!("We could not parse the JSON body of your request: {error}.");
-    ApiError::new(ErrorKind::InvalidRequest, text).with_code("invalid_json")
+/// Whether a tree could be built of a body; the error says where it cannot.
+fn check(bytes: &[u8]) -> Result<(), serde_json::Error> {
+    serde_json::from_slice::<Skimmed>(bytes).map(|Skimmed| ())
 }
 
-fn input(body: &mut Fields<'_>) -> Result<Vec<Item>, ApiError> {
-    let value = body.take("input");
+/// Takes the keys for MCP servers out of their tools. What the response hides of an address may be one, so such an
+/// address goes as a whole.
+fn tools_without_secrets(raw: &RawValue) -> Result<RawJson, ApiError> {
+    let mut text = String::from("[");
+    each(raw, |index, tool| {
+        if index > 0 {
+            text.push(',');
+        }
+        if member(tool, "type").and_then(string).as_deref() != Some("mcp") {
+            text.push_str(tool.get());
+            return Ok(());
+        }
+        let url = member(tool, "server_url").and_then(string);
+        let hides = url.is_some_and(|url| shown_mcp_url(&url).as_deref() != Some(&*url));
+        let mut members = Vec::new();
+        each_member(tool, |key, value| members.push((key, value)));
+        members.retain(|(key, _)| {
+            *key != "authorization" && *key != "headers" && !(*key == "server_url" && hides)
+        });
+        let shown = object_of(members.iter().map(|(key, value)| (&**key, *value)));
+        text.push_str(shown.ok_or_else(ApiError::internal)?.as_str());
+        Ok(())
+    })?;
+    text.push(']');
+    RawValue::from_string(text).map(RawJson::from).map_err(|e| not_json(&e))
+}
+
+fn input(body: &mut Fields<'_, '_>) -> Result<Vec<Item>, ApiError> {
+    let Some(raw) = body.take("input") else { return Ok(Vec::new()) };
     let path = body.at("input");
-    match value {
-        None => Ok(Vec::new()),
-        Some(Value::String(text)) => {
-            crate::decode::check_length(path, &text, 0, MAX_TEXT)?;
-            let content = vec![string_part(Role::User, text)];
+    match raw.get().as_bytes().first() {
+        Some(b'"') => {
+            let content = vec![string_part(Role::User, text(path, raw, MAX_TEXT)?)];
             Ok(vec![Item::Message(Message {
                 id: None,
                 status: None,
@@ -101,12 +198,7 @@ fn input(body: &mut Fields<'_>) -> Result<Vec<Item>, ApiError> {
                 phase: None,
             })])
         }
-        Some(Value::Array(list)) => {
-            if list.len() > 100_000 {
-                return Err(refuse("array_above_max_length", path, "expected at most 100000 items."));
-            }
-            list.into_iter().enumerate().map(|(i, v)| decode_item(v, Path::Index(&path, i))).collect()
-        }
-        Some(other) => Err(wrong_type(path, "a string or an array of items", &other)),
+        Some(b'[') => list(raw, path, MAX_ITEMS, "items", decode_raw_item),
+        _ => Err(wrong_type(path, "a string or an array of items", raw)),
     }
 }

@@ -1,12 +1,15 @@
 //! The envelope of provider-private state (design D11): `or1.` and base64url of a checksum and JSON.
 //!
-//! It hides nothing, for it is the client's own data; the checksum finds damage.
+//! It hides nothing, and its checksum finds damage only: what clients get is sealed once more, by the engine.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-const PREFIX: &str = "or1.";
+/// How an envelope's text begins.
+pub const ENVELOPE_PREFIX: &str = "or1.";
+/// How the text of a sealed envelope begins, which the engine opens.
+pub const SEAL_PREFIX: &str = "or2.";
 
 /// What a provider wants back unchanged, and where it came from.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -41,12 +44,17 @@ impl Envelope {
         let json = serde_json::to_vec(&envelope).unwrap_or_default();
         let mut bytes = crc32fast::hash(&json).to_be_bytes().to_vec();
         bytes.extend_from_slice(&json);
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+        format!("{ENVELOPE_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
     /// Reads the text form.
     pub fn open(text: &str) -> Result<Self, EnvelopeError> {
-        let body = text.strip_prefix(PREFIX).ok_or(EnvelopeError::Foreign)?;
+        let body = match text.strip_prefix(ENVELOPE_PREFIX) {
+            Some(body) => body,
+            // It could not be opened: it was altered, or belongs to another owner or server.
+            None if text.starts_with(SEAL_PREFIX) => return Err(EnvelopeError::Damaged),
+            None => return Err(EnvelopeError::Foreign),
+        };
         let bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| EnvelopeError::Damaged)?;
         let (sum, json) = bytes.split_at_checked(4).ok_or(EnvelopeError::Damaged)?;
         if sum != crc32fast::hash(json).to_be_bytes() {
@@ -74,5 +82,6 @@ mod tests {
         assert_eq!(Envelope::open(cut), Err(EnvelopeError::Damaged));
         assert_eq!(Envelope::open("gAAAAABo"), Err(EnvelopeError::Foreign));
         assert_eq!(Envelope::open("or1."), Err(EnvelopeError::Damaged));
+        assert_eq!(Envelope::open("or2.x"), Err(EnvelopeError::Damaged));
     }
 }

@@ -4,7 +4,7 @@ use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Tool, ToolChoice};
+use crate::{RawJson, Tool, ToolChoice};
 
 /// How hard to think. The spec has none to xhigh; OpenAI adds minimal and max.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -69,7 +69,7 @@ pub enum Verbosity {
 pub struct JsonSchemaFormat {
     pub name: String,
     pub description: Option<String>,
-    pub schema: Map<String, Value>,
+    pub schema: RawJson,
     pub strict: bool,
 }
 

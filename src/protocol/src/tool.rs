@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeStruct, Serializer};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
-use crate::McpTool;
+use crate::json::{elements, member, string};
+use crate::{McpTool, RawJson};
 
 /// A tool the request declares.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,8 +27,29 @@ impl Tool {
         match self {
             Self::Function(tool) => Some(&tool.name),
             Self::Custom(tool) => Some(&tool.name),
-            Self::Hosted(tool) => tool.0.get("name").and_then(Value::as_str),
+            Self::Hosted(tool) => tool.name.as_deref(),
             Self::Mcp(_) => None,
+        }
+    }
+
+    /// How many tools it is: a namespace is those inside it.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Hosted(tool) => 1 + tool.inner().len(),
+            Self::Function(_) | Self::Custom(_) | Self::Mcp(_) => 1,
+        }
+    }
+
+    /// Bytes that it has about.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Function(tool) => {
+                tool.description.as_ref().map_or(0, String::len)
+                    + tool.parameters.as_ref().map_or(0, |schema| schema.as_str().len())
+            }
+            Self::Custom(tool) => tool.raw.as_str().len(),
+            Self::Mcp(tool) => tool.raw.as_str().len(),
+            Self::Hosted(tool) => tool.raw.as_str().len(),
         }
     }
 }
@@ -39,7 +61,7 @@ pub struct FunctionTool {
     pub name: String,
     pub description: Option<String>,
     /// JSON Schema object.
-    pub parameters: Option<Map<String, Value>>,
+    pub parameters: Option<RawJson>,
     pub strict: Option<bool>,
 }
 
@@ -62,7 +84,7 @@ pub struct CustomTool {
     pub name: String,
     pub description: Option<String>,
     /// Every member as it came, `type` included.
-    pub raw: Map<String, Value>,
+    pub raw: RawJson,
 }
 
 impl Serialize for CustomTool {
@@ -73,34 +95,60 @@ impl Serialize for CustomTool {
 
 /// A tool by another's rules, with every member as it came.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct HostedTool(pub Map<String, Value>);
+#[serde(into = "RawJson")]
+pub struct HostedTool {
+    kind: String,
+    name: Option<String>,
+    raw: RawJson,
+}
+
+impl From<HostedTool> for RawJson {
+    fn from(tool: HostedTool) -> Self {
+        tool.raw
+    }
+}
 
 impl HostedTool {
+    /// Of an object.
+    pub fn new(raw: RawJson) -> Self {
+        let text = |key: &str| raw.text(key).map(|text| text.into_owned());
+        Self { kind: text("type").unwrap_or_default(), name: text("name"), raw }
+    }
+
     /// The tool's `type`.
     pub fn kind(&self) -> &str {
-        self.0.get("type").and_then(Value::as_str).unwrap_or_default()
+        &self.kind
+    }
+
+    /// Every member.
+    pub fn raw(&self) -> &RawJson {
+        &self.raw
     }
 
     /// The functions inside a `namespace` tool; empty for all others.
     pub fn functions(&self) -> Vec<FunctionTool> {
-        if self.kind() != "namespace" {
-            return Vec::new();
+        self.inner().into_iter().filter_map(inner_function).collect()
+    }
+
+    fn inner(&self) -> Vec<&RawValue> {
+        match self.raw.get("tools") {
+            Some(tools) if self.kind == "namespace" => elements(tools),
+            _ => Vec::new(),
         }
-        let list = self.0.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        list.iter().filter_map(inner_function).collect()
     }
 }
 
-fn inner_function(tool: &Value) -> Option<FunctionTool> {
-    if tool.get("type")?.as_str()? != "function" {
+fn inner_function(tool: &RawValue) -> Option<FunctionTool> {
+    let text = |key: &str| member(tool, key).and_then(string);
+    if text("type")? != "function" {
         return None;
     }
+    let parameters = member(tool, "parameters").and_then(|raw| RawJson::keep(raw).ok());
     Some(FunctionTool {
-        name: tool.get("name")?.as_str()?.to_owned(),
-        description: tool.get("description").and_then(Value::as_str).map(str::to_owned),
-        parameters: tool.get("parameters").and_then(Value::as_object).cloned(),
-        strict: tool.get("strict").and_then(Value::as_bool),
+        name: text("name")?.into_owned(),
+        description: text("description").map(|text| text.into_owned()),
+        parameters: parameters.filter(RawJson::is_object),
+        strict: member(tool, "strict").and_then(|raw| raw.get().parse().ok()),
     })
 }
 
@@ -129,10 +177,10 @@ pub enum ToolChoice {
     Allowed {
         mode: AllowedMode,
         names: Vec<String>,
-        tools: Vec<Map<String, Value>>,
+        tools: Vec<RawJson>,
     },
     /// A hosted or custom tool is forced: OpenAI's forms, as they came.
-    Other(Map<String, Value>),
+    Other(RawJson),
 }
 
 impl ToolChoice {

@@ -4,6 +4,7 @@
 mod json_line;
 mod log;
 pub mod metrics;
+mod one_line;
 mod span;
 
 pub use log::{LogFormat, init_log};

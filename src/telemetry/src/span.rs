@@ -11,6 +11,9 @@ use tracing::{Span, debug_span};
 
 use crate::{Metrics, millis};
 
+/// Longest list of notes in a log line, in bytes.
+const MAX_NOTES: usize = 1_000;
+
 /// What is said of a response from its beginning, shared by all who say it.
 #[derive(Clone, Debug)]
 pub struct ResponseFacts {
@@ -91,7 +94,6 @@ impl ResponseSpan {
         self.metrics.ended(provider, status, took);
         let usage = usage.unwrap_or_default();
         self.metrics.tokens(provider, usage.input_tokens, usage.output_tokens);
-        let notes: Vec<&str> = notes.iter().map(|note| note.field.as_str()).collect();
         tracing::info!(
             parent: &self.span,
             request_id,
@@ -106,10 +108,26 @@ impl ResponseSpan {
             first_token_ms = self.first_token.map(millis),
             input_tokens = usage.input_tokens,
             output_tokens = usage.output_tokens,
-            notes = notes.join(","),
+            notes = fields(notes),
             "response"
         );
     }
+}
+
+/// The fields that notes are about, as far as one line shall hold them.
+fn fields(notes: &[Note]) -> String {
+    let mut line = String::new();
+    for (index, note) in notes.iter().enumerate() {
+        if line.len() + note.field.len() > MAX_NOTES {
+            line.push_str(&format!(",… (and {} more)", notes.len() - index));
+            break;
+        }
+        if index > 0 {
+            line.push(',');
+        }
+        line.push_str(&note.field);
+    }
+    line
 }
 
 impl Drop for ResponseSpan {
@@ -231,5 +249,18 @@ impl Drop for ToolSpan {
     fn drop(&mut self) {
         let took = self.elapsed();
         self.end("cancelled", took);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_the_fields_of_notes_as_far_as_it_goes() {
+        let note = |n: usize| Note::dropped(format!("tools[{n}]"), "why");
+        assert_eq!(fields(&[note(1), note(2)]), "tools[1],tools[2]");
+        let line = fields(&(0..1000).map(note).collect::<Vec<_>>());
+        assert!(line.len() < MAX_NOTES + 100 && line.ends_with(" more)"), "{line}");
     }
 }

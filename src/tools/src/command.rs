@@ -4,17 +4,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, join3, select};
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::answer::{MAX_ERROR, SLACK, read};
+use crate::answer::{MAX_ERROR, SLACK, head, read};
+use crate::process::Group;
+use crate::secrets::Secrets;
 use crate::{Tool, ToolContext, ToolError, ToolFuture, ToolOutput, ToolSpec};
 
 /// How long the pipes of a program that has ended may stay open: what it left behind is killed, but may have
@@ -50,6 +50,10 @@ impl Tool for CommandTool {
         self.spec.clone()
     }
 
+    fn runs_program(&self) -> bool {
+        true
+    }
+
     fn execute(&self, arguments: Value, context: ToolContext) -> ToolFuture<'_> {
         Box::pin(async move { self.run(arguments.to_string(), &context).await })
     }
@@ -68,7 +72,8 @@ impl CommandTool {
         };
         // More than is allowed tells that there is more.
         let mut out = Capture::new(self.spec.max_output_bytes + SLACK);
-        let mut err = Capture::new(MAX_ERROR);
+        let secrets = Secrets::of(&self.environment);
+        let mut err = Capture::new(MAX_ERROR + secrets.longest());
         let status = {
             let listen = async {
                 out.fill(stdout).await;
@@ -92,8 +97,11 @@ impl CommandTool {
         if status.success() || out.more {
             return read(out.bytes, out.more);
         }
-        let said = String::from_utf8_lossy(&err.bytes);
-        Err(ToolError::of(how(status), &said))
+        // Model, client and store get it.
+        let said = secrets.masked(&err.bytes);
+        // Behind a cut there may be the rest of a secret.
+        let known = if err.more { said.len().saturating_sub(secrets.longest()) } else { said.len() };
+        Err(ToolError::of(how(status), head(&said, known.min(MAX_ERROR))))
     }
 
     fn start(&self, context: &ToolContext) -> Result<Child, ToolError> {
@@ -129,29 +137,6 @@ fn how(status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("the program ended with exit code {code}"),
         None => "the program was killed".into(),
-    }
-}
-
-/// A program and what it started; killed when dropped, and once only: when nobody is left, the system may give the
-/// id to others.
-pub(crate) struct Group(AtomicI32);
-
-impl Group {
-    pub(crate) fn of(child: &Child) -> Self {
-        Self(AtomicI32::new(child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default()))
-    }
-
-    pub(crate) fn kill(&self) {
-        if let Some(id) = Pid::from_raw(self.0.swap(0, Ordering::Relaxed)) {
-            // An error means that nobody is left.
-            let _ = kill_process_group(id, Signal::KILL);
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

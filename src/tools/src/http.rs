@@ -2,20 +2,14 @@
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::io::ErrorKind;
 use std::time::Duration;
 
-use awc::error::{ConnectError, PayloadError, SendRequestError};
-use awc::http::header::{self, HeaderMap};
-use awc::http::{Method, StatusCode, Version};
-use awc::{Client, ClientRequest, ClientResponse, Connector};
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
+use or_wire::{Body, Client, HeaderMap, Method, Request, Settings, StatusCode, WireError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::answer::{MAX_ERROR, SLACK, read};
-use crate::whole::connector;
 use crate::{ToolContext, ToolError, ToolOutput, ToolSpec};
 
 /// To make a connection; the answer has the tool's own time.
@@ -24,8 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client for the endpoints of all tools. Lives on one arbiter.
 pub fn client() -> Client {
     // How many run at the same time is the tool's limit, not the client's.
-    let connector = Connector::new().connector(connector()).limit(0).timeout(CONNECT_TIMEOUT);
-    Client::builder().connector(connector).disable_timeout().disable_redirects().finish()
+    Client::new(&Settings { connect_timeout: CONNECT_TIMEOUT, head_timeout: None })
 }
 
 /// An endpoint that is asked for each call.
@@ -71,37 +64,35 @@ impl HttpTool {
         arguments: Value,
         context: &ToolContext,
     ) -> Result<Answer, ToolError> {
-        let mut request = match self.method {
-            HttpMethod::Get => http.request(Method::GET, self.url_with(&arguments)),
-            HttpMethod::Delete => http.request(Method::DELETE, self.url_with(&arguments)),
-            HttpMethod::Post => http.post(&self.url),
-            HttpMethod::Put => http.put(&self.url),
-            HttpMethod::Patch => http.patch(&self.url),
+        let (method, in_query) = match self.method {
+            HttpMethod::Get => (Method::GET, true),
+            HttpMethod::Delete => (Method::DELETE, true),
+            HttpMethod::Post => (Method::POST, false),
+            HttpMethod::Put => (Method::PUT, false),
+            HttpMethod::Patch => (Method::PATCH, false),
         };
-        for (name, value) in &self.headers {
-            request = request.insert_header((name.as_str(), value.as_str()));
+        let (url, body) = match in_query {
+            true => (self.url_with(&arguments), None),
+            false => (self.url.clone(), Some(arguments.to_string().into())),
+        };
+        // The later ones win.
+        let mut headers: Vec<_> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        headers.extend(told(&self.spec.name, context));
+        if body.is_some() {
+            headers.push(("content-type", "application/json".to_owned()));
         }
-        request =
-            tell(request, &self.spec.name, context).insert_header((header::ACCEPT_ENCODING, "identity"));
-        let sent = match self.method {
-            HttpMethod::Get | HttpMethod::Delete => request.send(),
-            HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch => {
-                request.content_type("application/json").send_body(arguments.to_string())
-            }
-        };
-        let mut answer = sent.await.map_err(|error| unreachable(&error))?;
-        let status = answer.status();
+        let request = Request { method, url: &url, headers, body };
+        let mut answer = http.send(request).await.map_err(|error| unanswered(&error))?;
+        let status = answer.status;
         if status.is_redirection() {
             let text = format!("it answered with HTTP status {status}, and redirects are not followed");
             return Err(ToolError::new(text));
         }
         let good = status.is_success();
-        if good && unread(&answer) {
-            return Err(ToolError::new("its answer does not say how long it is"));
-        }
         let limit = if good { self.spec.max_output_bytes + SLACK } else { MAX_ERROR };
-        let (form, ends) = (Form::of(answer.headers()), ends_with_connection(answer.headers()));
-        let (bytes, more) = body(&mut answer, ends, limit).await?;
+        let form = Form::of(&answer.headers);
+        let (bytes, more) = read_body(&mut answer.body, limit).await?;
         if !good {
             return Err(refused(status, &bytes));
         }
@@ -126,22 +117,23 @@ impl HttpTool {
     }
 }
 
-/// Says in headers what is called and by whom.
-fn tell(request: ClientRequest, tool: &str, context: &ToolContext) -> ClientRequest {
+/// Headers that say what is called and by whom.
+fn told(tool: &str, context: &ToolContext) -> Vec<(&'static str, String)> {
     let call_id = ascii(&context.call_id);
-    let request = request
+    let mut headers = vec![
         // Call ids of some providers are unique in their response only.
-        .insert_header(("idempotency-key", format!("{}.{call_id}", context.response_id)))
-        .insert_header(("openresponses-tool", tool))
-        .insert_header(("openresponses-response-id", context.response_id.as_str()))
-        .insert_header(("openresponses-call-id", call_id))
-        .insert_header(("openresponses-iteration", context.iteration.to_string()))
-        .insert_header(("openresponses-client", ascii(&context.owner)));
-    if context.metadata.is_empty() {
-        return request;
+        ("idempotency-key", format!("{}.{call_id}", context.response_id)),
+        ("openresponses-tool", tool.to_owned()),
+        ("openresponses-response-id", context.response_id.to_string()),
+        ("openresponses-call-id", call_id),
+        ("openresponses-iteration", context.iteration.to_string()),
+        ("openresponses-client", ascii(&context.owner)),
+    ];
+    if !context.metadata.is_empty() {
+        let metadata = serde_json::to_string(&*context.metadata).unwrap_or_default();
+        headers.push(("openresponses-metadata", ascii(&metadata)));
     }
-    let metadata = serde_json::to_string(&*context.metadata).unwrap_or_default();
-    request.insert_header(("openresponses-metadata", ascii(&metadata)))
+    headers
 }
 
 /// A text that a header can carry: everything but printable ASCII is escaped as in JSON.
@@ -161,12 +153,15 @@ fn ascii(text: &str) -> String {
 }
 
 /// Without the URL and what the system says: they are the operator's business and not the model's.
-fn unreachable(error: &SendRequestError) -> ToolError {
-    ToolError::new(match error {
-        SendRequestError::Connect(ConnectError::Disconnected) => "it closed the connection",
-        SendRequestError::Connect(_) => "it could not be reached",
-        _ => "the connection to it broke",
-    })
+fn unanswered(error: &WireError) -> ToolError {
+    match error {
+        WireError::Closed => ToolError::new("it closed the connection"),
+        WireError::Unreachable(_) | WireError::ConnectTimeout => ToolError::new("it could not be reached"),
+        WireError::Broken(_) | WireError::HeadTimeout => ToolError::new("the connection to it broke"),
+        WireError::Malformed(_) | WireError::Encoded(_) => {
+            ToolError::new(format!("its answer cannot be read: {error}"))
+        }
+    }
 }
 
 fn refused(status: StatusCode, body: &[u8]) -> ToolError {
@@ -174,38 +169,11 @@ fn refused(status: StatusCode, body: &[u8]) -> ToolError {
     ToolError::of(format!("it answered with HTTP status {status}"), &said)
 }
 
-/// Whether nothing but the end of the connection tells the end of a body. awc reads an HTTP/1.0 body to that end
-/// also if its length is 0.
-fn ends_with_connection(headers: &HeaderMap) -> bool {
-    let length = headers.get(header::CONTENT_LENGTH);
-    !headers.contains_key(header::TRANSFER_ENCODING) && length.is_none_or(|length| length == "0")
-}
-
-/// Whether awc leaves out a body that may be there: in HTTP/1.1 it reads none without a length.
-fn unread(answer: &ClientResponse<impl Sized>) -> bool {
-    answer.version() == Version::HTTP_11
-        && !answer.headers().contains_key(header::CONTENT_LENGTH)
-        && !answer.headers().contains_key(header::TRANSFER_ENCODING)
-        && !matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT)
-}
-
 /// The beginning of a body, and whether there is more.
-async fn body(
-    stream: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
-    ends_with_connection: bool,
-    limit: usize,
-) -> Result<(Vec<u8>, bool), ToolError> {
+async fn read_body(body: &mut Body, limit: usize) -> Result<(Vec<u8>, bool), ToolError> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        let chunk = match chunk {
-            Ok(chunk) => chunk,
-            Err(PayloadError::Incomplete(Some(error)) | PayloadError::Io(error))
-                if ends_with_connection && error.kind() == ErrorKind::UnexpectedEof =>
-            {
-                break;
-            }
-            Err(_) => return Err(ToolError::new("the connection to it broke")),
-        };
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_| ToolError::new("the connection to it broke"))?;
         let room = limit - bytes.len();
         bytes.extend_from_slice(&chunk[..room.min(chunk.len())]);
         if bytes.len() == limit {
@@ -250,7 +218,7 @@ enum Form {
 
 impl Form {
     fn of(headers: &HeaderMap) -> Self {
-        let full = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let full = headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let media_type = full.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match media_type.split_once('/') {
             None | Some(("text", _)) => Self::Text,

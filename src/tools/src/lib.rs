@@ -9,17 +9,21 @@ mod answer;
 mod command;
 mod http;
 pub mod mcp;
+mod places;
+mod process;
 mod registry;
 mod run;
+mod secrets;
 mod tool;
 mod typed;
-mod whole;
 
 #[cfg(test)]
 mod tests;
 
 pub use command::CommandTool;
 pub use http::{HttpMethod, HttpTool, client};
+pub use places::{Place, Places};
+pub use process::{watch, watch_with};
 pub use registry::{AnyTool, Registry, RegistryError};
 pub use run::{Failure, ToolRequest, ToolRun, finished, run};
 pub use tool::{Offer, Tool, ToolContext, ToolError, ToolFuture, ToolOutput, ToolSpec};

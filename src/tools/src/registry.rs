@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use jsonschema::{PatternOptions, Validator};
-use or_protocol::{FunctionTool, Tool as RequestTool, ToolChoice};
-use serde_json::{Map, Value};
+use or_protocol::{FunctionTool, RawJson, Tool as RequestTool, ToolChoice};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
-use crate::{HttpTool, Offer, Tool, ToolSpec};
+use crate::{HttpTool, Offer, Places, Tool, ToolSpec};
 
 /// A tool of any kind.
 pub enum AnyTool {
@@ -25,6 +25,13 @@ impl AnyTool {
         match self {
             Self::Rust(tool) => tool.spec(),
             Self::Http(tool) => tool.spec.clone(),
+        }
+    }
+
+    pub(crate) fn runs_program(&self) -> bool {
+        match self {
+            Self::Rust(tool) => tool.runs_program(),
+            Self::Http(_) => false,
         }
     }
 }
@@ -61,7 +68,7 @@ pub enum RegistryError {
 pub(crate) struct Entry {
     pub(crate) tool: AnyTool,
     pub(crate) spec: ToolSpec,
-    parameters: Map<String, Value>,
+    parameters: RawJson,
     /// Whether a provider can enforce them.
     closed: bool,
     pub(crate) schema: Validator,
@@ -73,6 +80,8 @@ pub(crate) struct Entry {
 #[derive(Default)]
 pub struct Registry {
     tools: BTreeMap<String, Arc<Entry>>,
+    /// For programs, by whose they are.
+    owners: Arc<Places>,
     /// `None` without tools.
     threads: Option<Runtime>,
 }
@@ -95,7 +104,14 @@ impl Registry {
             }
         }
         let threads = if entries.is_empty() { None } else { Some(threads()?) };
-        Ok(Self { tools: entries, threads })
+        Ok(Self { tools: entries, owners: Arc::default(), threads })
+    }
+
+    /// Bounds the programs of each owner.
+    #[must_use]
+    pub fn with_places(mut self, owners: Arc<Places>) -> Self {
+        self.owners = owners;
+        self
     }
 
     /// Decides which functions of a request the server runs; returns their names.
@@ -141,6 +157,10 @@ impl Registry {
         self.tools.keys().map(String::as_str)
     }
 
+    pub(crate) fn owners(&self) -> &Places {
+        &self.owners
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<(Arc<Entry>, &Runtime)> {
         Some((Arc::clone(self.tools.get(name)?), self.threads.as_ref()?))
     }
@@ -169,7 +189,7 @@ fn entry(tool: AnyTool) -> Result<Entry, RegistryError> {
         .build(&spec.parameters)
         .map_err(|error| bad(error.to_string()))?;
     let parameters = match &spec.parameters {
-        Value::Object(map) if map.get("type").and_then(Value::as_str) == Some("object") => map.clone(),
+        schema if schema.get("type").and_then(Value::as_str) == Some("object") => RawJson::from(schema),
         _ => return Err(bad("its `type` must be `object`".into())),
     };
     let closed = is_closed(&spec.parameters);
@@ -191,7 +211,7 @@ fn is_closed(schema: &Value) -> bool {
     let properties = map.get("properties").and_then(Value::as_object);
     let closed = !is_object
         || map.get("additionalProperties") == Some(&Value::Bool(false))
-            && properties.into_iter().flat_map(Map::keys).all(requires);
+            && properties.into_iter().flat_map(serde_json::Map::keys).all(requires);
     closed && map.values().all(is_closed)
 }
 
@@ -235,7 +255,7 @@ mod tests {
         RequestTool::Function(FunctionTool {
             name: name.into(),
             description: description.map(str::to_owned),
-            parameters: parameters.and_then(|p| p.as_object().cloned()),
+            parameters: parameters.map(RawJson::from),
             strict: None,
         })
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use awc::Client;
 use or_engine::McpFault;
 use or_protocol::Output;
+use or_wire::Client;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::answer::{MAX_ERROR, head, limited};
 use crate::http::Answer;
 use crate::registry::{AnyTool, Entry};
-use crate::{Registry, ToolContext, ToolError, ToolOutput};
+use crate::{Place, Places, Registry, ToolContext, ToolError, ToolOutput};
 
 /// How many faults of the arguments the model is told of.
 const MAX_FAULTS: usize = 5;
@@ -123,7 +123,7 @@ pub async fn run(registry: &Registry, http: &Client, request: ToolRequest) -> To
     let _over = context.cancelled.clone().drop_guard();
     let work = async {
         let (entry, threads) = registry.get(&name).ok_or(Failure::Unknown)?;
-        work(entry, threads, http, arguments, context).await
+        work(registry.owners(), entry, threads, http, arguments, context).await
     };
     let done = tokio::select! {
         biased;
@@ -148,6 +148,7 @@ pub fn finished(name: &str, done: Result<(Output, bool), Failure>, took: Duratio
 }
 
 async fn work(
+    owners: &Places,
     entry: Arc<Entry>,
     threads: &Runtime,
     http: &Client,
@@ -157,13 +158,9 @@ async fn work(
     let checking = Arc::clone(&entry);
     let checked = AbortOnDropHandle::new(threads.spawn(async move { check(&checking, &arguments) }));
     let arguments = checked.await.map_err(|e| broken(&e))?.map_err(Failure::BadArguments)?;
-    let place = match &entry.places {
-        // It is never closed.
-        Some(places) => Arc::clone(places).acquire_owned().await.ok(),
-        None => None,
-    };
     let limit = entry.spec.timeout;
     let late = |_| Failure::TimedOut(limit);
+    let place = timeout(limit, places(owners, &entry, &context.owner)).await.map_err(late)?;
     let gave = match &entry.tool {
         AnyTool::Http(tool) => {
             let answer = timeout(limit, tool.call(http, arguments, &context)).await.map_err(late)?;
@@ -189,6 +186,17 @@ async fn work(
         limited(output, entry.spec.max_output_bytes)
     });
     reading.await.map_err(|e| broken(&e))?.map_err(Failure::Failed)
+}
+
+/// Waits until the tool may run. An owner waits among its own calls first: a queue of one must not stand before others.
+async fn places(owners: &Places, entry: &Entry, owner: &str) -> [Option<Place>; 2] {
+    let of_owner = if entry.tool.runs_program() { owners.take(owner).await } else { None };
+    let of_tool = match &entry.places {
+        // It is never closed.
+        Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+        None => None,
+    };
+    [of_owner, of_tool]
 }
 
 /// What a tool gave, before it is read.

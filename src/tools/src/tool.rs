@@ -28,6 +28,11 @@ pub trait Tool: Send + Sync + 'static {
 
     /// Runs it. `arguments` are an object that has passed the schema.
     fn execute(&self, arguments: Value, context: ToolContext) -> ToolFuture<'_>;
+
+    /// Whether a run is a process of its own, of which an owner has only so many.
+    fn runs_program(&self) -> bool {
+        false
+    }
 }
 
 /// What a tool is called, what it takes, and its limits.

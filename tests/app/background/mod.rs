@@ -341,9 +341,11 @@ fn a_cancel_ends_the_wait_for_a_retry() {
 fn another_key_sees_nothing_of_it() {
     let fake = FakeProvider::start();
     let keys = "[auth]\nclient_keys_env = 'KEYS'\n";
-    let app = setup(format!("{keys}{}", fake.provider("openai-chat"))).env("KEYS", "one,two").start();
+    let app = setup(format!("{keys}{}", fake.provider("openai-chat")))
+        .env("KEYS", "client-key-number-one,client-key-number-two")
+        .start();
     fake.script(gated("openai-chat", &Gate::default()));
-    let mine = [("authorization", "Bearer one")];
+    let mine = [("authorization", "Bearer client-key-number-one")];
     let body = body("openai-chat", true).to_string();
     let mut stream = app.request("POST", "/v1/responses", &mine, Some(body.as_bytes()));
     let id = stream.until("response.created")["response"]["id"].clone();
@@ -355,8 +357,8 @@ fn another_key_sees_nothing_of_it() {
     for (method, path) in
         [("GET", &path), ("GET", &format!("{path}?stream=true")), ("POST", &cancel), ("DELETE", &path)]
     {
-        assert_eq!(ask("two", method, path), 404, "{method} {path}");
+        assert_eq!(ask("client-key-number-two", method, path), 404, "{method} {path}");
     }
-    assert_eq!(ask("one", "GET", &path), 200);
-    assert_eq!(ask("one", "POST", &cancel), 200);
+    assert_eq!(ask("client-key-number-one", "GET", &path), 200);
+    assert_eq!(ask("client-key-number-one", "POST", &cancel), 200);
 }

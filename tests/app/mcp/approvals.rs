@@ -144,8 +144,9 @@ fn an_approval_is_for_its_owner() {
     let (fake, server) = (FakeProvider::start(), FakeMcp::start());
     let keys = "[[auth.keys]]\nname = 'ada'\nkey_env = 'ADA'\n[[auth.keys]]\nname = 'bob'\nkey_env = 'BOB'\n";
     let config = server.allowed() + keys + &providers(&fake);
-    let app = setup(config).env("ADA", "key-of-ada").env("BOB", "key-of-bob").start();
-    let (ada, bob) = (("authorization", "Bearer key-of-ada"), ("authorization", "Bearer key-of-bob"));
+    let app = setup(config).env("ADA", "a-long-key-of-ada").env("BOB", "a-long-key-of-bob").start();
+    let (ada, bob) =
+        (("authorization", "Bearer a-long-key-of-ada"), ("authorization", "Bearer a-long-key-of-bob"));
     let request = body("openai-chat", &[tool(&server)]);
     fake.push(wire::answer("openai-chat", CALL));
     let first = good(&app.post_with(&[ada], &request));

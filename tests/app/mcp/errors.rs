@@ -41,7 +41,9 @@ fn both(more: &str) -> Bench {
 #[test]
 fn a_server_that_wants_other_credentials_is_told_to_whoever_brought_them() {
     for (status, stream) in [(401, false), (403, true)] {
-        let bench = both("headers = { authorization = 'Bearer of-the-operator' }");
+        let bench = both(
+            "headers = { authorization = 'Bearer of-the-operator' }\nallow_client_headers = ['authorization']",
+        );
         bench.server.rules().status = Some(status);
         let mut tool = bench.server.tool("weather");
         tool["authorization"] = json!("hush-hush-hush");

@@ -2,7 +2,9 @@
 
 mod approvals;
 mod errors;
+mod hostile;
 mod interruptions;
+mod owners;
 mod provider;
 mod rounds;
 mod security;

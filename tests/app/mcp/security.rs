@@ -143,7 +143,12 @@ fn a_configured_server_may_be_anywhere_and_redirects_only_to_the_public() {
     let (home, target) = (FakeMcp::start(), FakeMcp::start());
     let fake = FakeProvider::start();
     fake.always(wire::answer("openai-chat", text(&["Seven"])));
-    let app = setup(format!("{}\n[mcp.weather]\nurl = '{}'\n", providers(&fake), home.url())).start();
+    let app = setup(format!(
+        "{}\n[mcp.weather]\nurl = '{}'\nallow_client_headers = ['x-a']\n",
+        providers(&fake),
+        home.url()
+    ))
+    .start();
     let tool = json!({"type": "mcp", "server_label": "weather"});
     assert_eq!(app.post(&body("openai-chat", std::slice::from_ref(&tool))).status, 200);
     // The address of a request is not trusted because a label is.
@@ -239,7 +244,8 @@ fn no_credential_of_an_mcp_server_is_kept_logged_or_shown() {
         config += &fake.provider(kind);
     }
     config += &format!(
-        "\n[mcp.docs]\nurl = '{}?key={OPERATOR}'\nheaders = {{ authorization = {{ env = 'KEY' }} }}\n",
+        "\n[mcp.docs]\nurl = '{}?key={OPERATOR}'\nheaders = {{ authorization = {{ env = 'KEY' }} }}\n\
+         allow_client_headers = ['authorization', 'x-fresh']\n",
         server.url()
     );
     let env = [("KEY", OPERATOR), ("RUST_LOG", "trace")];

@@ -33,6 +33,8 @@ pub(crate) struct Setup {
 /// A running server; stops in order when dropped.
 pub(crate) struct App {
     pub(crate) address: SocketAddr,
+    /// Where the metrics are told, if apart.
+    pub(crate) metrics: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     /// Asks the server which responses are running.
     looks: UnboundedSender<mpsc::Sender<Vec<RunningResponse>>>,
@@ -71,6 +73,10 @@ impl Setup {
         let workers = if self.config.contains("server.workers") { "" } else { "server.workers = 2\n" };
         let text = format!("server.bind = '127.0.0.1:0'\n{workers}{}", self.config);
         let mut config = Config::from_toml(&text).unwrap_or_else(|e| panic!("{e} in\n{text}"));
+        // Tests ask it beside other providers and with client keys.
+        if let Some(demo) = config.providers.get_mut("demo") {
+            demo.enabled = demo.enabled.or(Some(true));
+        }
         let in_memory = disk.is_none();
         if let Some((folder, _)) = &disk {
             config.store.path = folder.path().to_owned();
@@ -88,9 +94,9 @@ impl Setup {
                 }
                 let running = match customise(builder).start() {
                     Ok(running) => running,
-                    Err(error) => return told.send(Err::<SocketAddr, StartError>(error)).unwrap(),
+                    Err(error) => return told.send(Err::<Vec<SocketAddr>, StartError>(error)).unwrap(),
                 };
-                told.send(Ok(running.addresses()[0])).unwrap();
+                told.send(Ok(running.addresses().to_vec())).unwrap();
                 loop {
                     tokio::select! {
                         _ = &mut stopped => break,
@@ -100,8 +106,9 @@ impl Setup {
                 running.stop().await.unwrap();
             });
         });
-        let address = started.recv().unwrap().unwrap_or_else(|e| panic!("{e}"));
-        App { address, stop: Some(stop), looks, thread: Some(thread), disk }
+        let addresses = started.recv().unwrap().unwrap_or_else(|e| panic!("{e}"));
+        let (address, metrics) = (addresses[0], addresses.get(1).copied());
+        App { address, metrics, stop: Some(stop), looks, thread: Some(thread), disk }
     }
 }
 

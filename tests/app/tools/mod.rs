@@ -1,8 +1,10 @@
 //! Tools that the server runs itself, in the loop of one response.
 
 mod faults;
+mod orphans;
 mod restart;
 mod results;
+mod shares;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

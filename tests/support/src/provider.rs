@@ -42,6 +42,10 @@ pub enum Step {
     Flood(Vec<u8>),
     /// Closes the connection in the middle of the body.
     Cut,
+    /// Bytes as they are, for answers that are written by hand.
+    Raw(Vec<u8>),
+    /// The answer is over as it is.
+    Over,
 }
 
 /// What happens after one request; ends with a whole body unless a step prevents it.
@@ -52,6 +56,11 @@ impl Script {
     /// Not even a head.
     pub fn silent() -> Self {
         Self(vec![Step::Hold])
+    }
+
+    /// An answer that is written by hand, after which the connection stays or is closed.
+    pub fn raw(bytes: impl Into<Vec<u8>>, closes: bool) -> Self {
+        Self(vec![Step::Raw(bytes.into()), if closes { Step::Cut } else { Step::Over }])
     }
 
     pub fn head(status: u16, content_type: &str) -> Self {
@@ -292,6 +301,8 @@ impl Play<'_> {
                     false
                 }
                 Step::Cut => return End::Cut,
+                Step::Raw(bytes) => self.write(bytes),
+                Step::Over => return End::Whole,
             };
             if !there {
                 return End::HungUp;

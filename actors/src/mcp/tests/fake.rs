@@ -58,6 +58,7 @@ pub(super) struct User {
     pub(super) pool: Arc<McpPool>,
     pub(super) server: Arc<McpServer>,
     metrics: Metrics,
+    pub(super) owner: &'static str,
 }
 
 impl User {
@@ -76,24 +77,26 @@ impl User {
             place,
             headers: vec![("Authorization".into(), "Bearer hush-hush".into())],
             trusted: true,
+            shared: false,
             limits: McpLimits::default(),
         };
         change(&mut server);
         let metrics = Metrics::new().unwrap();
         let pool = McpPool::new(AddressGuard::new(allowed), metrics.clone(), McpBounds::default());
-        Self { pool: Arc::new(pool), server: Arc::new(server), metrics }
+        Self { pool: Arc::new(pool), server: Arc::new(server), metrics, owner: "default" }
     }
 
     /// Another server in the same pool.
     pub(super) fn beside(&self, change: impl FnOnce(&mut McpServer)) -> Self {
         let mut server = (*self.server).clone();
         change(&mut server);
-        Self { server: Arc::new(server), pool: Arc::clone(&self.pool), metrics: self.metrics.clone() }
+        let (pool, metrics) = (Arc::clone(&self.pool), self.metrics.clone());
+        Self { server: Arc::new(server), pool, metrics, owner: self.owner }
     }
 
     pub(super) async fn list(&self) -> Result<Arc<Vec<McpTool>>, McpError> {
         let (_here, gone) = oneshot::channel();
-        self.pool.actor(&self.server).send(ListMcpTools { gone }).await.unwrap()
+        self.pool.actor(&self.server, self.owner)?.send(ListMcpTools { gone }).await.unwrap()
     }
 
     /// Names of the tools.
@@ -115,9 +118,9 @@ impl User {
     ) -> (ToolRun, Vec<String>) {
         let (progress, mut reports) = mpsc::channel(16);
         let id = ResponseId::new();
-        let context = ToolContext::new(id, "call_1", 1, "default", Arc::default()).with_progress(progress);
+        let context = ToolContext::new(id, "call_1", 1, self.owner, Arc::default()).with_progress(progress);
         let message = CallMcpTool { tool: tool.into(), arguments: arguments.into(), context, gone };
-        let run = self.pool.actor(&self.server).send(message).await.unwrap();
+        let run = self.pool.actor(&self.server, self.owner).unwrap().send(message).await.unwrap();
         let mut said = Vec::new();
         while let Ok(report) = reports.try_recv() {
             said.push(report);

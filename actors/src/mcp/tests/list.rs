@@ -41,7 +41,7 @@ async fn a_client_that_leaves_does_not_take_the_list_from_the_others() {
     fake.rules().list_pause = Duration::from_millis(100);
     let user = User::of(&fake);
     let (here, gone) = oneshot::channel();
-    let asked = user.pool.actor(&user.server).send(ListMcpTools { gone });
+    let asked = user.pool.actor(&user.server, "default").unwrap().send(ListMcpTools { gone });
     drop(here);
     assert_eq!(asked.await.unwrap(), Err(McpError::Gone));
     assert_eq!(user.names().await, ["a", "b", "c"]);

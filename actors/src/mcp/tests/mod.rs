@@ -1,5 +1,6 @@
 mod call;
 mod fake;
+mod large;
 mod list;
 mod redirect;
 mod session;

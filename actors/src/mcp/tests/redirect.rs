@@ -9,7 +9,7 @@ use super::fake::{User, mcp_server};
 use or_tools::mcp::{McpError, McpPlace};
 
 fn not_public() -> McpError {
-    McpError::Refused("it is not a public one".into())
+    McpError::Refused("its host is at no public address that is known".into())
 }
 
 /// A server that a request named, at this host.
@@ -85,4 +85,26 @@ async fn redirects_lead_to_plain_web_urls_only() {
     check_target("http://me:pw@1.1.1.1/", user).await;
     check_target("http://", McpError::Protocol("it redirects to nowhere".into())).await;
     check_target("/mcp", McpError::Protocol("it redirects more than 3 times".into())).await;
+}
+
+#[actix_rt::test]
+async fn a_session_is_told_to_nobody_but_who_opened_it() {
+    let (fake, other) = (mcp_server(), mcp_server());
+    let user = named(&fake, "127.0.0.1", &[fake.address, other.address]);
+    user.list().await.unwrap();
+    fake.rules().redirect = Some(other.url());
+    let ids = |seen: Vec<or_test_support::provider::Request>| -> Vec<Option<String>> {
+        seen.iter().map(|seen| seen.header("mcp-session-id").map(str::to_owned)).collect()
+    };
+    user.call("a", "{}").await;
+    assert_eq!(ids(fake.asked("tools/call")), [Some("1".to_owned())]);
+    assert_eq!(ids(other.asked("tools/call")), [None]);
+
+    // Where a redirect led to opened the session: it is there that it is good.
+    let (fake, other) = (mcp_server(), mcp_server());
+    fake.rules().redirect = Some(other.url());
+    let user = named(&fake, "127.0.0.1", &[fake.address, other.address]);
+    assert_eq!(user.call("a", "{}").await.result, "ok");
+    assert_eq!(ids(fake.asked("tools/call")), [None]);
+    assert_eq!(ids(other.asked("tools/call")), [Some("1".to_owned())]);
 }

@@ -1,10 +1,12 @@
 //! Sessions: opening, losing, sharing, ending.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use or_protocol::Output;
 use pretty_assertions::assert_eq;
+use tokio::sync::oneshot;
 
 use super::fake::{User, mcp_server, until};
 use crate::mcp::McpPool;
@@ -187,6 +189,47 @@ async fn a_full_pool_forgets_the_server_that_was_not_used_for_longest() {
     assert_eq!(closed, ["second"]);
 }
 
+#[actix_rt::test]
+async fn an_owner_with_all_its_sessions_forgets_one_of_its_own() {
+    let fake = mcp_server();
+    let mut first = User::of(&fake).bounded(Duration::from_secs(60), 10);
+    first.pool = Arc::new(
+        Arc::into_inner(first.pool).unwrap().with_owners(|owner| if owner == "default" { 1 } else { 2 }),
+    );
+    let mut other = first.beside(|_| {});
+    other.owner = "another";
+    let second = first.beside(|server| server.headers[0].1 = "second".into());
+    for user in [&other, &first, &second] {
+        user.list().await.unwrap();
+    }
+    assert_eq!(first.pool.len(), 2);
+    until(|| fake.count("DELETE") >= 1).await;
+    let closed = fake.asked("DELETE")[0].header("authorization").map(str::to_owned);
+    assert_eq!(closed.as_deref(), Some("Bearer hush-hush"));
+    // The other's session is still the one it was.
+    other.list().await.unwrap();
+    assert_eq!(fake.count("initialize"), 3);
+}
+
+#[actix_rt::test]
+async fn an_owner_that_uses_all_its_sessions_gets_no_other() {
+    let fake = mcp_server();
+    let mut first = User::of(&fake).bounded(Duration::from_secs(60), 10);
+    first.pool = Arc::new(Arc::into_inner(first.pool).unwrap().with_owners(|_| 1));
+    let second = first.beside(|server| server.headers[0].1 = "second".into());
+    let (here, gone) = oneshot::channel();
+    let look = async {
+        until(|| fake.count("tools/call") >= 1).await;
+        let refused = second.list().await;
+        drop(here);
+        refused
+    };
+    let (_, refused) = tokio::join!(first.start("never", "{}", gone), look);
+    assert_eq!(refused, Err(McpError::TooMany));
+    // One that is not used makes room.
+    second.list().await.unwrap();
+}
+
 #[test]
 fn all_workers_share_the_pool() {
     fn shared<T: Send + Sync>() {}
@@ -200,6 +243,7 @@ fn debug_shows_no_secret() {
         place,
         headers: vec![("x".into(), "hush".into())],
         trusted: false,
+        shared: false,
         limits: Default::default(),
     };
     let url = format!("{:?}", fake(McpPlace::Url("https://hush:hush@example.com/hush?hush=hush".into())));

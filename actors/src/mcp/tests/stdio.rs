@@ -160,3 +160,19 @@ async fn a_program_that_says_nothing_is_given_up() {
     let user = User::at(McpPlace::Command(command), &[], |server| server.limits.connect_timeout = limit);
     assert_eq!(user.list().await, Err(McpError::TimedOut(limit)));
 }
+
+#[actix_rt::test]
+async fn each_owner_has_a_program_of_its_own_unless_it_is_shared() {
+    let mut program = Program::new();
+    let first = program.text("pid").await;
+    program.user.owner = "another";
+    let second = program.text("pid").await;
+    assert_ne!(first, second);
+    assert_eq!(program.text("pid").await, second);
+
+    let mut program = Program::new();
+    program.user = program.user.beside(|server| server.shared = true);
+    let first = program.text("pid").await;
+    program.user.owner = "another";
+    assert_eq!(program.text("pid").await, first);
+}

@@ -65,7 +65,13 @@ impl Preparation {
         let request = Rc::new(Request::of(&mut job, Arc::clone(&facts)));
         let span = ResponseSpan::new(&neighbours.node.metrics, facts);
         let sink = Sink::new(job.reply);
-        let attend = Attend::new(sink, Rc::clone(&neighbours.mailbox), &neighbours.node.limits);
+        let limits = &neighbours.node.limits;
+        let created_at = match &job.background {
+            Some(BackgroundJob::Resumed { record, .. }) => Some(record.created_at),
+            Some(BackgroundJob::New(_)) | None => None,
+        };
+        let left = time_left(created_at, unix_now(), limits.max_response);
+        let attend = Attend::new(sink, Rc::clone(&neighbours.mailbox), left, limits.keepalive);
         Self { request, neighbours, attend, span, work: Some((job.request.body, job.background)) }
     }
 
@@ -156,6 +162,7 @@ impl Preparation {
             reasoning_events: limits.reasoning_events,
             server_tools,
             mcp,
+            seal: self.neighbours.node.sealer.of_owner(&request.facts.owner),
             limits: limits.tools.of_loop(),
         }
     }
@@ -203,6 +210,13 @@ impl Preparation {
     }
 }
 
+/// How long a response may take from now on. One that goes on after a restart has lived since `created_at`, so that
+/// crashes do not give it a new life each; but it gets a tenth, so that a long outage does not end what has hardly begun.
+fn time_left(created_at: Option<i64>, now: i64, max: Duration) -> Duration {
+    let lived = created_at.map_or(0, |created_at| now.saturating_sub(created_at));
+    max.saturating_sub(Duration::from_secs(u64::try_from(lived).unwrap_or(0))).max(max / 10)
+}
+
 /// What an interrupt means for a response that has no engine yet. `None`: it goes on.
 fn unready(why: Interrupt, attend: &mut Attend) -> Option<Unready> {
     let failed = |kind, code: &str, text: &str| Unready::Failed(ApiError::new(kind, text).with_code(code));
@@ -227,4 +241,27 @@ fn unready(why: Interrupt, attend: &mut Attend) -> Option<Unready> {
             failed(ErrorKind::Timeout, "response_timeout", text)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(created_at: Option<i64>, want_s: u64) {
+        let (now, max) = (1_000_000, Duration::from_secs(3600));
+        assert_eq!(time_left(created_at, now, max), Duration::from_secs(want_s));
+    }
+
+    #[test]
+    fn a_restart_gives_no_new_life() {
+        check(None, 3600);
+        check(Some(1_000_000), 3600);
+        check(Some(999_000), 2600);
+        check(Some(996_500), 360);
+        check(Some(0), 360);
+        check(Some(i64::MIN), 360);
+        // A clock that was set back.
+        check(Some(2_000_000), 3600);
+    }
 }

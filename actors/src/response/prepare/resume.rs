@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use or_engine::{Context, Input, LoopSpec, ResponseLoop, ResumeError, Saved};
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use or_store::{Append, Change, Frames, StoreError, StoredResponse};
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::begin::{Preparation, Prepared, Unready};
@@ -33,10 +32,8 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
         }
     };
     let read = record.resume.as_ref().and_then(|json| serde_json::from_str::<SavedRequest>(json.get()).ok());
-    let body = read.as_ref().and_then(|saved| {
-        let body: Value = serde_json::from_str(saved.body.get()).ok()?;
-        CreateResponseBody::from_value(body).ok()
-    });
+    let body =
+        read.as_ref().and_then(|saved| CreateResponseBody::from_json(saved.body.get().as_bytes()).ok());
     let (Some(saved), Some(mut body)) = (read, body) else {
         tracing::error!(response_id = %id, "a response that was left unfinished is damaged");
         if let Ok(record) = record.interrupted() {

@@ -14,10 +14,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::media;
-use super::tools::note_once;
 use super::wire::{Block, KIND, Message, NAMES, ResultContent, WireRole, wire_id};
 use crate::shared::flat_tools::Namespaces;
-use crate::{AdapterError, Note, custom_arguments};
+use crate::{AdapterError, Note, NoteList, custom_arguments};
 
 /// What the translation of the context depends on.
 #[derive(Debug)]
@@ -40,7 +39,7 @@ pub(super) struct History<'a> {
 pub(super) fn translate<'a>(
     context: &'a [Item],
     setting: &Setting<'_>,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Result<History<'a>, AdapterError> {
     let mut builder = Builder {
         setting,
@@ -70,7 +69,7 @@ type Pending<'a> = (Cow<'a, str>, &'a Output);
 
 struct Builder<'a, 'f> {
     setting: &'f Setting<'f>,
-    notes: &'f mut Vec<Note>,
+    notes: &'f mut NoteList,
     history: History<'a>,
     /// Outputs not yet taken, by call id, in order.
     outputs: HashMap<&'a str, VecDeque<(usize, &'a FunctionCallOutput)>>,
@@ -354,7 +353,7 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn note_kind(&mut self, note: Note) {
-        note_once(self.notes, note);
+        self.notes.push(note);
     }
 }
 

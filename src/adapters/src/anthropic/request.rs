@@ -11,7 +11,7 @@ use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, NAMES
 use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
 use crate::shared::names::{Names, fingerprint};
-use crate::{AdapterError, ModelRequest, Note, UpstreamCall};
+use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
 const MAX_UNARY_TOKENS: u64 = 21_333;
@@ -62,7 +62,7 @@ pub(super) fn asked(quirks: &Quirks, request: &ModelRequest<'_>) -> Asked {
     let (mut mark, mut answer_tool) = (None, None);
     if rules.bound || emulates {
         // A request that cannot be translated gets no answer.
-        if let Ok(prefix) = prefix(request, rules, &mut Vec::new()) {
+        if let Ok(prefix) = prefix(request, rules, &mut NoteList::default()) {
             mark = prefix.mark(rules);
             answer_tool = prefix.tools.answer_tool;
         }
@@ -74,7 +74,7 @@ pub(super) fn asked(quirks: &Quirks, request: &ModelRequest<'_>) -> Asked {
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let (model, settings) = (request.model, request.settings);
     let rules = quirks.models.rules(model);
-    let mut notes = Vec::new();
+    let mut notes = NoteList::default();
     let max_tokens = thinking::max_tokens(settings, rules, quirks.default_max_tokens, &mut notes);
     let prefix = prefix(request, rules, &mut notes)?;
     let mark = prefix.mark(rules);
@@ -129,13 +129,13 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     if !betas.is_empty() {
         headers.push(("anthropic-beta", betas.join(",")));
     }
-    Ok(UpstreamCall { path: "/messages".into(), headers, body, stream, notes })
+    Ok(UpstreamCall { path: "/messages".into(), headers, body, stream, notes: notes.into_vec() })
 }
 
 fn prefix<'a>(
     request: &ModelRequest<'a>,
     rules: Rules,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Result<Prefix<'a>, AdapterError> {
     let settings = request.settings;
     let mut system = Vec::new();
@@ -186,7 +186,7 @@ fn settle_ends(
     history: &mut History<'_>,
     prefill: bool,
     has_system: bool,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Result<(), AdapterError> {
     let speak = || Message { role: WireRole::User, content: vec![Block::Text { text: CONTINUE.into() }] };
     let messages = &mut history.messages;

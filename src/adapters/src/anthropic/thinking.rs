@@ -4,7 +4,7 @@ use or_protocol::{Effort, Settings, SummaryStyle};
 
 use super::models::{Efforts, Rules, ThinkingForm, TurnOff};
 use super::wire::Thinking;
-use crate::Note;
+use crate::{Note, NoteList};
 
 /// Budget where the model refuses input and answer together beyond its window, and nothing was asked.
 const OLD_DEFAULT: u64 = 4_096;
@@ -31,7 +31,7 @@ impl Plan {
 }
 
 /// Tokens for thinking and answer together.
-pub(super) fn max_tokens(settings: &Settings, rules: Rules, default: u64, notes: &mut Vec<Note>) -> u64 {
+pub(super) fn max_tokens(settings: &Settings, rules: Rules, default: u64, notes: &mut NoteList) -> u64 {
     if let Some(wanted) = settings.max_output_tokens {
         let most = rules.max_output.unwrap_or(u64::MAX);
         if wanted > most {
@@ -55,7 +55,7 @@ fn room(settings: &Settings, rules: Rules) -> u64 {
 }
 
 /// Effort and thinking for this turn.
-pub(super) fn plan(settings: &Settings, rules: Rules, max_tokens: u64, notes: &mut Vec<Note>) -> Plan {
+pub(super) fn plan(settings: &Settings, rules: Rules, max_tokens: u64, notes: &mut NoteList) -> Plan {
     let display = settings.wants_summary().then_some("summarized");
     if let Some(SummaryStyle::Concise | SummaryStyle::Detailed) = settings.reasoning.and_then(|r| r.summary) {
         notes.push(Note::emulated("reasoning.summary", "the provider has one style of summary only"));
@@ -94,7 +94,7 @@ pub(super) fn plan(settings: &Settings, rules: Rules, max_tokens: u64, notes: &m
 }
 
 /// Only a summary was asked for, or nothing.
-fn unasked(display: Option<&'static str>, rules: Rules, notes: &mut Vec<Note>) -> Plan {
+fn unasked(display: Option<&'static str>, rules: Rules, notes: &mut NoteList) -> Plan {
     if display.is_none() {
         return Plan::default();
     }
@@ -105,7 +105,7 @@ fn unasked(display: Option<&'static str>, rules: Rules, notes: &mut Vec<Note>) -
     Plan::default()
 }
 
-fn off(rules: Rules, notes: &mut Vec<Note>) -> Plan {
+fn off(rules: Rules, notes: &mut NoteList) -> Plan {
     if !rules.thinks_by_default {
         return Plan::default();
     }

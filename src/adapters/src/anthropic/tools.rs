@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use or_protocol::{Settings, TextFormat};
+use or_protocol::{RawJson, Settings, TextFormat};
 use serde_json::{Map, Value, json};
 
 use super::models::{Forcing, Rules};
@@ -10,7 +10,7 @@ use super::schema::{self, StrictSchema};
 use super::wire::{ChoiceKind, Format, NAMES, ToolChoiceParam, ToolParam};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Demand, Support, ToolPlan};
-use crate::{AdapterError, FlatTool, Note, flatten_tools};
+use crate::{AdapterError, FlatTool, Note, NoteList, flatten_tools};
 
 /// The provider's limits over all enforced schemas of a request.
 const MAX_STRICT_TOOLS: usize = 20;
@@ -34,11 +34,7 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    pub(super) fn new(
-        settings: &Settings,
-        rules: Rules,
-        notes: &mut Vec<Note>,
-    ) -> Result<Self, AdapterError> {
+    pub(super) fn new(settings: &Settings, rules: Rules, notes: &mut NoteList) -> Result<Self, AdapterError> {
         let flat = flatten_tools(&settings.tools, notes);
         let mut tools = Self { namespaces: Namespaces::new(&flat), ..Self::default() };
         let mut budget = Budget::default();
@@ -64,7 +60,7 @@ impl Tools {
         self.choice.as_ref().is_some_and(|c| matches!(c.kind, ChoiceKind::Any | ChoiceKind::Tool))
     }
 
-    fn format(&mut self, settings: &Settings, rules: Rules, budget: &mut Budget, notes: &mut Vec<Note>) {
+    fn format(&mut self, settings: &Settings, rules: Rules, budget: &mut Budget, notes: &mut NoteList) {
         let wanted = match &settings.text.format {
             TextFormat::Text => return,
             TextFormat::JsonObject => {
@@ -74,19 +70,20 @@ impl Tools {
             }
             TextFormat::JsonSchema(wanted) => wanted,
         };
-        let fitted = schema::fit(&wanted.schema);
+        let tree = wanted.schema.object();
+        let fitted = schema::fit(&tree);
         match fitted {
             Some(fitted) if rules.structured => {
                 note_moved("text.format.schema", &fitted, notes);
                 budget.take(&fitted);
-                self.format = Some(Format::JsonSchema { schema: Value::Object(fitted.schema) });
+                self.format = Some(Format::JsonSchema { schema: fitted.schema.into() });
             }
-            _ if !rules.structured && is_object(&wanted.schema) => {
+            _ if !rules.structured && is_object(&tree) => {
                 self.answer_tool = Some(NAMES.fit(&wanted.name).into_owned());
                 notes.push(Note::emulated("text.format", "json_schema is a forced tool on this model"));
             }
             _ => {
-                let schema = Value::Object(wanted.schema.clone());
+                let schema = wanted.schema.as_str();
                 self.hints.push(format!(
                     "Answer with one JSON value only, without any text around it. It must follow this JSON Schema: {schema}"
                 ));
@@ -95,7 +92,7 @@ impl Tools {
         }
     }
 
-    fn add_answer_tool(&mut self, settings: &Settings, notes: &mut Vec<Note>) {
+    fn add_answer_tool(&mut self, settings: &Settings, notes: &mut NoteList) {
         let (Some(name), TextFormat::JsonSchema(wanted)) = (self.answer_tool.take(), &settings.text.format)
         else {
             return;
@@ -173,25 +170,19 @@ impl Budget {
     }
 }
 
-fn param(
-    name: String,
-    tool: FlatTool,
-    rules: Rules,
-    budget: &mut Budget,
-    notes: &mut Vec<Note>,
-) -> ToolParam {
+fn param(name: String, tool: FlatTool, rules: Rules, budget: &mut Budget, notes: &mut NoteList) -> ToolParam {
     let FlatTool { function, .. } = tool;
     let description = function.description.filter(|text| !text.is_empty());
     let field = "tools.parameters";
     if function.strict == Some(true) {
-        let schema = function.parameters.clone().unwrap_or_else(empty_schema);
+        let schema = function.parameters.as_ref().map_or_else(empty_schema, RawJson::object);
         let fitted = schema::fit(&schema).filter(|_| rules.structured && is_object(&schema));
         match fitted {
             Some(fitted) if budget.take_tool(&fitted) => {
                 note_moved(field, &fitted, notes);
-                return ToolParam { name, description, input_schema: fitted.schema, strict: true };
+                return ToolParam { name, description, input_schema: fitted.schema.into(), strict: true };
             }
-            _ => note_once(notes, Note::dropped("tools.strict", "the provider cannot enforce this schema")),
+            _ => notes.push(Note::dropped("tools.strict", "the provider cannot enforce this schema")),
         }
     }
     let input_schema = input_schema(function.parameters, field, notes);
@@ -199,12 +190,13 @@ fn param(
 }
 
 /// A schema as the provider takes it for a tool: an object without unions at the top.
-fn input_schema(
-    schema: Option<Map<String, Value>>,
-    field: &str,
-    notes: &mut Vec<Note>,
-) -> Map<String, Value> {
-    let mut schema = schema.unwrap_or_else(empty_schema);
+fn input_schema(schema: Option<RawJson>, field: &str, notes: &mut NoteList) -> RawJson {
+    let Some(schema) = schema else { return empty_schema().into() };
+    let union = TOP_UNIONS.iter().any(|key| schema.get(key).is_some());
+    if !union && schema.text("type").as_deref() == Some("object") {
+        return schema;
+    }
+    let mut schema = schema.object();
     if schema.get("type").is_none_or(|kind| kind != "object") {
         let mut typed = Map::new();
         typed.insert("type".into(), Value::String("object".into()));
@@ -222,9 +214,9 @@ fn input_schema(
         let before = schema.get("description").and_then(Value::as_str).unwrap_or_default();
         let text = format!("{before} {{{}}}", moved.join(", ")).trim().to_owned();
         schema.insert("description".into(), Value::String(text));
-        note_once(notes, Note::emulated(field, "a union at the top went into the description"));
+        notes.push(Note::emulated(field, "a union at the top went into the description"));
     }
-    schema
+    schema.into()
 }
 
 fn empty_schema() -> Map<String, Value> {
@@ -238,17 +230,10 @@ fn is_object(schema: &Map<String, Value>) -> bool {
     schema.get("type").is_some_and(|kind| kind == "object")
 }
 
-fn note_moved(field: &str, fitted: &StrictSchema, notes: &mut Vec<Note>) {
+fn note_moved(field: &str, fitted: &StrictSchema, notes: &mut NoteList) {
     if !fitted.moved.is_empty() {
         let words: String =
             fitted.moved.join(", ").chars().filter(|c| matches!(c, ' '..='~')).take(200).collect();
-        note_once(notes, Note::emulated(field, format!("not enforced, only described: {words}")));
-    }
-}
-
-/// One note of a kind is enough.
-pub(super) fn note_once(notes: &mut Vec<Note>, note: Note) {
-    if !notes.contains(&note) {
-        notes.push(note);
+        notes.push(Note::emulated(field, format!("not enforced, only described: {words}")));
     }
 }

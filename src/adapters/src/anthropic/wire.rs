@@ -6,9 +6,9 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use or_protocol::RawJson;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::shared::names::NameRule;
 
@@ -84,7 +84,7 @@ impl OutputConfig {
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Format {
-    JsonSchema { schema: Value },
+    JsonSchema { schema: RawJson },
 }
 
 /// Marks what may be cached.
@@ -106,7 +106,7 @@ pub(super) struct ToolParam {
     pub(super) name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) description: Option<String>,
-    pub(super) input_schema: Map<String, Value>,
+    pub(super) input_schema: RawJson,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) strict: bool,
 }

@@ -8,7 +8,7 @@ use or_protocol::{ContentPart, Envelope, FunctionCallOutput, Item, Message, Outp
 
 use super::wire::{KIND, WireMessage, WireRole};
 use crate::shared::flat_tools::Namespaces;
-use crate::{AdapterError, Note, custom_arguments};
+use crate::{AdapterError, Note, NoteList, custom_arguments};
 
 /// Longest URL, id or file name in a marker, in characters.
 const MAX_LABEL: usize = 100;
@@ -17,7 +17,7 @@ const MAX_LABEL: usize = 100;
 pub(super) fn translate<'a>(
     context: &'a [Item],
     namespaces: &'a Namespaces,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Result<Vec<WireMessage<'a>>, AdapterError> {
     let mut messages = Messages { namespaces, notes, out: Vec::new(), called: HashMap::new() };
     for item in context {
@@ -29,7 +29,7 @@ pub(super) fn translate<'a>(
 /// Collects messages, and one note per kind of thing that is not carried as it is.
 struct Messages<'a, 'n> {
     namespaces: &'a Namespaces,
-    notes: &'n mut Vec<Note>,
+    notes: &'n mut NoteList,
     out: Vec<WireMessage<'a>>,
     /// Names of the calls so far, by their ids.
     called: HashMap<&'a str, &'a str>,

@@ -1,9 +1,9 @@
 //! One turn to the demo wire.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-use or_protocol::{Settings, SummaryStyle, TextFormat};
-use serde_json::{Map, Value};
+use or_protocol::{RawJson, Settings, SummaryStyle, TextFormat};
 
 use super::history;
 use super::schema::not_followed;
@@ -12,12 +12,12 @@ use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Demand, Support};
-use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
+use crate::{AdapterError, FlatTool, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
 
 /// Builds the call.
 pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
-    let mut notes = Vec::new();
+    let mut notes = NoteList::default();
     let flat = flatten_tools(&settings.tools, &mut notes);
     let namespaces = Namespaces::new(&flat);
     let plan = tool_plan::resolve(flat, settings, Support::ALL, &mut notes)?;
@@ -39,7 +39,13 @@ pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterE
         stream: request.stream,
     };
     let body = body_json(&body)?;
-    Ok(UpstreamCall { path: "/demo".into(), headers: Vec::new(), body, stream: request.stream, notes })
+    Ok(UpstreamCall {
+        path: "/demo".into(),
+        headers: Vec::new(),
+        body,
+        stream: request.stream,
+        notes: notes.into_vec(),
+    })
 }
 
 fn tool(flat: &FlatTool) -> WireTool<'_> {
@@ -109,12 +115,16 @@ fn fates(settings: &Settings) -> Fates {
 }
 
 /// Notes for keywords that the demo model does not look at.
-fn note_schemas(settings: &Settings, flat: &[FlatTool], notes: &mut Vec<Note>) {
+fn note_schemas(settings: &Settings, flat: &[FlatTool], notes: &mut NoteList) {
     if let TextFormat::JsonSchema(format) = &settings.text.format {
         note_schema("text.format.schema", &format.schema, notes);
     }
+    let mut places = HashMap::new();
+    for (index, tool) in settings.tools.iter().enumerate() {
+        places.entry(tool.name()).or_insert(index);
+    }
     for tool in flat {
-        let index = settings.tools.iter().position(|t| t.name() == Some(tool.function.name.as_str()));
+        let index = places.get(&Some(tool.function.name.as_str()));
         let strict = tool.function.strict == Some(true);
         if let (Some(index), Some(schema), true) = (index, &tool.function.parameters, strict) {
             note_schema(&format!("tools[{index}].parameters"), schema, notes);
@@ -122,8 +132,8 @@ fn note_schemas(settings: &Settings, flat: &[FlatTool], notes: &mut Vec<Note>) {
     }
 }
 
-fn note_schema(field: &str, schema: &Map<String, Value>, notes: &mut Vec<Note>) {
-    let keywords = not_followed(schema);
+fn note_schema(field: &str, schema: &RawJson, notes: &mut NoteList) {
+    let keywords = not_followed(&schema.object());
     if !keywords.is_empty() {
         notes.push(Note::dropped(field, format!("the demo model does not follow {}", keywords.join(", "))));
     }

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use or_protocol::LogProb;
+use or_protocol::{LogProb, RawJson};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 /// The kind in the configuration, and the origin of sealed reasoning.
 pub(super) const KIND: &str = "demo";
@@ -101,7 +100,7 @@ pub struct WireTool<'a> {
     pub description: Cow<'a, str>,
     /// JSON Schema of its arguments.
     #[serde(default)]
-    pub parameters: Map<String, Value>,
+    pub parameters: RawJson,
 }
 
 /// Which tools may or must be called.
@@ -137,7 +136,7 @@ pub enum WireFormat {
     /// Any JSON object.
     JsonObject,
     /// JSON of this schema.
-    JsonSchema(Map<String, Value>),
+    JsonSchema(RawJson),
 }
 
 /// What a line of an answer is.

@@ -20,7 +20,7 @@ use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOW
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::names::Names;
 use crate::shared::tool_plan;
-use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
+use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
 
 /// What the counter takes of a request.
 const COUNTED: &[&str] = &["contents", "systemInstruction", "tools", "toolConfig", "generationConfig"];
@@ -31,7 +31,7 @@ const CONFIGS: &[&str] = &["toolConfig", "generationConfig"];
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let traits = quirks.traits(request.model);
-    let mut tool_notes = Vec::new();
+    let mut tool_notes = NoteList::default();
     let flat = flatten_tools(&settings.tools, &mut tool_notes);
     let names = Names::new(&flat, &NAMES);
     let mut notes = Notes::default();
@@ -67,14 +67,14 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         service_tier,
     };
     let body = body_json(&body)?;
-    tool_notes.append(&mut notes.into_vec());
+    tool_notes.extend(notes.into_vec());
     fates(&traits, service_tier_fate).note(settings, &mut tool_notes);
     Ok(UpstreamCall {
         path: path(request.model, request.stream)?,
         headers,
         body,
         stream: request.stream,
-        notes: tool_notes,
+        notes: tool_notes.into_vec(),
     })
 }
 
@@ -194,13 +194,13 @@ fn format(
     settings: &Settings,
     beside_tools: bool,
     config: &mut GenerationConfig,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Option<String> {
     let schema = match &settings.text.format {
         TextFormat::Text => return None,
         TextFormat::JsonObject => None,
         TextFormat::JsonSchema(format) => {
-            let (mut schema, changed) = schema::clean(&format.schema);
+            let (mut schema, changed) = schema::clean(&format.schema.object());
             tools::note_schema("text.format.schema", &changed, notes);
             describe(&mut schema, format.description.as_deref());
             Some(schema)

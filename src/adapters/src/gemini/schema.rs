@@ -2,6 +2,8 @@
 //!
 //! A keyword outside the list can fail the whole request, so its meaning moves into the description.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::shared::schema::{self, Rest, SchemaRules};
@@ -38,12 +40,9 @@ const RULES: SchemaRules = SchemaRules {
 /// The cleaned schema, and the keywords that were replaced, in order of appearance.
 pub(super) fn clean(schema: &Schema) -> (Schema, Vec<String>) {
     let fitted = schema::fit(schema, &RULES);
-    let mut changed: Vec<String> = Vec::new();
-    for (keyword, _) in fitted.changed {
-        if !changed.contains(&keyword) {
-            changed.push(keyword);
-        }
-    }
+    let mut seen = HashSet::new();
+    let keywords = fitted.changed.into_iter().map(|(keyword, _)| keyword);
+    let changed = keywords.filter(|keyword| seen.insert(keyword.clone())).collect();
     let mut out = fitted.schema;
     if !out.contains_key("type") && !out.contains_key("$ref") && !out.contains_key("anyOf") {
         out.insert("type".into(), "object".into());

@@ -1,6 +1,6 @@
 //! Function declarations and the choice among them.
 
-use or_protocol::{AllowedMode, Settings, ToolChoice};
+use or_protocol::{AllowedMode, RawJson, Settings, ToolChoice};
 
 use super::models::Traits;
 use super::schema;
@@ -9,23 +9,24 @@ use super::wire::body::{CallingConfig, Declaration, ToolConfig, ToolList};
 use crate::note::plain;
 use crate::shared::names::Names;
 use crate::shared::tool_plan::{Demand, Support, ToolPlan};
-use crate::{FlatTool, Note};
+use crate::{FlatTool, Note, NoteList};
 
 /// The `tools` member.
 pub(super) fn declarations<'a>(
     tools: &'a [FlatTool],
     names: &'a Names,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Vec<ToolList<'a>> {
     let mut list = Vec::with_capacity(tools.len());
     for tool in tools {
         let function = &tool.function;
-        let parameters =
-            function.parameters.as_ref().filter(|p| !schema::is_empty_object(p)).map(|parameters| {
-                let (schema, changed) = schema::clean(parameters);
-                note_schema(&format!("tools.{}.parameters", function.name), &changed, notes);
-                schema
-            });
+        // One tree at a time: each costs far more than its text.
+        let tree = function.parameters.as_ref().map(RawJson::object);
+        let parameters = tree.filter(|p| !schema::is_empty_object(p)).map(|parameters| {
+            let (schema, changed) = schema::clean(&parameters);
+            note_schema(&format!("tools.{}.parameters", function.name), &changed, notes);
+            schema.into()
+        });
         list.push(Declaration {
             name: names.to_wire(&function.name, &NAMES),
             description: function.description.as_deref().unwrap_or_default(),
@@ -39,7 +40,7 @@ pub(super) fn declarations<'a>(
 }
 
 /// One note for all that was changed in a schema.
-pub(super) fn note_schema(field: &str, changed: &[String], notes: &mut Vec<Note>) {
+pub(super) fn note_schema(field: &str, changed: &[String], notes: &mut NoteList) {
     if !changed.is_empty() {
         let why = format!("schema rewritten for the provider: {}", changed.join(", "));
         notes.push(Note::emulated(field, plain(&why)));
@@ -58,7 +59,7 @@ pub(super) fn config<'a>(
     plan: &'a ToolPlan,
     names: &'a Names,
     traits: &Traits,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Option<ToolConfig<'a>> {
     if plan.functions.is_empty() {
         return None;

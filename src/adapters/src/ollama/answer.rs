@@ -7,7 +7,7 @@ use super::think_tags::{Piece, Splitter};
 use super::wire::{CallIn, KIND, Line};
 use super::{error, logprobs, models, request};
 use crate::{
-    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator,
+    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, NoteList, ResponseTranslator,
     UpstreamErrorKind,
 };
 
@@ -38,7 +38,7 @@ pub(super) struct AnswerTranslator {
 impl AnswerTranslator {
     pub(super) fn new(quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
         let settings = request.settings;
-        let think = models::think(quirks, request.model, settings, &mut Vec::new());
+        let think = models::think(quirks, request.model, settings, &mut NoteList::default());
         // A grammar leaves no room for thinking in the text.
         let free = !constrained(quirks, request.model, settings);
         let hold = models::holds_back(quirks, request.model, think);

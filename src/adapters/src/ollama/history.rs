@@ -12,13 +12,13 @@ use super::media;
 use super::wire::{CallOut, CallOutFunction, ChatMessage, KIND};
 use crate::note::plain_word;
 use crate::shared::flat_tools::Namespaces;
-use crate::{AdapterError, Note, custom_arguments};
+use crate::{AdapterError, Note, NoteList, custom_arguments};
 
 /// The context's messages. `namespaces` has the names of calls.
 pub(super) fn translate<'a>(
     context: &'a [Item],
     namespaces: &Namespaces,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Result<Vec<ChatMessage<'a>>, AdapterError> {
     let mut history =
         History { messages: Vec::new(), turn: None, images: None, names: HashMap::new(), namespaces, notes };
@@ -39,7 +39,7 @@ struct History<'a, 'n> {
     /// Tool name of every call id.
     names: HashMap<&'a str, Cow<'a, str>>,
     namespaces: &'n Namespaces,
-    notes: &'n mut Vec<Note>,
+    notes: &'n mut NoteList,
 }
 
 impl<'a> History<'a, '_> {

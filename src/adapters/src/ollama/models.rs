@@ -4,7 +4,7 @@ use or_protocol::{Effort, Settings};
 
 use super::quirks::{LeakMode, Quirks, ThinkMode};
 use super::wire::Think;
-use crate::Note;
+use crate::{Note, NoteList};
 
 /// Models that take levels and ignore a switch: they cannot stop thinking, and have no `max`.
 const LEVELS_ONLY: &[&str] = &["gpt-oss"];
@@ -74,7 +74,7 @@ pub(super) fn think(
     quirks: &Quirks,
     model: &str,
     settings: &Settings,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Option<Think> {
     const FIELD: &str = "reasoning.effort";
     let Some(effort) = settings.effort() else { return quirks.think.unasked() };
@@ -144,9 +144,9 @@ mod tests {
     ) {
         let reasoning = Some(ReasoningConfig { effort, summary: None });
         let settings = Settings { reasoning, ..Settings::default() };
-        let mut notes = Vec::new();
+        let mut notes = NoteList::default();
         assert_eq!(think(quirks, model, &settings, &mut notes), want);
-        assert_eq!(notes.first().map(|n| n.kind), note);
+        assert_eq!(notes.iter().next().map(|n| n.kind), note);
     }
 
     #[test]

@@ -12,14 +12,14 @@ use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Support};
-use crate::{AdapterError, ModelRequest, Note, UpstreamCall, flatten_tools};
+use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
 
 const PATH: &str = "/api/chat";
 
 /// Builds the call for one turn.
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
-    let mut notes = Vec::new();
+    let mut notes = NoteList::default();
     let flat = flatten_tools(&settings.tools, &mut notes);
     let namespaces = Namespaces::new(&flat);
     let plan = tool_plan::resolve(flat, settings, Support::NOTHING, &mut notes)?;
@@ -61,14 +61,21 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     };
     fates().note(settings, &mut notes);
     let body = body_json(&body)?;
-    Ok(UpstreamCall { path: PATH.into(), headers: Vec::new(), body, stream: request.stream, notes })
+    Ok(UpstreamCall {
+        path: PATH.into(),
+        headers: Vec::new(),
+        body,
+        stream: request.stream,
+        notes: notes.into_vec(),
+    })
 }
 
 /// Whether the server holds the answer to a grammar in this turn.
 pub(super) fn enforces_format(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
-    let flat = flatten_tools(&settings.tools, &mut Vec::new());
+    let flat = flatten_tools(&settings.tools, &mut NoteList::default());
     // A request that cannot be translated gets no answer.
-    let plan = tool_plan::resolve(flat, settings, Support::NOTHING, &mut Vec::new()).unwrap_or_default();
+    let plan =
+        tool_plan::resolve(flat, settings, Support::NOTHING, &mut NoteList::default()).unwrap_or_default();
     native_format(quirks, model, plan.functions.is_empty(), settings)
 }
 
@@ -111,7 +118,7 @@ fn format_hint(settings: &Settings) -> Option<String> {
             Some("Write your final answer as one JSON object, without any text around it.".into())
         }
         TextFormat::JsonSchema(schema) => {
-            let json = Value::Object(schema.schema.clone());
+            let json = schema.schema.as_str();
             let about = schema.description.as_deref().filter(|text| !text.is_empty());
             let about = about.map_or(String::new(), |text| format!(" ({text})"));
             Some(format!(
@@ -124,7 +131,7 @@ fn format_hint(settings: &Settings) -> Option<String> {
 }
 
 /// `truncate` and `shift`. Without `shift: false` the server would drop context while it writes.
-fn truncation(quirks: &Quirks, settings: &Settings, notes: &mut Vec<Note>) -> (Option<bool>, Option<bool>) {
+fn truncation(quirks: &Quirks, settings: &Settings, notes: &mut NoteList) -> (Option<bool>, Option<bool>) {
     match (quirks.truncate, settings.truncation) {
         (TruncateMode::Auto, Truncation::Disabled) => (Some(false), Some(false)),
         (TruncateMode::Auto, Truncation::Auto) => (Some(true), None),

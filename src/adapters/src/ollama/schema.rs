@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use or_protocol::RawJson;
+use serde_json::{Value, json};
 
 use crate::shared::schema::{self, Change, Rest, SchemaRules};
 
@@ -27,8 +28,8 @@ pub(super) struct Report {
 }
 
 /// The schema of a function's arguments as the server can read it.
-pub(super) fn parameters(schema: Option<Map<String, Value>>, report: &mut Report) -> Map<String, Value> {
-    let root = schema.unwrap_or_default();
+pub(super) fn parameters(schema: Option<RawJson>, report: &mut Report) -> RawJson {
+    let root = schema.as_ref().map(RawJson::object).unwrap_or_default();
     let fitted = schema::fit(&root, &RULES);
     report.lost.extend(fitted.of(Change::Lost).map(str::to_owned));
     report.rewritten |= fitted.of(Change::Rewritten).next().is_some();
@@ -43,7 +44,7 @@ pub(super) fn parameters(schema: Option<Map<String, Value>>, report: &mut Report
     if !out.get("properties").is_some_and(Value::is_object) {
         out.insert("properties".into(), json!({}));
     }
-    out
+    out.into()
 }
 
 #[cfg(test)]
@@ -55,8 +56,8 @@ mod tests {
     #[track_caller]
     fn check(schema: Value, want: Value, lost: &[&str]) {
         let mut report = Report::default();
-        let got = parameters(schema.as_object().cloned(), &mut report);
-        assert_eq!(Value::Object(got), want);
+        let got = parameters(Some(schema.into()), &mut report);
+        assert_eq!(got.value(), want);
         assert_eq!(report.lost.iter().map(String::as_str).collect::<Vec<_>>(), lost);
     }
 
@@ -151,13 +152,13 @@ mod tests {
 
     #[test]
     fn references_that_multiply_come_to_an_end() {
-        let mut defs = Map::new();
+        let mut defs = serde_json::Map::new();
         for n in 0..30 {
             let next = json!({"$ref": format!("#/$defs/D{}", n + 1)});
             defs.insert(format!("D{n}"), json!({"properties": {"a": next.clone(), "b": next}}));
         }
         let schema = json!({"properties": {"x": {"$ref": "#/$defs/D0"}}, "$defs": defs});
-        let out = parameters(schema.as_object().cloned(), &mut Report::default());
-        assert!(Value::Object(out).to_string().len() < 1_000_000);
+        let out = parameters(Some(schema.into()), &mut Report::default());
+        assert!(out.as_str().len() < 1_000_000);
     }
 }

@@ -3,10 +3,10 @@
 use super::schema;
 use super::wire::{ChatFunction, ChatTool};
 use crate::note::plain_word;
-use crate::{FlatTool, Note};
+use crate::{FlatTool, Note, NoteList};
 
 /// Declarations for the wire. Keywords the server does not read are named in one note.
-pub(super) fn declare(functions: Vec<FlatTool>, notes: &mut Vec<Note>) -> Vec<ChatTool> {
+pub(super) fn declare(functions: Vec<FlatTool>, notes: &mut NoteList) -> Vec<ChatTool> {
     let mut report = schema::Report::default();
     let mut strict = false;
     let tools = functions

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use or_protocol::RawJson;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -41,7 +42,7 @@ pub(super) struct ChatRequest<'a> {
 #[serde(untagged)]
 pub(super) enum Format<'a> {
     Word(&'static str),
-    Schema(&'a Map<String, Value>),
+    Schema(&'a RawJson),
 }
 
 /// `think`: on, off, or a level.
@@ -97,7 +98,7 @@ pub(super) struct ChatTool {
 pub(super) struct ChatFunction {
     pub(super) name: String,
     pub(super) description: String,
-    pub(super) parameters: Map<String, Value>,
+    pub(super) parameters: RawJson,
 }
 
 /// One line of a stream, or the whole unary answer.

@@ -1,6 +1,7 @@
 //! An answer: a stream of `data:` chunks up to `[DONE]`, or up to the end of the connection once a finish reason came;
 //! or a whole body with the same members as a stream's deltas, all at once.
 
+mod arguments;
 mod calls;
 mod machine;
 

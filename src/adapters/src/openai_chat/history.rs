@@ -11,10 +11,9 @@ use super::media;
 use super::quirks::{Quirks, ReasoningEcho};
 use super::reasoning::{self, Opened};
 use super::wire::body::{Call, ChatMessage, Content, Function, Part, ThinkingText};
-use crate::note::add_once;
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::quirks::DeveloperRole;
-use crate::{AdapterError, Note, custom_arguments};
+use crate::{AdapterError, Note, NoteList, custom_arguments};
 
 /// Translates the context. `head` is the text of the leading system message: instructions and hints.
 pub(super) fn translate<'a>(
@@ -22,7 +21,7 @@ pub(super) fn translate<'a>(
     head: Option<Cow<'a, str>>,
     namespaces: &'a Namespaces,
     context: &'a [Item],
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Result<Vec<ChatMessage<'a>>, AdapterError> {
     let mut outputs: HashMap<&str, VecDeque<usize>> = HashMap::new();
     for (at, item) in context.iter().enumerate() {
@@ -75,7 +74,7 @@ struct Builder<'a, 'b> {
     used: Vec<bool>,
     turn: Turn<'a>,
     out: Vec<ChatMessage<'a>>,
-    notes: &'b mut Vec<Note>,
+    notes: &'b mut NoteList,
 }
 
 /// A run of the assistant's items.
@@ -91,7 +90,7 @@ struct Turn<'a> {
 
 impl<'a> Builder<'a, '_> {
     fn drop(&mut self, field: impl Into<String>, why: &str) {
-        add_once(self.notes, Note::dropped(field, why));
+        self.notes.push(Note::dropped(field, why));
     }
 
     fn role(&self, role: Role) -> &'static str {
@@ -312,7 +311,7 @@ impl<'a> Builder<'a, '_> {
                     media::content(texts, self.quirks.content_strings)
                 } else {
                     let why = "media of a tool result sent in a user message behind it";
-                    add_once(self.notes, Note::emulated("input.function_call_output", why));
+                    self.notes.push(Note::emulated("input.function_call_output", why));
                     let id = self.ids.get(&output.call_id);
                     attached.push(Part::Text {
                         text: format!("Attached to the result of tool call {id}:").into(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{Effort, Item, JsonSchemaFormat, Settings, TextFormat};
+use or_protocol::{Effort, FunctionTool, Item, JsonSchemaFormat, Settings, TextFormat};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
@@ -11,27 +11,27 @@ use super::models;
 use super::quirks::{
     JsonSchemaForm, MaxTokensField, ModelRules, Quirks, ReasoningParam, RequiredWord, ToolChoiceForm,
 };
-use super::wire::body::Body;
+use super::wire::body::{Body, ChatFunction, ChatTool, FieldValue, NamedSchema, SchemaFormat};
 use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, REFUSES_LONG_INPUT};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::openai_models::nearest;
 use crate::shared::tool_plan::{self, Demand, Support};
-use crate::{AdapterError, FlatTool, ModelRequest, Note, UpstreamCall, flatten_tools};
+use crate::{AdapterError, FlatTool, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
 
 const REFUSED: &str = "this model refuses it";
 
 /// Builds the call.
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
-    let mut notes = Vec::new();
+    let mut notes = NoteList::default();
     let mut fields = Fields::new(quirks, &mut notes);
     let settings = request.settings;
     let rule = models::rule(quirks, request.model);
 
     if request.stream {
-        fields.list.push(("stream", Value::Bool(true)));
+        fields.add("stream", Value::Bool(true));
         if quirks.stream_usage {
-            fields.list.push(("stream_options", json!({ "include_usage": true })));
+            fields.add("stream_options", json!({ "include_usage": true }));
         }
     }
     let mut flat = flatten_tools(&settings.tools, fields.notes);
@@ -63,7 +63,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         headers: Vec::new(),
         body,
         stream: request.stream,
-        notes,
+        notes: notes.into_vec(),
     })
 }
 
@@ -195,8 +195,8 @@ impl Writer<'_, '_, '_> {
             return Ok(false);
         }
         self.hints.extend(plan.hint.map(str::to_owned));
-        let list: Vec<Value> = plan.functions.into_iter().map(|tool| self.tool(tool)).collect();
-        self.fields.add("tools", Value::Array(list));
+        let list = plan.functions.into_iter().map(|tool| self.tool(tool)).collect();
+        self.fields.add("tools", FieldValue::Tools(list));
         if let Some(choice) = tool_choice(&plan.demand, self.quirks.required_word) {
             self.fields.add("tool_choice", choice);
         }
@@ -206,22 +206,16 @@ impl Writer<'_, '_, '_> {
         Ok(true)
     }
 
-    fn tool(&mut self, tool: FlatTool) -> Value {
-        let mut function = serde_json::Map::new();
-        function.insert("name".into(), tool.function.name.into());
-        if let Some(description) = tool.function.description {
-            function.insert("description".into(), description.into());
+    fn tool(&mut self, tool: FlatTool) -> ChatTool {
+        let FunctionTool { name, description, parameters, strict } = tool.function;
+        let strict = strict.filter(|strict| *strict);
+        if strict.is_some() && !self.quirks.strict_tools {
+            self.note(Note::dropped("tools.strict", "strict functions are not known to this provider"));
         }
-        let empty = || json!({ "type": "object", "properties": {} });
-        function.insert("parameters".into(), tool.function.parameters.map_or_else(empty, Value::Object));
-        if tool.function.strict == Some(true) {
-            if self.quirks.strict_tools {
-                function.insert("strict".into(), Value::Bool(true));
-            } else {
-                self.note(Note::dropped("tools.strict", "strict functions are not known to this provider"));
-            }
-        }
-        json!({ "type": "function", "function": function })
+        let empty = || json!({ "type": "object", "properties": {} }).into();
+        let parameters = parameters.unwrap_or_else(empty);
+        let strict = strict.filter(|_| self.quirks.strict_tools);
+        ChatTool { function: ChatFunction { name, description, parameters, strict } }
     }
 
     fn format(&mut self, tools: bool) {
@@ -250,17 +244,15 @@ impl Writer<'_, '_, '_> {
                     if alone || self.quirks.drops("response_format") { JsonSchemaForm::None } else { form };
                 let value = match form {
                     JsonSchemaForm::Openai => Some(openai_schema(format)),
-                    JsonSchemaForm::BareSchema => {
-                        Some(json!({ "type": "json_schema", "json_schema": { "schema": format.schema } }))
-                    }
-                    JsonSchemaForm::AsJsonObject => Some(json!({ "type": "json_object" })),
+                    JsonSchemaForm::BareSchema => Some(schema_format(None, None, format, None)),
+                    JsonSchemaForm::AsJsonObject => Some(json!({ "type": "json_object" }).into()),
                     JsonSchemaForm::None => None,
                 };
                 if let Some(value) = value {
                     self.fields.add("response_format", value);
                 }
                 if matches!(form, JsonSchemaForm::AsJsonObject | JsonSchemaForm::None) {
-                    let schema = Value::Object(format.schema.clone());
+                    let schema = format.schema.as_str();
                     let about = format.description.as_deref().map(|d| format!(" ({d})")).unwrap_or_default();
                     self.hint(format!(
                         "Answer with one JSON value{about} and nothing else. It must satisfy this JSON Schema:\n{schema}"
@@ -315,17 +307,19 @@ impl Writer<'_, '_, '_> {
     }
 }
 
-fn openai_schema(format: &JsonSchemaFormat) -> Value {
-    let mut schema = serde_json::Map::new();
-    schema.insert("name".into(), format.name.clone().into());
-    if let Some(description) = &format.description {
-        schema.insert("description".into(), description.clone().into());
-    }
-    schema.insert("schema".into(), Value::Object(format.schema.clone()));
-    if format.strict {
-        schema.insert("strict".into(), Value::Bool(true));
-    }
-    json!({ "type": "json_schema", "json_schema": schema })
+fn openai_schema(format: &JsonSchemaFormat) -> FieldValue {
+    let strict = Some(format.strict).filter(|strict| *strict);
+    schema_format(Some(format.name.clone()), format.description.clone(), format, strict)
+}
+
+fn schema_format(
+    name: Option<String>,
+    description: Option<String>,
+    format: &JsonSchemaFormat,
+    strict: Option<bool>,
+) -> FieldValue {
+    let json_schema = NamedSchema { name, description, schema: format.schema.clone(), strict };
+    FieldValue::Format(SchemaFormat { json_schema })
 }
 
 /// Whether the word JSON stands anywhere in what the model reads.

@@ -330,7 +330,7 @@ fn a_unary_body_gives_the_same_events() {
             text(1, "Hi"),
             ModelEvent::Annotation {
                 block: 1,
-                annotation: Annotation::Other(map(json!({"type": "file_path", "index": 1}))),
+                annotation: Annotation::Other(json!({"type": "file_path", "index": 1}).into()),
             },
             ModelEvent::PartDone { block: 1 },
             cut(1),

@@ -4,18 +4,16 @@ use std::borrow::Cow;
 
 use or_protocol::{
     CustomToolCall, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, Message, Output,
-    Reasoning, Role,
+    RawJson, Reasoning, Role,
 };
-use serde_json::{Map, Value};
 
 use super::media::{self, joined};
 use super::quirks::Quirks;
 use super::wire::body::{Content, InputItem};
 use super::wire::{Extended, KIND};
-use crate::note::add_once;
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::quirks::DeveloperRole;
-use crate::{AdapterError, Note, custom_arguments};
+use crate::{AdapterError, Note, NoteList, custom_arguments};
 
 /// Types of hosted items that OpenAI knows, and the id prefix of those whose `id` its types require. Its
 /// API takes most of them without, but not all hosts do; an id under the right prefix is accepted by all.
@@ -51,7 +49,7 @@ pub(super) struct History<'q, 'n> {
     model: &'q str,
     pub(super) quirks: &'q Quirks,
     flat: Option<&'q Namespaces>,
-    notes: &'n mut Vec<Note>,
+    notes: &'n mut NoteList,
 }
 
 impl<'q, 'n> History<'q, 'n> {
@@ -59,7 +57,7 @@ impl<'q, 'n> History<'q, 'n> {
         model: &'q str,
         quirks: &'q Quirks,
         flat: Option<&'q Namespaces>,
-        notes: &'n mut Vec<Note>,
+        notes: &'n mut NoteList,
     ) -> Self {
         Self { model, quirks, flat, notes }
     }
@@ -97,8 +95,8 @@ impl<'q, 'n> History<'q, 'n> {
                         "An item reference could not be resolved.",
                     ));
                 }
-                Item::Mcp(mcp) => self.other(mcp.kind(), mcp.members())?,
-                Item::Other(other) => self.other(other.kind(), other.0.clone())?,
+                Item::Mcp(mcp) => self.other(mcp.kind(), &mcp.members())?,
+                Item::Other(other) => self.other(other.kind(), &other.members())?,
             };
             input.extend(sent);
         }
@@ -107,7 +105,7 @@ impl<'q, 'n> History<'q, 'n> {
 
     /// One note per field, however many items it befalls.
     pub(super) fn note(&mut self, note: Note) {
-        add_once(self.notes, note);
+        self.notes.push(note);
     }
 
     fn message<'a>(&mut self, message: &'a Message) -> Result<Option<InputItem<'a>>, AdapterError> {
@@ -231,29 +229,18 @@ impl<'q, 'n> History<'q, 'n> {
     }
 
     /// A hosted item goes back with every member but ours.
-    fn other<'a>(
-        &mut self,
-        kind: &str,
-        mut map: Map<String, Value>,
-    ) -> Result<Option<InputItem<'a>>, AdapterError> {
+    fn other<'a>(&mut self, kind: &str, item: &RawJson) -> Result<Option<InputItem<'a>>, AdapterError> {
         let Some((kind, prefix)) = HOSTED.iter().find(|(known, _)| *known == kind) else {
             let kind: String = kind.chars().filter(char::is_ascii_graphic).take(64).collect();
             self.note(Note::dropped(format!("input.{kind}"), "this provider does not know the item"));
             return Ok(None);
         };
-        let id = map.shift_remove("id");
-        if let (Some(prefix), Some(Value::String(id))) = (prefix, &id) {
-            map.insert("id".into(), Value::String(with_prefix(id, prefix)));
-        }
-        if let Some(Value::String(id)) = map.get_mut("approval_request_id") {
-            *id = with_prefix(id, "mcpr");
-        }
-        if *kind == "compaction"
-            && let Some(Value::String(blob)) = map.get_mut("encrypted_content")
-        {
-            *blob = self.compaction(blob)?;
-        }
-        Ok(Some(InputItem::Other(map)))
+        let id = item.text("id").zip(*prefix).map(|(id, prefix)| with_prefix(&id, prefix));
+        let request = item.text("approval_request_id").map(|id| with_prefix(&id, "mcpr"));
+        let blob = item.text("encrypted_content").filter(|_| *kind == "compaction");
+        let blob = blob.map(|blob| self.compaction(&blob)).transpose()?;
+        let changes = [("id", id), ("approval_request_id", request), ("encrypted_content", blob)];
+        Ok(Some(InputItem::Other(item.with_texts(&changes, &["id"]))))
     }
 }
 

@@ -3,13 +3,11 @@
 use std::borrow::Cow;
 
 use or_protocol::{Annotation, ContentPart};
-use serde_json::Value;
 
 use super::quirks::Quirks;
 use super::wire::body::Part;
-use crate::note::add_once;
 use crate::shared::media::as_data_url;
-use crate::{AdapterError, Note};
+use crate::{AdapterError, Note, NoteList};
 
 /// Annotations that OpenAI takes back beside `url_citation`.
 const ANNOTATIONS: &[&str] = &["file_citation", "container_file_citation", "file_path"];
@@ -17,13 +15,13 @@ const ANNOTATIONS: &[&str] = &["file_citation", "container_file_citation", "file
 /// Translates parts.
 pub(super) fn parts<'a>(
     quirks: &Quirks,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
     parts: &'a [ContentPart],
 ) -> Result<Vec<Part<'a>>, AdapterError> {
     parts.iter().map(|part| one(quirks, notes, part)).collect()
 }
 
-fn one<'a>(quirks: &Quirks, notes: &mut Vec<Note>, part: &'a ContentPart) -> Result<Part<'a>, AdapterError> {
+fn one<'a>(quirks: &Quirks, notes: &mut NoteList, part: &'a ContentPart) -> Result<Part<'a>, AdapterError> {
     Ok(match part {
         ContentPart::InputText { text } => Part::InputText { text },
         ContentPart::InputImage { image_url, file_id, detail } => {
@@ -50,16 +48,14 @@ fn one<'a>(quirks: &Quirks, notes: &mut Vec<Note>, part: &'a ContentPart) -> Res
 }
 
 /// What the provider refuses is left out: citations without url, and those of other vendors.
-fn known<'a>(notes: &mut Vec<Note>, all: &'a [Annotation]) -> Vec<&'a Annotation> {
+fn known<'a>(notes: &mut NoteList, all: &'a [Annotation]) -> Vec<&'a Annotation> {
     let is_known = |annotation: &&Annotation| match annotation {
         Annotation::UrlCitation { url, .. } => !url.is_empty(),
-        Annotation::Other(map) => {
-            map.get("type").and_then(Value::as_str).is_some_and(|t| ANNOTATIONS.contains(&t))
-        }
+        Annotation::Other(raw) => raw.text("type").is_some_and(|kind| ANNOTATIONS.contains(&&*kind)),
     };
     let kept: Vec<_> = all.iter().filter(is_known).collect();
     if kept.len() < all.len() {
-        add_once(notes, Note::dropped("input.annotations", "annotations of a form this provider refuses"));
+        notes.push(Note::dropped("input.annotations", "annotations of a form this provider refuses"));
     }
     kept
 }

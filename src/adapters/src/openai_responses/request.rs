@@ -11,7 +11,7 @@ use crate::call::body_json;
 use crate::shared::fields::{Fate, Fates};
 use crate::shared::openai_models::{ModelRule, nearest};
 use crate::shared::tool_plan::ONE_CALL;
-use crate::{AdapterError, ModelRequest, UpstreamCall};
+use crate::{AdapterError, ModelRequest, NoteList, UpstreamCall};
 
 /// The least that OpenAI takes.
 const MIN_OUTPUT_TOKENS: u64 = 16;
@@ -22,7 +22,7 @@ const NOT_TAKEN: &str = "this provider does not take it";
 /// Builds the call.
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
-    let mut notes = Vec::new();
+    let mut notes = NoteList::default();
     let stream = request.stream || quirks.always_stream;
     let rule = rule(request.model, &quirks.model_rules, quirks.model_limits);
     let host = Host { quirks };
@@ -78,7 +78,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         user: host.known("user", settings.user.as_deref()),
     };
     let body = body_json(&body)?;
-    Ok(UpstreamCall { path: "/responses".into(), headers: Vec::new(), body, stream, notes })
+    Ok(UpstreamCall { path: "/responses".into(), headers: Vec::new(), body, stream, notes: notes.into_vec() })
 }
 
 /// What the host takes.

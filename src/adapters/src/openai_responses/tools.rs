@@ -1,29 +1,30 @@
 //! Tools and the choice among them.
 
-use or_protocol::{AllowedMode, HostedTool, Settings, Tool, ToolChoice};
-use serde_json::{Map, Value, json};
+use or_protocol::{AllowedMode, RawJson, Settings, Tool, ToolChoice};
+use serde_json::json;
+use serde_json::value::to_raw_value;
 
 use super::quirks::Quirks;
 use super::wire::body::{FunctionRef, SentTool};
 use crate::shared::flat_tools::Namespaces;
-use crate::{FlatTool, Note, NoteKind, flatten_tools};
+use crate::{FlatTool, Note, NoteKind, NoteList, flatten_tools};
 
 /// The request's tools for one host.
 #[derive(Debug)]
 pub(super) struct SentTools<'a> {
     pub(super) tools: Vec<SentTool<'a>>,
-    pub(super) choice: Option<Value>,
+    pub(super) choice: Option<RawJson>,
     /// What functions of namespaces became, if the host only knows functions.
     pub(super) flat: Option<Namespaces>,
 }
 
 /// Chooses the form of every tool and of the choice.
-pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut Vec<Note>) -> SentTools<'a> {
+pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut NoteList) -> SentTools<'a> {
     let flat = (!quirks.custom_tools).then(|| {
-        let mut all = Vec::new();
+        let mut all = NoteList::default();
         let flat = flatten_tools(&settings.tools, &mut all);
         // Hosted tools are the host's own affair and are passed on below.
-        notes.extend(all.into_iter().filter(|n| n.kind == NoteKind::Emulated));
+        notes.extend(all.into_vec().into_iter().filter(|n| n.kind == NoteKind::Emulated));
         flat
     });
     if !quirks.strict_tools
@@ -46,8 +47,8 @@ pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut
                 tools.push(SentTool::Function { function: FunctionRef::Given(function), write_strict });
             }
             Tool::Custom(custom) if flat.is_none() => tools.push(SentTool::Raw(&custom.raw)),
-            Tool::Hosted(HostedTool(map)) if flat.is_none() || !is_namespace(map) => {
-                tools.push(SentTool::Raw(map))
+            Tool::Hosted(hosted) if flat.is_none() || hosted.kind() != "namespace" => {
+                tools.push(SentTool::Raw(hosted.raw()))
             }
             // With its credentials, which only its echo leaves out.
             Tool::Mcp(mcp) => tools.push(SentTool::Raw(&mcp.raw)),
@@ -58,18 +59,14 @@ pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut
     SentTools { tools, choice, flat: flat.as_deref().map(Namespaces::new) }
 }
 
-fn is_namespace(map: &Map<String, Value>) -> bool {
-    map.get("type").and_then(Value::as_str) == Some("namespace")
-}
-
 /// The choice, where it says more than the default. May cut the list for hosts without `allowed_tools`.
 fn choice(
     settings: &Settings,
     quirks: &Quirks,
     flat: Option<&[FlatTool]>,
     tools: &mut Vec<SentTool<'_>>,
-    notes: &mut Vec<Note>,
-) -> Option<Value> {
+    notes: &mut NoteList,
+) -> Option<RawJson> {
     if tools.is_empty() {
         return None;
     }
@@ -85,14 +82,14 @@ fn choice(
     };
     match &settings.tool_choice {
         ToolChoice::Auto => None,
-        ToolChoice::Function(name) => Some(json!({"type": "function", "name": flat_name(name)})),
-        ToolChoice::Other(map) => match (map.get("type").and_then(Value::as_str), map.get("name")) {
-            (Some("custom"), Some(Value::String(name))) if flat.is_some() => {
-                Some(json!({"type": "function", "name": flat_name(name)}))
+        ToolChoice::Function(name) => Some(json!({"type": "function", "name": flat_name(name)}).into()),
+        ToolChoice::Other(raw) => match (raw.text("type").as_deref(), raw.text("name")) {
+            (Some("custom"), Some(name)) if flat.is_some() => {
+                Some(json!({"type": "function", "name": flat_name(&name)}).into())
             }
-            _ => Some(Value::Object(map.clone())),
+            _ => Some(raw.clone()),
         },
-        ToolChoice::Allowed { mode: AllowedMode::None, .. } => Some(json!("none")),
+        ToolChoice::Allowed { mode: AllowedMode::None, .. } => Some(json!("none").into()),
         ToolChoice::Allowed { mode, names, .. } if !quirks.allowed_tools => {
             let names: Vec<String> = names.iter().map(|n| flat_name(n)).collect();
             let all = tools.len();
@@ -104,20 +101,20 @@ fn choice(
             if tools.len() < all {
                 notes.push(Note::emulated("tool_choice", "tools that are not allowed were left out"));
             }
-            (*mode == AllowedMode::Required && !tools.is_empty()).then(|| json!("required"))
+            (*mode == AllowedMode::Required && !tools.is_empty()).then(|| json!("required").into())
         }
         ToolChoice::Allowed { mode, tools, .. } if flat.is_some() => {
-            let tools: Vec<Value> = tools
-                .iter()
-                .map(|tool| match tool.get("name").and_then(Value::as_str) {
-                    Some(name) => json!({"type": "function", "name": flat_name(name)}),
-                    None => Value::Object(tool.clone()),
-                })
-                .collect();
-            Some(json!({"type": "allowed_tools", "mode": mode, "tools": tools}))
+            let made = |tool: &RawJson| match tool.text("name") {
+                Some(name) => json!({"type": "function", "name": flat_name(&name)}).into(),
+                None => tool.clone(),
+            };
+            let tools = tools.iter().map(made).collect();
+            written(&ToolChoice::Allowed { mode: *mode, names: Vec::new(), tools })
         }
-        choice @ (ToolChoice::None | ToolChoice::Required | ToolChoice::Allowed { .. }) => {
-            serde_json::to_value(choice).ok()
-        }
+        choice @ (ToolChoice::None | ToolChoice::Required | ToolChoice::Allowed { .. }) => written(choice),
     }
+}
+
+fn written(choice: &ToolChoice) -> Option<RawJson> {
+    to_raw_value(choice).ok().map(RawJson::from)
 }

@@ -10,7 +10,7 @@ use or_protocol::{
     Include, ReasoningConfig, Settings, TextConfig, TextFormat, ToolChoice, Truncation, Verbosity,
 };
 
-use crate::Note;
+use crate::{Note, NoteList};
 
 /// Why most fields without a counterpart are dropped.
 pub(crate) const NOT_KNOWN: &str = "not known to this provider";
@@ -88,7 +88,7 @@ pub(crate) struct Fates {
 impl Fates {
     /// Notes what was emulated or dropped of a request. What is absent, or asks for no more than the default, needs no
     /// note.
-    pub(crate) fn note(self, settings: &Settings, notes: &mut Vec<Note>) {
+    pub(crate) fn note(self, settings: &Settings, notes: &mut NoteList) {
         let Settings {
             instructions,
             tools,
@@ -215,7 +215,7 @@ mod tests {
     #[track_caller]
     fn check(body: Value, fate: Fate, want: &[&str]) {
         let settings = CreateResponseBody::from_value(body).unwrap().settings;
-        let mut notes = Vec::new();
+        let mut notes = NoteList::default();
         all(fate).note(&settings, &mut notes);
         assert_eq!(notes.iter().map(|note| note.field.as_str()).collect::<Vec<_>>(), want);
     }
@@ -289,8 +289,8 @@ mod tests {
     fn the_word_of_include_is_in_the_note() {
         let settings =
             CreateResponseBody::from_value(json!({"include": ["web_search_call.results"]})).unwrap().settings;
-        let mut notes = Vec::new();
+        let mut notes = NoteList::default();
         all(Fate::dropped("why")).note(&settings, &mut notes);
-        assert_eq!(notes, [Note::dropped("include", "web_search_call.results: why")]);
+        assert_eq!(notes.into_vec(), [Note::dropped("include", "web_search_call.results: why")]);
     }
 }

@@ -1,9 +1,12 @@
 //! Tools for providers that only know functions: custom tools and namespaces become functions.
 
-use or_protocol::{CustomTool, FunctionTool, Tool};
-use serde_json::{Map, Value, json};
+use std::collections::{HashMap, HashSet};
 
-use crate::Note;
+use or_protocol::{CustomTool, FunctionTool, RawJson, Tool};
+use serde_json::{Value, json};
+
+use crate::note::plain;
+use crate::{Note, NoteList};
 
 /// What a flattened function was in the request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,37 +49,39 @@ impl FlatTool {
 
 /// Names of the functions of namespaces as they are declared, for the calls of the history.
 #[derive(Debug, Default)]
-pub(crate) struct Namespaces(Vec<(String, String, String)>);
+pub(crate) struct Namespaces(HashMap<String, HashMap<String, String>>);
 
 impl Namespaces {
     /// Of all tools of a request, not only those that the choice leaves.
     pub(crate) fn new(tools: &[FlatTool]) -> Self {
-        let named = tools.iter().filter_map(|tool| match &tool.origin {
-            ToolOrigin::Namespace { namespace, function } => {
-                Some((namespace.clone(), function.clone(), tool.function.name.clone()))
+        let mut spaces: HashMap<String, HashMap<String, String>> = HashMap::new();
+        for tool in tools {
+            if let ToolOrigin::Namespace { namespace, function } = &tool.origin {
+                let space = spaces.entry(namespace.clone()).or_default();
+                space.entry(function.clone()).or_insert_with(|| tool.function.name.clone());
             }
-            ToolOrigin::Function | ToolOrigin::Custom => None,
-        });
-        Self(named.collect())
+        }
+        Self(spaces)
     }
 
     /// The declared name of a called function; nothing for one without a namespace, or not declared any more.
     pub(crate) fn get(&self, namespace: Option<&str>, name: &str) -> Option<&str> {
-        let namespace = namespace?;
-        let known = self.0.iter().find(|(space, function, _)| space == namespace && function == name);
-        known.map(|(_, _, flat)| flat.as_str())
+        self.0.get(namespace?)?.get(name).map(String::as_str)
     }
 }
 
 /// Flattens the request's tools. Hosted tools cannot be run by such a provider: each makes a note.
-pub fn flatten_tools(tools: &[Tool], notes: &mut Vec<Note>) -> Vec<FlatTool> {
+pub fn flatten_tools(tools: &[Tool], notes: &mut NoteList) -> Vec<FlatTool> {
     let mut flat: Vec<FlatTool> = Vec::with_capacity(tools.len());
+    let mut names: HashSet<String> = HashSet::new();
     for (index, tool) in tools.iter().enumerate() {
         match tool {
             Tool::Function(function) => {
+                names.insert(function.name.clone());
                 flat.push(FlatTool { function: function.clone(), origin: ToolOrigin::Function });
             }
             Tool::Custom(tool) => {
+                names.insert(tool.name.clone());
                 flat.push(FlatTool {
                     function: FunctionTool {
                         name: tool.name.clone(),
@@ -99,9 +104,10 @@ pub fn flatten_tools(tools: &[Tool], notes: &mut Vec<Note>) -> Vec<FlatTool> {
                         namespace: namespace.clone(),
                         function: function.name.clone(),
                     };
-                    let taken = flat.iter().any(|t| t.function.name == function.name);
+                    let taken = names.contains(&function.name);
                     let name =
                         if taken { format!("{namespace}__{}", function.name) } else { function.name.clone() };
+                    names.insert(name.clone());
                     flat.push(FlatTool { function: FunctionTool { name, ..function }, origin });
                 }
                 notes.push(Note::emulated(format!("tools[{index}]"), "namespace sent as plain functions"));
@@ -114,14 +120,18 @@ pub fn flatten_tools(tools: &[Tool], notes: &mut Vec<Note>) -> Vec<FlatTool> {
 }
 
 fn hosted_note(index: usize, kind: &str) -> Note {
-    let why = format!("hosted tool {kind} is not available on this provider");
+    let why = format!("hosted tool {} is not available on this provider", plain(kind));
     Note::dropped(format!("tools[{index}]"), why)
 }
 
 /// The syntax and the definition of the grammar that a custom tool's input must match.
-fn grammar(tool: &CustomTool) -> Option<(&str, &str)> {
-    let format = tool.raw.get("format").filter(|format| format["type"] == "grammar")?;
-    Some((format["syntax"].as_str().unwrap_or_default(), format["definition"].as_str()?))
+fn grammar(tool: &CustomTool) -> Option<(String, String)> {
+    let format = tool.raw.member("format")?;
+    let text = |key: &str| format.text(key).map(|text| text.into_owned());
+    if text("type")? != "grammar" {
+        return None;
+    }
+    Some((text("syntax").unwrap_or_default(), text("definition")?))
 }
 
 fn custom_description(tool: &CustomTool) -> Option<String> {
@@ -130,16 +140,14 @@ fn custom_description(tool: &CustomTool) -> Option<String> {
     Some(tool.description.iter().cloned().chain([told]).collect::<Vec<_>>().join("\n\n"))
 }
 
-fn custom_schema() -> Map<String, Value> {
-    match json!({
+fn custom_schema() -> RawJson {
+    json!({
         "type": "object",
         "properties": { "input": { "type": "string", "description": "The tool's whole input as text." } },
         "required": ["input"],
         "additionalProperties": false
-    }) {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
+    })
+    .into()
 }
 
 /// A custom call's input as the arguments of its function.
@@ -165,14 +173,11 @@ mod tests {
     use super::*;
 
     fn flat(tool: Value) -> (Vec<FlatTool>, Vec<Note>) {
-        let raw = match tool {
-            Value::Object(raw) => raw,
-            _ => Map::new(),
-        };
-        let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::to_owned);
+        let raw = RawJson::from(tool);
+        let text = |key: &str| raw.text(key).map(|text| text.into_owned());
         let tool = CustomTool { name: "c".into(), description: text("description"), raw };
-        let mut notes = Vec::new();
-        (flatten_tools(&[Tool::Custom(tool)], &mut notes), notes)
+        let mut notes = NoteList::default();
+        (flatten_tools(&[Tool::Custom(tool)], &mut notes), notes.into_vec())
     }
 
     #[track_caller]

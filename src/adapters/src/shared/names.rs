@@ -1,12 +1,12 @@
 //! Tool names that a provider's pattern refuses, written in letters it takes, and the way back.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::Hasher;
 
 use or_protocol::Tool;
 
-use crate::{FlatTool, flatten_tools};
+use crate::{FlatTool, NoteList, flatten_tools};
 
 /// What a provider takes as a tool's name.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +70,11 @@ impl Names {
     /// From the tools as they are sent. Different names stay different.
     pub(crate) fn new(tools: &[FlatTool], rule: &NameRule) -> Self {
         let mut names = Self::default();
+        let all: HashSet<&str> = tools.iter().map(|tool| tool.function.name.as_str()).collect();
         for tool in tools {
             let name = &tool.function.name;
             let Cow::Owned(mut wire) = rule.fit(name) else { continue };
-            while tools.iter().any(|t| t.function.name == wire) || names.ours.contains_key(&wire) {
+            while all.contains(wire.as_str()) || names.ours.contains_key(&wire) {
                 wire.insert(0, '_');
             }
             names.ours.insert(wire.clone(), name.clone());
@@ -95,7 +96,7 @@ impl Names {
         };
         match tools.iter().all(fits) {
             true => Self::default(),
-            false => Self::new(&flatten_tools(tools, &mut Vec::new()), rule),
+            false => Self::new(&flatten_tools(tools, &mut NoteList::default()), rule),
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod flatten;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 type Schema = Map<String, Value>;
@@ -41,7 +43,7 @@ pub(crate) enum Rest {
 }
 
 /// What became of a keyword.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Change {
     /// Said in other keywords.
     Rewritten,
@@ -83,8 +85,8 @@ const MAX_SCHEMAS: usize = 5_000;
 
 /// Rewrites a schema.
 pub(crate) fn fit(schema: &Schema, rules: &SchemaRules) -> Fitted {
-    let mut walk =
-        Walk { rules, root: schema, out: Fitted::default(), path: Vec::new(), schemas: 0, merges: 0 };
+    let (out, path, seen) = (Fitted::default(), Vec::new(), HashSet::new());
+    let mut walk = Walk { rules, root: schema, out, path, seen, schemas: 0, merges: 0, copied: 0 };
     let fitted = walk.object(schema, 0);
     Fitted { schema: fitted, ..walk.out }
 }
@@ -95,8 +97,12 @@ struct Walk<'r> {
     out: Fitted,
     /// References that are being written out; one inside itself cannot be.
     path: Vec<String>,
+    /// What is in the list of changes.
+    seen: HashSet<(String, Change)>,
     schemas: usize,
     merges: usize,
+    /// Values taken from definitions.
+    copied: usize,
 }
 
 /// A schema that is being made.
@@ -109,7 +115,7 @@ struct Made {
 
 impl Walk<'_> {
     fn changed(&mut self, keyword: &str, change: Change) {
-        if !self.out.changed.iter().any(|(known, c)| known == keyword && *c == change) {
+        if self.seen.insert((keyword.to_owned(), change)) {
             self.out.changed.push((keyword.to_owned(), change));
         }
     }

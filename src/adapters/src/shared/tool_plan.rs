@@ -4,10 +4,9 @@
 //! out and by words in the system text.
 
 use or_protocol::{AllowedMode, Settings, ToolChoice};
-use serde_json::Value;
 
 use super::flat_tools::FlatTool;
-use crate::{AdapterError, Note};
+use crate::{AdapterError, Note, NoteList};
 
 /// What a provider can be told about calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,7 +79,7 @@ pub(crate) fn resolve(
     functions: Vec<FlatTool>,
     settings: &Settings,
     support: Support,
-    notes: &mut Vec<Note>,
+    notes: &mut NoteList,
 ) -> Result<ToolPlan, AdapterError> {
     let wish = wish(&functions, &settings.tool_choice)?;
     if functions.is_empty() {
@@ -126,9 +125,9 @@ fn wish(functions: &[FlatTool], choice: &ToolChoice) -> Result<Demand, AdapterEr
             }
         }
         ToolChoice::Other(raw) => {
-            let text = |key| raw.get(key).and_then(Value::as_str).unwrap_or_default();
-            match text("type") {
-                "custom" | "namespace" => named(text("name")),
+            let text = |key| raw.text(key).unwrap_or_default();
+            match &*text("type") {
+                "custom" | "namespace" => named(&text("name")),
                 kind => Err(refused(format!(
                     "tool_choice demands a {kind} call, which this provider cannot make."
                 ))),
@@ -200,9 +199,10 @@ mod tests {
             "parallel_tool_calls": false
         });
         let settings = CreateResponseBody::from_value(body).unwrap().settings;
-        let mut notes = Vec::new();
-        let plan = resolve(flatten_tools(&settings.tools, &mut Vec::new()), &settings, support, &mut notes);
-        (plan, notes.into_iter().map(|note| format!("{}: {}", note.field, note.why)).collect())
+        let mut notes = NoteList::default();
+        let plan =
+            resolve(flatten_tools(&settings.tools, &mut NoteList::default()), &settings, support, &mut notes);
+        (plan, notes.into_vec().into_iter().map(|note| format!("{}: {}", note.field, note.why)).collect())
     }
 
     fn allowed(mode: &str, names: &[&str]) -> Value {
@@ -302,7 +302,7 @@ mod tests {
         );
         let hosted = json!({"tools": [{"type": "web_search"}], "tool_choice": "required"});
         let settings = CreateResponseBody::from_value(hosted).unwrap().settings;
-        assert!(resolve(Vec::new(), &settings, Support::ALL, &mut Vec::new()).is_err());
+        assert!(resolve(Vec::new(), &settings, Support::ALL, &mut NoteList::default()).is_err());
     }
 
     #[test]

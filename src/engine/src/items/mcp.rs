@@ -63,7 +63,8 @@ impl Assembly {
         self.mcp_event(index, "response.mcp_list_tools.in_progress", None, w);
         self.mcp_event(index, "response.mcp_list_tools.completed", None, w);
         if let Some(Item::Mcp(McpItem::ListTools(list))) = self.output.get_mut(index) {
-            list.tools = Some(server.tools.iter().map(|tool| tool.listing()).collect());
+            let tools: Vec<_> = server.tools.iter().map(|tool| tool.listing()).collect();
+            list.tools = Some(Value::from(tools).into());
         }
         self.announce(index, Ending::Completed, w);
     }
@@ -141,11 +142,13 @@ impl Assembly {
 
     /// Tells the result of a call, and ends it.
     pub(crate) fn mcp_result(&mut self, index: usize, result: &ToolResult, w: &mut EventWriter) {
-        self.waiting.retain(|at| *at != index);
+        if let Ok(at) = self.waiting.binary_search(&index) {
+            self.waiting.remove(at);
+        }
         let Some(call) = self.mcp_call_at(index) else { return };
         let name = if result.failed {
             call.status = Some(McpCallStatus::Failed);
-            call.error = Some(shown_error(result));
+            call.error = Some(shown_error(result).into());
             "response.mcp_call.failed"
         } else {
             call.status = Some(McpCallStatus::Completed);

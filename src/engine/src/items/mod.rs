@@ -190,7 +190,8 @@ impl Assembly {
                     && matches!(self.output.get(open.index), Some(Item::Mcp(McpItem::Call(call)))
                         if call.status == Some(McpCallStatus::InProgress));
                 if runs {
-                    self.waiting.push(open.index);
+                    let at = self.waiting.partition_point(|waiting| *waiting < open.index);
+                    self.waiting.insert(at, open.index);
                     return None;
                 }
                 Some(open.index)

@@ -3,7 +3,6 @@
 use or_protocol::{
     ContentPart, EventBody, Item, ItemStatus, McpCallStatus, McpItem, Message, Part, Reasoning, Role,
 };
-use serde_json::Value;
 
 use crate::events::EventWriter;
 
@@ -45,11 +44,8 @@ pub(crate) fn set_status(item: &mut Item, status: ItemStatus) {
             }
         }
         Item::Other(i) => {
-            if let Some(Value::String(word)) = i.0.get_mut("status")
-                && GROWING.contains(&word.as_str())
-            {
-                let end = if status == ItemStatus::Incomplete { "incomplete" } else { "completed" };
-                end.clone_into(word);
+            if i.status().is_some_and(|word| GROWING.contains(&&*word)) {
+                i.show_status(if status == ItemStatus::Incomplete { "incomplete" } else { "completed" });
             }
         }
         Item::Mcp(_) | Item::Compaction(_) | Item::ItemReference(_) => {}

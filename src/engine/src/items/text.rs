@@ -5,6 +5,7 @@ use or_protocol::{Annotation, ContentPart, EventBody, Item, LogProb, Message, Ph
 use crate::events::EventWriter;
 use crate::items::Assembly;
 use crate::items::part::{OpenPart, empty_message, empty_reasoning};
+use crate::seal::Seal;
 
 impl Assembly {
     pub(crate) fn start_message(&mut self, block: u32, phase: Option<Phase>, w: &mut EventWriter) {
@@ -102,14 +103,15 @@ impl Assembly {
         }
     }
 
-    pub(crate) fn sealed(&mut self, block: u32, encrypted_content: String, w: &mut EventWriter) {
+    /// Closed where the client sees it. What it does not see stays on the server, which is not bound to a key then.
+    pub(crate) fn sealed(&mut self, block: u32, state: String, seal: &Seal, w: &mut EventWriter) {
         let Some(index) = self.ensure(block, w, empty_reasoning) else { return };
         let Some(Item::Reasoning(item)) = self.output.get_mut(index) else { return };
         if self.show_sealed {
-            item.encrypted_content = Some(encrypted_content);
+            item.encrypted_content = Some(seal.seal(state));
         } else {
             self.sealed.retain(|(at, _)| *at != index);
-            self.sealed.push((index, encrypted_content));
+            self.sealed.push((index, state));
         }
     }
 }

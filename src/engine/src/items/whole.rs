@@ -116,11 +116,7 @@ fn opening(item: &Item, done: bool) -> Item {
         Item::Mcp(McpItem::Call(call)) if done && call.status.is_some() => {
             call.status = Some(McpCallStatus::InProgress);
         }
-        Item::Other(other) if done => {
-            if let Some(status) = other.0.get_mut("status").filter(|status| status.is_string()) {
-                *status = "in_progress".into();
-            }
-        }
+        Item::Other(other) if done => other.show_status("in_progress"),
         _ => {}
     }
     item

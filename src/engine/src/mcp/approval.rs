@@ -3,7 +3,7 @@
 //! The id of a request is signed over all that is approved: owner and address of the server, its label, the tool,
 //! the arguments. So an answer is good for exactly that call, wherever the request was kept meanwhile.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -12,6 +12,8 @@ use sha2::Sha256;
 
 /// Bytes of the signature that an id carries.
 const MAC_BYTES: usize = 16;
+/// Most approvals of one request; each may be a call that has to be run and remembered.
+const MAX_ANSWERS: usize = 1_000;
 
 /// A request for approval, as its item says it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -108,8 +110,20 @@ pub fn find_answers(
 ) -> Result<Vec<ApprovalAnswer>, ApiError> {
     let mut answered = HashSet::new();
     let mut found = Vec::new();
+    let mut requests = HashMap::new();
+    let results = results(items);
     for (at, item) in items.iter().enumerate() {
-        let Item::Mcp(McpItem::ApprovalResponse(answer)) = item else { continue };
+        let answer = match item {
+            Item::Mcp(McpItem::ApprovalResponse(answer)) => answer,
+            // The last one before an answer is what it answers.
+            Item::Mcp(McpItem::ApprovalRequest(request)) => {
+                if let (Some(id), Some(asked)) = (&request.id, ApprovalRequest::of(request)) {
+                    requests.insert(id.as_str(), asked);
+                }
+                continue;
+            }
+            _ => continue,
+        };
         let parent = Path::Key(&Path::Root, "input");
         let path = Path::Index(&parent, at.saturating_sub(input.start));
         let answer = match answer.decision(path) {
@@ -123,11 +137,15 @@ pub fn find_answers(
             let text = format!("The approval request '{id}' was answered before.");
             return Err(ApiError::invalid("approval_already_answered", param(), text));
         }
-        if !input.contains(&at) || has_result(items, &id) {
+        if !input.contains(&at) || results.contains(id.as_str()) {
             continue;
         }
-        match request(items.get(..at).unwrap_or_default(), &id) {
+        match requests.get(id.as_str()).cloned() {
             Some(request) if ours(&request.label) => {
+                if found.len() >= MAX_ANSWERS {
+                    let text = format!("Invalid 'input': expected at most {MAX_ANSWERS} approval responses.");
+                    return Err(ApiError::invalid("array_above_max_length", "input", text));
+                }
                 found.push(ApprovalAnswer { request, approve: answer.approve, param: param() });
             }
             Some(_) => {}
@@ -141,19 +159,13 @@ pub fn find_answers(
     Ok(found)
 }
 
-fn has_result(items: &[Item], id: &str) -> bool {
-    items.iter().any(|item| {
-        matches!(item, Item::Mcp(McpItem::Call(call)) if call.approval_request_id.as_deref() == Some(id))
-    })
-}
-
-fn request(items: &[Item], id: &str) -> Option<ApprovalRequest> {
-    items.iter().rev().find_map(|item| match item {
-        Item::Mcp(McpItem::ApprovalRequest(request)) if request.id.as_deref() == Some(id) => {
-            ApprovalRequest::of(request)
-        }
+/// Ids of the requests whose calls are in the context.
+fn results(items: &[Item]) -> HashSet<&str> {
+    let id = |item| match item {
+        &Item::Mcp(McpItem::Call(ref call)) => call.approval_request_id.as_deref(),
         _ => None,
-    })
+    };
+    items.iter().filter_map(id).collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! `tool_choice` where it names MCP servers: the model is told the functions.
 
-use or_protocol::{AllowedMode, ToolChoice};
-use serde_json::{Map, Value, json};
+use or_protocol::{AllowedMode, RawJson, ToolChoice};
+use serde_json::json;
 
 use super::Mcp;
 
 pub(super) fn resolve(mcp: &Mcp, choice: &ToolChoice) -> ToolChoice {
     match choice {
-        ToolChoice::Other(map) => match names(mcp, map).map(<[String; 1]>::try_from) {
+        ToolChoice::Other(raw) => match names(mcp, raw).map(<[String; 1]>::try_from) {
             Some(Ok([only])) => ToolChoice::Function(only),
             Some(Err(names)) => {
                 let tools = names.iter().map(|name| entry(name)).collect();
@@ -35,17 +35,14 @@ pub(super) fn resolve(mcp: &Mcp, choice: &ToolChoice) -> ToolChoice {
 
 /// The functions that an entry `{"type": "mcp", "server_label": …, "name": …}` stands for; `None` if it is
 /// another one, or the provider's.
-fn names(mcp: &Mcp, entry: &Map<String, Value>) -> Option<Vec<String>> {
-    let text = |key: &str| entry.get(key).and_then(Value::as_str);
-    let label = text("server_label").filter(|_| text("type") == Some("mcp"))?;
-    let server = mcp.server(label)?;
-    let wanted = |name: &str| text("name").is_none_or(|only| only == name);
+fn names(mcp: &Mcp, entry: &RawJson) -> Option<Vec<String>> {
+    let label = entry.text("server_label").filter(|_| entry.text("type").as_deref() == Some("mcp"))?;
+    let server = mcp.server(&label)?;
+    let only = entry.text("name");
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| *only == name);
     Some(server.tools.iter().filter(|f| wanted(&f.name)).map(|f| f.exposed.clone()).collect())
 }
 
-fn entry(name: &str) -> Map<String, Value> {
-    match json!({"type": "function", "name": name}) {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
+fn entry(name: &str) -> RawJson {
+    json!({"type": "function", "name": name}).into()
 }

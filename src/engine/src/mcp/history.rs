@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use or_protocol::{
     FunctionCall, FunctionCallOutput, Item, ItemStatus, McpApprovalResponse, McpCall, McpCallStatus,
-    McpDecision, McpItem, Output, Path,
+    McpDecision, McpItem, Output, Path, RawJson,
 };
 use serde_json::{Map, Value, json};
 
 use super::Mcp;
+use super::names::plain;
 
 const UNANSWERED: &str =
     "This call needs the user's approval. The user has not answered yet, so it was not run.";
@@ -34,7 +35,8 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
     if !items.iter().any(|item| matches!(item, Item::Mcp(_))) {
         return items;
     }
-    let ours = Ours::of(&items, mcp);
+    let sides = Sides::of(mcp);
+    let ours = Ours::of(&items, &sides);
     let mut out = Vec::with_capacity(items.len() + 4);
     // A client may send what the chain has as well; a call stands once.
     let mut seen = HashSet::new();
@@ -49,7 +51,7 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
                 if !seen.insert(("request", id.to_owned())) {
                     continue;
                 }
-                let name = mcp.exposed(text(&request.server_label), text(&request.name));
+                let name = sides.exposed(text(&request.server_label), text(&request.name));
                 out.push(Item::FunctionCall(call(call_id(id), name, text(&request.arguments))));
                 if !ours.answered.contains(id) {
                     out.push(Item::FunctionCallOutput(output(call_id(id), Output::Text(UNANSWERED.into()))));
@@ -65,7 +67,7 @@ pub(crate) fn for_model(items: Vec<Item>, mcp: &Mcp) -> Vec<Item> {
             }
             // Its request and answer stand for it.
             McpItem::Call(call) if ours.answers(call) => {}
-            _ => match left(of_mcp, mcp) {
+            _ => match left(of_mcp, &sides) {
                 Left::Out => {}
                 Left::AsItIs => out.push(item),
                 Left::Call(mut call, answer) => {
@@ -97,13 +99,48 @@ struct Ours {
     results: HashMap<String, Output>,
 }
 
+/// Whose servers there are, and what the model calls their tools: of many items each is looked up once.
+struct Sides<'a> {
+    mcp: &'a Mcp,
+    offered: HashSet<&'a str>,
+    of_provider: HashSet<&'a str>,
+    exposed: HashMap<(&'a str, &'a str), &'a str>,
+}
+
+impl<'a> Sides<'a> {
+    fn of(mcp: &'a Mcp) -> Self {
+        let mut exposed = HashMap::new();
+        for server in &mcp.servers {
+            for tool in &server.tools {
+                exposed.entry((server.label.as_str(), tool.name.as_str())).or_insert(tool.exposed.as_str());
+            }
+        }
+        Self {
+            mcp,
+            offered: mcp.servers.iter().map(|server| server.label.as_str()).collect(),
+            of_provider: mcp.of_provider.iter().map(String::as_str).collect(),
+            exposed,
+        }
+    }
+
+    /// Whether the provider calls this server.
+    fn is_of_provider(&self, label: &str) -> bool {
+        (self.mcp.all_of_provider && !self.offered.contains(label)) || self.of_provider.contains(label)
+    }
+
+    /// The model's name of a server's tool. One that is not offered any more is called by its own name.
+    fn exposed(&self, label: &str, name: &str) -> String {
+        self.exposed.get(&(label, name)).map_or_else(|| plain(name), |exposed| (*exposed).to_owned())
+    }
+}
+
 impl Ours {
-    fn of(items: &[Item], mcp: &Mcp) -> Self {
+    fn of(items: &[Item], sides: &Sides<'_>) -> Self {
         let mut this = Self::default();
         for item in items {
             let Item::Mcp(item) = item else { continue };
             match item {
-                McpItem::ApprovalRequest(request) if !mcp.is_of_provider(text(&request.server_label)) => {
+                McpItem::ApprovalRequest(request) if !sides.is_of_provider(text(&request.server_label)) => {
                     this.requests.extend(request.id.clone());
                 }
                 McpItem::ApprovalResponse(answer) => {
@@ -145,12 +182,12 @@ fn without_result(answer: &McpApprovalResponse) -> Output {
     Output::Text(text)
 }
 
-fn left(item: &McpItem, mcp: &Mcp) -> Left {
-    if mcp.is_of_provider(item.server_label().unwrap_or_default()) {
+fn left(item: &McpItem, sides: &Sides<'_>) -> Left {
+    if sides.is_of_provider(item.server_label().unwrap_or_default()) {
         return Left::AsItIs;
     }
     let McpItem::Call(made) = item else { return Left::Out };
-    let name = mcp.exposed(text(&made.server_label), text(&made.name));
+    let name = sides.exposed(text(&made.server_label), text(&made.name));
     let call = call(call_id(text(&made.id)), name, text(&made.arguments));
     let answer = result(made).map(|result| output(call.call_id.clone(), result));
     Left::Call(Box::new(call), answer)
@@ -159,7 +196,7 @@ fn left(item: &McpItem, mcp: &Mcp) -> Left {
 /// An item of the running response as its later turns see it; the output of a running call comes when it is done.
 pub(crate) fn remember_call(item: &Item, mcp: &Mcp) -> Left {
     let Item::Mcp(item) = item else { return Left::AsItIs };
-    match (item, left(item, mcp)) {
+    match (item, left(item, &Sides::of(mcp))) {
         // Its place is where the client's answer stands.
         (McpItem::Call(call), Left::Call(..)) if call.approval_request_id.is_some() => Left::Out,
         (_, left) => left,
@@ -206,7 +243,7 @@ fn result(call: &McpCall) -> Option<Output> {
         return None;
     }
     Some(match (&call.error, &call.output) {
-        (Some(error), _) => error_of(error),
+        (Some(error), _) => error_of(&error.value()),
         (None, Some(shown)) => parts(shown),
         (None, None) => Output::Text(NO_RESULT.into()),
     })
@@ -254,15 +291,15 @@ fn decoded(parts: Value) -> Option<Output> {
 pub struct ListedTools<'a> {
     /// Id of the item.
     pub id: &'a str,
-    /// Name, description, schema and hints of each.
-    pub tools: &'a [Value],
+    /// Name, description, schema and hints of each, as an array.
+    pub tools: &'a RawJson,
 }
 
 /// The tools of a server as an earlier response of the context, or the client, listed them. The last list counts.
 pub fn listed_tools<'a>(items: &'a [Item], label: &str) -> Option<ListedTools<'a>> {
     items.iter().rev().find_map(|item| match item {
         Item::Mcp(McpItem::ListTools(list)) if list.server_label.as_deref() == Some(label) => {
-            let tools = list.tools.as_deref().filter(|_| list.error.is_none())?;
+            let tools = list.tools.as_ref().filter(|tools| tools.is_array() && list.error.is_none())?;
             Some(ListedTools { id: text(&list.id), tools })
         }
         _ => None,

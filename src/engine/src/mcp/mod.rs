@@ -92,7 +92,7 @@ impl McpFunction {
         FunctionTool {
             name: self.exposed.clone(),
             description: self.model_description.clone(),
-            parameters: Some(parameters),
+            parameters: Some(parameters.into()),
             strict: None,
         }
     }
@@ -162,12 +162,6 @@ impl Mcp {
 
     fn server(&self, label: &str) -> Option<&OfferedServer> {
         self.servers.iter().find(|server| server.label == label)
-    }
-
-    /// The model's name of a server's tool. One that is not offered any more is called by its own name.
-    pub(crate) fn exposed(&self, label: &str, name: &str) -> String {
-        let known = self.server(label).and_then(|server| server.tools.iter().find(|f| f.name == name));
-        known.map_or_else(|| names::plain(name), |function| function.exposed.clone())
     }
 
     /// The request's choice of tools as the model is told it.

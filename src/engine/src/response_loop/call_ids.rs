@@ -2,6 +2,8 @@
 //! a tool tells a run from its repetition by it. And they are no longer than what a client may bring back. A call that
 //! comes without one gets one here.
 
+use std::collections::HashSet;
+
 use or_adapters::Note;
 use or_protocol::Item;
 
@@ -17,35 +19,40 @@ impl ResponseLoop {
         let Some(given) = given.filter(|id| !id.is_empty()) else { return self.made_call_id() };
         let why = if given.chars().count() > MAX {
             "the provider gave a call id of more than 64 characters"
-        } else if self.has_call(&given) {
+        } else if !self.taken().insert(given.clone()) {
             "the provider gave one call id twice"
         } else {
             return given;
         };
         let id = self.made_call_id();
         self.note(Note::emulated("function_call.call_id", why));
-        self.turn.renamed.push((given, id.clone()));
+        self.turn.renamed.insert(given, id.clone());
         id
     }
 
     /// Of the place in the conversation: the same if the turn is played again, and another one in every other turn.
-    fn made_call_id(&self) -> String {
+    fn made_call_id(&mut self) -> String {
         let first = format!("call_{}_{}", self.context.len(), self.turn.calls.saturating_sub(1));
         let further = (2_u64..).map(|n| format!("{first}_{n}"));
         let mut tries = std::iter::once(first.clone()).chain(further);
-        tries.find(|id| !self.has_call(id)).unwrap_or(first)
+        let taken = self.taken();
+        tries.find(|id| taken.insert(id.clone())).unwrap_or(first)
     }
 
     /// An output that the provider made itself names its call by the provider's id.
     pub(super) fn follow_renamed(&self, item: &mut Item) {
         let Item::FunctionCallOutput(output) = item else { return };
-        if let Some((_, id)) = self.turn.renamed.iter().rev().find(|(given, _)| *given == output.call_id) {
+        if let Some(id) = self.turn.renamed.get(&output.call_id) {
             output.call_id.clone_from(id);
         }
     }
 
-    fn has_call(&self, id: &str) -> bool {
-        let made = self.assembly.output.get(self.turn.start..).unwrap_or_default();
-        self.context.iter().chain(made).any(|item| call_id(item) == Some(id))
+    /// The ids of all calls so far; gathered once for the calls of a turn.
+    fn taken(&mut self) -> &mut HashSet<String> {
+        let Self { turn, context, assembly, .. } = self;
+        let made = assembly.output.get(turn.start..).unwrap_or_default();
+        turn.taken.get_or_insert_with(|| {
+            context.iter().chain(made).filter_map(call_id).map(str::to_owned).collect()
+        })
     }
 }

@@ -8,12 +8,14 @@ mod tool_rounds;
 mod turn_settings;
 mod view;
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
+use or_adapters::{CallKind, FinishReason, ModelEvent, Note, NoteList};
 use or_protocol::{
-    ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, ToolChoice, Usage,
+    ApiError, ErrorKind, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus,
+    ToolChoice, Usage,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -29,6 +31,8 @@ use crate::tool_rules::ToolRules;
 
 /// How often one response may be sampled again because the provider paused.
 const MAX_PAUSES: u32 = 10;
+/// Most items of one turn, calls included. Models make some tens of them; what is above is a fault, or an attack.
+const MAX_TURN_ITEMS: usize = 5_000;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
@@ -62,7 +66,7 @@ pub struct ResponseLoop {
     /// The finished turns.
     progress: Progress,
     turn: Turn,
-    notes: Vec<Note>,
+    notes: NoteList,
     /// Queued or in progress: what was told last before the end.
     shown: ResponseStatus,
     /// Of a stream.
@@ -84,16 +88,20 @@ struct Turn {
     calls: usize,
     usage: Option<Usage>,
     service_tier: Option<String>,
-    notes: Vec<Note>,
+    notes: NoteList,
+    /// Ids of all calls that the model sees or has made, once a call has come.
+    taken: Option<HashSet<String>>,
     /// Call ids of the provider that another call had already, with those given in their place.
-    renamed: Vec<(String, String)>,
+    renamed: HashMap<String, String>,
 }
 
 impl ResponseLoop {
     /// A loop that waits for [`Input::Start`].
     pub fn new(mut spec: LoopSpec) -> Self {
         let show_sealed = spec.settings.includes(or_protocol::Include::ReasoningEncryptedContent);
-        let context = Arc::new(spec.mcp.for_model(std::mem::take(&mut spec.context)));
+        let mut context = spec.mcp.for_model(std::mem::take(&mut spec.context));
+        context.iter_mut().for_each(|item| spec.seal.open_item(item));
+        let context = Arc::new(context);
         let mut assembly = Assembly::new(spec.id.clone(), show_sealed);
         assembly.approval_key = spec.mcp.key;
         Self {
@@ -104,7 +112,7 @@ impl ResponseLoop {
             choice: spec.mcp.choice(&spec.settings.tool_choice),
             progress: Progress::default(),
             turn: Turn::default(),
-            notes: Vec::new(),
+            notes: NoteList::default(),
             shown: if spec.background { ResponseStatus::Queued } else { ResponseStatus::InProgress },
             told: Told::Nothing,
             status: ResponseStatus::InProgress,
@@ -212,6 +220,12 @@ impl ResponseLoop {
     }
 
     fn model(&mut self, event: ModelEvent, now: i64, out: &mut Output) {
+        let items = self.assembly.output.len().saturating_sub(self.turn.start) + self.assembly.open.len();
+        if items > MAX_TURN_ITEMS {
+            let text = "The provider's answer has more items than this server takes.";
+            let error = ApiError::new(ErrorKind::Model, text).with_code("upstream_invalid_response");
+            return self.fail(error, out);
+        }
         let (items, w) = (&mut self.assembly, &mut self.writer);
         match event {
             ModelEvent::MessageStart { block, phase } => items.start_message(block, phase, w),
@@ -225,7 +239,7 @@ impl ResponseLoop {
             ModelEvent::ReasoningDelta { block, text } => items.reasoning(block, &text, w),
             ModelEvent::SummaryDelta { block, text } => items.summary(block, &text, w),
             ModelEvent::ReasoningSealed { block, encrypted_content } => {
-                items.sealed(block, encrypted_content, w)
+                items.sealed(block, encrypted_content, &self.spec.seal, w);
             }
             ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
                 self.call(
@@ -247,9 +261,7 @@ impl ResponseLoop {
     }
 
     fn note(&mut self, note: Note) {
-        if !self.notes.contains(&note) && !self.turn.notes.contains(&note) {
-            self.turn.notes.push(note);
-        }
+        self.turn.notes.push(note);
     }
 
     fn call(&mut self, block: u32, given_id: Option<String>, mut call: NewCall) {
@@ -281,6 +293,7 @@ impl ResponseLoop {
         match self.tools.whole_item(item) {
             Ok(mut item) => {
                 self.follow_renamed(&mut item);
+                self.spec.seal.seal_item(&mut item);
                 self.assembly.hosted(block, item, done, &mut self.writer);
             }
             Err(note) => self.suppress(block, note),
@@ -327,6 +340,8 @@ impl ResponseLoop {
     /// Adds items of this response to the context.
     fn remember(&mut self, made: Range<usize>) {
         let context = Arc::make_mut(&mut self.context);
+        let sealed: HashMap<usize, &String> =
+            self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
         for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
             match remember_call(item, &self.spec.mcp) {
                 Left::AsItIs => {}
@@ -339,10 +354,11 @@ impl ResponseLoop {
             }
             let mut item = item.clone();
             if let Item::Reasoning(reasoning) = &mut item
-                && let Some((_, sealed)) = self.assembly.sealed.iter().find(|(at, _)| *at == index)
+                && let Some(sealed) = sealed.get(&index)
             {
-                reasoning.encrypted_content = Some(sealed.clone());
+                reasoning.encrypted_content = Some((*sealed).clone());
             }
+            self.spec.seal.open_item(&mut item);
             context.push(item);
         }
     }
@@ -355,7 +371,7 @@ impl ResponseLoop {
         if let Some(tier) = self.turn.service_tier.take() {
             self.progress.service_tier = Some(tier);
         }
-        self.notes.append(&mut self.turn.notes);
+        self.notes.extend(std::mem::take(&mut self.turn.notes).into_vec());
     }
 
     /// Tells how far the response is, unless it was told before a restart.

@@ -119,7 +119,8 @@ impl ResponseLoop {
 
     fn call_state(&mut self, index: usize) -> Option<&mut CallState> {
         let calls = &mut self.progress.tools.as_mut()?.calls;
-        calls.iter_mut().find(|call| call.index == index).map(|call| &mut call.state)
+        let at = calls.binary_search_by_key(&index, |call| call.index).ok()?;
+        calls.get_mut(at).map(|call| &mut call.state)
     }
 
     /// Tells the results that can be told: in the order of the calls, however they came, so that a stream and its
@@ -213,7 +214,7 @@ impl ResponseLoop {
     pub(super) fn abandon_round(&mut self) {
         let Some(round) = self.progress.tools.take() else { return };
         for call in round.calls {
-            if self.assembly.waiting.contains(&call.index) {
+            if self.assembly.waiting.binary_search(&call.index).is_ok() {
                 if let CallState::Done(result) = &call.state {
                     self.assembly.mcp_result(call.index, result, &mut self.writer);
                 }

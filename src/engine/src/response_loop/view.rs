@@ -119,8 +119,8 @@ impl ResponseLoop {
     /// Notes that the answer's translation made, taken out.
     pub fn take_notes(&mut self) -> Vec<Note> {
         let mut notes = std::mem::take(&mut self.notes);
-        notes.append(&mut self.turn.notes);
-        notes
+        notes.extend(std::mem::take(&mut self.turn.notes).into_vec());
+        notes.into_vec()
     }
 
     /// The response object before its end, JSON.

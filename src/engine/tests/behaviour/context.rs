@@ -186,7 +186,7 @@ fn a_list_of_an_mcp_server_is_known_with_its_address_and_what_was_allowed_of_it(
         HistoryTurn {
             status: Completed,
             input: items("u:1"),
-            output: vec![Item::foreign(map)],
+            output: vec![Item::foreign(map.into())],
             servers: servers.iter().map(|(label, then)| ((*label).to_owned(), then.clone())).collect(),
         }
     };
@@ -210,7 +210,7 @@ fn a_kept_output_of_the_upstream_answers_its_call() {
     let Value::Object(map) = output else { panic!() };
     let mut turn =
         HistoryTurn { status: Completed, input: items("u:1"), output: items("c:A"), servers: Vec::new() };
-    turn.output.push(Item::foreign(map));
+    turn.output.push(Item::foreign(map.into()));
     assert!(build_context(vec![turn], items("u:2")).is_ok());
 }
 

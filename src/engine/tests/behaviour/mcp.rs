@@ -43,7 +43,7 @@ fn a_list_is_shown_before_the_first_turn_and_only_once() {
     assert_eq!(item["tools"][0]["name"], "ask");
     assert_eq!(played.response()["output"][0], *item);
     let output: Vec<Item> = vec![or_protocol::decode_item(item.clone(), or_protocol::Path::Root).unwrap()];
-    assert_eq!(listed_tools(&output, "s").map(|list| list.tools.len()), Some(2));
+    assert_eq!(listed_tools(&output, "s").map(|list| list.tools.elements().len()), Some(2));
     assert!(listed_tools(&output, "t").is_none());
     let again = say(known(&[]), [text(0, "hello"), stop()]);
     assert_eq!(again.response()["output"].as_array().unwrap().len(), 1);
@@ -282,7 +282,7 @@ fn a_schema_is_an_object_for_every_provider() {
     let check = |schema: Value, want: Value| {
         let Value::Object(input_schema) = schema else { panic!("{schema}") };
         let function = McpFunction { input_schema, ..McpFunction::default() }.function();
-        assert_eq!(Value::Object(function.parameters.unwrap()), want);
+        assert_eq!(function.parameters.unwrap().value(), want);
     };
     let empty = json!({"type": "object", "properties": {}});
     check(json!({}), empty.clone());

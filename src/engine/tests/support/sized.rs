@@ -28,6 +28,7 @@ pub(crate) fn spec(mut request: Value) -> LoopSpec {
         reasoning_events: ReasoningEvents::Spec,
         server_tools: Default::default(),
         mcp: Default::default(),
+        seal: Default::default(),
         limits: Default::default(),
     }
 }

@@ -70,7 +70,8 @@ impl Door {
     {
         let stop = server.graceful_shutdown_signal();
         let door = self.clone();
-        let name = format!("http on {}", listener.local_addr()?);
+        let address = listener.local_addr()?;
+        let name = format!("http on {address}");
         server.listen(name, listener, move || {
             let (stop, Door { clocks, metrics }) = (stop.clone(), door.clone());
             let app = factory().into_factory().map_err(|error| error.into().error_response());
@@ -90,7 +91,7 @@ impl Door {
                 .finish(map_config(app, |()| AppConfig::default()));
             fn_service(move |io: TcpStream| {
                 let peer = io.peer_addr().ok();
-                let stream = ClientStream::new(io, clocks, metrics.clone());
+                let stream = ClientStream::new(io, address, clocks, metrics.clone());
                 async move { Ok((stream, Protocol::Http1, peer)) }
             })
             .and_then(http)

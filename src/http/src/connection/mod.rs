@@ -5,6 +5,7 @@ mod presence;
 mod stream;
 
 pub(crate) use listen::{Door, bind};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use actix_web::HttpRequest;
@@ -18,6 +19,11 @@ pub(crate) use stream::Clocks;
 /// For as long as it is held, the client of this request need not send anything.
 pub(crate) fn work(request: &HttpRequest) -> Option<Busy> {
     request.conn_data::<Rc<Presence>>().map(Presence::work)
+}
+
+/// Address of the listener that a request came to.
+pub(crate) fn listener(request: &HttpRequest) -> Option<SocketAddr> {
+    request.conn_data::<Rc<Presence>>().map(|presence| presence.listener())
 }
 
 /// A request has come; the answer is being made for as long as this is held.

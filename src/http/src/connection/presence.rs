@@ -17,7 +17,7 @@ const UNWANTED: Duration = Duration::from_secs(2);
 /// Whether somebody is at work for a connection. In the extensions of each connection, so that requests find it.
 #[derive(Debug)]
 pub(crate) struct Presence {
-    local: Option<SocketAddr>,
+    listener: SocketAddr,
     /// Requests being answered, and streams that are not over.
     busy: Cell<u32>,
     /// Since when it is the client's turn, if nobody is at work.
@@ -32,11 +32,10 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// `local`: the listener's address.
-    pub(crate) fn new(local: Option<SocketAddr>) -> Rc<Self> {
+    pub(crate) fn new(listener: SocketAddr) -> Rc<Self> {
         let (idle_since, patience) = (Cell::new(Instant::now()), Cell::new(NEXT_HEAD));
         Rc::new(Self {
-            local,
+            listener,
             busy: Cell::new(0),
             idle_since,
             patience,
@@ -47,9 +46,8 @@ impl Presence {
     }
 
     /// Where the client came to.
-    #[expect(dead_code, reason = "for a listener beside this one")]
-    pub(crate) fn local(&self) -> Option<SocketAddr> {
-        self.local
+    pub(crate) fn listener(&self) -> SocketAddr {
+        self.listener
     }
 
     /// While this is held the client need not send anything.

@@ -4,6 +4,7 @@
 //! middle. Here every byte passes, whatever it belongs to, so that there is one rule for all.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -65,7 +66,7 @@ struct Lag {
 }
 
 impl ClientStream {
-    pub(crate) fn new(io: TcpStream, clocks: Clocks, metrics: Metrics) -> Self {
+    pub(crate) fn new(io: TcpStream, listener: SocketAddr, clocks: Clocks, metrics: Metrics) -> Self {
         // Small events must not wait for ACKs; and without these options the clocks below still work, so a socket
         // that refuses one is no worse than a system that has none.
         let _ = io.set_nodelay(true);
@@ -75,7 +76,7 @@ impl ClientStream {
             let _ = socket.set_tcp_notsent_lowat(UNSENT);
             let _ = socket.set_tcp_user_timeout(Some(clocks.write + KERNEL_LATER));
         }
-        let presence = Presence::new(io.local_addr().ok());
+        let presence = Presence::new(listener);
         Self { io, presence, clocks, lag: None, alarm: None, ahead: 0, metrics }
     }
 

@@ -7,9 +7,7 @@ use actix_web::rt::task::spawn_blocking;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use or_actors::{BackgroundJob, HEAVY, Job, Reply, StartResponse};
-use or_protocol::{ApiError, CreateResponseBody, ResponseId, shown_mcp_url};
-use serde_json::value::to_raw_value;
-use serde_json::{Map, Value};
+use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use tokio::sync::oneshot;
 
 use crate::request::{Caller, parse, routed};
@@ -47,7 +45,14 @@ pub(crate) async fn begin(
 ) -> Result<Reply, ApiError> {
     let heavy = bytes.len() >= HEAVY;
     let body = parse(bytes.clone()).await?;
-    let background = if body.background { Some(background(&body, bytes).await?) } else { None };
+    let background = match body.background {
+        true => Some(background(&body, bytes).await?),
+        false => {
+            // It would stay for as long as the answer takes.
+            drop(bytes);
+            None
+        }
+    };
     let request = routed(caller, body, heavy, state)?;
     let (reply, answer) = oneshot::channel();
     let job = Job { id: ResponseId::new(), request, reply, background };
@@ -64,34 +69,14 @@ async fn background(body: &CreateResponseBody, bytes: Bytes) -> Result<Backgroun
             "Invalid value: 'background' needs 'store' to be true, because its answer is fetched later.";
         return Err(ApiError::invalid("invalid_value", "background", text));
     }
-    let strip = |bytes: &[u8]| {
-        let mut fields: Map<String, Value> = serde_json::from_slice(bytes)?;
-        // The input is stored beside it, with ids; keys are not stored.
-        fields.retain(|name, _| name != "input" && name != "api_key");
-        if let Some(Value::Array(tools)) = fields.get_mut("tools") {
-            tools.iter_mut().for_each(strip_tool);
-        }
-        to_raw_value(&fields)
-    };
+    let strip =
+        |bytes: &[u8]| CreateResponseBody::without_secrets(bytes).map(|kept| kept.as_raw().to_owned());
     let stripped = if bytes.len() < HEAVY {
         strip(&bytes)
     } else {
         spawn_blocking(move || strip(&bytes)).await.map_err(|_| ApiError::internal())?
     };
-    stripped.map(BackgroundJob::New).map_err(|_| ApiError::internal())
-}
-
-/// Takes the keys for an MCP server out of its tool. What the response hides of an address may be one, so such an
-/// address goes as a whole.
-fn strip_tool(tool: &mut Value) {
-    let Value::Object(tool) = tool else { return };
-    if tool.get("type").and_then(Value::as_str) == Some("mcp") {
-        let url = tool.get("server_url").and_then(Value::as_str);
-        let hides = url.is_some_and(|url| shown_mcp_url(url).as_deref() != Some(url));
-        tool.retain(|name, _| {
-            name != "authorization" && name != "headers" && !(name == "server_url" && hides)
-        });
-    }
+    stripped.map(BackgroundJob::New)
 }
 
 fn answer(request: &HttpRequest, reply: Reply, received: Instant, worker: &Worker) -> HttpResponse {

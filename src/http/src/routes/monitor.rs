@@ -1,10 +1,11 @@
 //! `/health`, `/ready` and `/metrics`.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use or_store::Health;
 use or_telemetry::Levels;
 use serde_json::json;
 
+use crate::auth::refuse_metrics;
 use crate::state::AppState;
 
 /// The process answers.
@@ -28,7 +29,10 @@ pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
 }
 
 /// Prometheus text format.
-pub(crate) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
+pub(crate) async fn metrics(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+    if let Some(refusal) = refuse_metrics(&request, &state) {
+        return refusal;
+    }
     let node = &state.node;
     let text = node.metrics.render(&Levels {
         running: node.running.count(),

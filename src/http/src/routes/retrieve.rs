@@ -111,7 +111,8 @@ async fn look(
     let turn = Some(answers.turn(&key).await);
     let record = find(request, id, worker).await?;
     if wanted.sealed && !record.sealed.is_empty() {
-        return with_sealed(&record).map(|json| Look::Json(json.into(), turn));
+        let seal = worker.node.sealer.of_owner(&record.owner);
+        return with_sealed(&record, |state| seal.seal(state)).map(|json| Look::Json(json.into(), turn));
     }
     Ok(Look::Json(String::from(Box::<str>::from(record.response)).into(), turn))
 }
@@ -152,14 +153,14 @@ fn reader_place(id: &ResponseId, owner: &str, worker: &Worker) -> Result<ReaderP
 }
 
 /// The response with the reasoning state that its first answer did not show.
-fn with_sealed(record: &StoredResponse) -> Result<Vec<u8>, ApiError> {
+fn with_sealed(record: &StoredResponse, seal: impl Fn(String) -> String) -> Result<Vec<u8>, ApiError> {
     let mut response: Value =
         serde_json::from_str(record.response.get()).map_err(|_| ApiError::internal())?;
     for (index, blob) in &record.sealed {
         if let Some(item) =
             response.get_mut("output").and_then(|o| o.get_mut(*index)).and_then(Value::as_object_mut)
         {
-            item.insert("encrypted_content".into(), Value::String(blob.clone()));
+            item.insert("encrypted_content".into(), Value::String(seal(blob.clone())));
         }
     }
     serde_json::to_vec(&response).map_err(|_| ApiError::internal())

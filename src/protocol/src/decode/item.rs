@@ -1,14 +1,36 @@
 //! Items from JSON: the nine standard input types, OpenAI's custom tools, and whatever else was emitted.
 
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
-use crate::decode::part::{decode_parts, string_part};
-use crate::decode::{MAX_NAME, MAX_TEXT, bad_value, check_length, missing, refuse, word, wrong_type};
+use crate::bounds::{MAX_NAME, MAX_PARTS, MAX_TEXT};
+use crate::decode::fields::Fields;
+use crate::decode::part::{PART, decode_parts, string_part};
+use crate::decode::{bad_value, keep, missing, not_json, refuse, text, word, wrong_type};
 use crate::item::{
     Compaction, CustomToolCall, FunctionCall, FunctionCallOutput, Item, ItemReference, ItemStatus, Message,
     Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
 };
-use crate::{ApiError, Fields, Path};
+use crate::json::string;
+use crate::{ApiError, Path};
+
+/// Members of all items that have a form of their own.
+const ITEM: &[&str] = &[
+    "type",
+    "id",
+    "status",
+    "role",
+    "content",
+    "phase",
+    "call_id",
+    "name",
+    "namespace",
+    "arguments",
+    "input",
+    "output",
+    "summary",
+    "encrypted_content",
+];
 
 pub(crate) const ROLES: &[(&str, Role)] = &[
     ("user", Role::User),
@@ -51,20 +73,27 @@ const KNOWN_OTHER: &[&str] = &[
 
 /// Decodes one item. Errors name the place under `path`.
 pub fn decode_item(value: Value, path: Path<'_>) -> Result<Item, ApiError> {
-    let Value::Object(map) = &value else { return Err(wrong_type(path, "an object", &value)) };
-    let kind = match map.get("type") {
-        Some(Value::String(kind)) => kind.clone(),
-        None | Some(Value::Null) if map.contains_key("role") => "message".into(),
-        None | Some(Value::Null) if map.contains_key("id") => "item_reference".into(),
-        None | Some(Value::Null) => return Err(missing(Path::Key(&path, "type"))),
-        Some(other) => return Err(wrong_type(Path::Key(&path, "type"), "a string", other)),
+    let raw = to_raw_value(&value).map_err(|e| not_json(&e))?;
+    drop(value);
+    decode_raw_item(&raw, path)
+}
+
+/// The same of its text.
+pub(crate) fn decode_raw_item(raw: &RawValue, path: Path<'_>) -> Result<Item, ApiError> {
+    let mut fields = Fields::new(raw, path, ITEM)?;
+    let kind = match fields.take("type") {
+        Some(kind) => match string(kind) {
+            Some(kind) => kind,
+            None => return Err(wrong_type(fields.at("type"), "a string", kind)),
+        },
+        None if fields.peek("role").is_some() => "message".into(),
+        None if fields.peek("id").is_some() => "item_reference".into(),
+        None => return Err(missing(fields.at("type"))),
     };
-    if KNOWN_OTHER.contains(&kind.as_str()) || kind.contains(':') {
-        let Value::Object(map) = value else { return Err(wrong_type(path, "an object", &value)) };
-        return Ok(Item::foreign(map));
+    if KNOWN_OTHER.contains(&&*kind) || kind.contains(':') {
+        return Ok(Item::foreign(keep(raw, path)?));
     }
-    let mut fields = Fields::new(value, path)?;
-    Ok(match kind.as_str() {
+    Ok(match &*kind {
         "message" => Item::Message(message(&mut fields)?),
         "function_call" => Item::FunctionCall(function_call(&mut fields)?),
         "function_call_output" => Item::FunctionCallOutput(call_output(&mut fields)?),
@@ -95,24 +124,23 @@ pub fn decode_item(value: Value, path: Path<'_>) -> Result<Item, ApiError> {
 
 /// Reads items of our own records; they were checked when they came in.
 pub fn decode_stored_items(json: &str) -> Result<Vec<Item>, ApiError> {
-    let list: Vec<Value> = serde_json::from_str(json).map_err(|_| ApiError::internal())?;
-    list.into_iter().enumerate().map(|(i, v)| decode_item(v, Path::Index(&Path::Root, i))).collect()
+    let list: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| ApiError::internal())?;
+    list.into_iter().enumerate().map(|(i, v)| decode_raw_item(v, Path::Index(&Path::Root, i))).collect()
 }
 
-fn status(fields: &mut Fields<'_>) -> Result<Option<ItemStatus>, ApiError> {
+fn status(fields: &mut Fields<'_, '_>) -> Result<Option<ItemStatus>, ApiError> {
     fields.word("status", STATUSES)
 }
 
-fn message(fields: &mut Fields<'_>) -> Result<Message, ApiError> {
+fn message(fields: &mut Fields<'_, '_>) -> Result<Message, ApiError> {
     let Some(role) = fields.word("role", ROLES)? else { return Err(missing(fields.at("role"))) };
     let content = match fields.take("content") {
-        Some(Value::String(text)) => {
-            check_length(fields.at("content"), &text, 0, MAX_TEXT)?;
-            vec![string_part(role, text)]
+        Some(raw) if raw.get().starts_with('"') => {
+            vec![string_part(role, text(fields.at("content"), raw, MAX_TEXT)?)]
         }
-        Some(Value::Array(list)) => decode_parts(list, fields.at("content"), role)?,
+        Some(raw) if raw.get().starts_with('[') => decode_parts(raw, fields.at("content"), role)?,
         Some(other) => {
-            return Err(wrong_type(fields.at("content"), "a string or an array of content parts", &other));
+            return Err(wrong_type(fields.at("content"), "a string or an array of content parts", other));
         }
         None => return Err(missing(fields.at("content"))),
     };
@@ -124,7 +152,7 @@ fn message(fields: &mut Fields<'_>) -> Result<Message, ApiError> {
 }
 
 /// Checks a function's name: `^[a-zA-Z0-9_-]+$`, 1 to 64 characters.
-pub(crate) fn function_name(fields: &mut Fields<'_>, key: &str) -> Result<String, ApiError> {
+pub(crate) fn function_name(fields: &mut Fields<'_, '_>, key: &str) -> Result<String, ApiError> {
     let name = fields.identifier(key, MAX_NAME)?;
     if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
         return Ok(name);
@@ -136,7 +164,7 @@ pub(crate) fn function_name(fields: &mut Fields<'_>, key: &str) -> Result<String
     ))
 }
 
-fn function_call(fields: &mut Fields<'_>) -> Result<FunctionCall, ApiError> {
+fn function_call(fields: &mut Fields<'_, '_>) -> Result<FunctionCall, ApiError> {
     Ok(FunctionCall {
         id: fields.string("id", MAX_TEXT)?,
         call_id: fields.identifier("call_id", MAX_NAME)?,
@@ -148,7 +176,7 @@ fn function_call(fields: &mut Fields<'_>) -> Result<FunctionCall, ApiError> {
     })
 }
 
-fn custom_call(fields: &mut Fields<'_>) -> Result<CustomToolCall, ApiError> {
+fn custom_call(fields: &mut Fields<'_, '_>) -> Result<CustomToolCall, ApiError> {
     Ok(CustomToolCall {
         id: fields.string("id", MAX_TEXT)?,
         call_id: fields.identifier("call_id", MAX_NAME)?,
@@ -158,16 +186,15 @@ fn custom_call(fields: &mut Fields<'_>) -> Result<CustomToolCall, ApiError> {
     })
 }
 
-fn call_output(fields: &mut Fields<'_>) -> Result<FunctionCallOutput, ApiError> {
+fn call_output(fields: &mut Fields<'_, '_>) -> Result<FunctionCallOutput, ApiError> {
     let output = match fields.take("output") {
-        Some(Value::String(text)) => {
-            check_length(fields.at("output"), &text, 0, MAX_TEXT)?;
-            Output::Text(text)
-        }
+        Some(raw) if raw.get().starts_with('"') => Output::Text(text(fields.at("output"), raw, MAX_TEXT)?),
         // A tool's output is input for the model, whoever ran the tool.
-        Some(Value::Array(list)) => Output::Parts(decode_parts(list, fields.at("output"), Role::User)?),
+        Some(raw) if raw.get().starts_with('[') => {
+            Output::Parts(decode_parts(raw, fields.at("output"), Role::User)?)
+        }
         Some(other) => {
-            return Err(wrong_type(fields.at("output"), "a string or an array of content parts", &other));
+            return Err(wrong_type(fields.at("output"), "a string or an array of content parts", other));
         }
         None => return Err(missing(fields.at("output"))),
     };
@@ -179,22 +206,23 @@ fn call_output(fields: &mut Fields<'_>) -> Result<FunctionCallOutput, ApiError> 
     })
 }
 
-fn texts(fields: &mut Fields<'_>, key: &str, kinds: &[(&str, ())]) -> Result<Vec<String>, ApiError> {
-    let list = fields.array(key)?.unwrap_or_default();
-    let parent = fields.at(key);
-    let mut out = Vec::with_capacity(list.len());
-    for (index, value) in list.into_iter().enumerate() {
-        let mut part = Fields::new(value, Path::Index(&parent, index))?;
+fn texts(
+    fields: &mut Fields<'_, '_>,
+    key: &str,
+    kinds: &'static [(&'static str, ())],
+) -> Result<Vec<String>, ApiError> {
+    let texts = fields.list(key, MAX_PARTS, "parts", |raw, path| {
+        let mut part = Fields::new(raw, path, PART)?;
         match part.take("type") {
-            Some(kind) => word(part.at("type"), &kind, kinds)?,
+            Some(kind) => word(part.at("type"), kind, kinds)?,
             None => return Err(missing(part.at("type"))),
         }
-        out.push(part.required_string("text", MAX_TEXT)?);
-    }
-    Ok(out)
+        part.required_string("text", MAX_TEXT)
+    })?;
+    Ok(texts.unwrap_or_default())
 }
 
-fn reasoning(fields: &mut Fields<'_>) -> Result<Reasoning, ApiError> {
+fn reasoning(fields: &mut Fields<'_, '_>) -> Result<Reasoning, ApiError> {
     let summary = texts(fields, "summary", &[("summary_text", ())])?;
     let content = texts(fields, "content", &[("reasoning_text", ()), ("text", ()), ("output_text", ())])?;
     Ok(Reasoning {

@@ -1,13 +1,16 @@
 //! The `mcp` tool from JSON. Nothing of it is ignored: its filters are there for safety.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use serde_json::{Map, Value};
+use serde_json::value::{RawValue, to_raw_value};
 
-use crate::decode::{MAX_NAME, MAX_TEXT, bad_value, missing, refuse, wrong_type};
+use crate::bounds::{MAX_FILTER_NAMES, MAX_NAME, MAX_TEXT};
+use crate::decode::fields::{Fields, list};
+use crate::decode::{bad_value, keep, missing, refuse, text, wrong_type};
+use crate::json::{each_member, string};
 use crate::mcp::{McpApproval, McpFilter, McpTool};
 use crate::mcp_item::McpApprovalResponse;
-use crate::{ApiError, Fields, Path};
+use crate::{ApiError, Path};
 
 /// Longest URL, token and header value, in bytes.
 const MAX_VALUE: usize = 16 * 1024;
@@ -17,22 +20,43 @@ const MAX_HEADERS: usize = 64;
 pub const MCP_HEADERS: &[&str] = &[
     "accept",
     "connection",
+    "content-encoding",
     "content-length",
     "content-type",
+    "expect",
     "host",
+    "http2-settings",
+    "keep-alive",
     "last-event-id",
     "mcp-method",
     "mcp-name",
     "mcp-protocol-version",
     "mcp-session-id",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
     "te",
     "trailer",
+    "trailers",
     "transfer-encoding",
     "upgrade",
 ];
 
-pub(crate) fn mcp_tool(raw: Map<String, Value>, path: Path<'_>) -> Result<McpTool, ApiError> {
-    let mut fields = Fields::new(Value::Object(raw.clone()), path)?;
+/// Members that are read here.
+const MEMBERS: &[&str] = &[
+    "server_label",
+    "server_url",
+    "connector_id",
+    "tunnel_id",
+    "headers",
+    "authorization",
+    "server_description",
+    "allowed_tools",
+    "require_approval",
+];
+
+pub(crate) fn mcp_tool(raw: &RawValue, path: Path<'_>) -> Result<McpTool, ApiError> {
+    let mut fields = Fields::new(raw, path, MEMBERS)?;
     let server_label = label(&mut fields)?;
     let server_url = fields.string("server_url", MAX_VALUE)?;
     if let Some(url) = &server_url {
@@ -49,7 +73,7 @@ pub(crate) fn mcp_tool(raw: Map<String, Value>, path: Path<'_>) -> Result<McpToo
         return Err(refuse("invalid_value", fields.at("tunnel_id"), text));
     }
     let headers = match fields.object("headers")? {
-        Some(map) => headers(map, fields.at("headers"))?,
+        Some(raw) => headers(raw, fields.at("headers"))?,
         None => BTreeMap::new(),
     };
     let authorization = fields.string("authorization", MAX_VALUE)?;
@@ -76,11 +100,11 @@ pub(crate) fn mcp_tool(raw: Map<String, Value>, path: Path<'_>) -> Result<McpToo
             Some(value) => Some(approval(value, fields.at("require_approval"))?),
             None => None,
         },
-        raw,
+        raw: keep(raw, path)?,
     })
 }
 
-fn label(fields: &mut Fields<'_>) -> Result<String, ApiError> {
+fn label(fields: &mut Fields<'_, '_>) -> Result<String, ApiError> {
     let label = fields.required_string("server_label", MAX_NAME)?;
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     if label.is_empty() || !label.bytes().all(good) {
@@ -106,14 +130,24 @@ fn check_url(url: &str, path: Path<'_>) -> Result<(), ApiError> {
     }
 }
 
-fn headers(map: Map<String, Value>, path: Path<'_>) -> Result<BTreeMap<String, String>, ApiError> {
-    if map.len() > MAX_HEADERS {
+fn headers(raw: &RawValue, path: Path<'_>) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut members = Vec::new();
+    let mut count = 0;
+    each_member(raw, |name, value| {
+        count += 1;
+        if count <= MAX_HEADERS {
+            // Of two members of one name the last counts.
+            members.retain(|(known, _)| *known != name);
+            members.push((name, value));
+        }
+    });
+    if count > MAX_HEADERS {
         return Err(refuse("invalid_value", path, format_args!("expected at most {MAX_HEADERS} headers.")));
     }
     let mut headers = BTreeMap::new();
-    for (name, value) in map {
+    for (name, value) in members {
         let path = Path::Key(&path, &name);
-        let Value::String(value) = value else { return Err(wrong_type(path, "a string", &value)) };
+        let Some(value) = string(value) else { return Err(wrong_type(path, "a string", value)) };
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if name.is_empty() || !name.bytes().all(token) {
             return Err(refuse("invalid_value", path, "it is no name of a header."));
@@ -123,7 +157,7 @@ fn headers(map: Map<String, Value>, path: Path<'_>) -> Result<BTreeMap<String, S
         if MCP_HEADERS.contains(&lower.as_str()) {
             return Err(refuse("invalid_value", path, "it is a header that the server sets itself."));
         }
-        if headers.insert(lower, value).is_some() {
+        if headers.insert(lower, value.into_owned()).is_some() {
             return Err(refuse("invalid_value", path, "the header is given twice."));
         }
     }
@@ -138,55 +172,50 @@ fn check_value(value: &str, path: Path<'_>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn allowed(value: Value, path: Path<'_>) -> Result<McpFilter, ApiError> {
-    match value {
-        Value::Array(list) => Ok(McpFilter { tool_names: Some(names(list, path)?), read_only: None }),
-        Value::Object(map) => filter(map, path),
-        other => Err(wrong_type(path, "an array of strings or an object", &other)),
+fn allowed(raw: &RawValue, path: Path<'_>) -> Result<McpFilter, ApiError> {
+    match raw.get().as_bytes().first() {
+        Some(b'[') => Ok(McpFilter { tool_names: Some(names(raw, path)?), read_only: None }),
+        Some(b'{') => filter(raw, path),
+        _ => Err(wrong_type(path, "an array of strings or an object", raw)),
     }
 }
 
-fn filter(map: Map<String, Value>, path: Path<'_>) -> Result<McpFilter, ApiError> {
-    only(&map, &["tool_names", "read_only"], path)?;
-    let mut fields = Fields::new(Value::Object(map), path)?;
+fn filter(raw: &RawValue, path: Path<'_>) -> Result<McpFilter, ApiError> {
+    let mut fields = Fields::new(raw, path, &["tool_names", "read_only"])?;
+    only(&fields, path)?;
     let tool_names = match fields.array("tool_names")? {
-        Some(list) => Some(names(list, fields.at("tool_names"))?),
+        Some(raw) => Some(names(raw, fields.at("tool_names"))?),
         None => None,
     };
     Ok(McpFilter { tool_names, read_only: fields.boolean("read_only")? })
 }
 
-fn names(list: Vec<Value>, path: Path<'_>) -> Result<Vec<String>, ApiError> {
-    let name = |(index, value)| match value {
-        Value::String(name) => Ok(name),
-        other => Err(wrong_type(Path::Index(&path, index), "a string", &other)),
-    };
-    list.into_iter().enumerate().map(name).collect()
+fn names(raw: &RawValue, path: Path<'_>) -> Result<BTreeSet<String>, ApiError> {
+    let names = list(raw, path, MAX_FILTER_NAMES, "names", |raw, path| text(path, raw, MAX_TEXT))?;
+    Ok(names.into_iter().collect())
 }
 
-fn approval(value: Value, path: Path<'_>) -> Result<McpApproval, ApiError> {
-    match value {
-        Value::String(word) => match word.as_str() {
-            "always" => Ok(McpApproval::Always),
-            "never" => Ok(McpApproval::Never),
-            other => Err(bad_value(path, other, &["always", "never"])),
-        },
-        Value::Object(mut map) => {
-            only(&map, &["always", "never"], path)?;
-            let mut side = |key: &'static str| match map.remove(key) {
-                None | Some(Value::Null) => Ok(None),
-                Some(Value::Object(map)) => filter(map, Path::Key(&path, key)).map(Some),
-                Some(other) => Err(wrong_type(Path::Key(&path, key), "an object", &other)),
-            };
-            Ok(McpApproval::Filter { always: side("always")?, never: side("never")? })
-        }
-        other => Err(wrong_type(path, "a string or an object", &other)),
+fn approval(raw: &RawValue, path: Path<'_>) -> Result<McpApproval, ApiError> {
+    if raw.get().starts_with('{') {
+        let mut fields = Fields::new(raw, path, &["always", "never"])?;
+        only(&fields, path)?;
+        let mut side = |key: &'static str| match fields.object(key)? {
+            None => Ok(None),
+            Some(raw) => filter(raw, fields.at(key)).map(Some),
+        };
+        return Ok(McpApproval::Filter { always: side("always")?, never: side("never")? });
+    }
+    match string(raw).as_deref() {
+        Some("always") => Ok(McpApproval::Always),
+        Some("never") => Ok(McpApproval::Never),
+        Some(other) => Err(bad_value(path, other, &["always", "never"])),
+        None => Err(wrong_type(path, "a string or an object", raw)),
     }
 }
 
 /// A member that nobody knows might be a limit.
-fn only(map: &Map<String, Value>, known: &[&str], path: Path<'_>) -> Result<(), ApiError> {
-    match map.keys().find(|key| !known.contains(&key.as_str())) {
+fn only(fields: &Fields<'_, '_>, path: Path<'_>) -> Result<(), ApiError> {
+    match fields.other() {
         Some(key) => {
             let path = Path::Key(&path, key).to_string();
             Err(ApiError::invalid("unknown_parameter", &path, format!("Unknown parameter: '{path}'.")))
@@ -197,15 +226,14 @@ fn only(map: &Map<String, Value>, known: &[&str], path: Path<'_>) -> Result<(), 
 
 /// A label names one server.
 pub(crate) fn check_labels(tools: &[crate::Tool], parent: Path<'_>) -> Result<(), ApiError> {
-    let mut taken = Vec::new();
+    let mut taken = HashSet::new();
     for (index, tool) in tools.iter().enumerate() {
         let crate::Tool::Mcp(tool) = tool else { continue };
-        if taken.contains(&&tool.server_label) {
+        if !taken.insert(&tool.server_label) {
             let path = Path::Index(&parent, index);
             let text = format_args!("another tool has the label '{}'.", tool.server_label);
             return Err(refuse("invalid_value", Path::Key(&path, "server_label"), text));
         }
-        taken.push(&tool.server_label);
     }
     Ok(())
 }
@@ -227,7 +255,8 @@ impl McpApprovalResponse {
     /// # Errors
     /// 400 if a member is missing or of another type; its `param` is under `path`.
     pub fn decision(&self, path: Path<'_>) -> Result<McpDecision, ApiError> {
-        let mut fields = Fields::new(serde_json::to_value(self).map_err(|_| ApiError::internal())?, path)?;
+        let raw = to_raw_value(self).map_err(|_| ApiError::internal())?;
+        let mut fields = Fields::new(&raw, path, &["approval_request_id", "approve", "reason"])?;
         Ok(McpDecision {
             approval_request_id: fields.required_string("approval_request_id", MAX_TEXT)?,
             approve: match fields.boolean("approve")? {

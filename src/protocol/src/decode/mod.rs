@@ -1,5 +1,6 @@
 //! Decoding with a path: each refusal says where and in OpenAI's words (rules 11.4).
 
+pub(crate) mod fields;
 pub(crate) mod item;
 pub(crate) mod mcp;
 pub(crate) mod part;
@@ -9,14 +10,13 @@ pub(crate) mod tool;
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde_json::Number;
+use serde_json::value::RawValue;
 
-use crate::ApiError;
-
-/// Longest string content and longest opaque blob, in characters (rules 2, 3).
-pub(crate) const MAX_TEXT: usize = 10_485_760;
-/// Longest call id and function name, in characters.
-pub(crate) const MAX_NAME: usize = 64;
+use crate::bounds::MAX_MEMBERS;
+use crate::json::{self, RawJson};
+use crate::{ApiError, ErrorKind};
 
 /// Where in the request we are. Lives on the stack; written out only for an error.
 #[derive(Clone, Copy, Debug)]
@@ -40,15 +40,16 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-pub(crate) fn wrong_type(path: Path<'_>, wanted: &str, got: &Value) -> ApiError {
-    let got = match got {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(n) if n.is_f64() => "a decimal",
-        Value::Number(_) => "an integer",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+pub(crate) fn wrong_type(path: Path<'_>, wanted: &str, got: &RawValue) -> ApiError {
+    let text = got.get();
+    let got = match text.as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'"') => "a string",
+        Some(b'[') => "an array",
+        Some(b'{') => "an object",
+        _ if serde_json::from_str::<Number>(text).is_ok_and(|n| !n.is_f64()) => "an integer",
+        _ => "a decimal",
     };
     let path = path.to_string();
     let text = format!("Invalid type for '{path}': expected {wanted}, but got {got} instead.");
@@ -100,178 +101,104 @@ pub(crate) fn check_length(path: Path<'_>, text: &str, min: usize, max: usize) -
     Ok(())
 }
 
-/// So many short names are compared sooner than one is hashed.
-const FEW: usize = 16;
-
-/// The members of one object, taken out one by one. `null` counts as absent.
-#[derive(Debug)]
-pub struct Fields<'p> {
-    map: Map<String, Value>,
-    path: Path<'p>,
+/// More elements than a list may have.
+pub(crate) fn too_many(path: Path<'_>, most: usize, what: &str) -> ApiError {
+    refuse("array_above_max_length", path, format_args!("expected at most {most} {what}."))
 }
 
-impl<'p> Fields<'p> {
-    /// Wraps an object; anything else is `invalid_type`.
-    pub fn new(value: Value, path: Path<'p>) -> Result<Self, ApiError> {
-        match value {
-            Value::Object(map) => Ok(Self { map, path }),
-            other => Err(wrong_type(path, "an object", &other)),
-        }
-    }
+/// A body, or a part of one, that is no JSON after all: a number out of range, say, or half a character.
+pub(crate) fn not_json(error: &serde_json::Error) -> ApiError {
+    let text = format!("We could not parse the JSON body of your request: {error}.");
+    ApiError::new(ErrorKind::InvalidRequest, text).with_code("invalid_json")
+}
 
-    /// Path of a member.
-    pub fn at<'s>(&'s self, key: &'s str) -> Path<'s> {
-        Path::Key(&self.path, key)
+/// A string of at most `max` characters.
+pub(crate) fn text(path: Path<'_>, raw: &RawValue, max: usize) -> Result<String, ApiError> {
+    if !raw.get().starts_with('"') {
+        return Err(wrong_type(path, "a string", raw));
     }
-
-    /// Path of the object itself.
-    pub fn path(&self) -> &Path<'p> {
-        &self.path
-    }
-
-    /// Looks without taking.
-    pub fn peek(&self, key: &str) -> Option<&Value> {
-        let value = match self.map.len() {
-            0..=FEW => self.map.iter().find(|(name, _)| *name == key).map(|(_, value)| value),
-            _ => self.map.get(key),
-        };
-        value.filter(|v| !v.is_null())
-    }
-
-    /// Takes a member; `None` if absent or null.
-    pub fn take(&mut self, key: &str) -> Option<Value> {
-        // `get_mut` and not `remove`: with ordered maps a removal shifts every later member.
-        let value = match self.map.len() {
-            0..=FEW => self.map.iter_mut().find(|(name, _)| *name == key).map(|(_, value)| value),
-            _ => self.map.get_mut(key),
-        };
-        value.map(Value::take).filter(|v| !v.is_null())
-    }
-
-    /// What is left of the object, taken members as null.
-    pub fn into_map(self) -> Map<String, Value> {
-        self.map
-    }
-
-    /// A string of at most `max` characters.
-    pub fn string(&mut self, key: &str, max: usize) -> Result<Option<String>, ApiError> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => {
-                check_length(self.at(key), &text, 0, max)?;
-                Ok(Some(text))
-            }
-            Some(other) => Err(wrong_type(self.at(key), "a string", &other)),
-        }
-    }
-
-    /// A string that must be there.
-    pub fn required_string(&mut self, key: &str, max: usize) -> Result<String, ApiError> {
-        self.string(key, max)?.ok_or_else(|| missing(self.at(key)))
-    }
-
-    /// A string of 1 to `max` characters that must be there.
-    pub fn identifier(&mut self, key: &str, max: usize) -> Result<String, ApiError> {
-        let text = self.required_string(key, max)?;
-        check_length(self.at(key), &text, 1, max)?;
-        Ok(text)
-    }
-
-    /// A boolean.
-    pub fn boolean(&mut self, key: &str) -> Result<Option<bool>, ApiError> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::Bool(b)) => Ok(Some(b)),
-            Some(other) => Err(wrong_type(self.at(key), "a boolean", &other)),
-        }
-    }
-
-    /// An integer within a range. A decimal without fraction (`16.0`) counts as one.
-    pub fn integer(&mut self, key: &str, min: u64, max: u64) -> Result<Option<u64>, ApiError> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        let number = match &value {
-            Value::Number(n) if n.as_f64().is_some_and(|f| f.fract() == 0.0) => n,
-            other => return Err(wrong_type(self.at(key), "an integer", other)),
-        };
-        let below = number.as_f64().is_some_and(|f| f < min as f64);
-        if below {
-            return Err(refuse(
-                "integer_below_min_value",
-                self.at(key),
-                format_args!(
-                    "integer below minimum value. Expected a value >= {min}, but got {number} instead."
-                ),
-            ));
-        }
-        match number.as_u64().or_else(|| number.as_f64().map(|f| f as u64)) {
-            Some(n) if n <= max => Ok(Some(n)),
-            _ => Err(refuse(
-                "integer_above_max_value",
-                self.at(key),
-                format_args!(
-                    "integer above maximum value. Expected a value <= {max}, but got {number} instead."
-                ),
-            )),
-        }
-    }
-
-    /// A number within a range.
-    pub fn decimal(&mut self, key: &str, min: f64, max: f64) -> Result<Option<f64>, ApiError> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        let Some(number) = value.as_f64() else {
-            return Err(wrong_type(self.at(key), "a number", &value));
-        };
-        if number < min {
-            return Err(refuse(
-                "decimal_below_min_value",
-                self.at(key),
-                format_args!(
-                    "decimal below minimum value. Expected a value >= {min}, but got {number} instead."
-                ),
-            ));
-        }
-        if number > max {
-            return Err(refuse(
-                "decimal_above_max_value",
-                self.at(key),
-                format_args!(
-                    "decimal above maximum value. Expected a value <= {max}, but got {number} instead."
-                ),
-            ));
-        }
-        Ok(Some(number))
-    }
-
-    /// One of a closed set of words.
-    pub fn word<T: Copy>(&mut self, key: &str, table: &[(&str, T)]) -> Result<Option<T>, ApiError> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        word(self.at(key), &value, table).map(Some)
-    }
-
-    /// An array.
-    pub fn array(&mut self, key: &str) -> Result<Option<Vec<Value>>, ApiError> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::Array(list)) => Ok(Some(list)),
-            Some(other) => Err(wrong_type(self.at(key), "an array", &other)),
-        }
-    }
-
-    /// An object as it is.
-    pub fn object(&mut self, key: &str) -> Result<Option<Map<String, Value>>, ApiError> {
-        match self.take(key) {
-            None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(map)),
-            Some(other) => Err(wrong_type(self.at(key), "an object", &other)),
-        }
-    }
+    let text: String = serde_json::from_str(raw.get()).map_err(|e| not_json(&e))?;
+    check_length(path, &text, 0, max)?;
+    Ok(text)
 }
 
 /// Looks a word up in a closed set.
-pub(crate) fn word<T: Copy>(path: Path<'_>, value: &Value, table: &[(&str, T)]) -> Result<T, ApiError> {
-    let Value::String(text) = value else { return Err(wrong_type(path, "a string", value)) };
-    match table.iter().find(|(name, _)| name == text) {
+pub(crate) fn word<T: Copy>(path: Path<'_>, value: &RawValue, table: &[(&str, T)]) -> Result<T, ApiError> {
+    let Some(text) = json::string(value) else { return Err(wrong_type(path, "a string", value)) };
+    match table.iter().find(|(name, _)| *name == text) {
         Some((_, found)) => Ok(*found),
-        None => Err(bad_value(path, text, &table.iter().map(|(name, _)| *name).collect::<Vec<_>>())),
+        None => Err(bad_value(path, &text, &table.iter().map(|(name, _)| *name).collect::<Vec<_>>())),
+    }
+}
+
+/// Keeps an object as it came; of two members of one name the last counts.
+pub(crate) fn keep(raw: &RawValue, path: Path<'_>) -> Result<RawJson, ApiError> {
+    let kept = RawJson::keep(raw).map_err(|e| not_json(&e))?;
+    let (count, twice) = json::count_members(kept.as_raw(), MAX_MEMBERS);
+    if count > MAX_MEMBERS {
+        let text = format_args!(
+            "object has too many properties. Expected an object with at most {MAX_MEMBERS} properties, but got {count} instead."
+        );
+        return Err(refuse("object_above_max_properties", path, text));
+    }
+    if !twice {
+        return Ok(kept);
+    }
+    // What decides here must be what others see who read the first one.
+    let mut once: Vec<(&str, &RawValue)> = Vec::new();
+    let members = kept.members();
+    for (name, value) in &members {
+        match once.iter_mut().find(|(known, _)| known == name) {
+            Some((_, earlier)) => *earlier = value,
+            None => once.push((name, value)),
+        }
+    }
+    json::object_of(once).ok_or_else(ApiError::internal)
+}
+
+/// Shows the elements of an array one by one; none is held.
+pub(crate) fn each<'a>(
+    raw: &'a RawValue,
+    see: impl FnMut(usize, &'a RawValue) -> Result<(), ApiError>,
+) -> Result<(), ApiError> {
+    let mut refused = None;
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    let read = Elements { see, refused: &mut refused }.deserialize(&mut deserializer);
+    match (refused, read) {
+        (Some(error), _) => Err(error),
+        (None, read) => read.map_err(|e| not_json(&e)),
+    }
+}
+
+struct Elements<'r, F> {
+    see: F,
+    refused: &'r mut Option<ApiError>,
+}
+
+impl<'de, F: FnMut(usize, &'de RawValue) -> Result<(), ApiError>> DeserializeSeed<'de> for Elements<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F: FnMut(usize, &'de RawValue) -> Result<(), ApiError>> Visitor<'de> for Elements<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let mut index = 0;
+        while let Some(element) = list.next_element()? {
+            if let Err(error) = (self.see)(index, element) {
+                *self.refused = Some(error);
+                return Err(A::Error::custom("refused"));
+            }
+            index += 1;
+        }
+        Ok(())
     }
 }

@@ -1,13 +1,30 @@
 //! Content parts from JSON, by role (rules 3.1, 3.2, 5).
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::decode::{MAX_TEXT, bad_value, missing, refuse, wrong_type};
+use crate::bounds::{MAX_FILE_DATA, MAX_IMAGE_URL, MAX_NAME, MAX_PARTS, MAX_TEXT};
+use crate::decode::fields::{Fields, list};
+use crate::decode::{bad_value, check_length, keep, missing, refuse, wrong_type};
 use crate::item::{Annotation, ContentPart, Detail, InputAudio, LogProb, Role};
-use crate::{ApiError, Fields, Path};
+use crate::json::{member, string};
+use crate::{ApiError, Path};
 
-const MAX_IMAGE_URL: usize = 20_971_520;
-const MAX_FILE_DATA: usize = 33_554_432;
+/// Members of all parts.
+pub(crate) const PART: &[&str] = &[
+    "type",
+    "text",
+    "refusal",
+    "annotations",
+    "logprobs",
+    "image_url",
+    "file_id",
+    "detail",
+    "file_data",
+    "file_url",
+    "filename",
+    "video_url",
+    "input_audio",
+];
 
 const DETAILS: &[(&str, Detail)] =
     &[("low", Detail::Low), ("high", Detail::High), ("auto", Detail::Auto), ("original", Detail::Original)];
@@ -29,22 +46,20 @@ fn allowed(role: Role) -> &'static [&'static str] {
     }
 }
 
-pub(crate) fn decode_parts(
-    list: Vec<Value>,
-    parent: Path<'_>,
-    role: Role,
-) -> Result<Vec<ContentPart>, ApiError> {
-    list.into_iter().enumerate().map(|(i, value)| decode_part(value, Path::Index(&parent, i), role)).collect()
+pub(crate) fn decode_parts(raw: &RawValue, path: Path<'_>, role: Role) -> Result<Vec<ContentPart>, ApiError> {
+    list(raw, path, MAX_PARTS, "content parts", |raw, path| decode_part(raw, path, role))
 }
 
-fn decode_part(value: Value, path: Path<'_>, role: Role) -> Result<ContentPart, ApiError> {
-    let mut fields = Fields::new(value, path)?;
+fn decode_part(raw: &RawValue, path: Path<'_>, role: Role) -> Result<ContentPart, ApiError> {
+    let mut fields = Fields::new(raw, path, PART)?;
     let kind = match fields.take("type") {
-        Some(Value::String(kind)) => kind,
-        Some(other) => return Err(wrong_type(fields.at("type"), "a string", &other)),
+        Some(kind) => match string(kind) {
+            Some(kind) => kind,
+            None => return Err(wrong_type(fields.at("type"), "a string", kind)),
+        },
         None => return Err(missing(fields.at("type"))),
     };
-    match (kind.as_str(), role) {
+    match (&*kind, role) {
         // Clients that keep history in one form send either text type for either side; the text is the same.
         ("input_text" | "text" | "output_text", Role::User | Role::System | Role::Developer) => {
             Ok(ContentPart::InputText { text: fields.required_string("text", MAX_TEXT)? })
@@ -63,19 +78,21 @@ fn decode_part(value: Value, path: Path<'_>, role: Role) -> Result<ContentPart, 
     }
 }
 
-fn image(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
+fn image(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
     let image_url = match fields.take("image_url") {
         // Chat Completions' form, which many clients still send.
-        Some(Value::Object(mut object)) => match object.remove("url") {
-            Some(Value::String(url)) => Some(url),
-            _ => return Err(missing(Path::Key(&fields.at("image_url"), "url"))),
+        Some(raw) if raw.get().starts_with('{') => match member(raw, "url").and_then(string) {
+            Some(url) => Some(url.into_owned()),
+            None => return Err(missing(Path::Key(&fields.at("image_url"), "url"))),
         },
-        Some(Value::String(url)) => Some(url),
-        Some(other) => return Err(wrong_type(fields.at("image_url"), "a string", &other)),
+        Some(raw) => match string(raw) {
+            Some(url) => Some(url.into_owned()),
+            None => return Err(wrong_type(fields.at("image_url"), "a string", raw)),
+        },
         None => None,
     };
     if let Some(url) = &image_url {
-        crate::decode::check_length(fields.at("image_url"), url, 1, MAX_IMAGE_URL)?;
+        check_length(fields.at("image_url"), url, 1, MAX_IMAGE_URL)?;
         check_url(fields.at("image_url"), url, true)?;
     }
     let file_id = fields.string("file_id", MAX_TEXT)?;
@@ -115,7 +132,7 @@ fn check_url(path: Path<'_>, url: &str, data: bool) -> Result<(), ApiError> {
     Err(refuse("invalid_value", path, "expected a valid URL, but got a value with an invalid format."))
 }
 
-fn file(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
+fn file(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
     let file_data = fields.string("file_data", MAX_FILE_DATA)?;
     let file_url = fields.string("file_url", MAX_IMAGE_URL)?;
     let file_id = fields.string("file_id", MAX_TEXT)?;
@@ -135,48 +152,41 @@ fn file(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
     Ok(ContentPart::InputFile { filename, file_data, file_url, file_id })
 }
 
-fn audio(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
+fn audio(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
     let Some(inner) = fields.take("input_audio") else { return Err(missing(fields.at("input_audio"))) };
     let parent = fields.at("input_audio");
-    let mut inner = Fields::new(inner, parent)?;
+    let mut inner = Fields::new(inner, parent, &["data", "format"])?;
     Ok(ContentPart::InputAudio {
         input_audio: InputAudio {
             data: inner.required_string("data", MAX_FILE_DATA)?,
-            format: inner.required_string("format", 64)?,
+            format: inner.required_string("format", MAX_NAME)?,
         },
     })
 }
 
-fn output_text(fields: &mut Fields<'_>) -> Result<ContentPart, ApiError> {
+fn output_text(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
     let text = fields.required_string("text", MAX_TEXT)?;
-    let list = fields.array("annotations")?.unwrap_or_default();
-    let parent = fields.at("annotations");
-    let mut annotations = Vec::with_capacity(list.len());
-    for (index, value) in list.into_iter().enumerate() {
-        annotations.push(annotation(value, Path::Index(&parent, index))?);
-    }
-    let logprobs = fields.array("logprobs")?;
-    let parent = fields.at("logprobs");
-    let logprobs = logprobs
-        .map(|list| {
-            let decode = |(index, value): (usize, Value)| {
-                serde_json::from_value::<LogProb>(value)
-                    .map_err(|e| refuse("invalid_value", Path::Index(&parent, index), format_args!("{e}.")))
-            };
-            list.into_iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()
+    let annotations = fields.list("annotations", MAX_PARTS, "annotations", annotation)?.unwrap_or_default();
+    let logprobs = fields.list("logprobs", MAX_TEXT, "log probabilities", |raw, path| {
+        serde_json::from_str::<LogProb>(raw.get()).map_err(|error| {
+            let error = error.to_string();
+            // Its line and column are of the element.
+            let why = error.split_once(" at line ").map_or(error.as_str(), |(why, _)| why);
+            refuse("invalid_value", path, format_args!("{why}."))
         })
-        .transpose()?;
+    })?;
     Ok(ContentPart::OutputText { text, annotations, logprobs })
 }
 
-fn annotation(value: Value, path: Path<'_>) -> Result<Annotation, ApiError> {
-    if value.get("type").and_then(Value::as_str) != Some("url_citation") {
-        return match value {
-            Value::Object(map) => Ok(Annotation::Other(map)),
-            other => Err(wrong_type(path, "an object", &other)),
+fn annotation(raw: &RawValue, path: Path<'_>) -> Result<Annotation, ApiError> {
+    const URL_CITATION: &[&str] = &["type", "url", "title", "start_index", "end_index"];
+    if member(raw, "type").and_then(string).as_deref() != Some("url_citation") {
+        return match raw.get().starts_with('{') {
+            true => keep(raw, path).map(Annotation::Other),
+            false => Err(wrong_type(path, "an object", raw)),
         };
     }
-    let mut fields = Fields::new(value, path)?;
+    let mut fields = Fields::new(raw, path, URL_CITATION)?;
     Ok(Annotation::UrlCitation {
         url: fields.required_string("url", MAX_TEXT)?,
         title: fields.string("title", MAX_TEXT)?.unwrap_or_default(),

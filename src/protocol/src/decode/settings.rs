@@ -1,15 +1,19 @@
 //! Settings from JSON: ranges, lengths and words of rules 2.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
+use crate::bounds::{MAX_IDENTIFIER, MAX_INCLUDES, MAX_TEXT, MAX_USER};
+use crate::decode::fields::Fields;
 use crate::decode::mcp::check_labels;
-use crate::decode::tool::{check_choice, decode_choice, decode_tool};
-use crate::decode::{MAX_TEXT, bad_value, missing, refuse, word, wrong_type};
+use crate::decode::tool::{check_choice, decode_choice, decode_tools, schema};
+use crate::decode::{bad_value, check_length, missing, not_json, refuse, word, wrong_type};
+use crate::json::{each_member, string};
 use crate::settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,
 };
-use crate::{ApiError, Fields, Path};
+use crate::{ApiError, Path};
 
 const EFFORTS: &[(&str, Effort)] = &[
     ("none", Effort::None),
@@ -36,15 +40,12 @@ const TIERS: &[(&str, &str)] = &[
     ("ultrafast", "ultrafast"),
 ];
 
-pub(crate) fn decode_settings(body: &mut Fields<'_>) -> Result<Settings, ApiError> {
-    let tools = body.array("tools")?.unwrap_or_default();
-    let parent = body.at("tools");
-    let tools = tools
-        .into_iter()
-        .enumerate()
-        .map(|(i, value)| decode_tool(value, Path::Index(&parent, i)))
-        .collect::<Result<Vec<_>, _>>()?;
-    check_labels(&tools, parent)?;
+pub(crate) fn decode_settings(body: &mut Fields<'_, '_>) -> Result<Settings, ApiError> {
+    let tools = match body.array("tools")? {
+        Some(raw) => decode_tools(raw, body.at("tools"))?,
+        None => Vec::new(),
+    };
+    check_labels(&tools, body.at("tools"))?;
     let tool_choice = match body.take("tool_choice") {
         Some(value) => decode_choice(value, body.at("tool_choice"))?,
         None => Default::default(),
@@ -67,22 +68,22 @@ pub(crate) fn decode_settings(body: &mut Fields<'_>) -> Result<Settings, ApiErro
         include: include(body)?,
         truncation: body.word("truncation", TRUNCATIONS)?.unwrap_or_default(),
         service_tier: body.word("service_tier", TIERS)?.map(str::to_owned),
-        safety_identifier: body.string("safety_identifier", 64)?,
-        prompt_cache_key: body.string("prompt_cache_key", 64)?,
+        safety_identifier: body.string("safety_identifier", MAX_IDENTIFIER)?,
+        prompt_cache_key: body.string("prompt_cache_key", MAX_IDENTIFIER)?,
         metadata: metadata(body)?,
-        user: body.string("user", MAX_TEXT)?,
+        user: body.string("user", MAX_USER)?,
     })
 }
 
-fn include(body: &mut Fields<'_>) -> Result<Vec<Include>, ApiError> {
-    let list = body.array("include")?.unwrap_or_default();
-    let parent = body.at("include");
-    list.iter().enumerate().map(|(i, v)| word(Path::Index(&parent, i), v, Include::TABLE)).collect()
+fn include(body: &mut Fields<'_, '_>) -> Result<Vec<Include>, ApiError> {
+    let decode = |raw: &RawValue, path: Path<'_>| word(path, raw, Include::TABLE);
+    Ok(body.list("include", MAX_INCLUDES, "words", decode)?.unwrap_or_default())
 }
 
-fn reasoning(body: &mut Fields<'_>) -> Result<Option<ReasoningConfig>, ApiError> {
+fn reasoning(body: &mut Fields<'_, '_>) -> Result<Option<ReasoningConfig>, ApiError> {
     let Some(value) = body.take("reasoning") else { return Ok(None) };
-    let mut fields = Fields::new(value, body.at("reasoning"))?;
+    let keys = &["effort", "summary", "generate_summary"];
+    let mut fields = Fields::new(value, body.at("reasoning"), keys)?;
     let effort = fields.word("effort", EFFORTS)?;
     let summary = match fields.word("summary", SUMMARIES)? {
         // OpenAI's older name of the same field.
@@ -92,31 +93,36 @@ fn reasoning(body: &mut Fields<'_>) -> Result<Option<ReasoningConfig>, ApiError>
     Ok(Some(ReasoningConfig { effort, summary }))
 }
 
-fn text(body: &mut Fields<'_>) -> Result<TextConfig, ApiError> {
+fn text(body: &mut Fields<'_, '_>) -> Result<TextConfig, ApiError> {
     let Some(value) = body.take("text") else { return Ok(TextConfig::default()) };
-    let mut fields = Fields::new(value, body.at("text"))?;
+    let mut fields = Fields::new(value, body.at("text"), &["format", "verbosity"])?;
     let verbosity = fields.word("verbosity", VERBOSITIES)?;
     let format = match fields.take("format") {
         None => TextFormat::Text,
-        Some(value) => format(Fields::new(value, fields.at("format"))?)?,
+        Some(value) => {
+            let keys = &["type", "name", "description", "schema", "strict"];
+            format(Fields::new(value, fields.at("format"), keys)?)?
+        }
     };
     Ok(TextConfig { format, verbosity })
 }
 
-fn format(mut fields: Fields<'_>) -> Result<TextFormat, ApiError> {
+fn format(mut fields: Fields<'_, '_>) -> Result<TextFormat, ApiError> {
     let kind = match fields.take("type") {
-        Some(Value::String(kind)) => kind,
-        Some(other) => return Err(wrong_type(fields.at("type"), "a string", &other)),
+        Some(kind) => match string(kind) {
+            Some(kind) => kind,
+            None => return Err(wrong_type(fields.at("type"), "a string", kind)),
+        },
         None => return Err(missing(fields.at("type"))),
     };
-    match kind.as_str() {
+    match &*kind {
         "text" => Ok(TextFormat::Text),
         "json_object" => Ok(TextFormat::JsonObject),
         "json_schema" => Ok(TextFormat::JsonSchema(Box::new(JsonSchemaFormat {
             name: crate::decode::item::function_name(&mut fields, "name")?,
             description: fields.string("description", MAX_TEXT)?,
             schema: match fields.object("schema")? {
-                Some(schema) => schema,
+                Some(raw) => schema(raw, fields.at("schema"))?,
                 None => return Err(missing(fields.at("schema"))),
             },
             strict: fields.boolean("strict")?.unwrap_or(false),
@@ -125,18 +131,27 @@ fn format(mut fields: Fields<'_>) -> Result<TextFormat, ApiError> {
     }
 }
 
-fn metadata(body: &mut Fields<'_>) -> Result<serde_json::Map<String, Value>, ApiError> {
-    let Some(map) = body.object("metadata")? else { return Ok(Default::default()) };
+fn metadata(body: &mut Fields<'_, '_>) -> Result<Map<String, Value>, ApiError> {
+    const MOST: usize = 16;
+    let Some(raw) = body.object("metadata")? else { return Ok(Default::default()) };
     let path = body.at("metadata");
-    if map.len() > 16 {
+    let mut members = Vec::new();
+    let mut count = 0;
+    each_member(raw, |key, value| {
+        count += 1;
+        if count <= MOST {
+            members.push((key, value));
+        }
+    });
+    if count > MOST {
         let text = format_args!(
-            "object has too many properties. Expected an object with at most 16 properties, but got {} instead.",
-            map.len()
+            "object has too many properties. Expected an object with at most {MOST} properties, but got {count} instead."
         );
         return Err(refuse("object_above_max_properties", path, text));
     }
-    for (key, value) in &map {
-        let here = Path::Key(&path, key);
+    let mut map = Map::new();
+    for (key, value) in members {
+        let here = Path::Key(&path, &key);
         if key.chars().count() > 64 {
             return Err(refuse(
                 "string_above_max_length",
@@ -144,8 +159,12 @@ fn metadata(body: &mut Fields<'_>) -> Result<serde_json::Map<String, Value>, Api
                 "key too long. Expected keys with maximum length 64.",
             ));
         }
-        let Value::String(text) = value else { return Err(wrong_type(here, "a string", value)) };
-        crate::decode::check_length(here, text, 0, 512)?;
+        let text: String = match value.get().starts_with('"') {
+            true => serde_json::from_str(value.get()).map_err(|e| not_json(&e))?,
+            false => return Err(wrong_type(here, "a string", value)),
+        };
+        check_length(here, &text, 0, 512)?;
+        map.insert(key.into_owned(), Value::String(text));
     }
     Ok(map)
 }

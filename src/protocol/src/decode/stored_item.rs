@@ -4,17 +4,18 @@
 //! refused here for its contents. Our own writer puts `type` first, which lets one pass do: no tree of values
 //! in between, about five times as fast as the decoder of requests.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
+use crate::decode::item::decode_raw_item;
+use crate::json::Word;
 use crate::{
     Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput,
-    InputAudio, Item, ItemReference, ItemStatus, LogProb, Message, Output, Path, Phase, Reasoning,
-    ReasoningPart, Role, SummaryPart, decode_item,
+    InputAudio, Item, ItemReference, ItemStatus, LogProb, Message, Output, Path, Phase, RawJson, Reasoning,
+    ReasoningPart, Role, SummaryPart,
 };
 
 /// An item as it was stored or logged. What was written comes back equal.
@@ -40,15 +41,16 @@ impl<'de> Visitor<'de> for ItemVisitor {
         let Some(Word(first)) = map.next_key()? else { return Err(A::Error::custom("an empty item")) };
         if first != "type" {
             // Only an item that we keep as it came can begin otherwise.
-            let mut rest = Map::new();
-            rest.insert(first.into_owned(), map.next_value()?);
-            return unusual(collect(map, rest)?);
+            let mut text = String::new();
+            let first_value: Box<RawValue> = map.next_value()?;
+            push(&mut text, &first, first_value.get())?;
+            return unusual(&collect(map, text)?);
         }
         let Word(kind) = map.next_value()?;
         if !is_typed(&kind) {
-            let mut rest = Map::new();
-            rest.insert("type".into(), Value::String(kind.into_owned()));
-            return collect(map, rest).map(Item::foreign);
+            let mut text = String::new();
+            push(&mut text, &first, &serde_json::to_string(&kind).map_err(A::Error::custom)?)?;
+            return collect(map, text).map(Item::foreign);
         }
         ItemFields::deserialize(MapAccessDeserializer::new(map))?
             .into_item(&kind)
@@ -56,14 +58,24 @@ impl<'de> Visitor<'de> for ItemVisitor {
     }
 }
 
-fn collect<'de, A: MapAccess<'de>>(
-    mut map: A,
-    mut rest: Map<String, Value>,
-) -> Result<Map<String, Value>, A::Error> {
-    while let Some((key, value)) = map.next_entry()? {
-        rest.insert(key, value);
+/// Writes a member behind those that are there.
+fn push<E: Error>(text: &mut String, key: &str, value: &str) -> Result<(), E> {
+    text.push(if text.is_empty() { '{' } else { ',' });
+    text.push_str(&serde_json::to_string(key).map_err(E::custom)?);
+    text.push(':');
+    text.push_str(value);
+    Ok(())
+}
+
+/// The whole item as text.
+fn collect<'de, A: MapAccess<'de>>(mut map: A, mut text: String) -> Result<RawJson, A::Error> {
+    while let Some(Word(key)) = map.next_key()? {
+        let value: Box<RawValue> = map.next_value()?;
+        push(&mut text, &key, value.get())?;
     }
-    Ok(rest)
+    text.push('}');
+    let raw = RawValue::from_string(text).map_err(A::Error::custom)?;
+    RawJson::keep(&raw).map_err(A::Error::custom)
 }
 
 /// Whether items of this type are more to us than their members.
@@ -72,16 +84,12 @@ fn is_typed(kind: &str) -> bool {
         || matches!(kind, "custom_tool_call_output" | "compaction" | "item_reference")
 }
 
-fn unusual<E: Error>(map: Map<String, Value>) -> Result<Item, E> {
-    if map.get("type").and_then(Value::as_str).is_some_and(|kind| !is_typed(kind)) {
-        return Ok(Item::foreign(map));
+fn unusual<E: Error>(item: &RawJson) -> Result<Item, E> {
+    if item.text("type").is_some_and(|kind| !is_typed(&kind)) {
+        return Ok(Item::foreign(item.clone()));
     }
-    decode_item(Value::Object(map), Path::Root).map_err(|e| E::custom(e.message))
+    decode_raw_item(item.as_raw(), Path::Root).map_err(|e| E::custom(e.message))
 }
-
-/// A string that is borrowed where it can be.
-#[derive(serde::Deserialize)]
-struct Word<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The members of every known type of item. Absent and null are the same.
 #[derive(serde::Deserialize)]
@@ -260,10 +268,10 @@ impl StoredPart {
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::decode_stored_items;
+    use crate::{decode_item, decode_stored_items};
 
     /// Whatever is accepted in a request comes back from its stored form as the same item.
     #[track_caller]

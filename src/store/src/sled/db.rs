@@ -1,5 +1,7 @@
 //! Plain synchronous sled code: write a batch, read, remove, expire; and opening anew after an error.
 
+mod owners;
+
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use or_protocol::ResponseId;
+
+pub(super) use owners::Adopted;
 
 use super::confirmed::Mark;
 use super::disk_space::{check_room, check_writing};

@@ -9,6 +9,7 @@
 //! | `a/` | 32 hex digits of the id of the response that asked, 4 or more of the output index | the use of an approval, see `approval.rs`: format (1), state (0 started, 1 done), id of the response that used it |
 //! | `m/batches` | | how many batches were written (u64, big endian) |
 //! | `m/approvals` | | the key that proves a request for approval to be of this store, 32 random bytes |
+//! | `m/owners` | | which names took the place of owners that were places in a list, see `owners.rs` |
 //!
 //! One tree, because a batch is atomic within a tree only. A response id begins with the milliseconds of its
 //! creation (UUIDv7), so `r/`, `o/` and `a/` are in order of age and retention needs no index beside them. All that
@@ -29,6 +30,9 @@ const APPROVAL: &str = "a/";
 
 /// Counter of batches.
 pub(super) const BATCHES: &[u8] = b"m/batches";
+
+/// Names of owners that were places in a list.
+pub(super) const OWNERS: &[u8] = b"m/owners";
 
 /// Key of approvals, 32 bytes.
 pub(super) const APPROVAL_KEY: &[u8] = b"m/approvals";

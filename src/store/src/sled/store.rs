@@ -36,6 +36,9 @@ pub struct SledOptions {
     pub power_loss_safe: bool,
     /// Bytes of database pages kept in memory.
     pub cache_capacity: u64,
+    /// Owners by the place of their key in a list, which earlier versions gave their records, and the names that these keys
+    /// have. Taken over once, at the first start that gives any.
+    pub old_owners: Vec<(String, String)>,
 }
 
 impl SledOptions {
@@ -47,6 +50,7 @@ impl SledOptions {
             retention: Some(Duration::from_secs(30 * 24 * 60 * 60)),
             power_loss_safe: false,
             cache_capacity: 64 << 20,
+            old_owners: Vec::new(),
         }
     }
 }
@@ -66,11 +70,16 @@ impl SledStore {
     /// Opens the store and settles what the last process left unfinished: a response that nobody can go on with
     /// has failed. Blocks; meant for the start of the process.
     pub fn open(options: SledOptions) -> Result<Arc<Self>, StoreOpenError> {
-        let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity } = options;
+        let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity, old_owners } =
+            options;
         let db = Db::open(&path, &DbOptions { on_corruption, power_loss_safe, cache_capacity })?;
         let approval_key = db
             .approval_key()
             .map_err(|e| StoreOpenError::io("write the key of approvals to", &path, io::Error::other(e)))?;
+        if let Err(error) = db.adopt(&old_owners) {
+            // The next start goes on with it.
+            tracing::error!(%error, "owners of earlier versions could not be given their names: nobody can read their responses");
+        }
         let unfinished = settle(&db);
         let ready = Arc::new(Ready::new());
         let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };

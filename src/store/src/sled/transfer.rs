@@ -11,7 +11,7 @@ use or_protocol::ResponseId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::db::{Db, RecordBytes, RecordState, Write};
+use super::db::{Adopted, Db, RecordBytes, RecordState, Write};
 use super::keys;
 use super::open::{DbOptions, FOLDER, OnCorruption};
 use super::pieces::failed;
@@ -152,6 +152,7 @@ pub fn import(
     told: &mut dyn FnMut(Step),
 ) -> Result<(), TransferError> {
     let db = open(path)?;
+    let adopted = db.adopted()?;
     let mut batch = Batch::default();
     let mut line = Vec::new();
     for number in 1_u64.. {
@@ -166,7 +167,7 @@ pub fn import(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match parse(&line) {
+        match parse(&line, &adopted) {
             Ok(write) => {
                 if batch.has(&write.id) || batch.is_full() {
                     batch.write(&db, told)?;
@@ -210,10 +211,12 @@ impl Batch {
     }
 }
 
-fn parse(line: &[u8]) -> Result<Write, String> {
+fn parse(line: &[u8], adopted: &Adopted) -> Result<Write, String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
     let id = ResponseId::parse(&line.id).ok_or("`id` is not the id of a response")?;
     let bytes = [&[line.format], line.record.get().as_bytes()].concat();
+    // Whoever exported it may have been an earlier version.
+    let bytes = adopted.renamed(&bytes, 0).unwrap_or(bytes);
     let record = StoredResponse::decode(id.as_str(), &bytes).map_err(|e| e.to_string())?;
     let state = if record.is_over() { RecordState::Over } else { RecordState::Open };
     let rows = line.events.into_iter();

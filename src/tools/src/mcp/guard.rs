@@ -31,20 +31,14 @@ impl AddressGuard {
         let addresses: Vec<SocketAddr> = match host {
             Host::Ipv4(ip) => vec![SocketAddr::new(ip.into(), port)],
             Host::Ipv6(ip) => vec![SocketAddr::new(ip.into(), port)],
-            Host::Domain(name) => lookup_host((name, port))
-                .await
-                .map_err(|_| McpError::Unreachable("the name of its host is unknown".into()))?
-                .collect(),
+            Host::Domain(name) => lookup_host((name, port)).await.map(Iterator::collect).unwrap_or_default(),
         };
-        if addresses.is_empty() {
-            return Err(McpError::Unreachable("the name of its host has no address".into()));
-        }
         let listed = self.allowed.contains(&format!("{host}:{port}"));
-        if listed || addresses.iter().all(|address| self.allows(address)) {
+        if !addresses.is_empty() && (listed || addresses.iter().all(|address| self.allows(address))) {
             return Ok(addresses);
         }
-        // Which address it is would tell of the network we are in.
-        Err(McpError::Refused("it is not a public one".into()))
+        // Which address it is, and whether there is one, would tell of the network we are in.
+        Err(McpError::Refused("its host is at no public address that is known".into()))
     }
 
     fn allows(&self, address: &SocketAddr) -> bool {

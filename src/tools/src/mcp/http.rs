@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,14 +18,12 @@ use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
 use sse_stream::Sse;
-use url::Url;
+use url::{Origin, Url};
 
 use super::client::{builder, headers, pinned};
-use super::events::events;
+use super::wire::{events, read};
 use super::{AddressGuard, McpError, McpPlace, McpServer, guard};
 
-/// One message of a server. A result is cut far below, but only when it is whole.
-pub(super) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// An answer that is no success.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// What a request may be answered with.
@@ -61,6 +59,10 @@ struct Inner {
     /// Clients without headers for where redirects led, by origin.
     elsewhere: Mutex<HashMap<String, Client>>,
     connect_timeout: Duration,
+    /// The origin that opened the session: its id, and the ids of its events, go nowhere else.
+    session_from: Mutex<Option<Origin>>,
+    /// Bytes of one message of the server.
+    max_message: usize,
     /// An event of the server was over the limit.
     too_large: Arc<AtomicBool>,
 }
@@ -78,8 +80,11 @@ impl Http {
             pinned(&guard, &home, connect_timeout).await?
         };
         let client = client.default_headers(headers(server)?).build().map_err(|_| McpError::Internal)?;
-        let (elsewhere, too_large) = Default::default();
-        Ok(Self(Arc::new(Inner { guard, home, client, elsewhere, connect_timeout, too_large })))
+        let (elsewhere, session_from, too_large) = Default::default();
+        let max_message = server.limits.max_message_bytes;
+        let inner =
+            Inner { guard, home, client, elsewhere, connect_timeout, session_from, max_message, too_large };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Is set when a stream of events ended because one was too large.
@@ -96,12 +101,16 @@ impl Http {
     ) -> Result<Response, ExchangeError> {
         let (mut url, mut client) = (self.0.home.clone(), self.0.client.clone());
         for _ in 0..=MAX_REDIRECTS {
-            let mut request = client.request(method.clone(), url.clone()).headers(headers.clone());
+            let headers = self.headers_for(&url, &headers);
+            let mut request = client.request(method.clone(), url.clone()).headers(headers);
             if let Some(body) = &body {
                 request = request.body(body.clone());
             }
             let answer = request.send().await.map_err(|error| unsent(&error))?;
             if !matches!(answer.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+                if answer.headers().contains_key(HEADER_SESSION_ID) {
+                    *self.session_from() = Some(url.origin());
+                }
                 return Ok(answer);
             }
             // A server that redirects has not acted.
@@ -114,6 +123,20 @@ impl Http {
         }
         let error = McpError::Protocol(format!("it redirects more than {MAX_REDIRECTS} times"));
         Err(ExchangeError { error, sent: false })
+    }
+
+    /// Without what ties a request to a session, unless it goes to whoever opened that.
+    fn headers_for(&self, url: &Url, headers: &HeaderMap) -> HeaderMap {
+        let mut headers = headers.clone();
+        if self.session_from().as_ref() != Some(&url.origin()) {
+            headers.remove(HEADER_SESSION_ID);
+            headers.remove(HEADER_LAST_EVENT_ID);
+        }
+        headers
+    }
+
+    fn session_from(&self) -> MutexGuard<'_, Option<Origin>> {
+        self.0.session_from.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A client for another origin, which must be one that any request could name, and gets none of the server's
@@ -224,11 +247,11 @@ async fn failed(
         return Err(error.into());
     }
     let Ok(body) = whole(answer, MAX_ERROR_BODY).await else { return Err(error.into()) };
-    match (serde_json::from_slice::<ServerJsonRpcMessage>(&body), message) {
-        (Ok(said), _) if in_session && names_the_session(status, &said) => {
+    match (read(body).await, message) {
+        (Some(said), _) if in_session && names_the_session(status, &said) => {
             Err(StreamableHttpError::SessionExpired)
         }
-        (Ok(ServerJsonRpcMessage::Error(said)), ClientJsonRpcMessage::Request(request)) => {
+        (Some(ServerJsonRpcMessage::Error(said)), ClientJsonRpcMessage::Request(request)) => {
             // Servers that refuse a request unread do not know its id.
             let said = ServerJsonRpcMessage::error(said.error, Some(request.id.clone()));
             Ok(StreamableHttpPostResponse::Json(said, None))
@@ -265,7 +288,7 @@ impl StreamableHttpClient for Http {
         let session = session.map(str::to_owned);
         if has_type(&answer, EVENT_STREAM_MIME_TYPE) {
             return Ok(StreamableHttpPostResponse::Sse(
-                events(answer.bytes_stream(), MAX_MESSAGE, self.too_large()),
+                events(answer.bytes_stream(), self.0.max_message, self.too_large()),
                 session,
             ));
         }
@@ -273,11 +296,10 @@ impl StreamableHttpClient for Http {
         if !has_type(&answer, JSON_MIME_TYPE) {
             return Err(odd("it is neither JSON nor an event stream").into());
         }
-        let body = whole(answer, MAX_MESSAGE).await?;
-        match serde_json::from_slice(&body) {
-            Ok(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
-            // serde's text quotes the body, which can hold anything.
-            Err(_) => Err(odd("it is no JSON-RPC message").into()),
+        let body = whole(answer, self.0.max_message).await?;
+        match read(body).await {
+            Some(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
+            None => Err(odd("it is no JSON-RPC message").into()),
         }
     }
 
@@ -300,7 +322,7 @@ impl StreamableHttpClient for Http {
             _ if !has_type(&answer, EVENT_STREAM_MIME_TYPE) => {
                 Err(StreamableHttpError::ServerDoesNotSupportSse)
             }
-            _ => Ok(events(answer.bytes_stream(), MAX_MESSAGE, self.too_large())),
+            _ => Ok(events(answer.bytes_stream(), self.0.max_message, self.too_large())),
         }
     }
 

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use rmcp::model::{CallToolResult, JsonObject};
+use rmcp::model::JsonObject;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
+use super::called::Called;
 use super::fault::Fault;
 use super::list::list;
 use super::output::UNKNOWN;
@@ -19,11 +20,11 @@ use super::{McpError, McpServer, McpTool};
 use crate::{Failure, ToolContext, ToolError};
 use or_telemetry::millis;
 
-/// One server with one credential.
+/// One server with one credential, for one owner or for all.
 pub struct Link {
     server: Arc<McpServer>,
     shared: Arc<Shared>,
-    places: Option<Semaphore>,
+    places: Option<Arc<Semaphore>>,
     connection: tokio::sync::Mutex<Connection>,
     listing: tokio::sync::Mutex<Listing>,
     usage: Arc<Usage>,
@@ -60,9 +61,8 @@ impl Known {
 impl Link {
     /// Not connected yet.
     pub fn new(server: Arc<McpServer>, shared: Arc<Shared>) -> Self {
-        let places = server.limits.max_concurrent;
         Self {
-            places: (places > 0).then(|| Semaphore::new(places)),
+            places: shared.places(&server),
             server,
             shared,
             connection: Default::default(),
@@ -188,7 +188,7 @@ impl Link {
         tool: &str,
         arguments: &str,
         context: &ToolContext,
-    ) -> Result<CallToolResult, Failure> {
+    ) -> Result<Called, Failure> {
         let arguments = object(arguments).map_err(Failure::BadArguments)?;
         let _place = match &self.places {
             // It is never closed.
@@ -205,7 +205,7 @@ impl Link {
         tool: &str,
         arguments: JsonObject,
         context: &ToolContext,
-    ) -> Result<CallToolResult, Failure> {
+    ) -> Result<Called, Failure> {
         let failed = |error: McpError| failure(&error, error.to_string());
         let session = self.session().await.map_err(failed)?;
         let fault = match session.call(tool.to_owned(), arguments.clone(), context, &self.server).await {

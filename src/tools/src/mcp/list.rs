@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
+use serde_json::{Map, Value};
+
 use super::fault::Fault;
+use super::page::MAX_VALUES;
 use super::session::Session;
 use super::{McpServer, McpTool};
 use crate::answer::head;
@@ -14,7 +17,7 @@ const MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// All tools that keep to the limits; the others are left out, and the log says so.
 pub(super) async fn list(session: &Session, server: &McpServer) -> Result<Vec<McpTool>, Fault> {
-    let mut tools = Tools { server, taken: Vec::new(), names: HashSet::new(), bytes: 0 };
+    let mut tools = Tools { server, taken: Vec::new(), names: HashSet::new(), bytes: 0, values: 0 };
     let mut cursor = None;
     for _ in 0..MAX_PAGES {
         let page = session.page(cursor, server).await?;
@@ -43,6 +46,8 @@ struct Tools<'a> {
     names: HashSet<String>,
     /// Of all that was taken.
     bytes: usize,
+    /// Of all that was taken.
+    values: usize,
 }
 
 impl Tools<'_> {
@@ -51,13 +56,16 @@ impl Tools<'_> {
         if size > self.server.limits.max_definition_bytes {
             return self.leave_out(&tool.name, "its definition is too long");
         }
-        if size > MAX_BYTES - self.bytes {
+        let values = tool.input_schema.values().chain(tool.annotations.iter().flat_map(Map::values));
+        let values = values.map(count).sum::<usize>();
+        if size > MAX_BYTES - self.bytes || values > MAX_VALUES - self.values {
             return self.leave_out(&tool.name, "all definitions together are too long");
         }
         if tool.name.is_empty() || !self.names.insert(tool.name.clone()) {
             return self.leave_out(&tool.name, "its name is empty or taken");
         }
         self.bytes += size;
+        self.values += values;
         self.taken.push(tool);
     }
 
@@ -65,6 +73,15 @@ impl Tools<'_> {
         let label = self.server.label.as_str();
         let tool = head(tool, 128);
         tracing::warn!(label, tool, why, "MCP tools left out");
+    }
+}
+
+/// A value and all in it.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(list) => list.iter().map(count).sum(),
+        Value::Object(map) => map.values().map(count).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
 

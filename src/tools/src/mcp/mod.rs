@@ -4,8 +4,8 @@
 //! not reach the server; otherwise the model is told that nobody knows.
 
 mod backoff;
+mod called;
 mod client;
-mod events;
 mod fault;
 mod guard;
 mod http;
@@ -19,7 +19,9 @@ mod shared;
 mod stdio;
 #[cfg(test)]
 mod tests;
+mod wire;
 
+pub use called::Called;
 pub use guard::AddressGuard;
 pub use link::{InUse, Link};
 pub use output::run;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use or_protocol::{ContentPart, Detail, InputAudio, Output};
-use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
+use rmcp::model::{ContentBlock, ResourceContents};
 
+use super::called::Called;
 use crate::answer::limited;
 use crate::{Failure, ToolError, ToolOutput, ToolRun, finished};
 
@@ -14,14 +15,9 @@ use crate::{Failure, ToolError, ToolOutput, ToolRun, finished};
 pub(super) const UNKNOWN: &str = " It is not known whether the call took effect.";
 
 /// What a call amounts to.
-pub fn run(
-    tool: &str,
-    called: Result<CallToolResult, Failure>,
-    max_output_bytes: usize,
-    took: Duration,
-) -> ToolRun {
+pub fn run(tool: &str, called: Result<Called, Failure>, max_output_bytes: usize, took: Duration) -> ToolRun {
     let done = called.and_then(|result| {
-        let is_error = result.is_error == Some(true);
+        let is_error = result.is_error;
         let output = output(result).and_then(|output| limited(output, max_output_bytes));
         output.map(|output| (output, is_error)).map_err(Failure::Failed)
     });
@@ -40,11 +36,11 @@ pub fn run(
     }
 }
 
-fn output(result: CallToolResult) -> Result<ToolOutput, ToolError> {
-    let CallToolResult { content, structured_content, .. } = result;
+fn output(result: Called) -> Result<ToolOutput, ToolError> {
+    let Called { content, structured, is_error: _ } = result;
     if content.is_empty() {
         // The same again, as a rule, but here it is all there is.
-        return Ok(structured_content.map_or_else(|| "".into(), ToolOutput::Json));
+        return Ok(structured.map_or_else(|| "".into(), ToolOutput::Text));
     }
     if content.iter().all(|block| matches!(block, ContentBlock::Text(_))) {
         let texts: Vec<_> =
@@ -139,9 +135,13 @@ mod tests {
 
     use super::*;
 
+    fn called(result: Value) -> Called {
+        serde_json::from_value::<rmcp::model::CallToolResult>(result).unwrap().into()
+    }
+
     #[track_caller]
     fn check(result: Value, want: Value, failed: bool, word: &str) {
-        let got = run("tool", Ok(serde_json::from_value(result).unwrap()), 100, Duration::ZERO);
+        let got = run("tool", Ok(called(result)), 100, Duration::ZERO);
         let output = match got.output {
             Output::Text(text) => json!(text),
             Output::Parts(parts) => json!(parts),
@@ -175,7 +175,7 @@ mod tests {
             {"type": "input_text", "text": "a"},
             {"type": "input_image", "image_url": "data:image/png;base64,aGk=", "detail": "auto"},
         ]);
-        let got = output(serde_json::from_value(json!({"content": content})).unwrap()).unwrap();
+        let got = output(called(json!({"content": content}))).unwrap();
         let ToolOutput::Parts(parts) = got else { panic!("{got:?}") };
         assert_eq!(json!(parts), want);
     }

@@ -19,6 +19,9 @@ pub struct McpServer {
     pub headers: Vec<(String, String)>,
     /// Named by the configuration and not by a request: may be at a private address.
     pub trusted: bool,
+    /// Whether all owners use one session: the operator's word that the server keeps nothing from one call to the next
+    /// that another owner may not see.
+    pub shared: bool,
     /// How long and how much.
     pub limits: McpLimits,
 }
@@ -30,6 +33,7 @@ impl fmt::Debug for McpServer {
             .field("label", &self.label)
             .field("place", &self.place)
             .field("trusted", &self.trusted)
+            .field("shared", &self.shared)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
@@ -90,6 +94,8 @@ pub struct McpLimits {
     pub max_tools: usize,
     /// Bytes of one tool's definition; a tool with a longer one is left out. Default: 64 KiB.
     pub max_definition_bytes: usize,
+    /// Bytes of one message, which holds a whole result. Default: 2 MiB.
+    pub max_message_bytes: usize,
     /// Calls at the same time over all workers, others wait in order; 0: no limit. Default: 0.
     pub max_concurrent: usize,
 }
@@ -103,6 +109,7 @@ impl Default for McpLimits {
             max_output_bytes: 256 * 1024,
             max_tools: 512,
             max_definition_bytes: 64 * 1024,
+            max_message_bytes: 2 * 1024 * 1024,
             max_concurrent: 0,
         }
     }
@@ -169,6 +176,9 @@ pub enum McpError {
     /// The session ended while a request was on its way.
     #[error("the connection to the MCP server broke")]
     Broken,
+    /// The owner has as many sessions as it may.
+    #[error("too many sessions with MCP servers are in use for this client key")]
+    TooMany,
     /// The client was gone before the answer came.
     #[error("nobody waits for the answer any more")]
     Gone,
@@ -189,6 +199,7 @@ impl McpError {
             | Self::TimedOut(_)
             | Self::TooLarge(_)
             | Self::Broken
+            | Self::TooMany
             | Self::Gone
             | Self::Internal => None,
         }
@@ -210,6 +221,7 @@ impl McpError {
             Self::TimedOut(_) => "timeout",
             Self::TooLarge(_) => "too_large",
             Self::Broken => "broken",
+            Self::TooMany => "too_many",
             Self::Gone => "gone",
             Self::Internal => "panic",
         }

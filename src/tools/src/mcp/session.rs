@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig, ClientRequest, CustomResult,
-    Implementation, JsonObject, ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam,
-    ProgressToken, ProtocolVersion, Request, RequestOptionalParam, ServerResult,
+    CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, CustomResult, Implementation,
+    JsonObject, ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
+    ProtocolVersion, Request, RequestOptionalParam, ServerResult,
 };
 use rmcp::service::{
     ClientLifecycleMode, ClientServiceExt as _, NotificationContext, PeerRequestOptions, RequestHandle,
@@ -18,11 +18,14 @@ use rmcp::transport::common::client_side_sse::ExponentialBackoff;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{StreamableHttpClientTransport, Transport};
 use rmcp::{ClientHandler, RoleClient};
+use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::called::Called;
 use super::fault::{Fault, of_start};
-use super::http::{Http, MAX_MESSAGE};
+use super::http::Http;
 use super::page::Page;
 use super::shared::Shared;
 use super::stdio::Program;
@@ -37,6 +40,8 @@ const MAX_PROGRESS: usize = 1024;
 /// at intervals.
 const MAX_STREAM_RETRIES: usize = 8;
 const MAX_STREAM_PAUSE: Duration = Duration::from_secs(60);
+const NO_LIST: &str = "its list of tools has no known form";
+const NO_RESULT: &str = "the result has no known form";
 /// To tell a server that a call is cancelled.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -45,7 +50,7 @@ pub(super) struct Session {
     service: RunningService<RoleClient, Listener>,
     /// Of a program: it has ended or closed its output.
     over: Arc<AtomicBool>,
-    /// Of a URL: it sent an event over the limit.
+    /// It sent a message over the limit.
     too_large: Arc<AtomicBool>,
     _counted: Counted,
 }
@@ -76,17 +81,17 @@ impl Session {
             McpPlace::Url(_) => {
                 let http = Http::new(server, Arc::clone(&shared.guard)).await?;
                 let too_large = http.too_large();
-                let transport = StreamableHttpClientTransport::with_client(http, http_config());
+                let transport = StreamableHttpClientTransport::with_client(http, http_config(server));
                 Self::start(server, shared, transport, lifecycle, (Arc::default(), too_large)).await
             }
             McpPlace::Command(_) if !server.trusted => {
                 Err(McpError::Refused("a request cannot name a program".into()))
             }
             McpPlace::Command(command) => {
-                let program = Program::start(&server.label, command)?;
+                let program = Program::start(&server.label, command, server.limits.max_message_bytes)?;
                 shared.remember(&program.group());
-                let over = program.over();
-                Self::start(server, shared, program, lifecycle, (over, Arc::default())).await
+                let flags = (program.over(), program.too_large());
+                Self::start(server, shared, program, lifecycle, flags).await
             }
         }
     }
@@ -100,7 +105,7 @@ impl Session {
     ) -> Result<Self, McpError> {
         let service = Listener::default().serve_with_lifecycle(transport, lifecycle).await;
         let service = service.map_err(|error| match too_large.load(Ordering::Relaxed) {
-            true => McpError::TooLarge(MAX_MESSAGE),
+            true => McpError::TooLarge(server.limits.max_message_bytes),
             false => of_start(error, server),
         })?;
         Ok(Self { service, over, too_large, _counted: shared.metrics.mcp_session() })
@@ -122,9 +127,16 @@ impl Session {
         let request: ListToolsRequest = RequestOptionalParam::with_param(params);
         match self.ask(ClientRequest::ListToolsRequest(request), None, server).await? {
             ServerResult::ListToolsResult(page) => Ok(Page::of(page)),
+            // It is large.
+            ServerResult::CustomResult(CustomResult(Value::String(text))) => {
+                let limit = server.limits.max_definition_bytes;
+                elsewhere(move || Page::of_text(&text, limit))
+                    .await
+                    .unwrap_or_else(|| Err(Fault::odd(NO_LIST)))
+            }
             // It does not read as a whole: one of its tools is not what it should be.
             ServerResult::CustomResult(CustomResult(page)) => Page::read(page),
-            _ => Err(Fault::odd("its list of tools has no known form")),
+            _ => Err(Fault::odd(NO_LIST)),
         }
     }
 
@@ -135,12 +147,16 @@ impl Session {
         arguments: JsonObject,
         context: &ToolContext,
         server: &McpServer,
-    ) -> Result<CallToolResult, Fault> {
+    ) -> Result<Called, Fault> {
         let params = CallToolRequestParams::new(tool).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(Request::new(params));
         match self.ask(request, Some(context), server).await? {
-            ServerResult::CallToolResult(result) => Ok(result),
-            _ => Err(Fault::odd("the result has no known form")),
+            ServerResult::CallToolResult(result) => Ok(result.into()),
+            // It is large.
+            ServerResult::CustomResult(CustomResult(Value::String(text))) => {
+                elsewhere(move || Called::read(&text)).await.flatten().ok_or_else(|| Fault::odd(NO_RESULT))
+            }
+            _ => Err(Fault::odd(NO_RESULT)),
         }
     }
 
@@ -167,11 +183,16 @@ impl Session {
         };
         answer.map_err(|fault| match fault.error {
             McpError::Broken if self.too_large.load(Ordering::Relaxed) => {
-                Fault { error: McpError::TooLarge(MAX_MESSAGE), ..fault }
+                Fault { error: McpError::TooLarge(server.limits.max_message_bytes), ..fault }
             }
             _ => fault,
         })
     }
+}
+
+/// Reads off the thread that all sessions share; `None` after a panic.
+async fn elsewhere<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    spawn_blocking(work).await.ok()
 }
 
 /// Whether a server's answer to `initialize` may mean that it does not know the word.
@@ -185,18 +206,20 @@ fn refuses_initialize(error: &McpError) -> bool {
         | McpError::TimedOut(_)
         | McpError::TooLarge(_)
         | McpError::Broken
+        | McpError::TooMany
         | McpError::Gone
         | McpError::Internal => false,
     }
 }
 
-fn http_config() -> StreamableHttpClientTransportConfig {
+fn http_config(server: &McpServer) -> StreamableHttpClientTransportConfig {
     // The place is the client's own affair.
     let mut config = StreamableHttpClientTransportConfig::with_uri("");
     // A session that is lost is ours to make anew: only we know whether a call may be sent again.
     config.reinit_on_expired_session = false;
     config.max_concurrent_requests = 1024;
-    config.max_sse_event_size = MAX_MESSAGE;
+    // The events that rmcp sees are bounded, and some have a text in a text.
+    config.max_sse_event_size = server.limits.max_message_bytes.saturating_mul(8);
     let mut retry = ExponentialBackoff::default();
     retry.max_times = Some(MAX_STREAM_RETRIES);
     retry.max_delay = Some(MAX_STREAM_PAUSE);

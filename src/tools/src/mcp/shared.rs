@@ -1,12 +1,14 @@
 //! What all MCP servers share.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use or_telemetry::Metrics;
+use tokio::sync::Semaphore;
 
-use super::AddressGuard;
-use crate::command::Group;
+use super::{AddressGuard, McpPlace, McpServer};
+use crate::process::Group;
 
 /// How much the pool keeps.
 #[derive(Clone, Copy)]
@@ -34,12 +36,29 @@ pub struct Shared {
     pub(super) bounds: McpBounds,
     /// The programs that run.
     programs: Mutex<Vec<Weak<Group>>>,
+    /// For calls, by server and how many it takes: its limit holds over all its sessions.
+    places: Mutex<HashMap<(McpPlace, usize), Weak<Semaphore>>>,
 }
 
 impl Shared {
     /// Nothing runs yet.
     pub fn new(guard: AddressGuard, metrics: Metrics, bounds: McpBounds) -> Self {
-        Self { guard: Arc::new(guard), metrics, bounds, programs: Mutex::default() }
+        let (programs, places) = Default::default();
+        Self { guard: Arc::new(guard), metrics, bounds, programs, places }
+    }
+
+    /// Where calls of a server wait for each other; `None`: nowhere.
+    pub(super) fn places(&self, server: &McpServer) -> Option<Arc<Semaphore>> {
+        let count = Some(server.limits.max_concurrent).filter(|count| *count > 0)?;
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (server.place.clone(), count);
+        if let Some(known) = places.get(&key).and_then(Weak::upgrade) {
+            return Some(known);
+        }
+        places.retain(|_, places| places.strong_count() > 0);
+        let made = Arc::new(Semaphore::new(count));
+        places.insert(key, Arc::downgrade(&made));
+        Some(made)
     }
 
     /// What is counted of them.

@@ -10,36 +10,38 @@ use rmcp::RoleClient;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, DuplexStream};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
-use super::http::MAX_MESSAGE;
+use super::wire::lines;
 use super::{McpCommand, McpError};
-use crate::command::Group;
+use crate::process::Group;
+use crate::secrets::Secrets;
 
 /// How long a program may take to end by itself once its input is closed.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long the output of a program that has ended may stay open: what it left behind is killed, but may have taken
 /// itself out of our reach.
 const DRAIN: Duration = Duration::from_secs(1);
-/// A shorter value may be a word that only looks like a secret.
-const MIN_SECRET: usize = 6;
 /// How much a program may write into our log over its life.
 const MAX_LOG: usize = 64 * 1024;
+/// Longest line of it that is shown, in bytes.
+const MAX_LINE: u64 = 8 * 1024;
 
 /// A running program. It and what it starts are one process group, which is killed when this is dropped.
 pub(super) struct Program {
-    transport: AsyncRwTransport<RoleClient, ChildStdout, ChildStdin>,
+    transport: AsyncRwTransport<RoleClient, DuplexStream, ChildStdin>,
     child: Child,
     group: Arc<Group>,
     over: Arc<AtomicBool>,
+    too_large: Arc<AtomicBool>,
     /// It has said something in the protocol.
     speaks: Arc<AtomicBool>,
 }
 
 impl Program {
-    pub(super) fn start(label: &str, place: &McpCommand) -> Result<Self, McpError> {
+    pub(super) fn start(label: &str, place: &McpCommand, max_message: usize) -> Result<Self, McpError> {
         let Some((program, arguments)) = place.command.split_first() else {
             return Err(McpError::Unreachable("its command is empty".into()));
         };
@@ -67,12 +69,15 @@ impl Program {
         };
         let speaks = Arc::<AtomicBool>::default();
         if let Some(stderr) = child.stderr.take() {
-            let values = place.environment.iter().map(|(_, value)| value.clone());
-            let secrets = values.filter(|value| value.len() >= MIN_SECRET).collect();
+            let secrets = Secrets::of(&place.environment);
             tokio::spawn(log(label.to_owned(), stderr, secrets, Arc::clone(&speaks)));
         }
-        let transport = AsyncRwTransport::new(stdout, stdin).with_max_line_length(MAX_MESSAGE);
-        Ok(Self { transport, child, group, over: Arc::default(), speaks })
+        let too_large = Arc::<AtomicBool>::default();
+        let lines = lines(stdout, max_message, Arc::clone(&too_large));
+        // No line is longer than what it was made of, but for the escapes of a text in a text.
+        let transport =
+            AsyncRwTransport::new(lines, stdin).with_max_line_length(max_message.saturating_mul(8));
+        Ok(Self { transport, child, group, over: Arc::default(), too_large, speaks })
     }
 
     /// To end it from elsewhere.
@@ -83,6 +88,11 @@ impl Program {
     /// Set once it has ended or closed its output.
     pub(super) fn over(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.over)
+    }
+
+    /// Set if its output ended because a message was too large.
+    pub(super) fn too_large(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.too_large)
     }
 }
 
@@ -130,19 +140,24 @@ impl Transport<RoleClient> for Program {
 
 /// Brings what a program says into the log, and reads on when that was too much. Until it speaks the protocol its
 /// words are the only thing that tells why it does not. They may hold what it was given to keep.
-async fn log(
-    label: String,
-    mut stderr: impl AsyncRead + Unpin,
-    secrets: Vec<String>,
-    speaks: Arc<AtomicBool>,
-) {
-    let mut said = [0; 4096];
+async fn log(label: String, stderr: impl AsyncRead + Unpin, secrets: Secrets, speaks: Arc<AtomicBool>) {
+    let mut stderr = BufReader::new(stderr);
     let mut room = MAX_LOG;
-    while let Ok(read @ 1..) = stderr.read(&mut said).await {
-        let shown = read.min(room);
+    // By lines, because a secret that is cut in two is not known again. A line that is too long is not shown.
+    let mut line = Vec::new();
+    let mut long = false;
+    loop {
+        let read = (&mut stderr).take(MAX_LINE).read_until(b'\n', &mut line).await;
+        if !matches!(read, Ok(1..)) {
+            return;
+        }
+        let ended = line.ends_with(b"\n");
+        let whole = !long && (ended || (line.len() as u64) < MAX_LINE);
+        long = !ended;
+        let shown = if whole { line.len().min(room) } else { 0 };
         room -= shown;
         if shown > 0 {
-            let text = words(&said[..shown], &secrets);
+            let text = secrets.masked(&line);
             let text = text.trim_end();
             if speaks.load(Ordering::Relaxed) {
                 tracing::debug!(label, text, "an MCP server's program says");
@@ -150,22 +165,6 @@ async fn log(
                 tracing::info!(label, text, "an MCP server's program says");
             }
         }
-    }
-}
-
-/// What was said, without what must not be repeated.
-fn words(said: &[u8], secrets: &[String]) -> String {
-    let text = String::from_utf8_lossy(said).into_owned();
-    secrets.iter().fold(text, |text, secret| text.replace(secret, "***"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_program_was_given_to_keep_is_not_repeated() {
-        let secrets = ["hush-hush".to_owned()];
-        assert_eq!(words(b"no such key: hush-hush\xff", &secrets), "no such key: ***\u{fffd}");
+        line.clear();
     }
 }

@@ -15,6 +15,7 @@ use super::run::{call, context, on_arbiter};
 use crate::{AnyTool, CommandTool, Registry, ToolRequest, ToolSpec, client, run};
 
 const LIMIT: usize = 1000;
+const SECRET: &str = "canary-0123456789";
 
 fn spec() -> ToolSpec {
     ToolSpec {
@@ -35,7 +36,11 @@ fn script(spec: ToolSpec, lines: &str) -> (AnyTool, TempDir) {
         spec,
         program: "/bin/sh".into(),
         arguments: vec![path.to_str().unwrap().into()],
-        environment: vec![("PATH".into(), "/usr/bin:/bin".into()), ("GIVEN".into(), "yes".into())],
+        environment: vec![
+            ("PATH".into(), "/usr/bin:/bin".into()),
+            ("GIVEN".into(), "yes".into()),
+            ("KEY".into(), SECRET.into()),
+        ],
         working_directory: Some(folder.path().into()),
     };
     (AnyTool::Rust(Arc::new(tool)), folder)
@@ -83,6 +88,7 @@ fn arguments_larger_than_a_pipe_go_in() {
 #[test]
 fn the_environment_is_what_was_given_and_the_call() {
     let want = "GIVEN=yes
+KEY=canary-0123456789
 OPENRESPONSES_CALL_ID=call_1
 OPENRESPONSES_CLIENT=web
 OPENRESPONSES_ITERATION=2
@@ -106,6 +112,21 @@ fn an_exit_code_is_an_error_with_what_the_program_said() {
     let want = "Error: 'program' failed: the program ended with exit code 3: no such city";
     check("echo ignored; echo no such city >&2; exit 3", "{}", "error", want);
     check("kill -9 $$", "{}", "error", "Error: 'program' failed: the program was killed");
+}
+
+#[test]
+fn what_it_was_given_to_keep_is_not_in_its_complaint() {
+    let want = "Error: 'program' failed: the program ended with exit code 1: bad key ***, yes";
+    check("echo \"bad key $KEY, $GIVEN\" >&2; exit 1", "{}", "error", want);
+    // Wherever the complaint is cut.
+    for dots in (4080..4130).step_by(7) {
+        let lines = format!(
+            "printf '%{dots}s' | tr ' ' . >&2; while :; do printf $KEY$KEY. >&2 || exit 1; done & sleep 0.2; kill $!; exit 1"
+        );
+        let (tool, _folder) = script(spec(), &lines);
+        let (_, Output::Text(text)) = call(tool, "{}") else { panic!("no text") };
+        assert!(!text.contains("can"), "{dots}: {}", &text[4000.min(text.len())..]);
+    }
 }
 
 #[test]

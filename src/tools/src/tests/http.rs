@@ -181,12 +181,25 @@ fn an_answer_that_breaks_off_is_an_error() {
 }
 
 #[test]
-fn the_end_of_the_connection_is_the_end_of_an_old_body() {
+fn the_end_of_the_connection_is_the_end_of_a_body_without_a_length() {
     check_end(b"HTTP/1.0 200 OK\r\n\r\nwhole", "ok", "whole");
     check_end(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", "ok", "");
-    let unknown = "Error: 'endpoint' failed: its answer does not say how long it is";
-    check_end(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nwhole", "error", unknown);
+    check_end(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nwhole", "ok", "whole");
+    check_end(b"HTTP/1.1 200 OK\r\n\r\nwhole", "ok", "whole");
     check_end(b"HTTP/1.1 204 No Content\r\n\r\n", "ok", "");
+}
+
+#[test]
+fn an_answer_that_is_none_is_an_error() {
+    let packed = "Error: 'endpoint' failed: its answer cannot be read: it is compressed (gzip), which was not asked for";
+    check("200 OK\r\ncontent-encoding: gzip", b"x", "error", packed);
+    let no_http = "Error: 'endpoint' failed: its answer cannot be read: it is not HTTP/1";
+    check_end(b"SSH-2.0-x\r\n", "error", no_http);
+}
+
+#[test]
+fn interim_answers_are_passed_over() {
+    check_end(b"HTTP/1.1 103 X\r\n\r\nHTTP/1.1 100 X\r\n\r\nHTTP/1.1 200 OK\r\n\r\nwhole", "ok", "whole");
 }
 
 #[test]

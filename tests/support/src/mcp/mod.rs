@@ -26,6 +26,8 @@ pub enum Does {
     Fails(String),
     /// Answers with these parts of content.
     Shows(Value),
+    /// The same, as JSON text.
+    Writes(Arc<str>),
     /// Waits until the gate is open, then says it.
     Waits(Gate, String),
     /// A JSON-RPC error with this code and text.

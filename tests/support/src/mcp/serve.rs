@@ -152,6 +152,11 @@ fn call(rules: &Rules, request: &Request, shared: &Shared) -> Reply {
             result_of(request, &result)
         }
         Does::Shows(content) => result_of(request, &json!({"content": content})),
+        Does::Writes(content) => {
+            let id = &request.body["id"];
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":{content}}}}}"#);
+            Reply::Whole(200, "content-type: application/json\r\n".into(), body)
+        }
         Does::Waits(gate, words) => {
             while !gate.is_open() && !shared.over.load(Ordering::SeqCst) {
                 std::thread::sleep(Duration::from_millis(5));

@@ -22,6 +22,11 @@ pub(super) struct Citations {
     pub(super) without_address: bool,
 }
 
+/// Most cited spans of an answer: each is looked for in all of its text.
+const MAX_SUPPORTS: usize = 256;
+/// Most sources of a span.
+const MAX_SOURCES: usize = 16;
+
 impl Citations {
     /// Takes in what one chunk says.
     pub(super) fn add(&mut self, grounding: Grounding) {
@@ -35,10 +40,11 @@ impl Citations {
     fn add_support(&mut self, support: GroundingSupport, chunks: &[GroundingChunk]) {
         let segment = support.segment.unwrap_or_default();
         let indices = support.grounding_chunk_indices.unwrap_or_default();
-        let sources: Vec<_> = indices.iter().filter_map(|i| address(chunks.get(*i)?)).collect();
+        let sources: Vec<_> =
+            indices.iter().take(MAX_SOURCES).filter_map(|i| address(chunks.get(*i)?)).collect();
         let Some(end) = segment.end_index else { return };
         let start = segment.start_index.unwrap_or(0);
-        if !sources.is_empty() {
+        if !sources.is_empty() && self.supports.len() < MAX_SUPPORTS {
             self.supports.push(Support { start, end, text: segment.text, sources, used: false });
         }
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use or_protocol::RawJson;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -122,7 +123,7 @@ pub(crate) struct Declaration<'a> {
     pub(crate) name: Cow<'a, str>,
     pub(crate) description: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) parameters_json_schema: Option<Map<String, Value>>,
+    pub(crate) parameters_json_schema: Option<RawJson>,
 }
 
 #[derive(Debug, Serialize)]

@@ -1,24 +1,29 @@
 //! Joins the pieces of tool calls into calls.
 
-use serde::de::IgnoredAny;
+use std::collections::HashMap;
 
+use super::arguments::Arguments;
 use crate::openai_chat::wire::CallPiece;
 use crate::{CallKind, ModelEvent, Note};
 
-/// The tool calls of one answer.
+/// The tool calls of one answer. A host may send any number of them in any order, so each is found by a key.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     list: Vec<OpenCall>,
+    /// Place of the last call of an index, and of an id.
+    by_index: HashMap<u64, usize>,
+    by_id: HashMap<String, usize>,
+    /// Places of those that were begun and are not closed, in order.
+    growing: Vec<usize>,
 }
 
 #[derive(Debug)]
 struct OpenCall {
-    index: Option<u64>,
     /// As the host gave it.
     id: String,
     name: String,
     kind: CallKind,
-    args: String,
+    args: Arguments,
     block: Option<u32>,
     closed: bool,
 }
@@ -55,34 +60,37 @@ impl Calls {
             Some(at) => at,
             None => {
                 self.list.push(OpenCall {
-                    index: piece.index,
                     id: String::new(),
                     name: String::new(),
                     kind: piece.kind,
-                    args: String::new(),
+                    args: Arguments::default(),
                     block: None,
                     closed: false,
                 });
-                self.list.len() - 1
+                let at = self.list.len() - 1;
+                if let Some(index) = piece.index {
+                    self.by_index.insert(index, at);
+                }
+                at
             }
         };
         self.grow(at, &piece, next_block, out);
     }
 
     /// The call a piece belongs to; none if it opens a new one.
-    fn find(&self, piece: &Piece<'_>) -> Option<usize> {
+    fn find(&mut self, piece: &Piece<'_>) -> Option<usize> {
         if piece.index.is_none() && !piece.id.is_empty() {
-            return self.list.iter().rposition(|c| c.id == piece.id);
+            return self.by_id.get(piece.id).copied();
         }
         let at = match piece.index {
-            Some(_) => self.list.iter().rposition(|c| c.index == piece.index)?,
+            Some(index) => *self.by_index.get(&index)?,
             None => self.list.len().checked_sub(1)?,
         };
-        let call = self.list.get(at)?;
+        let call = self.list.get_mut(at)?;
         // Some hosts number every call 0: a second name tells them apart.
         let renamed = !piece.name.is_empty() && !call.name.is_empty();
         let another = if piece.id.is_empty() || call.id.is_empty() {
-            renamed && (piece.name != call.name || (!piece.args.is_empty() && is_json(&call.args)))
+            renamed && (piece.name != call.name || (!piece.args.is_empty() && call.args.are_whole()))
         } else {
             renamed && piece.id != call.id
         };
@@ -91,8 +99,10 @@ impl Calls {
 
     fn grow(&mut self, at: usize, piece: &Piece<'_>, next_block: &mut u32, out: &mut Vec<ModelEvent>) {
         let Some(call) = self.list.get_mut(at) else { return };
-        if call.id.is_empty() {
+        if call.id.is_empty() && !piece.id.is_empty() {
             call.id.push_str(piece.id);
+            let place = self.by_id.entry(call.id.clone()).or_insert(at);
+            *place = at.max(*place);
         }
         if call.name.is_empty() {
             call.name.push_str(piece.name);
@@ -107,12 +117,12 @@ impl Calls {
             }
             return;
         }
-        call.args.push_str(piece.args);
+        call.args.push(piece.args);
         if let Some(block) = call.block {
             if !piece.args.is_empty() {
                 out.push(ModelEvent::ToolArgsDelta { block, delta: piece.args.to_owned() });
             }
-        } else if !call.name.is_empty() && (!call.id.is_empty() || !call.args.is_empty()) {
+        } else if !call.name.is_empty() && (!call.id.is_empty() || !call.args.text().is_empty()) {
             self.start(at, next_block, out);
         }
     }
@@ -124,23 +134,27 @@ impl Calls {
         let block = *next_block;
         *next_block += 1;
         call.block = Some(block);
+        self.growing.push(at);
         let (name, kind) = (call.name.clone(), call.kind);
         out.push(ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind });
-        if !call.args.is_empty() {
-            out.push(ModelEvent::ToolArgsDelta { block, delta: call.args.clone() });
+        if !call.args.text().is_empty() {
+            out.push(ModelEvent::ToolArgsDelta { block, delta: call.args.text().to_owned() });
         }
     }
 
     /// Ends the open calls that cannot grow any more; the others may be interleaved with what comes.
     pub(super) fn close_whole(&mut self, out: &mut Vec<ModelEvent>) {
-        for call in self.list.iter_mut().filter(|c| !c.closed) {
+        let list = &mut self.list;
+        self.growing.retain(|at| {
+            let Some(call) = list.get_mut(*at) else { return false };
             if let Some(block) = call.block
-                && (call.kind == CallKind::Custom || is_json(&call.args))
+                && (call.kind == CallKind::Custom || call.args.are_whole())
             {
                 call.closed = true;
                 out.push(ModelEvent::BlockDone { block, complete: true });
             }
-        }
+            !call.closed
+        });
     }
 
     /// Ends all calls. `whole`: the answer was not cut off. False if a call has no name.
@@ -157,7 +171,7 @@ impl Calls {
         self.close_whole(out);
         for call in self.list.iter_mut().filter(|c| !c.closed) {
             let Some(block) = call.block else { continue };
-            if whole && call.args.trim().is_empty() {
+            if whole && call.args.text().trim().is_empty() {
                 // A call without arguments: the empty object is what it means.
                 out.push(ModelEvent::ToolArgsDelta { block, delta: "{}".to_owned() });
             }
@@ -166,8 +180,4 @@ impl Calls {
         }
         named
     }
-}
-
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use or_protocol::RawJson;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
@@ -11,7 +12,57 @@ use serde_json::value::RawValue;
 pub(crate) struct Body<'a> {
     pub(crate) model: &'a str,
     pub(crate) messages: Vec<ChatMessage<'a>>,
-    pub(crate) fields: Vec<(&'static str, Value)>,
+    pub(crate) fields: Vec<(&'static str, FieldValue)>,
+}
+
+/// The value of a field; schemas stay the text that they are.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum FieldValue {
+    Plain(Value),
+    Tools(Vec<ChatTool>),
+    Format(SchemaFormat),
+}
+
+impl From<Value> for FieldValue {
+    fn from(value: Value) -> Self {
+        Self::Plain(value)
+    }
+}
+
+/// A declared function.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "function")]
+pub(crate) struct ChatTool {
+    pub(crate) function: ChatFunction,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ChatFunction {
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    pub(crate) parameters: RawJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strict: Option<bool>,
+}
+
+/// A schema for the answer.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "json_schema")]
+pub(crate) struct SchemaFormat {
+    pub(crate) json_schema: NamedSchema,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct NamedSchema {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    pub(crate) schema: RawJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strict: Option<bool>,
 }
 
 impl Serialize for Body<'_> {

@@ -91,6 +91,9 @@ impl Sent {
     }
 }
 
+/// Most parts of an item; what is behind them is left out.
+const MAX_PARTS: usize = 4_096;
+
 #[derive(Debug)]
 struct Part {
     kind: PartKind,
@@ -137,6 +140,7 @@ impl Block {
             match self.parts.iter().position(same) {
                 // An ended part is looked at again only to find that nothing is missing.
                 Some(found) => return self.parts.get_mut(found),
+                None if self.parts.len() >= MAX_PARTS => return None,
                 None => self.parts.push(Part {
                     kind,
                     index,

@@ -1,6 +1,6 @@
 //! Whole items and the end of an answer, for unary bodies and for the done events of a stream.
 
-use or_protocol::{Annotation, Envelope, LogProb, Phase};
+use or_protocol::{Annotation, Envelope, LogProb, Phase, RawJson};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -254,12 +254,12 @@ pub(super) fn finish_reason(response: &Response<'_>, out: &mut Vec<ModelEvent>) 
 
 /// One annotation; a `url_citation` may lack everything but its url.
 pub(super) fn annotation(raw: &RawValue) -> Option<Annotation> {
-    let map: Map<String, Value> = serde_json::from_str(raw.get()).ok()?;
-    if map.get("type").and_then(Value::as_str) != Some("url_citation") {
-        return Some(Annotation::Other(map));
+    let raw = RawJson::keep(raw).ok().filter(RawJson::is_object)?;
+    if raw.text("type").as_deref() != Some("url_citation") {
+        return Some(Annotation::Other(raw));
     }
-    let text = |key| map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let number = |key| map.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let text = |key| raw.text(key).unwrap_or_default().into_owned();
+    let number = |key| raw.get(key).and_then(|n| n.get().parse().ok()).unwrap_or_default();
     Some(Annotation::UrlCitation {
         url: text("url"),
         title: text("title"),

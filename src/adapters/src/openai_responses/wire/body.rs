@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use or_protocol::{
-    Annotation, Detail, Effort, FunctionTool, InputAudio, Phase, ReasoningPart, Role, SummaryPart,
+    Annotation, Detail, Effort, FunctionTool, InputAudio, Phase, RawJson, ReasoningPart, Role, SummaryPart,
     SummaryStyle, Verbosity,
 };
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 
 /// The whole body.
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ pub(crate) struct Body<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tools: Vec<SentTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) tool_choice: Option<Value>,
+    pub(crate) tool_choice: Option<RawJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parallel_tool_calls: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,7 @@ pub(crate) enum Format<'a> {
         name: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<&'a str>,
-        schema: &'a Map<String, Value>,
+        schema: &'a RawJson,
         strict: bool,
     },
 }
@@ -140,7 +140,7 @@ pub(crate) enum InputItem<'a> {
         encrypted_content: String,
     },
     #[serde(untagged)]
-    Other(Map<String, Value>),
+    Other(RawJson),
 }
 
 /// A string or a list of parts.
@@ -195,7 +195,7 @@ pub(crate) enum SentTool<'a> {
     /// A function; `strict` is written unless the host refuses it.
     Function { function: FunctionRef<'a>, write_strict: bool },
     /// Custom, namespace and hosted tools, as they came.
-    Raw(&'a Map<String, Value>),
+    Raw(&'a RawJson),
 }
 
 /// A function of the request, or one made by flattening.

@@ -1,13 +1,20 @@
 //! What a schema takes from elsewhere, taken in: the members of `allOf`, and what it refers to.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
+use or_protocol::bounds::MAX_SCHEMA_VALUES;
 use serde_json::Value;
 
 use super::{Change, IDLE, Schema, Walk};
 
 /// Most references and lists that are followed while `allOf` is merged.
 const MAX_MERGES: usize = 64;
+/// Most references that are followed one behind the other.
+const MAX_CHAIN: usize = 64;
+/// Most values that are copied from definitions into one schema. Without it a few kilobytes that refer to a large
+/// definition again and again would be gigabytes.
+const MAX_COPIED: usize = MAX_SCHEMA_VALUES;
 
 impl Walk<'_> {
     /// The schema with what it takes from elsewhere: the members of `allOf`, and what it refers to.
@@ -20,7 +27,8 @@ impl Walk<'_> {
             && let Some(Value::String(target)) = schema.get("$ref")
         {
             let target = target.clone();
-            let Some(found) = self.definition(&target).filter(|_| !self.path.contains(&target)) else {
+            let fresh = self.path.len() < MAX_CHAIN && !self.path.contains(&target);
+            let Some(found) = fresh.then(|| self.definition(&target)).flatten() else {
                 self.out.kept_ref = true;
                 self.changed("$ref", Change::Lost);
                 break;
@@ -30,7 +38,7 @@ impl Walk<'_> {
             self.path.push(target);
             let own = schema.to_mut();
             own.shift_remove("$ref");
-            if !merge(own, found) {
+            if !merge(own, found, &mut None) {
                 self.changed("$ref", Change::Lost);
             }
         }
@@ -41,6 +49,7 @@ impl Walk<'_> {
         self.changed("allOf", Change::Rewritten);
         let Some(Value::Array(list)) = schema.shift_remove("allOf") else { return schema };
         let alone = list.len() == 1 && !schema.contains_key("properties");
+        let mut required = None;
         for member in list {
             let Value::Object(mut member) = member else { continue };
             if !alone {
@@ -54,7 +63,7 @@ impl Walk<'_> {
                 }
                 member = self.merge_all(member);
             }
-            if !merge(&mut schema, member) {
+            if !merge(&mut schema, member, &mut required) {
                 self.changed("allOf", Change::Lost);
             }
         }
@@ -65,23 +74,37 @@ impl Walk<'_> {
     fn resolved(&mut self, member: Schema) -> Schema {
         let Some(Value::String(target)) = member.get("$ref") else { return member };
         self.merges += 1;
-        let found = self.definition(target).filter(|_| self.merges <= MAX_MERGES);
+        let found = if self.merges <= MAX_MERGES { self.definition(target) } else { None };
         if found.is_none() {
             self.changed("$ref", Change::Lost);
         }
         found.unwrap_or_default()
     }
 
-    fn definition(&self, target: &str) -> Option<Schema> {
+    fn definition(&mut self, target: &str) -> Option<Schema> {
         let name = target.strip_prefix("#/$defs/").or_else(|| target.strip_prefix("#/definitions/"))?;
-        let found = |key: &str| self.root.get(key)?.get(name)?.as_object().cloned();
-        found("$defs").or_else(|| found("definitions"))
+        let root = self.root;
+        let found = |key: &str| root.get(key)?.get(name)?.as_object();
+        let found = found("$defs").or_else(|| found("definitions"))?;
+        self.copied += found.values().map(values).sum::<usize>();
+        (self.copied <= MAX_COPIED).then(|| found.clone())
+    }
+}
+
+/// How many values there are.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(values).sum::<usize>(),
+        Value::Object(map) => 1 + map.values().map(values).sum::<usize>(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
     }
 }
 
 /// Adds what is not said yet: properties and required names are joined, and the words of the outer schema
 /// are nearer to the matter. False if two demands could not be joined.
-fn merge(into: &mut Schema, from: Schema) -> bool {
+///
+/// `required`: the names that are required so far, kept from one call for the same schema to the next.
+fn merge(into: &mut Schema, from: Schema, required: &mut Option<HashSet<Value>>) -> bool {
     let mut whole = true;
     for (key, value) in from {
         match (into.get_mut(&key), value) {
@@ -95,11 +118,8 @@ fn merge(into: &mut Schema, from: Schema) -> bool {
                 }
             }
             (Some(Value::Array(here)), Value::Array(more)) if key == "required" => {
-                for name in more {
-                    if !here.contains(&name) {
-                        here.push(name);
-                    }
-                }
+                let known = required.get_or_insert_with(|| here.iter().cloned().collect());
+                here.extend(more.into_iter().filter(|name| known.insert(name.clone())));
             }
             (Some(here), value) => {
                 let words = ["description", "title", "default", "examples"];

@@ -11,7 +11,7 @@ async fn refusal(allowed: &[&str], url: &str) -> Option<McpError> {
 
 #[track_caller]
 fn not_public() -> Option<McpError> {
-    Some(McpError::Refused("it is not a public one".into()))
+    Some(McpError::Refused("its host is at no public address that is known".into()))
 }
 
 #[actix_rt::test]
@@ -130,4 +130,10 @@ async fn only_plain_web_urls_are_gone_to() {
     let user = refused("it must not hold a user or a password");
     assert_eq!(refusal(&[], "https://me@1.1.1.1/").await, user);
     assert_eq!(refusal(&[], "https://:pw@1.1.1.1/").await, user);
+}
+
+#[actix_rt::test]
+async fn a_name_that_is_unknown_is_refused_in_the_same_words() {
+    assert_eq!(refusal(&[], "https://nowhere.invalid/mcp").await, not_public());
+    assert_eq!(refusal(&["nowhere.invalid:443"], "https://nowhere.invalid/mcp").await, not_public());
 }

@@ -11,6 +11,8 @@ use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::{Sse, SseStream};
 use tokio::time::sleep;
 
+use super::slim;
+
 /// Milliseconds to a new connection that a server may ask for at least.
 const MIN_RETRY_MS: u64 = 1000;
 
@@ -20,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The events of a body. A broken body and an event over the limit end the stream, as if the server had closed it:
 /// rmcp makes a new connection without a pause after an error, and with one after an end. `too_large` tells which.
-pub(super) fn events<E>(
+pub(in crate::mcp) fn events<E>(
     body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     limit: usize,
     too_large: Arc<AtomicBool>,
@@ -53,6 +55,14 @@ where
                 }
                 event
             }
+        })
+        .then(|event| async move {
+            let mut event = event?;
+            if let Some(data) = event.data.take() {
+                // What is no message is passed over.
+                event.data = Some(slim::text(data).await.unwrap_or_default());
+            }
+            Ok(event)
         })
         .map(|event| {
             event.map(|event| Sse { retry: event.retry.map(|pause| pause.max(MIN_RETRY_MS)), ..event })

@@ -1,0 +1,64 @@
+//! What a body is, by its first byte: labels are wrong now and then, and the byte is not.
+
+use or_adapters::Framing;
+
+/// What some put before a text to say that it is one; no part of it.
+pub(super) const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::provider) enum Shape {
+    /// One JSON value.
+    Object,
+    /// Server-sent events.
+    Events,
+    /// One JSON object a line, or something that only its reader can tell.
+    Lines,
+    /// Neither; whoever reads it will say what is wrong.
+    Other,
+}
+
+impl Shape {
+    /// By the first byte that is not blank; none if there is no such byte yet. `framing` is how the provider's streams
+    /// are cut.
+    pub(in crate::provider) fn of(body: &[u8], framing: Framing) -> Option<Self> {
+        if body.len() < MARK.len() && MARK.starts_with(body) {
+            return None;
+        }
+        let body = body.strip_prefix(MARK).unwrap_or(body).trim_ascii_start();
+        Some(match (body.first()?, framing) {
+            (b'{' | b'[', Framing::Sse) => Self::Object,
+            (b'{' | b'[', Framing::Ndjson) => Self::Lines,
+            // A field name or a comment.
+            (b':' | b'd' | b'e' | b'i' | b'r', _) => Self::Events,
+            _ => Self::Other,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, want: Option<Shape>) {
+        assert_eq!(Shape::of(body.as_bytes(), Framing::Sse), want, "{body:?}");
+    }
+
+    #[test]
+    fn the_first_byte_tells() {
+        check("", None);
+        check(" \r\n", None);
+        check("\u{feff}\n{", Some(Shape::Object));
+        assert_eq!(Shape::of(b"\xef\xbb", Framing::Sse), None);
+        check("[", Some(Shape::Object));
+        for events in ["data: {}", "event: x", "id: 1", "retry: 1", ": hi", "\n\ndata:"] {
+            check(events, Some(Shape::Events));
+        }
+        check("<html>", Some(Shape::Other));
+        assert_eq!(Shape::of(b"{", Framing::Ndjson), Some(Shape::Lines));
+        assert_eq!(Shape::of(b"data: {}", Framing::Ndjson), Some(Shape::Events));
+    }
+}

@@ -1,0 +1,271 @@
+//! Reads a stream for one loop, as fast as the loop takes it and no faster.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt as _, StreamExt as _};
+use or_adapters::{AdapterError, FrameDecoder, Framing, ModelEvent, ResponseTranslator};
+use or_wire::{Body, BodyError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::shape::{MARK, Shape};
+use super::silence::Silence;
+use super::whole::whole;
+use crate::provider::error::SampleError;
+use crate::provider::messages::Batch;
+use crate::provider::permit::Permit;
+use crate::provider::redact::mask;
+use crate::provider::spec::{ProviderKey, ProviderSpec};
+
+/// Bytes that are taken in before what they hold is passed on.
+const GATHER: usize = 32 * 1024;
+/// The same, in pieces of the body. Short ones take many times their length as events, and wait as long as the client
+/// is slow.
+const GATHER_PIECES: usize = 128;
+/// How long the rest of a finished stream is read, so that its connection can be used again.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// Reads a stream for one loop, as fast as the loop takes it and no faster.
+pub(in crate::provider) struct StreamReader {
+    pub(in crate::provider) spec: Arc<ProviderSpec>,
+    pub(in crate::provider) key: ProviderKey,
+    pub(in crate::provider) body: Body,
+    pub(in crate::provider) translator: Box<dyn ResponseTranslator>,
+    pub(in crate::provider) sender: mpsc::Sender<Batch>,
+    pub(in crate::provider) gone: oneshot::Receiver<()>,
+    pub(in crate::provider) permit: Permit,
+}
+
+/// Where a reader is.
+struct Place {
+    decoder: FrameDecoder,
+    silence: Silence,
+    /// Blank bytes that came before any other; none once it is known what the body is.
+    blank: Option<BytesMut>,
+    /// Bytes that came in all.
+    taken: usize,
+    /// An end of the body that was found while gathering.
+    ended: Option<Option<Result<Bytes, BodyError>>>,
+}
+
+impl StreamReader {
+    pub(in crate::provider) async fn run(self: Box<Self>) {
+        let sender = self.sender.clone();
+        let (spec, key) = (Arc::clone(&self.spec), self.key.clone());
+        let result = AssertUnwindSafe(self.read()).catch_unwind().await;
+        let error = match result {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => mask(&spec, &key, error),
+            Err(_) => SampleError::Panicked,
+        };
+        // If the loop is gone, nobody needs the error.
+        let _ = sender.send(Err(Box::new(error))).await;
+    }
+
+    /// Ends with `Ok` when the loop has all it needs or is gone; dropping the body closes the connection.
+    async fn read(mut self: Box<Self>) -> Result<(), SampleError> {
+        let mut place = Place {
+            decoder: FrameDecoder::new(self.spec.adapter.framing()),
+            silence: Silence::new(self.spec.idle_timeout, self.spec.first_byte_timeout),
+            blank: Some(BytesMut::new()),
+            taken: 0,
+            ended: None,
+        };
+        loop {
+            let Some(chunk) = self.next(&mut place).await? else { return Ok(()) };
+            let mut batch = Vec::new();
+            let (result, ended) = match chunk {
+                Some(Err(error @ BodyError::Broken(_))) => {
+                    return Err(SampleError::Broken(error.to_string()));
+                }
+                Some(Ok(mut bytes)) => {
+                    if place.taken == 0 && bytes.starts_with(MARK) {
+                        bytes = bytes.slice(MARK.len()..);
+                    }
+                    if place.blank.is_some() && self.is_object(&mut place, &bytes) {
+                        return self.collect(place, bytes).await;
+                    }
+                    self.take(&mut place, &bytes)?;
+                    self.gather(&mut place, bytes.len())?;
+                    (translate(&mut place.decoder, self.translator.as_mut(), &mut batch), false)
+                }
+                // Whether that was all, the provider's own end of the stream says.
+                end @ (None | Some(Err(BodyError::Cut))) => {
+                    (self.finish(&mut place.decoder, end.is_some(), &mut batch), true)
+                }
+            };
+            match &result {
+                _ if !batch.is_empty() => place.silence.came_to_something(),
+                Ok(frames) if *frames > 0 || place.decoder.in_frame() => place.silence.came_to_life(),
+                Ok(_) | Err(_) => {}
+            }
+            // What came before an error is passed on before it: the client is shown all that there was.
+            let finished = matches!(batch.last(), Some(ModelEvent::Finished { .. }));
+            if !batch.is_empty() && self.sender.send(Ok(batch)).await.is_err() {
+                if finished && !ended {
+                    self.drain(&place).await;
+                }
+                return Ok(());
+            }
+            result?;
+            if ended {
+                return Ok(());
+            }
+            if finished {
+                self.drain(&place).await;
+                return Ok(());
+            }
+        }
+    }
+
+    /// The end of the body, or of the connection in the middle of it. Half a frame is thrown away: where it was of
+    /// use, the stream has no end.
+    fn finish(
+        &mut self,
+        decoder: &mut FrameDecoder,
+        is_cut: bool,
+        batch: &mut Vec<ModelEvent>,
+    ) -> Result<usize, AdapterError> {
+        let is_torn = decoder.in_frame();
+        if !is_cut {
+            // The last frame needs no blank line.
+            decoder.close();
+        }
+        match translate(decoder, self.translator.as_mut(), batch) {
+            Err(AdapterError::BadFrame { .. }) if is_torn => {}
+            rest => {
+                rest?;
+            }
+        }
+        self.translator.finish(decoder.stray(), batch).map(|()| 0)
+    }
+
+    /// What comes next; none if the loop is gone.
+    async fn next(
+        &mut self,
+        place: &mut Place,
+    ) -> Result<Option<Option<Result<Bytes, BodyError>>>, SampleError> {
+        if let Some(ended) = place.ended.take() {
+            return Ok(Some(ended));
+        }
+        let silence = &mut place.silence;
+        silence.begin();
+        loop {
+            tokio::select! {
+                biased;
+                chunk = self.body.next() => {
+                    silence.end();
+                    return Ok(Some(chunk));
+                }
+                _ = &mut self.gone => return Ok(None),
+                () = silence.tick() => if let Some(limit) = silence.over() {
+                    return Err(SampleError::Silent(limit.as_secs()));
+                },
+            }
+        }
+    }
+
+    /// Whether the body is one object, whatever its label says. Decides it with the first byte that is not blank.
+    fn is_object(&self, place: &mut Place, bytes: &[u8]) -> bool {
+        let Some(blank) = &mut place.blank else { return false };
+        let framing = self.spec.adapter.framing();
+        let shape = if blank.is_empty() {
+            Shape::of(bytes, framing)
+        } else {
+            let mut all = blank.clone();
+            all.extend_from_slice(bytes);
+            Shape::of(&all, framing)
+        };
+        match shape {
+            // Blank bytes are of no use to anybody; the first few may be half of a byte order mark.
+            None if blank.len() < 16 => blank.extend_from_slice(bytes),
+            None => {}
+            Some(Shape::Object) => return true,
+            Some(Shape::Events) => {
+                let mut decoder = FrameDecoder::new(Framing::Sse);
+                decoder.feed(blank);
+                (place.decoder, place.blank) = (decoder, None);
+            }
+            Some(Shape::Lines | Shape::Other) => place.blank = None,
+        }
+        false
+    }
+
+    /// Reads the rest of an answer that is one object.
+    async fn collect(self: Box<Self>, mut place: Place, bytes: Bytes) -> Result<(), SampleError> {
+        let Self { spec, mut body, translator, sender, mut gone, permit: _permit, .. } = *self;
+        let mut begin = place.blank.take().unwrap_or_default();
+        begin.extend_from_slice(&bytes);
+        let events = tokio::select! {
+            biased;
+            _ = &mut gone => return Ok(()),
+            events = whole(&spec, &mut body, begin, translator) => events?,
+        };
+        // A loop that is gone needs no events.
+        let _ = sender.send(Ok(events)).await;
+        Ok(())
+    }
+
+    fn take(&self, place: &mut Place, bytes: &[u8]) -> Result<(), SampleError> {
+        place.taken = place.taken.saturating_add(bytes.len());
+        if place.taken > self.spec.max_answer_bytes {
+            return Err(SampleError::TooLarge(self.spec.max_answer_bytes));
+        }
+        place.decoder.feed(bytes);
+        Ok(())
+    }
+
+    /// Takes in what has arrived already: one read of the socket may hold many pieces of a chunked body,
+    /// and what comes together shall travel together.
+    fn gather(&mut self, place: &mut Place, mut size: usize) -> Result<(), SampleError> {
+        let mut pieces = 1;
+        while size < GATHER && pieces < GATHER_PIECES && place.blank.is_none() {
+            pieces += 1;
+            match self.body.next().now_or_never() {
+                Some(Some(Ok(bytes))) => {
+                    size += bytes.len();
+                    self.take(place, &bytes)?;
+                }
+                // An end or an error is for the next turn of the reading loop.
+                ended => {
+                    place.ended = ended;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is left after the last event, so that the connection goes back to the pool.
+    async fn drain(&mut self, place: &Place) {
+        if place.ended.is_some() {
+            return;
+        }
+        let mut left = self.spec.max_answer_bytes.saturating_sub(place.taken);
+        let rest = async {
+            while let Some(Ok(bytes)) = self.body.next().await
+                && left > 0
+            {
+                left = left.saturating_sub(bytes.len());
+            }
+        };
+        let _ = timeout(DRAIN, rest).await;
+    }
+}
+
+/// Gives the translator the frames that are there; says how many there were.
+fn translate(
+    decoder: &mut FrameDecoder,
+    translator: &mut dyn ResponseTranslator,
+    batch: &mut Vec<ModelEvent>,
+) -> Result<usize, AdapterError> {
+    let mut frames = 0;
+    while let Some(frame) = decoder.next()? {
+        frames += 1;
+        translator.push(frame, batch)?;
+    }
+    Ok(frames)
+}

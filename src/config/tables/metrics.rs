@@ -1,0 +1,20 @@
+//! `[metrics]`: who may read them, and where.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::address;
+
+/// `[metrics]`: who may read `GET /metrics`, and where. By default whoever may call the API.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Whether nobody has to show a key.
+    pub public: bool,
+    /// Variable with a key of their own, which takes the place of the client keys; empty: none.
+    pub key_env: String,
+    /// A listener of their own, where they are read without a client key.
+    #[serde(with = "address::optional")]
+    pub bind: Option<SocketAddr>,
+}

@@ -1,0 +1,47 @@
+//! Streams that never say anything, and never end.
+
+use std::time::{Duration, Instant};
+
+use pretty_assertions::assert_eq;
+
+use super::{body, failure};
+use crate::stage::app::setup;
+use or_test_support::provider::{FakeProvider, Script, Step};
+use or_test_support::wire;
+
+/// A stream that begins, if it does, and then says the same for ever, ends with this code after so many seconds.
+#[track_caller]
+fn check(begins: bool, again: &str, want: (&str, u64)) {
+    let fake = FakeProvider::start();
+    let timeouts = "first_byte_timeout_s = 3\nidle_timeout_s = 1\n";
+    let app = setup(format!("{}{timeouts}", fake.provider("openai-chat"))).start();
+    let mut script = Script::head(200, "text/event-stream");
+    if begins {
+        let frames = wire::frames("openai-chat", &wire::text(&["Hel"]));
+        script = frames.into_iter().take(2).fold(script, Script::send);
+    }
+    for _ in 0..60 {
+        script = script.send(again).then(Step::Pause(Duration::from_millis(100)));
+    }
+    fake.script(script);
+    let begin = Instant::now();
+    let (_, code, _) = failure(&app.post(&body("openai-chat", true)), again);
+    let took = begin.elapsed().as_millis() as u64;
+    assert_eq!(code, want.0);
+    assert!((want.1 * 1000 - 100..want.1 * 1000 + 1500).contains(&took), "{again:?} took {took} ms");
+}
+
+#[test]
+fn comments_do_not_keep_a_response_alive() {
+    check(true, ": k\n\n", ("upstream_timeout", 1));
+}
+
+#[test]
+fn comments_before_the_first_event_are_heard_as_long_as_that_may_take() {
+    check(false, ": PROCESSING\n\n", ("upstream_timeout", 3));
+}
+
+#[test]
+fn frames_of_which_nothing_comes_are_heard_as_long_as_a_first_event_may_take() {
+    check(true, "data: {\"choices\":[]}\n\n", ("upstream_timeout", 3));
+}
