@@ -1,14 +1,16 @@
 //! The `open-responses` binary.
 
+mod shelf;
 mod transfer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use open_responses::config::{Cli, Command, Env, OffReason, ProviderState, Resolved};
+use open_responses::config::{Cli, Command, Env, OffReason, ProviderState, Resolved, Responses};
 use open_responses::tools::{watch, watch_with};
 use open_responses::{Running, ServerBuilder, init_log};
+use rustix::fs::Mode;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Gives what a large request had back to the system within seconds; glibc's keeps it for good.
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the summary is what `check-config` is asked for")]
 fn run() -> anyhow::Result<()> {
+    // What it makes has what users said, and is nobody else's to read.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let (cli, env) = (Cli::of_process(), Env::of_process());
     match cli.command() {
         Command::CheckConfig => {
@@ -36,8 +40,12 @@ fn run() -> anyhow::Result<()> {
             ServerBuilder::new(resolved).check()?;
             print!("{summary}");
         }
-        Command::Export { file } => transfer::export(&cli.load(&env)?, &file)?,
-        Command::Import { file, overwrite } => transfer::import(&cli.load(&env)?, &file, overwrite)?,
+        Command::Export { file } => transfer::export(&cli.load_config(&env)?, &file)?,
+        Command::Import { file, overwrite } => transfer::import(&cli.load_config(&env)?, &file, overwrite)?,
+        Command::Responses(Responses::List { unfinished }) => {
+            shelf::list(&cli.load_config(&env)?, unfinished)?;
+        }
+        Command::Responses(Responses::Remove { ids }) => shelf::remove(&cli.load_config(&env)?, &ids)?,
         Command::WatchPrograms => watch(std::io::stdin().lock()),
         Command::Serve => serve(cli.load(&env)?)?,
     }
@@ -123,7 +131,7 @@ impl Greeting {
         if let Some(reason) = &self.demo_off {
             println!("demo is off: {reason}");
         }
-        let model = if self.on.iter().any(|name| name == "demo") { "demo" } else { "$MODEL" };
+        let model = if self.on.iter().any(|name| name == "demo") { "demo" } else { "MODEL" };
         let key = if self.keyed { " -H \"authorization: Bearer $YOUR_KEY\"" } else { "" };
         println!("try:");
         println!(

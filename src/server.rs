@@ -194,6 +194,8 @@ fn raise_open_files() {
 fn store_options(resolved: &Resolved) -> SledOptions {
     let store = &resolved.config.store;
     SledOptions {
+        max_record_bytes: store.max_record_bytes,
+        several_owners: resolved.client_keys.len() > 1,
         on_corruption: store.on_corruption,
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
@@ -210,6 +212,7 @@ fn limits(resolved: &Resolved) -> Limits {
         keepalive: server.keepalive(),
         max_readers_per_response: server.max_readers_per_response,
         max_response: server.max_response(),
+        max_output_bytes: server.max_output_bytes,
         reasoning_events: server.reasoning_events,
         background_max_retries: background.max_retries,
         background_max_retry_delay: background.max_retry_delay(),

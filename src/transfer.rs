@@ -2,20 +2,21 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
-use open_responses::config::Resolved;
+use open_responses::config::Config;
 use open_responses::init_log;
 use open_responses::store::{Export, Step, TransferError, import as read_in};
 
 /// Writes all responses to a file, or to standard output if that is `-`.
 ///
 /// A file appears under its name when it is whole, in place of an earlier one.
-pub(crate) fn export(resolved: &Resolved, file: &Path) -> anyhow::Result<()> {
-    let _log = init_log(resolved.config.server.log_format);
-    let store = Export::open(&resolved.config.store.path)?;
+pub(crate) fn export(config: &Config, file: &Path) -> anyhow::Result<()> {
+    let _log = init_log(config.server.log_format);
+    let store = Export::open(&config.store.path)?;
     let bar = if io::stderr().is_terminal() {
         bar(store.count()?, "{bar:40} {human_pos}/{human_len} responses, {eta} left")?
     } else {
@@ -29,7 +30,7 @@ pub(crate) fn export(resolved: &Resolved, file: &Path) -> anyhow::Result<()> {
         let mut name = file.as_os_str().to_owned();
         name.push(".part");
         let part = PathBuf::from(name);
-        let mut out = File::create(&part).with_context(|| format!("cannot write {}", part.display()))?;
+        let mut out = new_file(&part).with_context(|| format!("cannot write {}", part.display()))?;
         store.run(&mut out, &mut |step| tally.tell(step, 1))?;
         out.sync_all().and_then(|()| std::fs::rename(&part, file)).with_context(|| {
             format!("cannot finish {}; what was written is in {}", file.display(), part.display())
@@ -39,8 +40,8 @@ pub(crate) fn export(resolved: &Resolved, file: &Path) -> anyhow::Result<()> {
 }
 
 /// Reads responses from a file, or from standard input if that is `-`.
-pub(crate) fn import(resolved: &Resolved, file: &Path, overwrite: bool) -> anyhow::Result<()> {
-    let _log = init_log(resolved.config.server.log_format);
+pub(crate) fn import(config: &Config, file: &Path, overwrite: bool) -> anyhow::Result<()> {
+    let _log = init_log(config.server.log_format);
     let (mut input, length): (Box<dyn BufRead>, _) = if is_stream(file) {
         (Box::new(io::stdin().lock()), None)
     } else {
@@ -58,7 +59,7 @@ pub(crate) fn import(resolved: &Resolved, file: &Path, overwrite: bool) -> anyho
         None => ProgressBar::new_spinner(),
     };
     let mut tally = Tally::new(&bar);
-    let end = read_in(&resolved.config.store.path, overwrite, &mut input, &mut |step| {
+    let end = read_in(&config.store.path, overwrite, &mut input, &mut |step| {
         let bytes = match &step {
             Step::Written(bytes) | Step::Kept(bytes) | Step::Refused(bytes, _) => *bytes,
         };
@@ -70,6 +71,15 @@ pub(crate) fn import(resolved: &Resolved, file: &Path, overwrite: bool) -> anyho
     let said = tally.say("imported");
     end.context("not all was imported; the same lines may be given again")?;
     said
+}
+
+/// A new file that only its user can read, in place of what an earlier export left there; never through a link.
+fn new_file(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn is_stream(file: &Path) -> bool {

@@ -20,6 +20,8 @@ pub struct Limits {
     pub keepalive: Duration,
     /// A whole response.
     pub max_response: Duration,
+    /// Of the output of one response, as JSON.
+    pub max_output_bytes: u64,
     /// Names of raw-reasoning events.
     pub reasoning_events: ReasoningEvents,
     /// How often a background response's failed provider calls are made again.
@@ -80,6 +82,7 @@ impl ToolLimits {
             max_tool_calls: (self.max_tool_calls > 0).then_some(self.max_tool_calls),
             max_repeats: some(self.max_repeats),
             max_total_tokens: (self.max_total_tokens > 0).then_some(self.max_total_tokens),
+            max_output_bytes: u64::MAX,
         }
     }
 }

@@ -45,9 +45,29 @@ pub enum Command {
         #[arg(long)]
         overwrite: bool,
     },
+    /// Look through the stored responses, and remove what is stuck; no server may be using the folder
+    #[command(subcommand)]
+    Responses(Responses),
     /// Kill the programs of a server when it has ended; for the server itself
     #[command(hide = true)]
     WatchPrograms,
+}
+
+/// What to do with stored responses.
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
+pub enum Responses {
+    /// List them, oldest first: id, status, time, bytes, tries to go on with it, owner, what is wrong
+    List {
+        /// Only those that are not over
+        #[arg(long)]
+        unfinished: bool,
+    },
+    /// Remove them for good, whether or not they read
+    Remove {
+        /// Their ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
 }
 
 impl Cli {
@@ -62,8 +82,13 @@ impl Cli {
 
     /// Loads and resolves the configuration that the arguments ask for.
     pub fn load(&self, env: &Env) -> Result<Resolved, ConfigError> {
+        self.load_config(env)?.resolve(env)
+    }
+
+    /// Loads it without the keys in the environment, which only a server needs.
+    pub fn load_config(&self, env: &Env) -> Result<Config, ConfigError> {
         let overrides = Overrides { bind: self.bind.clone(), data: self.data.clone() };
-        Config::load(self.config.as_deref(), env, &overrides)?.resolve(env)
+        Config::load(self.config.as_deref(), env, &overrides)
     }
 }
 
@@ -106,6 +131,16 @@ mod tests {
         check(&["export", "all.jsonl"], Command::Export { file: file.clone() }, None, None);
         check(&["import", "-"], Command::Import { file: stream, overwrite: false }, None, None);
         check(&["import", "--overwrite", "all.jsonl"], Command::Import { file, overwrite: true }, None, None);
+    }
+
+    #[test]
+    fn stored_responses_are_listed_and_removed_by_id() {
+        check(&["responses", "list"], Command::Responses(Responses::List { unfinished: false }), None, None);
+        let list = ["responses", "list", "--unfinished"];
+        check(&list, Command::Responses(Responses::List { unfinished: true }), None, None);
+        let ids = ["a", "b"].map(str::to_owned).to_vec();
+        check(&["responses", "remove", "a", "b"], Command::Responses(Responses::Remove { ids }), None, None);
+        assert!(Cli::try_parse_from(["open-responses", "responses", "remove"]).is_err());
     }
 
     #[test]

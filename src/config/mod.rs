@@ -22,7 +22,7 @@ pub use or_store::OnCorruption;
 pub use or_telemetry::LogFormat;
 pub use or_tools::{HttpMethod as ToolMethod, Offer as ToolOffer};
 
-pub use cli::{Cli, Command};
+pub use cli::{Cli, Command, Responses};
 pub use error::{ConfigError, Origin};
 pub use header::HeaderValue;
 pub use read::env::Env;

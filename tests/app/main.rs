@@ -22,6 +22,7 @@ mod metrics;
 mod model_discovery;
 mod models;
 mod owners;
+mod records;
 mod running;
 mod sealed;
 mod secrets;

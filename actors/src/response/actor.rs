@@ -173,11 +173,16 @@ impl Handler<AskEnd> for LoopActor {
         if message.background_only && !self.background {
             return Box::pin(std::future::ready(EndAsked::Foreground));
         }
-        self.mailbox.cancel(CancelReason::Asked);
         let end = self.mailbox.end();
+        // Whoever removes it ends it first.
+        let reason = if message.background_only { CancelReason::Asked } else { CancelReason::Removed };
+        self.mailbox.cancel(reason);
         Box::pin(async move {
-            // It ends by being dropped.
-            timeout(END_PATIENCE, end).await.map_or(EndAsked::Slow, |_| EndAsked::Over)
+            match timeout(END_PATIENCE, end).await {
+                Ok(Ok(json)) => EndAsked::Unwritten(json),
+                Ok(Err(_)) => EndAsked::Over,
+                Err(_) => EndAsked::Slow,
+            }
         })
     }
 }

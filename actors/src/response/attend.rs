@@ -12,6 +12,9 @@ use crate::response::mailbox::{Mailbox, Notice};
 use crate::response::sink::Sink;
 use crate::running::CancelReason;
 
+/// Longer than any process runs.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// What may end a wait, beside the work that is waited for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Interrupt {
@@ -70,6 +73,13 @@ impl Attend {
     /// How long the response may still take.
     pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The deadline was heard of.
+    pub(crate) fn end_of_deadline(&mut self) {
+        self.deadline = Instant::now() + NEVER;
+        let next = self.next_ring();
+        self.alarm.as_mut().reset(next);
     }
 
     fn next_ring(&self) -> Instant {

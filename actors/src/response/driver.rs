@@ -1,5 +1,7 @@
 //! Carries out what the engine of one response says, until it is over.
 
+mod keeping;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::response::attend::{Attend, Waited, unix_now};
 use crate::response::prepare::{Preparation, Prepared};
 use crate::response::record::Recorder;
 use crate::response::request::Request;
+use crate::response::sink::Sink;
 use crate::response::tool_round::ToolRunner;
 use crate::response::turn::{Sampler, Translated};
 use crate::running::{Phase, Status};
@@ -38,6 +41,8 @@ pub(crate) struct Driver {
     pub(super) status: Arc<Status>,
     /// The call of the provider that is under way, or was the last.
     pub(super) sample: Option<SampleSpan>,
+    /// Held for a turn; dropping it closes the upstream connection.
+    pub(super) here: Option<oneshot::Sender<()>>,
     /// The engine's first input.
     first: Option<Input>,
 }
@@ -79,7 +84,8 @@ impl Driver {
         let tools = ToolRunner::new(Rc::clone(&request), &neighbours, servers);
         let sampler = Sampler::new(Rc::clone(&request), neighbours.provider);
         let (node, status, first) = (neighbours.node, neighbours.status, Some(first));
-        Self { request, node, engine, attend, recorder, sampler, tools, span, status, sample: None, first }
+        let (sample, here) = (None, None);
+        Self { request, node, engine, attend, recorder, sampler, tools, span, status, sample, here, first }
     }
 
     /// Makes the response, to its end. `None`: it ended as an HTTP error before it began, or is parked.
@@ -95,7 +101,11 @@ impl Driver {
             }
             let went = match step {
                 Step::Begin => Ok(Box::pin(self.begin()).await),
-                Step::Sample => self.sample().await,
+                Step::Sample => {
+                    let went = self.sample().await;
+                    self.here = None;
+                    went
+                }
                 // Boxed, like others below: every loop would carry the room for what few of them do.
                 Step::RunTools => Box::pin(self.run_tools()).await,
                 Step::Commit => Ok(self.commit().await),
@@ -125,8 +135,8 @@ impl Driver {
             Ok(turn) => turn,
             Err(error) => return Ok(self.fail_with(error).await),
         };
-        // Held for the turn; dropping it closes the upstream connection.
-        let (_here, gone) = oneshot::channel();
+        let (here, gone) = oneshot::channel();
+        self.here = Some(here);
         let asked = self.sampler.ask(turn, gone);
         match self.wait(asked).await? {
             Ok(Sampled::Whole(events)) => {
@@ -260,10 +270,10 @@ impl Driver {
     pub(super) async fn carry_out(&mut self, out: Output) -> Step {
         let step = Step::of(out.next);
         if self.request.facts.background && self.ends_step(step) {
-            // Boxed: every loop would carry the room for it.
-            let written =
-                Box::pin(self.recorder.checkpoint(&mut self.engine, out.frames, &mut self.attend.sink));
-            return if written.await { step } else { Step::Park };
+            return self.checkpoint(out.frames, step).await;
+        }
+        if matches!(self.attend.sink, Sink::Log(_)) && !out.frames.is_empty() {
+            return Box::pin(self.keep(None, out.frames, step)).await;
         }
         if !out.frames.is_empty() {
             let sent = self.attend.sink.send(out.frames).await;
@@ -273,6 +283,16 @@ impl Driver {
             }
         }
         step
+    }
+
+    /// Between two steps of a background response: what was made so far is not made again after a restart. The
+    /// frames that tell it go to disk with it.
+    pub(super) async fn checkpoint(&mut self, frames: Vec<u8>, then: Step) -> Step {
+        match self.recorder.stored(&mut self.engine) {
+            // Boxed: every loop would carry the room for it.
+            Some(record) => Box::pin(self.keep(Some(record), frames, then)).await,
+            None => Step::Park,
+        }
     }
 
     /// Whether what comes next ends what the record of a background response must have: a turn, or a round of tools.

@@ -21,7 +21,9 @@ impl Driver {
                 self.attend.sink = Sink::Done;
                 self.cancel()
             }
-            Interrupt::Cancelled(CancelReason::Asked) => self.feed(Input::Cancel).await,
+            Interrupt::Cancelled(CancelReason::Asked | CancelReason::Removed) => {
+                self.feed(Input::Cancel).await
+            }
             // What is running may have an effect: it is better ended than left.
             Interrupt::Cancelled(CancelReason::Park) if self.engine.is_running_tools() => {
                 self.attend.mailbox.decline_to_park();
@@ -38,10 +40,7 @@ impl Driver {
                 let text = "The server was shut down before the response was complete.";
                 self.fail_with(ApiError::new(ErrorKind::Unavailable, text).with_code("interrupted")).await
             }
-            Interrupt::TooLong => {
-                let text = "The response took longer than this server allows.";
-                self.fail_with(ApiError::new(ErrorKind::Timeout, text).with_code("response_timeout")).await
-            }
+            Interrupt::TooLong => self.fail_with(took_too_long()).await,
         };
         Some(step)
     }
@@ -75,4 +74,9 @@ impl Driver {
             let _ = peek.send(self.engine.current_json());
         }
     }
+}
+
+pub(super) fn took_too_long() -> ApiError {
+    let text = "The response took longer than this server allows.";
+    ApiError::new(ErrorKind::Timeout, text).with_code("response_timeout")
 }

@@ -28,8 +28,8 @@ impl fmt::Debug for Mailbox {
 struct Pending {
     cancel: Option<CancelReason>,
     peeks: Vec<oneshot::Sender<Vec<u8>>>,
-    /// Dropped with the loop, which is what they wait for.
-    ends: Vec<oneshot::Sender<()>>,
+    /// Dropped with the loop, which is what they wait for; unless its end cannot be written and is told without that.
+    ends: Vec<oneshot::Sender<Vec<u8>>>,
 }
 
 /// What a loop has to react to.
@@ -41,15 +41,26 @@ pub(crate) enum Notice {
 }
 
 impl Mailbox {
-    /// Asks for the end. The first reason stands, but for a wish to park, which is weaker than all others.
+    /// Asks for the end. The first reason stands, but for a wish to park, which is weaker than all others, and one to
+    /// cancel what is then removed.
     pub(crate) fn cancel(&self, reason: CancelReason) {
         {
             let mut pending = self.pending.borrow_mut();
-            if pending.cancel.is_none_or(|earlier| earlier == CancelReason::Park) {
+            let stands = match pending.cancel {
+                None | Some(CancelReason::Park) => false,
+                Some(CancelReason::Asked) => reason != CancelReason::Removed,
+                Some(CancelReason::Removed | CancelReason::Shutdown) => true,
+            };
+            if !stands {
                 pending.cancel = Some(reason);
             }
         }
         self.wake();
+    }
+
+    /// The reason to end was heard, and has its effect.
+    pub(crate) fn heard(&self) {
+        self.pending.borrow_mut().cancel = None;
     }
 
     /// Asks for the response as it is; the answer never comes if the loop ends first.
@@ -66,11 +77,18 @@ impl Mailbox {
         }
     }
 
-    /// Resolves, always with an error, when the loop is over.
-    pub(crate) fn end(&self) -> oneshot::Receiver<()> {
+    /// Resolves with an error when the loop is over, and with the response object if its end cannot be written.
+    pub(crate) fn end(&self) -> oneshot::Receiver<Vec<u8>> {
         let (sender, end) = oneshot::channel();
         self.pending.borrow_mut().ends.push(sender);
         end
+    }
+
+    /// Tells who waits for the end that the response has it, as far as this process can.
+    pub(crate) fn tell_ends(&self, json: &[u8]) {
+        for end in std::mem::take(&mut self.pending.borrow_mut().ends) {
+            let _ = end.send(json.to_vec());
+        }
     }
 
     /// Everybody who waits for a look.
@@ -84,11 +102,6 @@ impl Mailbox {
         if pending.cancel == Some(CancelReason::Park) {
             pending.cancel = None;
         }
-    }
-
-    /// Whether the loop is to end without waiting for anything more.
-    pub(crate) fn is_shutdown(&self) -> bool {
-        self.pending.borrow().cancel == Some(CancelReason::Shutdown)
     }
 
     /// Ready when there is something to react to.
@@ -143,6 +156,6 @@ mod tests {
         mailbox.cancel(CancelReason::Park);
         mailbox.cancel(CancelReason::Shutdown);
         mailbox.decline_to_park();
-        assert!(mailbox.is_shutdown());
+        assert_eq!(notice(&mailbox), Some(Notice::Cancel(CancelReason::Shutdown)));
     }
 }

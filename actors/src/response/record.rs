@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use or_adapters::Note;
 use or_engine::ResponseLoop;
-use or_store::{Append, Change, Frames, StoreError, StoredResponse};
+use or_protocol::ApiError;
+use or_store::{Append, Change, Frames, StoreError, StoredResponse, too_large};
 use serde_json::value::RawValue;
 
 use crate::response::request::{Neighbours, Request};
@@ -50,32 +51,61 @@ impl Recorder {
     /// The response as it goes to disk; `None` if it has no place there.
     pub(crate) fn stored(&mut self, engine: &mut ResponseLoop) -> Option<StoredResponse> {
         self.notes.extend(engine.take_notes());
-        let record = engine.record();
-        let over = record.progress.is_none();
+        let over = engine.is_decided();
         // Nothing is written behind the end.
+        let short = engine.is_shortened();
         let input = if over { self.kept.input.take() } else { self.kept.input.clone() };
-        let notes = self.notes.iter().map(stored_note);
-        Some(StoredResponse {
+        let input = if short { Some(RawValue::from_string("[]".to_owned()).ok()?) } else { input };
+        let record = engine.record();
+        let notes = self.kept.old_notes.iter().cloned().chain(self.notes.iter().map(stored_note));
+        // One that is answered now is lent: nobody looks at it before it is given back.
+        let lent = over && !self.request.facts.background;
+        let response = if lent { RawValue::NULL.to_owned() } else { record.response_json.into_owned() };
+        let mut stored = StoredResponse {
             owner: self.request.facts.owner.clone(),
             created_at: record.created_at,
             status: record.status,
             provider: self.request.facts.provider.to_string(),
             previous_response_id: self.request.previous.clone(),
             input: input?,
-            response: record.response_json.into_owned(),
+            response,
             sealed: record.sealed.to_vec(),
-            notes: self.kept.old_notes.iter().cloned().chain(notes).collect(),
+            notes: notes.filter(|_| !short).collect(),
             background: self.request.facts.background,
             resume: match (&self.kept.resume, record.progress) {
                 (Some(saved), Some(progress)) => Some(saved.at(progress)?),
                 _ => None,
             },
-        })
+        };
+        if lent {
+            stored.response = engine.lend_response()?;
+        }
+        Some(stored)
     }
 
-    fn change(&self, record: StoredResponse, frames: Option<Frames>) -> Change {
-        let appends = frames.into_iter().map(Append::Frames).collect();
-        Change { id: self.request.facts.id.clone(), record: Some(record), appends }
+    /// Why the store would never take a record of this length.
+    pub(crate) fn too_long(&self, bytes: usize) -> ApiError {
+        let (id, limit) = (&self.request.facts.id, self.disk.store.longest_record());
+        tracing::error!(response_id = %id, bytes, limit, "a response is too large to be stored");
+        too_large(bytes, limit)
+    }
+
+    /// The same of a record, if it is so.
+    pub(crate) fn too_large(&self, record: &StoredResponse) -> Option<ApiError> {
+        let size = record.size();
+        (size > self.disk.store.longest_record()).then(|| self.too_long(size))
+    }
+
+    /// Writes a record and rows of the event log, all or nothing.
+    pub(crate) fn write(
+        &self,
+        record: Option<Arc<StoredResponse>>,
+        rows: Vec<Frames>,
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let appends = rows.into_iter().map(Append::Frames).collect();
+        let change = Change { id: self.request.facts.id.clone(), record, appends };
+        let disk = self.disk.clone();
+        async move { disk.write(change).await }
     }
 
     /// Writes down that the response has begun, without waiting for the disk.
@@ -85,12 +115,13 @@ impl Recorder {
         }
     }
 
-    /// Writes the record of the end, once.
-    pub(crate) async fn end(&mut self, engine: &mut ResponseLoop) -> Result<(), ()> {
-        let Some(record) = self.stored(engine) else { return Err(()) };
-        self.disk.write(self.change(record, None)).await.map_err(|error| {
+    /// Writes the record of the end, once. Gives back the response that was lent for it.
+    pub(crate) async fn end(&mut self, record: StoredResponse) -> (Result<(), ()>, Box<RawValue>) {
+        let record = Arc::new(record);
+        let written = self.write(Some(Arc::clone(&record)), Vec::new()).await.map_err(|error| {
             tracing::error!(response_id = %self.request.facts.id, %error, "the response could not be stored");
-        })
+        });
+        (written, Arc::unwrap_or_clone(record).response)
     }
 
     /// Writes the first record of a background response, and the frames that tell it. `None`: there is nothing to
@@ -101,41 +132,13 @@ impl Recorder {
         frames: Frames,
     ) -> Option<Result<(), StoreError>> {
         let record = self.stored(engine)?;
-        let frames = self.log.is_some().then_some(frames);
-        Some(self.disk.write(self.change(record, frames)).await)
+        let rows = if self.log.is_some() { vec![frames] } else { Vec::new() };
+        Some(self.write(Some(Arc::new(record)), rows).await)
     }
 
     /// Where the frames of a background response go, from number `next` on.
     pub(crate) fn detached(&self, next: u64) -> Sink {
-        Sink::detached(&self.request.facts.id, &self.disk, self.log.as_ref(), next)
-    }
-
-    /// Between two steps of a background response: what was made so far is not made again after a restart. The
-    /// frames that tell it go to disk with it. `false`: the server is stopping and they did not.
-    pub(crate) async fn checkpoint(
-        &mut self,
-        engine: &mut ResponseLoop,
-        frames: Vec<u8>,
-        sink: &mut Sink,
-    ) -> bool {
-        match self.stored(engine) {
-            Some(record) => self.persist(record, frames, sink).await,
-            None => false,
-        }
-    }
-
-    /// Writes a record with its frames, for as long as it takes, then shows them. `false`: the server is stopping
-    /// and they were not written.
-    pub(crate) async fn persist(&self, record: StoredResponse, frames: Vec<u8>, sink: &mut Sink) -> bool {
-        let row = match sink {
-            Sink::Log(log) if !frames.is_empty() => Some(log.row(frames)),
-            _ => None,
-        };
-        let written = self.disk.persist(self.change(record, row.clone())).await;
-        if written && let (Sink::Log(log), Some(row)) = (sink, row) {
-            log.publish(row);
-        }
-        written
+        Sink::detached(self.log.as_ref(), next)
     }
 
     /// Frames that tell the beginning, from the first one on.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use or_engine::{Input, Outcome, Output, ToolCall, ToolResult};
 use or_protocol::{ApiError, ErrorKind, ResponseStatus};
+use or_store::StoreError;
 use tokio::time::sleep;
 
 use crate::provider::SampleError;
@@ -33,13 +34,19 @@ impl Driver {
         if !matches!(written, Some(Ok(()))) {
             let text = "The response could not be stored, so it was not begun.";
             self.attend.sink = Sink::Waiting { reply, held: Vec::new() };
-            return self.refuse(ApiError::new(ErrorKind::Storage, text).with_code("storage_error"));
+            let too_long = match written {
+                Some(Err(StoreError::TooLong(bytes))) => Some(self.recorder.too_long(bytes)),
+                _ => None,
+            };
+            let storage = || ApiError::new(ErrorKind::Storage, text).with_code("storage_error");
+            return self.refuse(too_long.unwrap_or_else(storage));
         }
         let notes = self.recorder.notes.clone();
         self.attend.sink = self.recorder.detached(0);
+        self.attend.sink.hold(first.bytes.to_vec());
+        self.attend.sink.publish(usize::MAX);
         let answer = match &mut self.attend.sink {
-            Sink::Log(log) => {
-                log.publish(first);
+            Sink::Log(_) => {
                 let facts = &self.request.facts;
                 let place = self.node.readers.enter_first(&facts.id, &facts.owner);
                 let frames = read_along(&self.node, self.recorder.store(), facts.id.clone(), 0, place);
@@ -70,8 +77,11 @@ impl Driver {
         let calls = self.engine.tool_calls();
         let names = calls.iter().map(|call| call.name.clone()).collect();
         let _phase = self.status.enter(Phase::RunningTools(names));
-        if self.request.facts.background && !self.note_starts(&calls).await {
-            return Ok(Step::Park);
+        if self.request.facts.background {
+            let step = self.note_starts(&calls).await;
+            if step != Step::More {
+                return Ok(step);
+            }
         }
         let mut round = self.tools.begin(calls, self.engine.settings());
         loop {
@@ -95,19 +105,18 @@ impl Driver {
 
     /// Writes down which calls are about to run, so that a restart does not run them again. Only a background
     /// response goes on after one.
-    async fn note_starts(&mut self, calls: &[ToolCall]) -> bool {
+    async fn note_starts(&mut self, calls: &[ToolCall]) -> Step {
         for call in calls {
             self.feed(Input::ToolStarted { index: call.index }).await;
         }
-        self.recorder.checkpoint(&mut self.engine, Vec::new(), &mut self.attend.sink).await
+        self.checkpoint(Vec::new(), Step::More).await
     }
 
     async fn tool_done(&mut self, index: usize, result: ToolResult) -> Step {
         let mut out = Output::default();
         self.engine.handle(Input::ToolDone { index, result }, unix_now(), &mut out);
         if self.request.facts.background && out.next.is_none() {
-            let written = self.recorder.checkpoint(&mut self.engine, out.frames, &mut self.attend.sink);
-            return if written.await { Step::More } else { Step::Park };
+            return self.checkpoint(out.frames, Step::More).await;
         }
         self.carry_out(out).await
     }
@@ -117,18 +126,26 @@ impl Driver {
         if self.request.facts.background && !self.attend.sink.is_waiting() {
             return self.commit_background().await;
         }
-        let written = self.recorder.end(&mut self.engine).await;
-        self.feed(Input::Committed(written)).await
+        let Some(record) = self.recorder.stored(&mut self.engine) else {
+            return self.feed(Input::Committed(Err(()))).await;
+        };
+        let error = match self.recorder.too_large(&record) {
+            Some(error) => error,
+            None => {
+                let (written, response) = self.recorder.end(record).await;
+                self.engine.give_back(response);
+                return self.feed(Input::Committed(written)).await;
+            }
+        };
+        self.feed(Input::Unstorable(error)).await
     }
 
     /// Writes the end and the events that tell it, all at once.
     async fn commit_background(&mut self) -> Step {
-        // Before the events are made: they must not be on disk without the record.
-        let Some(record) = self.recorder.stored(&mut self.engine) else { return Step::Park };
         let mut out = Output::default();
-        self.engine.handle(Input::Committed(Ok(())), unix_now(), &mut out);
-        let written = self.recorder.persist(record, out.frames, &mut self.attend.sink).await;
-        if written { Step::of(out.next) } else { Step::Park }
+        let Some(record) = self.conclude(&mut out) else { return Step::Park };
+        let then = Step::of(out.next);
+        Box::pin(self.keep(Some(record), out.frames, then)).await
     }
 
     /// Ends with an HTTP error; nothing was sent and nothing is kept.
@@ -199,6 +216,7 @@ impl Driver {
 
     /// After a panic: the response ends as failed, told and recorded.
     pub(crate) async fn crashed(&mut self) {
+        self.here = None;
         if self.fail_with(ApiError::internal()).await == Step::Commit {
             self.commit().await;
         }

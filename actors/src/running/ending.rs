@@ -19,6 +19,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 pub enum Ending {
     /// It is over, by this wish or before it. Its last record.
     Over(Box<StoredResponse>),
+    /// It is over, but the disk does not take its record. The response object, JSON.
+    Unwritten(Vec<u8>),
     /// There is none, it is not stored, or it is another owner's.
     NotFound,
     /// It is not a background response.
@@ -42,10 +44,14 @@ impl Running {
         background_only: bool,
     ) -> Ending {
         for _ in 0..TRIES {
-            match self.end(id, owner, background_only).await {
+            let asked = self.end(id, owner, background_only).await;
+            // A loop whose response is to be removed ends without its record where the disk does not take that.
+            let gone = asked == Some(EndAsked::Over) && !background_only;
+            match asked {
                 Some(EndAsked::NotFound) => return Ending::NotFound,
                 Some(EndAsked::Foreground) => return Ending::Foreground,
                 Some(EndAsked::Slow) => return Ending::Slow,
+                Some(EndAsked::Unwritten(json)) => return Ending::Unwritten(json),
                 Some(EndAsked::Over) | None => {}
             }
             match store.load(id.clone(), owner.to_owned()).await {
@@ -53,7 +59,7 @@ impl Running {
                 Ok(None) => return Ending::NotFound,
                 Ok(Some(record)) if background_only && !record.background => return Ending::Foreground,
                 Ok(Some(record)) if record.is_over() => return Ending::Over(Box::new(record)),
-                Ok(Some(_)) if self.stopping() => break,
+                Ok(Some(_)) if gone || self.stopping() => break,
                 Ok(Some(_)) => sleep(BETWEEN_TRIES).await,
             }
         }

@@ -7,6 +7,8 @@ use actix::Message;
 pub enum CancelReason {
     /// Whoever owns the response wants it to end.
     Asked,
+    /// The same, and its record is removed then: nothing need be written for it.
+    Removed,
     /// The server stops; a background response that nobody saw any output of goes on at the next start.
     Park,
     /// The server stops and its grace time is over.
@@ -56,7 +58,7 @@ pub struct AskEnd {
 }
 
 /// What came of an [`AskEnd`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum EndAsked {
     /// It is not stored, or another owner's.
     NotFound,
@@ -64,6 +66,8 @@ pub enum EndAsked {
     Foreground,
     /// It is over.
     Over,
+    /// It is over, but the disk does not take its record. The response object, JSON.
+    Unwritten(Vec<u8>),
     /// Its end takes long, because of the disk.
     Slow,
 }

@@ -111,6 +111,11 @@ impl StoreHandle {
         self.ask(move |store| store.history(id, owner)).await
     }
 
+    /// [`Store::longest_record`].
+    pub fn longest_record(&self) -> usize {
+        self.0.store.longest_record()
+    }
+
     /// [`Store::approval_key`].
     pub fn approval_key(&self) -> [u8; 32] {
         self.0.store.approval_key()

@@ -32,6 +32,8 @@ pub struct Server {
     pub max_connections: usize,
     pub max_readers_per_response: usize,
     pub max_response_s: u64,
+    /// Of the output of one response, as JSON.
+    pub max_output_bytes: u64,
     pub max_upstream_bytes: usize,
     /// How long a provider's list of models is believed; 0: nobody is asked.
     pub model_discovery_s: u64,
@@ -93,6 +95,7 @@ impl Default for Server {
             max_connections: 100_000,
             max_readers_per_response: 256,
             max_response_s: 3600,
+            max_output_bytes: 32 << 20,
             max_upstream_bytes: 256 * 1024 * 1024,
             model_discovery_s: 300,
             cors_allowed_origins: Vec::new(),

@@ -16,6 +16,8 @@ pub struct Store {
     /// 0: for ever, see [`Store::retention`].
     pub retention_days: u64,
     pub power_loss_safe: bool,
+    /// Longest record, which is a response with its input.
+    pub max_record_bytes: usize,
 }
 
 impl Store {
@@ -35,6 +37,7 @@ impl Default for Store {
             on_corruption: OnCorruption::Quarantine,
             retention_days: 30,
             power_loss_safe: false,
+            max_record_bytes: 100 << 20,
         }
     }
 }

@@ -81,6 +81,9 @@ pub enum Input {
     Cancel,
     /// The record that `Action::Commit` asked for is on disk, or could not be written.
     Committed(Result<(), ()>),
+    /// That record is too large for the store, for good. The response ends with this error in place of what it was
+    /// to end with, and [`Action::Commit`] follows for a record that is short.
+    Unstorable(ApiError),
 }
 
 /// What the caller has to do, after sending the frames.

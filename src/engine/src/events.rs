@@ -36,13 +36,15 @@ impl ReasoningEvents {
 pub(crate) struct EventWriter {
     pub(crate) frames: Vec<u8>,
     pub(crate) next: u64,
+    /// Bytes of all frames so far.
+    pub(crate) written: u64,
     streaming: bool,
     pub(crate) reasoning: ReasoningEvents,
 }
 
 impl EventWriter {
     pub(crate) fn new(streaming: bool, reasoning: ReasoningEvents) -> Self {
-        Self { frames: Vec::new(), next: 0, streaming, reasoning }
+        Self { frames: Vec::new(), next: 0, written: 0, streaming, reasoning }
     }
 
     pub(crate) fn emit(&mut self, name: &str, body: EventBody<'_>) {
@@ -52,8 +54,10 @@ impl EventWriter {
         let event = StreamEvent { name, sequence_number: self.next, body };
         // Our types have string keys and finite numbers only, so this does not fail; were it to, the
         // number is not used up and the stream stays gapless.
+        let before = self.frames.len();
         if write_frame(&mut self.frames, &event).is_ok() {
             self.next += 1;
+            self.written += (self.frames.len() - before) as u64;
         }
     }
 
@@ -70,6 +74,7 @@ impl EventWriter {
         self.frames.extend_from_slice(head.as_bytes());
         self.frames.extend_from_slice(response.get().as_bytes());
         self.frames.extend_from_slice(b"}\n\n");
+        self.written += (head.len() + response.get().len() + 3) as u64;
         self.next += 1;
     }
 

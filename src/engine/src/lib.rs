@@ -26,4 +26,5 @@ pub use mcp::{
 };
 pub use response_loop::ResponseLoop;
 pub use seal::{Seal, Sealer};
+pub use snapshot::{failed_response, short_response};
 pub use tool_round::{CalledServer, LoopLimits, McpFault, ToolCall, ToolResult, ToolRound};

@@ -26,11 +26,20 @@ pub struct LoopLimits {
     pub max_repeats: u32,
     /// Tokens of all turns together, input and output: no further turn begins once that many were used.
     pub max_total_tokens: Option<u64>,
+    /// Bytes of the output, as JSON. Above it the response is incomplete; so it is where a background stream's log
+    /// is several times as long.
+    pub max_output_bytes: u64,
 }
 
 impl Default for LoopLimits {
     fn default() -> Self {
-        Self { max_turns: 32, max_tool_calls: None, max_repeats: 3, max_total_tokens: None }
+        Self {
+            max_turns: 32,
+            max_tool_calls: None,
+            max_repeats: 3,
+            max_total_tokens: None,
+            max_output_bytes: u64::MAX,
+        }
     }
 }
 
@@ -176,11 +185,12 @@ impl ToolRound {
 
 /// What the provider ran itself: results, of whatever type, in the same turn.
 fn answers(turn: &[Item]) -> HashSet<Cow<'_, str>> {
-    let id = |item| match item {
-        &Item::Other(ref other) if other.kind().ends_with("_output") => other.call_id(),
-        _ => None,
-    };
-    turn.iter().filter_map(id).collect()
+    turn.iter()
+        .filter_map(|item| match item {
+            Item::Other(other) if other.kind().ends_with("_output") => other.call_id(),
+            _ => None,
+        })
+        .collect()
 }
 
 /// How often calls succeeded in a row of turns, by [`fingerprint`].

@@ -1,5 +1,7 @@
 //! Why a store fails.
 
+use or_protocol::{ApiError, ErrorKind};
+
 /// Why the history could not be written or read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -15,6 +17,9 @@ pub enum StoreError {
     /// More than a record or a row of a log can have.
     #[error("{0} bytes are too long to be stored")]
     TooLong(usize),
+    /// What was to be written is no JSON.
+    #[error("the record cannot be written as JSON: {0}")]
+    Encode(String),
     /// A record does not read.
     #[error("the record of {0} is damaged")]
     Damaged(String),
@@ -27,13 +32,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it is about the disk or the database as a whole, and not about what was to be written.
-    pub(crate) fn is_of_the_disk(&self) -> bool {
+    /// Whether it is about what was to be written or read, so that another try would fail as well. All else is about
+    /// the disk or the database as a whole, which may be well again.
+    pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Unavailable | Self::Io(_) | Self::NoRoom | Self::Panicked => true,
-            Self::TooLong(_) | Self::Damaged(_) | Self::Format(_) => false,
+            Self::Unavailable | Self::Io(_) | Self::NoRoom | Self::Panicked => false,
+            Self::TooLong(_) | Self::Encode(_) | Self::Damaged(_) | Self::Format(_) => true,
         }
     }
+}
+
+/// What a client is told of a response whose record would have so many bytes, which is more than the store takes.
+pub fn too_large(bytes: usize, limit: usize) -> ApiError {
+    let text = format!("The response is too large to be stored: {bytes} bytes, with a limit of {limit}.");
+    ApiError::new(ErrorKind::TooLarge, text).with_code("record_too_large")
 }
 
 /// Why a chain could not be followed.

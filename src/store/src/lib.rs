@@ -10,10 +10,10 @@ mod sled;
 mod store;
 
 pub use approval::{ApprovalId, ApprovalMark, ApprovalState, Marked};
-pub use error::{ChainError, StoreError};
+pub use error::{ChainError, StoreError, too_large};
 pub use frames::{Frames, LogPart, LogPlace};
 pub use open_error::StoreOpenError;
 pub use or_engine::HistoryTurn;
 pub use record::StoredResponse;
-pub use sled::{Export, OnCorruption, SledOptions, SledStore, Step, TransferError, import};
-pub use store::{Append, Change, Health, Store, StoreFuture};
+pub use sled::{Entry, Export, OnCorruption, Shelf, SledOptions, SledStore, Step, TransferError, import};
+pub use store::{Append, Change, Health, Store, StoreFuture, Usage};

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use or_engine::ServerThen;
+use or_engine::{ServerThen, failed_response, short_response};
 use or_protocol::{ApiError, Item, ResponseStatus, StoredItem};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::{HistoryTurn, StoreError};
 
@@ -23,6 +23,9 @@ use crate::{HistoryTurn, StoreError};
 const FORMAT: u8 = 2;
 /// The format before, which reads as the present one: what it lacks has its default.
 const FIRST_FORMAT: u8 = 1;
+
+/// How the JSON of a record begins: with its first field.
+const OWNER_FIRST: &[u8] = br#"{"owner":"#;
 
 /// One response with what it was made from.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -139,6 +142,11 @@ fn json_of<'a>(id: &str, bytes: &'a [u8]) -> Result<&'a [u8], StoreError> {
     }
 }
 
+/// No items.
+fn none() -> Box<RawValue> {
+    RawValue::from_string("[]".to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
 pub(crate) fn is_over(status: ResponseStatus) -> bool {
     match status {
         ResponseStatus::Queued | ResponseStatus::InProgress => false,
@@ -150,11 +158,26 @@ pub(crate) fn is_over(status: ResponseStatus) -> bool {
 }
 
 impl StoredResponse {
+    /// How many bytes [`StoredResponse::encode`] would make, or somewhat more; nothing is written to find out.
+    pub fn size(&self) -> usize {
+        let raw = |json: &RawValue| json.get().len();
+        // A character takes six bytes of JSON at most.
+        let sealed = self.sealed.iter().map(|(_, text)| text.len() + 32);
+        let notes =
+            self.notes.iter().map(|(field, kind, why)| 6 * (field.len() + kind.len() + why.len()) + 16);
+        raw(&self.input)
+            + raw(&self.response)
+            + self.resume.as_deref().map_or(0, raw)
+            + sealed.chain(notes).sum::<usize>()
+            + 6 * (self.owner.len() + self.provider.len())
+            + 512
+    }
+
     /// The bytes that go to disk.
     pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
         let mut bytes = Vec::with_capacity(self.input.get().len() + self.response.get().len() + 256);
         bytes.push(FORMAT);
-        serde_json::to_writer(&mut bytes, self).map_err(|e| StoreError::Io(e.to_string()))?;
+        serde_json::to_writer(&mut bytes, self).map_err(|e| StoreError::Encode(e.to_string()))?;
         Ok(bytes)
     }
 
@@ -170,12 +193,22 @@ impl StoredResponse {
 
     /// The record of this response if it will not go on.
     pub fn interrupted(self) -> Result<Self, StoreError> {
-        let damaged = |_| StoreError::Damaged("a response in flight".into());
-        let mut response: Value = serde_json::from_str(self.response.get()).map_err(damaged)?;
-        let (status, error) = (ResponseStatus::Failed, ApiError::interrupted());
-        response["status"] = json!(status);
-        response["error"] = json!({"code": error.code, "message": error.message});
-        self.ended(status, serde_json::to_vec(&response).map_err(damaged)?)
+        let response = failed_response(&self.response, &ApiError::interrupted());
+        self.failed_with(response)
+    }
+
+    /// The record of this response if it failed and nothing of it that may be long is to be kept: every store takes
+    /// that.
+    pub fn failed_short(self, error: &ApiError) -> Result<Self, StoreError> {
+        let response = short_response(&self.response, Some(error));
+        let (input, sealed, notes) = (none(), Vec::new(), Vec::new());
+        Self { input, sealed, notes, ..self }.failed_with(response)
+    }
+
+    fn failed_with(self, response: Option<Box<RawValue>>) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Damaged("a response in flight".into());
+        let response = response.ok_or_else(damaged)?;
+        Ok(Self { status: ResponseStatus::Failed, response, resume: None, ..self })
     }
 
     /// The record of this response once it is over. `response`: the object, JSON.
@@ -185,15 +218,14 @@ impl StoredResponse {
         Ok(Self { status, response, resume: None, ..self })
     }
 
-    /// Whose bytes from disk these are; nothing else of them is decoded. `id` names the record in errors.
-    pub(crate) fn owner_of(id: &str, bytes: &[u8]) -> Result<String, StoreError> {
-        #[derive(Deserialize)]
-        struct OwnerOnly {
-            owner: String,
-        }
-        let only: OwnerOnly =
-            serde_json::from_slice(json_of(id, bytes)?).map_err(|_| StoreError::Damaged(id.to_owned()))?;
-        Ok(only.owner)
+    /// Whose bytes from disk these are, or begin to be; nothing behind the owner is looked at, so that it takes no longer for
+    /// a long record, and works for a damaged one. `None` if they do not begin as this version writes them.
+    pub(crate) fn owner_of(bytes: &[u8]) -> Option<Cow<'_, str>> {
+        let json = match bytes.split_first()? {
+            (&(FORMAT | FIRST_FORMAT), json) => json.strip_prefix(OWNER_FIRST)?,
+            _ => return None,
+        };
+        serde_json::Deserializer::from_slice(json).into_iter::<Cow<'_, str>>().next()?.ok()
     }
 
     /// Its input and output as items, sealed reasoning state back in place.

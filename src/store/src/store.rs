@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use or_protocol::ResponseId;
@@ -20,7 +21,7 @@ pub struct Change {
     /// Of which.
     pub id: ResponseId,
     /// Takes the place of an earlier record.
-    pub record: Option<StoredResponse>,
+    pub record: Option<Arc<StoredResponse>>,
     /// In this order.
     pub appends: Vec<Append>,
 }
@@ -35,7 +36,7 @@ pub enum Append {
 impl Change {
     /// A record alone.
     pub fn record(id: ResponseId, record: StoredResponse) -> Self {
-        Self { id, record: Some(record), appends: Vec::new() }
+        Self { id, record: Some(Arc::new(record)), appends: Vec::new() }
     }
 
     /// Frames alone.
@@ -55,6 +56,15 @@ pub enum Health {
     Dead(String),
 }
 
+/// What an owner has in a store.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Usage {
+    /// Bytes of its records and event logs, and some for each response.
+    pub bytes: u64,
+    /// How many responses they are.
+    pub responses: u64,
+}
+
 /// Keeps responses. Shared by all arbiters.
 pub trait Store: Send + Sync + 'static {
     /// Writes a change; resolves when it is durable (see docs/storage for the promise in words).
@@ -66,6 +76,22 @@ pub trait Store: Send + Sync + 'static {
     fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
         let _ = (id, record);
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Longest record that it takes, in bytes, as [`StoredResponse::size`] has it. What is longer can never be written.
+    fn longest_record(&self) -> usize {
+        usize::MAX
+    }
+
+    /// What this owner has here. Answers at once, so it may leave out what is being written.
+    fn usage(&self, owner: &str) -> Usage {
+        let _ = owner;
+        Usage::default()
+    }
+
+    /// How many bytes an owner may have for which nothing else is said; `None`: any number.
+    fn share(&self) -> Option<u64> {
+        None
     }
 
     /// Frames of a response's event log from sequence number `from` on, some at a time: ask again behind the last

@@ -87,7 +87,6 @@ impl Server {
             drop(clients);
             (cost, probe.join().unwrap())
         });
-        println!("{} MiB, slowest {slowest:?}", cost / MIB);
         assert!(cost < bound, "{} MiB, not {}", cost / MIB, bound / MIB);
         assert!(slowest < HEALTHY, "/health took {slowest:?}");
     }

@@ -44,7 +44,7 @@ impl Store for Memory {
     fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
         let mut kept = self.0.lock().unwrap();
         if let Some(record) = change.record {
-            kept.records.insert(change.id.to_string(), record);
+            kept.records.insert(change.id.to_string(), (*record).clone());
         }
         for Append::Frames(frames) in change.appends {
             kept.logs.entry(change.id.to_string()).or_default().extend_from_slice(&frames.bytes);

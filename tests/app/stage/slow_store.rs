@@ -1,6 +1,7 @@
 //! A history that takes its time, and knows what it has confirmed.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub(crate) struct SlowStore {
     delay: Delay,
     unfinished: Vec<(ResponseId, String)>,
     confirmed: Confirmed,
+    full: Arc<AtomicBool>,
 }
 
 /// Sequence numbers behind the last confirmed frame, by response.
@@ -40,13 +42,24 @@ pub(crate) type Confirmed = Arc<Mutex<HashMap<String, u64>>>;
 impl SlowStore {
     pub(crate) fn new(memory: &Memory, delay: impl Fn(Work) -> Duration + Send + Sync + 'static) -> Self {
         let store = Arc::new(memory.clone());
-        Self { store, delay: Arc::new(delay), unfinished: Vec::new(), confirmed: Arc::default() }
+        Self {
+            store,
+            delay: Arc::new(delay),
+            unfinished: Vec::new(),
+            confirmed: Arc::default(),
+            full: Arc::default(),
+        }
     }
 
     /// As if the process before had left these.
     pub(crate) fn with_unfinished(mut self, id: &str) -> Self {
         self.unfinished.push((ResponseId::parse(id).unwrap(), LOCAL_OWNER.to_owned()));
         self
+    }
+
+    /// One whose disk is full as long as this says so.
+    pub(crate) fn full(memory: &Memory, full: &Arc<AtomicBool>) -> Self {
+        Self { full: Arc::clone(full), ..Self::new(memory, |_| Duration::ZERO) }
     }
 
     pub(crate) fn confirmed(&self) -> Confirmed {
@@ -65,6 +78,9 @@ impl SlowStore {
 
 impl Store for SlowStore {
     fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
+        if self.full.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(StoreError::NoRoom)));
+        }
         let last = change.appends.last();
         let next = last.map(|Append::Frames(frames)| (change.id.to_string(), frames.next()));
         let (committed, wait) = (self.store.commit(change), self.wait(Work::Commit));

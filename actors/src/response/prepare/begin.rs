@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use or_adapters::Note;
-use or_engine::{Context, Input, LoopSpec, ResponseLoop};
+use or_engine::{Context, Input, LoopLimits, LoopSpec, ResponseLoop};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, Settings, Tool};
+use or_store::too_large;
 use or_telemetry::ResponseSpan;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::context::load;
+use super::quota;
 use super::tools::{Purpose, ReadyTools, WantedTools, ready_tools};
 use crate::mcp::Runners;
 use crate::response::attend::{Attend, Interrupt, Waited, unix_now};
@@ -108,8 +110,16 @@ impl Preparation {
         let (input, keep) = (std::mem::take(&mut body.input), body.store);
         let Request { facts, previous, .. } = &*self.request;
         let (id, owner) = (&facts.id, &facts.owner);
+        if keep {
+            quota::check(&self.neighbours.node, owner)?;
+        }
         let load = load(&self.neighbours.store, id, previous.as_deref(), owner, input, keep);
         let (mut context, input) = load.await?;
+        let (longest, size) =
+            (self.neighbours.store.longest_record(), input.as_ref().map_or(0, |json| json.get().len()));
+        if size > longest {
+            return Err(too_large(size, longest));
+        }
         let mut notes = std::mem::take(&mut context.notes);
         let resume = saved.map(|saved| self.saved_request(saved, &body.settings));
         let beginning = (resume.is_none() && keep).then(|| Instant::now() + BEGUN_AFTER);
@@ -163,7 +173,7 @@ impl Preparation {
             server_tools,
             mcp,
             seal: self.neighbours.node.sealer.of_owner(&request.facts.owner),
-            limits: limits.tools.of_loop(),
+            limits: LoopLimits { max_output_bytes: limits.max_output_bytes, ..limits.tools.of_loop() },
         }
     }
 
@@ -229,7 +239,7 @@ fn unready(why: Interrupt, attend: &mut Attend) -> Option<Unready> {
             attend.sink = Sink::Done;
             Unready::Left
         }
-        Interrupt::Cancelled(CancelReason::Asked) => Unready::Cancelled,
+        Interrupt::Cancelled(CancelReason::Asked | CancelReason::Removed) => Unready::Cancelled,
         // What is on disk goes on at the next start.
         Interrupt::Cancelled(_) if matches!(attend.sink, Sink::Detached) => Unready::Left,
         Interrupt::Cancelled(_) => {

@@ -4,6 +4,7 @@
 pub(crate) mod approvals;
 mod begin;
 mod context;
+mod quota;
 mod resume;
 pub(crate) mod strict;
 mod tools;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use or_engine::{Context, Input, LoopSpec, ResponseLoop, ResumeError, Saved};
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
-use or_store::{Append, Change, Frames, StoreError, StoredResponse};
+use or_store::{Append, Change, Frames, StoreError, StoredResponse, too_large};
 use tokio::sync::oneshot;
 
 use super::begin::{Preparation, Prepared, Unready};
@@ -21,6 +21,9 @@ use crate::response::request::Request;
 use crate::response::saved::SavedRequest;
 use crate::response::sink::{Disk, Sink};
 use crate::store::StoreHandle;
+
+/// An event log is at most so many times as long as the output may be, its end included.
+const LOG_SHARE: u64 = 16;
 
 /// The job of a response that was left unfinished; `None` if there is nothing to go on with.
 pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner: String) -> Option<Box<Job>> {
@@ -83,10 +86,16 @@ impl Preparation {
         goes_on: bool,
     ) -> Result<Prepared, ApiError> {
         let progress = saved.progress.clone();
-        let log = self.whole_log().await.map_err(|error| unreadable(&error))?;
+        let log = match self.whole_log().await {
+            Ok(log) => log,
+            Err(error) => return Err(self.give_up(record, &error).await),
+        };
         let next = log.next();
         let Request { facts, previous, .. } = &*self.request;
-        let turn = record.history_turn(facts.id.as_str()).map_err(|error| unreadable(&error))?;
+        let turn = match record.history_turn(facts.id.as_str()) {
+            Ok(turn) => turn,
+            Err(error) => return Err(self.give_up(record, &error).await),
+        };
         let context = context(&self.neighbours.store, previous.as_deref(), &record.owner, turn.input).await;
         let (context, mut instead) = match context {
             Ok(context) => (context, None),
@@ -114,8 +123,7 @@ impl Preparation {
             Ok(engine) => engine,
             Err(error) => return Err(self.close(record, error, next).await),
         };
-        let (disk, log) = (Disk::of(&self.neighbours), self.neighbours.log.as_ref());
-        self.attend.sink = Sink::detached(&self.request.facts.id, &disk, log, next);
+        self.attend.sink = Sink::detached(self.neighbours.log.as_ref(), next);
         let kept = Kept { input: Some(record.input), resume: Some(saved), old_notes: record.notes };
         let first = match instead {
             Some(instead) => instead,
@@ -129,36 +137,64 @@ impl Preparation {
     /// All frames of the response that are on disk.
     async fn whole_log(&self) -> Result<Frames, StoreError> {
         let (mut bytes, mut next) = (BytesMut::new(), 0);
+        let limit = self.neighbours.node.limits.max_output_bytes.saturating_mul(LOG_SHARE);
         while self.neighbours.log.is_some() {
             let part = self.neighbours.store.read_log(self.request.facts.id.clone(), next).await?;
             bytes.extend_from_slice(&part.bytes);
             if part.bytes.is_empty() || part.is_end() {
                 break;
             }
+            if bytes.len() as u64 > limit {
+                return Err(StoreError::TooLong(bytes.len()));
+            }
             next = part.next();
         }
         Ok(Frames { first: 0, bytes: bytes.freeze() })
+    }
+
+    /// Ends a response of which something does not read: if it never will, for good.
+    async fn give_up(&self, record: StoredResponse, error: &StoreError) -> ApiError {
+        let id = &self.request.facts.id;
+        tracing::error!(response_id = %id, %error, "a response that was left unfinished does not read");
+        let told = match error {
+            StoreError::TooLong(bytes) => too_large(*bytes, self.neighbours.store.longest_record()),
+            _ => ApiError::internal(),
+        };
+        if error.is_permanent()
+            && let Ok(record) = record.failed_short(&told)
+        {
+            self.write_end(record, Vec::new()).await;
+        }
+        told
     }
 
     /// Writes the record of a response whose log says that it is over, or cannot be gone on with.
     async fn close(&self, record: StoredResponse, error: ResumeError, next: u64) -> ApiError {
         let id = &self.request.facts.id;
         tracing::error!(response_id = %id, %error, "a response does not go on");
-        let (record, missing) = match error {
-            ResumeError::Ended(log) => (record.ended(log.status, log.response_json), log.missing),
-            ResumeError::Damaged { .. } | ResumeError::Over => (record.interrupted(), &b""[..]),
+        let (ended, missing) = match error {
+            ResumeError::Ended(log) => (record.clone().ended(log.status, log.response_json), log.missing),
+            ResumeError::Damaged { .. } | ResumeError::Over => (record.clone().interrupted(), &b""[..]),
         };
-        if let Ok(record) = record {
+        let longest = self.neighbours.store.longest_record();
+        let ended = match ended {
+            Ok(ended) if ended.size() > longest => record.failed_short(&too_large(ended.size(), longest)),
+            other => other,
+        };
+        if let Ok(ended) = ended {
             let frames = Frames { first: next, bytes: Bytes::from_static(missing) };
             let appends = if missing.is_empty() { Vec::new() } else { vec![Append::Frames(frames)] };
-            let change = Change { id: id.clone(), record: Some(record), appends };
-            Disk::of(&self.neighbours).persist(change).await;
+            self.write_end(ended, appends).await;
         }
         ApiError::interrupted()
     }
-}
 
-fn unreadable(error: &StoreError) -> ApiError {
-    tracing::error!(%error, "a response that was left unfinished does not read");
-    ApiError::internal()
+    /// Once: if it does not succeed, the next start tries again.
+    async fn write_end(&self, record: StoredResponse, appends: Vec<Append>) {
+        let id = self.request.facts.id.clone();
+        let change = Change { id: id.clone(), record: Some(Arc::new(record)), appends };
+        if let Err(error) = Disk::of(&self.neighbours).write(change).await {
+            tracing::error!(response_id = %id, %error, "the end of a response was not written");
+        }
+    }
 }

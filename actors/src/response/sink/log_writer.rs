@@ -3,45 +3,88 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use or_protocol::ResponseId;
-use or_store::{Change, Frames};
+use memchr::memmem;
+use or_store::Frames;
 
-use super::disk::Disk;
 use crate::running::EventLog;
+
+/// What comes at once is cut into rows of about this length: who reads the log gets a row as a whole.
+const ROW: usize = 256 * 1024;
 
 /// Writes the event log of one response. Frames are shown to readers once they are on disk.
 pub(crate) struct LogWriter {
-    id: ResponseId,
-    disk: Disk,
     log: Arc<EventLog>,
     /// Sequence number of the next event.
     next: u64,
+    /// What is not on disk yet, in order.
+    unwritten: Vec<Frames>,
 }
 
 impl LogWriter {
-    pub(crate) fn new(id: ResponseId, disk: Disk, log: Arc<EventLog>, next: u64) -> Self {
+    pub(crate) fn new(log: Arc<EventLog>, next: u64) -> Self {
         log.goes_on_at(next);
-        Self { id, disk, log, next }
+        Self { log, next, unwritten: Vec::new() }
     }
 
-    /// Frames as the next row.
-    pub(crate) fn row(&self, frames: Vec<u8>) -> Frames {
-        Frames { first: self.next, bytes: Bytes::from(frames) }
-    }
-
-    /// Shows a row that is on disk.
-    pub(crate) fn publish(&mut self, row: Frames) {
-        self.next = row.next();
-        self.log.publish(row);
-    }
-
-    /// Appends whole frames. `false`: the server is stopping and they were not written.
-    pub(crate) async fn append(&mut self, frames: Vec<u8>) -> bool {
-        let row = self.row(frames);
-        let written = self.disk.persist(Change::frames(self.id.clone(), row.clone())).await;
-        if written {
-            self.publish(row);
+    /// Whole frames that are to be written.
+    pub(crate) fn hold(&mut self, frames: Vec<u8>) {
+        let mut rest = Bytes::from(frames);
+        while !rest.is_empty() {
+            let from = ROW.min(rest.len());
+            let end = memmem::find(&rest[from - 1..], b"\n\n").map_or(rest.len(), |at| from + 1 + at);
+            let mut row = rest.split_to(end.min(rest.len()));
+            if &rest[..] == or_protocol::DONE.as_bytes() {
+                // The mark of the end has no number, so it stays with the event before it.
+                row = [&row[..], &rest[..]].concat().into();
+                rest.clear();
+            }
+            let row = Frames { first: self.next, bytes: row };
+            self.next = row.next();
+            self.unwritten.push(row);
         }
-        written
+    }
+
+    /// The rows that are to be written.
+    pub(crate) fn unwritten(&self) -> Vec<Frames> {
+        self.unwritten.clone()
+    }
+
+    /// Shows the first rows, which are on disk.
+    pub(crate) fn publish(&mut self, count: usize) {
+        for row in self.unwritten.drain(..count.min(self.unwritten.len())) {
+            self.log.publish(row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_whole_frames_without_gaps() {
+        let frame = |len: usize| format!("data: {}\n\n", "x".repeat(len));
+        let done = or_protocol::DONE;
+        let cases = [
+            (frame(10).repeat(3), vec![3]),
+            (frame(ROW) + &frame(1) + &frame(1), vec![1, 2]),
+            (frame(ROW - 8) + &frame(1), vec![1, 1]),
+            (frame(ROW) + &frame(ROW) + done, vec![1, 1]),
+            (frame(1) + done, vec![1]),
+            (done.to_owned(), vec![0]),
+        ];
+        for (text, want) in cases {
+            let mut writer = LogWriter::new(Arc::new(EventLog::new()), 7);
+            writer.hold(text.clone().into_bytes());
+            let rows = writer.unwritten();
+            let counts: Vec<_> = rows.iter().map(|row| row.next() - row.first).collect();
+            assert_eq!(counts, want);
+            assert_eq!(rows.iter().map(|row| row.bytes.len()).sum::<usize>(), text.len());
+            assert!(rows.windows(2).all(|two| two[0].next() == two[1].first));
+            writer.publish(rows.len());
+            assert!(writer.unwritten().is_empty());
+        }
     }
 }

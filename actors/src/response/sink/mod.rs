@@ -10,6 +10,7 @@ use bytes::Bytes;
 use or_adapters::Note;
 use or_bounds::Budget;
 use or_protocol::{ApiError, DONE, ResponseId};
+use or_store::Frames;
 use tokio::sync::oneshot;
 
 use crate::client_queue::{ToClient, client_queue};
@@ -43,10 +44,32 @@ impl Sink {
     }
 
     /// Where the frames of a background response go, from number `next` on: to its log, if it streams.
-    pub(crate) fn detached(id: &ResponseId, disk: &Disk, log: Option<&Arc<EventLog>>, next: u64) -> Self {
+    pub(crate) fn detached(log: Option<&Arc<EventLog>>, next: u64) -> Self {
         match log {
-            Some(log) => Self::Log(Box::new(LogWriter::new(id.clone(), disk.clone(), Arc::clone(log), next))),
+            Some(log) => Self::Log(Box::new(LogWriter::new(Arc::clone(log), next))),
             None => Self::Detached,
+        }
+    }
+
+    /// Frames for the event log, if there is one: to be written, and then published.
+    pub(crate) fn hold(&mut self, frames: Vec<u8>) {
+        if let Self::Log(log) = self {
+            log.hold(frames);
+        }
+    }
+
+    /// What the log holds that is not on disk yet.
+    pub(crate) fn unwritten(&self) -> Vec<Frames> {
+        match self {
+            Self::Log(log) => log.unwritten(),
+            Self::Waiting { .. } | Self::Open(_) | Self::Detached | Self::Done => Vec::new(),
+        }
+    }
+
+    /// Shows the first rows of that, which are on disk.
+    pub(crate) fn publish(&mut self, count: usize) {
+        if let Self::Log(log) = self {
+            log.publish(count);
         }
     }
 
@@ -125,8 +148,10 @@ impl Sink {
         match self {
             Self::Done => false,
             Self::Detached => true,
-            // Boxed: every other client would carry the room for it.
-            Self::Log(log) => Box::pin(log.append(frames)).await,
+            Self::Log(log) => {
+                log.hold(frames);
+                true
+            }
             Self::Waiting { held, .. } => {
                 if held.is_empty() {
                     *held = frames;

@@ -7,6 +7,7 @@ pub(crate) mod call;
 pub(crate) mod mcp;
 mod part;
 pub(crate) mod replay;
+pub(crate) mod room;
 mod text;
 pub(crate) mod whole;
 
@@ -17,6 +18,7 @@ use or_protocol::{
 use crate::events::EventWriter;
 use crate::mcp::Callee;
 use part::{OpenPart, set_status};
+use room::Room;
 
 /// What a client reads of a call that the response ended before.
 const NOT_RUN: &str = "The response ended before this call was run.";
@@ -86,10 +88,12 @@ pub(crate) struct Assembly {
     pub(crate) waiting: Vec<usize>,
     /// What ids of requests for approval are signed with.
     pub(crate) approval_key: [u8; 32],
+    /// For more output.
+    pub(crate) room: Room,
 }
 
 impl Assembly {
-    pub(crate) fn new(id: ResponseId, show_sealed: bool) -> Self {
+    pub(crate) fn new(id: ResponseId, show_sealed: bool, max_bytes: u64) -> Self {
         Self {
             id,
             show_sealed,
@@ -99,6 +103,7 @@ impl Assembly {
             ended: None,
             waiting: Vec::new(),
             approval_key: [0; 32],
+            room: Room::new(max_bytes),
         }
     }
 
@@ -148,6 +153,7 @@ impl Assembly {
     /// Adds an item that has its id.
     pub(crate) fn show_item(&mut self, item: Item, w: &mut EventWriter) -> usize {
         self.flush(Ending::Completed, w);
+        self.room.take(room::ITEM);
         let index = self.output.len();
         w.emit("response.output_item.added", EventBody::Item { output_index: index, item: &item });
         self.output.push(item);
@@ -254,6 +260,7 @@ impl Assembly {
         self.close_part(at, w);
         let Some((_, Slot::Item(open))) = self.open.get_mut(at) else { return };
         open.part = Some(wanted);
+        self.room.take(room::PART);
         let output_index = open.index;
         match (self.output.get_mut(output_index), wanted) {
             (Some(Item::Message(message)), OpenPart::Text | OpenPart::Refusal) => {

@@ -1,13 +1,15 @@
 //! The one end of a response: decided, committed, told.
 
 use or_protocol::{ApiError, ErrorKind, EventBody, IncompleteDetails, ResponseStatus};
+use serde_json::value::RawValue;
 
+use super::view::bytes;
 use super::{ResponseLoop, State};
 use crate::contract::{Action, Outcome, Output};
 use crate::event_log::Told;
 use crate::items::mcp::cut_note;
 use crate::items::{Ending, Slot};
-use crate::snapshot::{response_error, snapshot_json};
+use crate::snapshot::{response_error, short_response, snapshot_json};
 
 impl ResponseLoop {
     pub(super) fn complete(&mut self, now: i64, out: &mut Output) {
@@ -67,6 +69,49 @@ impl ResponseLoop {
             self.render();
         }
         self.tell_end(out);
+    }
+
+    /// The end cannot be written down as it is: it becomes a failure that is short enough for any store.
+    pub(super) fn shorten(&mut self, error: ApiError, out: &mut Output) {
+        if self.shortened {
+            return self.committed(false, out);
+        }
+        self.shortened = true;
+        self.status = ResponseStatus::Failed;
+        (self.incomplete, self.completed_at) = (None, None);
+        self.assembly.output.clear();
+        self.assembly.sealed.clear();
+        self.error = Some(error);
+        self.render();
+        let short = self.response_json.as_deref().and_then(|whole| short_response(whole, None));
+        self.response_json = short.or(self.response_json.take());
+        out.next = Some(Action::Commit);
+    }
+
+    /// Takes the final response object out for its record, so that there is one of it in memory; it has to be given
+    /// back before the end is told.
+    pub fn lend_response(&mut self) -> Option<Box<RawValue>> {
+        self.response_json.take()
+    }
+
+    /// Gives it back.
+    pub fn give_back(&mut self, response: Box<RawValue>) {
+        self.response_json = Some(response);
+    }
+
+    /// Whether the end is decided.
+    pub fn is_decided(&self) -> bool {
+        matches!(self.state, State::Committing | State::Ended)
+    }
+
+    /// Whether the response was too large to be stored, so that its record has nothing but its end.
+    pub fn is_shortened(&self) -> bool {
+        self.shortened
+    }
+
+    /// The response object before its end, also if that is decided already and not on disk.
+    pub fn unfinished_json(&self) -> Vec<u8> {
+        bytes(self.live(&self.assembly.output))
     }
 
     fn tell_end(&mut self, out: &mut Output) {

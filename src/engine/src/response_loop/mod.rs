@@ -3,6 +3,7 @@
 mod call_ids;
 mod ending;
 mod first_turn;
+mod output_bytes;
 mod resume;
 mod tool_rounds;
 mod turn_settings;
@@ -77,6 +78,8 @@ pub struct ResponseLoop {
     error: Option<ApiError>,
     completed_at: Option<i64>,
     response_json: Option<Box<RawValue>>,
+    /// Little is left of it, because it was too large to be stored.
+    shortened: bool,
 }
 
 /// The running turn; none of it counts before the turn ends.
@@ -102,7 +105,7 @@ impl ResponseLoop {
         let mut context = spec.mcp.for_model(std::mem::take(&mut spec.context));
         context.iter_mut().for_each(|item| spec.seal.open_item(item));
         let context = Arc::new(context);
-        let mut assembly = Assembly::new(spec.id.clone(), show_sealed);
+        let mut assembly = Assembly::new(spec.id.clone(), show_sealed, spec.limits.max_output_bytes);
         assembly.approval_key = spec.mcp.key;
         Self {
             state: State::New,
@@ -120,6 +123,7 @@ impl ResponseLoop {
             error: None,
             completed_at: None,
             response_json: None,
+            shortened: false,
             context,
             spec,
         }
@@ -137,11 +141,11 @@ impl ResponseLoop {
         match (self.state, input) {
             (State::New, Input::Start) => self.start(now, out),
             (State::Queued, Input::Begun) => self.begun(now, out),
-            (State::Sampling, Input::Model(event)) => self.model(event, now, out),
+            (State::Sampling, Input::Model(event)) => self.said(event, now, out),
             (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
             (State::RunningTools, Input::ToolStarted { index }) => self.tool_started(index),
             (State::RunningTools, Input::ToolDone { index, result }) => {
-                self.tool_done(index, result, now, out);
+                self.tool_said(index, result, now, out);
             }
             (State::Queued | State::Sampling | State::RunningTools, Input::Failed(error)) => {
                 self.fail(error, out);
@@ -165,6 +169,7 @@ impl ResponseLoop {
                 self.cancel(out);
             }
             (State::Committing, Input::Committed(result)) => self.committed(result.is_ok(), out),
+            (State::Committing, Input::Unstorable(error)) => self.shorten(error, out),
             // A failure while the end is being written changes nothing: the end is decided.
             (
                 State::New
@@ -340,8 +345,7 @@ impl ResponseLoop {
     /// Adds items of this response to the context.
     fn remember(&mut self, made: Range<usize>) {
         let context = Arc::make_mut(&mut self.context);
-        let sealed: HashMap<usize, &String> =
-            self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
+        let sealed: HashMap<_, _> = self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
         for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
             match remember_call(item, &self.spec.mcp) {
                 Left::AsItIs => {}

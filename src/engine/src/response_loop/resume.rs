@@ -64,6 +64,7 @@ impl ResponseLoop {
                 this.state = State::Interrupted;
             }
         }
+        this.count_restored(saved.log.len());
         this.turn = Turn { start, ..Turn::default() };
         this.remember(0..this.turn.start);
         Ok(this)

@@ -117,7 +117,7 @@ impl ResponseLoop {
         }
     }
 
-    fn call_state(&mut self, index: usize) -> Option<&mut CallState> {
+    pub(super) fn call_state(&mut self, index: usize) -> Option<&mut CallState> {
         let calls = &mut self.progress.tools.as_mut()?.calls;
         let at = calls.binary_search_by_key(&index, |call| call.index).ok()?;
         calls.get_mut(at).map(|call| &mut call.state)

@@ -124,13 +124,13 @@ impl ResponseLoop {
     }
 
     /// The response object before its end, JSON.
-    fn live(&self, output: &[Item]) -> Box<RawValue> {
+    pub(super) fn live(&self, output: &[Item]) -> Box<RawValue> {
         let service_tier = self.progress.service_tier.as_deref();
         let snapshot = Snapshot { status: self.shown, service_tier, ..Snapshot::default() };
         snapshot_json(&resource(&self.spec, output, snapshot))
     }
 }
 
-fn bytes(json: Box<RawValue>) -> Vec<u8> {
+pub(super) fn bytes(json: Box<RawValue>) -> Vec<u8> {
     Box::<str>::from(json).into_string().into_bytes()
 }

@@ -17,6 +17,7 @@ mod mcp;
 mod mcp_approvals;
 mod mcp_bytes;
 mod mcp_restart;
+mod output_bytes;
 mod resume;
 mod server_tools;
 mod tool_restart;

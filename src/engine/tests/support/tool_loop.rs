@@ -73,6 +73,7 @@ impl ToolLoop {
             // A log does not say of a result whether it was a failure.
             max_repeats: if failing { u32::MAX } else { u32::from(next() % 3) },
             max_total_tokens: Some(u64::from(next())).filter(|_| set(2)),
+            max_output_bytes: u64::MAX,
         };
         let request = json!({
             "max_tool_calls": if set(3) { json!(next() % 8 + 1) } else { Value::Null },

@@ -33,7 +33,12 @@ async fn remove(request: &HttpRequest, id: &str, worker: &Worker) -> Result<(), 
     match worker.node.running.end_and_load(&worker.store, &key, &owner, false).await {
         Ending::Slow => return Err(slow()),
         // Also what does not read, or has no loop to end it, can be removed.
-        Ending::Over(_) | Ending::NotFound | Ending::Foreground | Ending::Left | Ending::Unreadable(_) => {}
+        Ending::Over(_)
+        | Ending::Unwritten(_)
+        | Ending::NotFound
+        | Ending::Foreground
+        | Ending::Left
+        | Ending::Unreadable(_) => {}
     }
     let removed = worker.store.delete(key, owner.clone()).await;
     worker.node.metrics.store_deletion(removed.is_ok());

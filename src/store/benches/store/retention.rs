@@ -61,7 +61,7 @@ async fn load(store: &Arc<SledStore>, folder: &std::path::Path, seconds: u64, ra
             });
             let length = frames.as_ref().map_or(0, |frames| frames.bytes.len());
             let appends = frames.into_iter().map(Append::Frames).collect();
-            let change = Change { id, record: Some(text.clone()), appends };
+            let change = Change { id, record: Some(text.clone().into()), appends };
             written += (text.input.get().len() + text.response.get().len() + length) as u64;
             let commit = store.commit(change);
             commits.push(tokio::spawn(async move {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use super::open::private::open_file;
 use crate::StoreOpenError;
 
 const NAME: &str = "confirmed";
@@ -24,7 +25,7 @@ impl Mark {
     pub(super) fn open(folder: &Path) -> Result<Self, StoreOpenError> {
         let path = folder.join(NAME);
         let open = || {
-            let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+            let mut file = open_file(&path)?;
             let mut text = Vec::new();
             file.read_to_end(&mut text)?;
             Ok((file, text))

@@ -1,25 +1,29 @@
 //! Plain synchronous sled code: write a batch, read, remove, expire; and opening anew after an error.
 
+mod batch;
 mod owners;
 
 use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, mpsc};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use or_protocol::ResponseId;
 
+use batch::{put, remove};
 pub(super) use owners::Adopted;
 
+use super::books::{Books, Ledger};
 use super::confirmed::Mark;
 use super::disk_space::{check_room, check_writing};
 use super::open::{DbOptions, FOLDER, OnCorruption, Open};
 use super::pieces::{PIECE, failed};
 use super::{keys, rows};
-use crate::{Append, Frames, LogPart, LogPlace, StoreError, StoreOpenError};
+use crate::{Append, Frames, LogPart, LogPlace, StoreError, StoreOpenError, StoredResponse, Usage};
 
 /// How long a database that failed may take to close.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -42,10 +46,12 @@ struct Shared {
     /// Held while a batch goes into memory. A read of more than one key would otherwise see a half of it: sled's
     /// batches are atomic for a single key and on disk.
     applying: RwLock<()>,
+    /// What each owner has.
+    books: Books,
 }
 
 /// What to write of one response: all of it or nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Write {
     pub(super) id: ResponseId,
     /// Takes the place of an earlier record.
@@ -55,7 +61,7 @@ pub(super) struct Write {
 }
 
 /// An encoded record.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RecordBytes {
     pub(super) bytes: Vec<u8>,
     pub(super) state: RecordState,
@@ -91,6 +97,9 @@ impl Db {
         let mark = Mark::open(path)?;
         let confirmed = AtomicU64::new(mark.last);
         let batches = AtomicU64::new(open.batches);
+        let books = Books::default();
+        let counted = books.read(&open.sled);
+        counted.map_err(|e| StoreOpenError::io("count what is in", path, io::Error::other(e)))?;
         let (path, options, open) = (path.to_owned(), *options, RwLock::new(Some(Arc::new(open))));
         let db = Self(Arc::new(Shared {
             path,
@@ -100,6 +109,7 @@ impl Db {
             batches,
             confirmed,
             applying: RwLock::default(),
+            books,
         }));
         db.complain_of_loss();
         Ok(db)
@@ -156,6 +166,8 @@ impl Db {
         let options = DbOptions { on_corruption: OnCorruption::Fail, ..self.0.options };
         let new = Open::new(&self.0.path, &options).map_err(|e| StoreError::Io(e.with_cause()))?;
         self.0.batches.store(new.batches, Ordering::Relaxed);
+        // Nobody knows whether the batch that failed is in it.
+        self.0.books.read(&new.sled)?;
         *open = Some(Arc::new(new));
         Ok(())
     }
@@ -171,30 +183,52 @@ impl Db {
     }
 
     /// Writes everything or nothing, and returns when it is durable.
-    pub(super) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
+    pub(super) fn write_all(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         self.has_room()?;
         let open = self.opened()?;
-        let mut batch = sled::Batch::default();
-        if put(&open.sled, &mut batch, writes)? { self.apply(&open, batch) } else { Ok(()) }
+        let (mut batch, mut ledger) = (sled::Batch::default(), Ledger::new(&open.sled));
+        let any = put(&open.sled, &mut batch, &mut ledger, &writes)?;
+        // They are in the batch, and sled has copies of its own while it writes.
+        drop(writes);
+        if any { self.apply_entered(&open, batch, ledger) } else { Ok(()) }
     }
 
     /// The same, in place of all that these responses had.
     pub(super) fn replace(&self, writes: &[Write]) -> Result<(), StoreError> {
         self.has_room()?;
         let open = self.opened()?;
-        let mut batch = sled::Batch::default();
+        let (mut batch, mut ledger) = (sled::Batch::default(), Ledger::new(&open.sled));
         for write in writes {
-            remove(&open.sled, &mut batch, &write.id)?;
+            remove(&open.sled, &mut batch, &mut ledger, &write.id)?;
         }
         // A batch keeps the last word about each key.
-        put(&open.sled, &mut batch, writes)?;
-        self.apply(&open, batch)
+        put(&open.sled, &mut batch, &mut ledger, writes)?;
+        self.apply_entered(&open, batch, ledger)
+    }
+
+    /// Counts anew what all owners have.
+    fn recount(&self) -> Result<(), StoreError> {
+        self.0.books.recount(&self.opened()?.sled)
+    }
+
+    /// What an owner has.
+    pub(super) fn usage(&self, owner: &str) -> Usage {
+        self.0.books.usage(owner)
     }
 
     /// The responses that are not over, oldest first.
     pub(super) fn open_responses(&self) -> Result<Vec<ResponseId>, StoreError> {
         let keys = self.opened()?.sled.scan_prefix(keys::all_open()).keys();
         keys.filter_map(|key| key.map(|key| keys::response_of(&key)).map_err(failed).transpose()).collect()
+    }
+
+    /// Whether a response was made in this time, Unix milliseconds, and none later than now.
+    pub(super) fn has_witness(&self, then: Range<u64>) -> Result<bool, StoreError> {
+        let sled = &self.opened()?.sled;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let any = |range: Range<Vec<u8>>| sled.range(range).next().transpose().map_err(failed);
+        Ok(any(keys::made_in(then))?.is_some() && any(keys::made_in(now..u64::MAX))?.is_none())
     }
 
     /// Keeps batches away while several keys are read.
@@ -229,20 +263,38 @@ impl Db {
     /// whether it was there; one that is named twice was there once.
     pub(super) fn remove(&self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
         let open = self.opened()?;
-        let mut batch = sled::Batch::default();
+        let (mut batch, mut ledger) = (sled::Batch::default(), Ledger::new(&open.sled));
         let mut found = Vec::with_capacity(ids.len());
         for (n, id) in ids.iter().enumerate() {
             let key = keys::response(id);
             let there = !ids[..n].contains(id) && open.sled.contains_key(&key).map_err(failed)?;
             if there {
-                remove(&open.sled, &mut batch, id)?;
+                remove(&open.sled, &mut batch, &mut ledger, id)?;
             }
             found.push(there);
         }
         if found.contains(&true) {
-            self.apply(&open, batch)?;
+            self.apply_entered(&open, batch, ledger)?;
         }
         Ok(found)
+    }
+
+    /// Whether a response is there and this owner's. Takes the same time for every record.
+    pub(super) fn is_of(&self, id: &ResponseId, owner: &str) -> Result<bool, StoreError> {
+        let Some(head) = self.opened()?.sled.get(keys::response(id)).map_err(failed)? else {
+            return Ok(false);
+        };
+        if let Some(name) = head.get(2..).and_then(StoredResponse::owner_of) {
+            return Ok(name == owner);
+        }
+        // Its fields are in another order, as some program that made it for an import may have them.
+        let bytes = self.read(id)?.ok_or_else(|| StoreError::Damaged(id.to_string()))?;
+        StoredResponse::decode(id.as_str(), &bytes).map(|record| record.owner == owner)
+    }
+
+    /// The bytes of a record of this owner.
+    pub(super) fn read_of(&self, id: &ResponseId, owner: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.is_of(id, owner)? { self.read(id) } else { Ok(None) }
     }
 
     /// The bytes of a record.
@@ -273,19 +325,37 @@ impl Db {
         limit: usize,
     ) -> Result<(usize, Vec<ResponseId>), StoreError> {
         let open = self.opened()?;
-        let mut batch = sled::Batch::default();
+        let (mut batch, mut ledger) = (sled::Batch::default(), Ledger::new(&open.sled));
         let (mut count, mut ids) = (0, Vec::new());
         let ranges = keys::created_before(cutoff_ms).into_iter().map(|range| open.sled.range(range).keys());
         for key in ranges.flatten().take(limit) {
             let key = key.map_err(failed)?;
-            ids.extend(keys::response_of(&key));
+            if let Some(id) = keys::response_of(&key) {
+                if key.as_ref() == keys::response(&id) {
+                    ledger.removed(&key)?;
+                }
+                ids.push(id);
+            }
             batch.remove(key);
             count += 1;
         }
         if count > 0 {
-            self.apply(&open, batch)?;
+            self.apply_entered(&open, batch, ledger)?;
         }
         Ok((count, ids))
+    }
+
+    /// Writes a batch, and what it changes of what owners have.
+    fn apply_entered(
+        &self,
+        open: &Open,
+        mut batch: sled::Batch,
+        ledger: Ledger<'_>,
+    ) -> Result<(), StoreError> {
+        let totals = ledger.close(&mut batch, &self.0.books);
+        self.apply(open, batch)?;
+        self.0.books.enter(totals);
+        Ok(())
     }
 
     pub(super) fn apply(&self, open: &Open, mut batch: sled::Batch) -> Result<(), StoreError> {
@@ -303,58 +373,6 @@ impl Db {
         self.0.confirmed.store(number, Ordering::Relaxed);
         self.0.mark.write(number).map_err(io)
     }
-}
-
-/// Adds what is to be written to a batch; `false` if that is nothing.
-fn put(sled: &sled::Tree, batch: &mut sled::Batch, writes: &[Write]) -> Result<bool, StoreError> {
-    let mut any = false;
-    for Write { id, record, appends } in writes {
-        let key = keys::response(id);
-        if let Some(record) = record {
-            if record.state == RecordState::Begun && sled.contains_key(&key).map_err(failed)? {
-                continue;
-            }
-            put_record(sled, batch, id, &key, record)?;
-        }
-        for Append::Frames(frames) in appends {
-            rows::put(batch, &key, frames)?;
-        }
-        any = true;
-    }
-    Ok(any)
-}
-
-/// Adds the removal of all that a response has to a batch.
-fn remove(sled: &sled::Tree, batch: &mut sled::Batch, id: &ResponseId) -> Result<(), StoreError> {
-    for key in sled.scan_prefix(keys::response(id)).keys() {
-        batch.remove(key.map_err(failed)?);
-    }
-    batch.remove(keys::open(id));
-    Ok(())
-}
-
-fn put_record(
-    sled: &sled::Tree,
-    batch: &mut sled::Batch,
-    id: &ResponseId,
-    key: &[u8],
-    record: &RecordBytes,
-) -> Result<(), StoreError> {
-    let (first, rest) = record.bytes.split_at(record.bytes.len().min(PIECE));
-    let rest = rest.chunks(PIECE);
-    let further = u16::try_from(rest.len()).map_err(|_| StoreError::TooLong(record.bytes.len()))?;
-    for (piece, number) in rest.zip(1..) {
-        batch.insert(keys::piece(key, number), piece);
-    }
-    batch.insert(key, [&further.to_be_bytes(), first].concat());
-    let mark = keys::open(id);
-    match record.state {
-        RecordState::Begun | RecordState::Open => batch.insert(mark, &[]),
-        // sled writes the removal of a key that is not there, too.
-        RecordState::Over if sled.contains_key(&mark).map_err(failed)? => batch.remove(mark),
-        RecordState::Over => {}
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -26,11 +26,20 @@ pub(super) fn check_room(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What one of several owners may have: a quarter of the disk. Bytes are counted as they are sent and answered, and
+/// take about twice as much on disk, so that half of it stays for the others.
+pub(super) fn share(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_blocks.saturating_mul(disk.f_frsize) / 4)
+}
+
 /// Writes something in the database's folder, to a file without a name, so that nothing of it stays.
 pub(super) fn check_writing(path: &Path) -> Result<(), StoreError> {
     let name = path.join(FOLDER).join("trial");
     let trial = || -> io::Result<()> {
-        let mut file = File::create(&name)?;
+        // What was left of an earlier one, or was put there.
+        let _ = fs::remove_file(&name);
+        let mut file = File::create_new(&name)?;
         fs::remove_file(&name)?;
         file.write_all(&vec![1; TRIAL])?;
         file.sync_all()

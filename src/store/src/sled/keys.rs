@@ -5,7 +5,10 @@
 //! | `r/` | 32 hex digits of the response id | number of further pieces (u16, big endian), then the record's first piece, see `record.rs` |
 //! | `r/` | the same, `/`, number of the piece from 1 (u16, big endian) | a further piece of a long record |
 //! | `r/` | the hex digits, `e`, sequence number of the row's first event (u64, big endian), number of the piece from 0 (u16) | frames of its event log, see `rows.rs` |
-//! | `o/` | 32 hex digits of the response id | empty: the response is not over, its record is the state it was last seen in |
+//! | `r/` | the hex digits, `d` | bytes of its event log (u64, big endian) |
+//! | `o/` | 32 hex digits of the response id | the response is not over, its record is the state it was last seen in; how often it was taken up since, if it was: one byte |
+//! | `u/` | name of an owner | what it has: bytes and responses (u64 each, big endian), see `books.rs` |
+//! | `m/clean` | | empty: the last process closed the store |
 //! | `a/` | 32 hex digits of the id of the response that asked, 4 or more of the output index | the use of an approval, see `approval.rs`: format (1), state (0 started, 1 done), id of the response that used it |
 //! | `m/batches` | | how many batches were written (u64, big endian) |
 //! | `m/approvals` | | the key that proves a request for approval to be of this store, 32 random bytes |
@@ -27,6 +30,12 @@ const OPEN: &str = "o/";
 
 /// Uses of approvals.
 const APPROVAL: &str = "a/";
+
+/// What owners have.
+const USAGE: &str = "u/";
+
+/// The mark of a store that was closed.
+pub(super) const CLEAN: &[u8] = b"m/clean";
 
 /// Counter of batches.
 pub(super) const BATCHES: &[u8] = b"m/batches";
@@ -77,6 +86,26 @@ pub(super) fn piece(response: &[u8], number: u16) -> Vec<u8> {
     [response, b"/", &number.to_be_bytes()].concat()
 }
 
+/// Key of the length of a response's event log.
+pub(super) fn log_len(response: &[u8]) -> Vec<u8> {
+    [response, b"d"].concat()
+}
+
+/// Key of what an owner has.
+pub(super) fn usage(owner: &str) -> Vec<u8> {
+    [USAGE, owner].concat().into_bytes()
+}
+
+/// What the keys of all owners' usage begin with.
+pub(super) fn all_usage() -> &'static [u8] {
+    USAGE.as_bytes()
+}
+
+/// The owner that a key of `u/` names.
+pub(super) fn owner_of(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key.strip_prefix(USAGE.as_bytes())?).ok()
+}
+
 /// Key of a piece of a log's row whose first event has this sequence number.
 pub(super) fn row(response: &[u8], first: u64, number: u16) -> Vec<u8> {
     [response, b"e", &first.to_be_bytes(), &number.to_be_bytes()].concat()
@@ -98,6 +127,11 @@ pub(super) fn row_of(key: &[u8]) -> Option<(u64, u16)> {
 /// those that are not over, and the uses of their approvals.
 pub(super) fn created_before(cutoff_ms: u64) -> [std::ops::Range<Vec<u8>>; 3] {
     [RESPONSE, OPEN, APPROVAL].map(|prefix| range_before(prefix, cutoff_ms))
+}
+
+/// Keys of the responses that were made in this time, Unix milliseconds.
+pub(super) fn made_in(then: std::ops::Range<u64>) -> std::ops::Range<Vec<u8>> {
+    range_before(RESPONSE, then.start).end..range_before(RESPONSE, then.end).end
 }
 
 fn range_before(prefix: &str, cutoff_ms: u64) -> std::ops::Range<Vec<u8>> {

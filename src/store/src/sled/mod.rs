@@ -1,20 +1,21 @@
 //! Responses in sled: one tree, one thread that writes.
 
 mod approvals;
+mod books;
 mod cache;
 mod confirmed;
 mod db;
 mod disk_space;
 mod keys;
+mod offline;
 mod open;
 mod pieces;
 mod recovery;
 mod retention;
 mod rows;
 mod store;
-mod transfer;
 mod writer;
 
+pub use offline::{Entry, Export, Shelf, Step, TransferError, import};
 pub use open::OnCorruption;
 pub use store::{SledOptions, SledStore};
-pub use transfer::{Export, Step, TransferError, import};

@@ -1,5 +1,7 @@
 //! Opens sled in a store's folder: locks, damage, and what to do about them.
 
+pub(super) mod private;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -52,7 +54,7 @@ impl Open {
     ///
     /// Only damage moves its folder aside; everything else is an error and leaves the disk as it is.
     pub(super) fn new(path: &Path, options: &DbOptions) -> Result<Self, StoreOpenError> {
-        fs::create_dir_all(path).map_err(|e| StoreOpenError::io("create the store folder", path, e))?;
+        private::make_folder(path).map_err(|e| StoreOpenError::io("create the store folder", path, e))?;
         let folder = path.join(FOLDER);
         let sled = match open_patiently(&folder, options) {
             Err(StoreOpenError::Corrupt { path, reason })
@@ -67,6 +69,7 @@ impl Open {
             }
             other => other?,
         };
+        private::warn_of_readers(path, &folder);
         if options.power_loss_safe {
             sync_names(path, &folder)?;
         }
@@ -96,11 +99,18 @@ fn open_patiently(folder: &Path, options: &DbOptions) -> Result<sled::Db, StoreO
 }
 
 fn open_once(folder: &Path, options: &DbOptions) -> Result<sled::Db, StoreOpenError> {
-    match open_sled(folder, options) {
+    let is_new = !folder.exists();
+    let failed = |e| StoreOpenError::io("open the store", folder, e);
+    private::make_folder(folder).and_then(|()| private::refuse_links(folder)).map_err(failed)?;
+    let opened = match open_sled(folder, options) {
         // The lock was ours to get this far, so no other process is writing them.
         Err(StoreOpenError::Corrupt { .. }) if remove_unfinished(folder)? => open_sled(folder, options),
         other => other,
+    };
+    if is_new && opened.is_ok() {
+        private::close_files(folder).map_err(failed)?;
     }
+    opened
 }
 
 /// Removes snapshots that sled began and did not finish, because of a kill or a full disk: it takes them for

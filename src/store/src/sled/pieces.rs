@@ -6,6 +6,9 @@ use crate::StoreError;
 /// of its own, which it never syncs; pieces of this length keep pages below that.
 pub(super) const PIECE: usize = 3800;
 
+/// Longest record or row that has few enough pieces.
+pub(super) const LONGEST: usize = PIECE * u16::MAX as usize;
+
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 pub(super) fn failed(error: sled::Error) -> StoreError {
     StoreError::Io(error.to_string())

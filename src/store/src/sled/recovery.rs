@@ -1,18 +1,24 @@
 //! What a process leaves unfinished when it dies, and what the next one makes of it.
 
-use or_protocol::ResponseId;
+use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use super::db::{Db, RecordBytes, RecordState, Write};
-use crate::{StoreError, StoredResponse};
+use super::keys;
+use super::pieces::failed;
+use crate::{StoreError, StoredResponse, too_large};
 
 /// Responses settled in one batch.
 const BATCH: usize = 256;
+/// How often a response is taken up after a death of the process, without anything new in its record. It may be what
+/// the process dies of.
+const TRIES: u8 = 3;
 
 /// Ends every response that nobody can go on with as failed, and returns the others, oldest first.
 ///
 /// An error here is no reason not to start: the response stays as it was, and the next start finds it again.
-pub(super) fn settle(db: &Db) -> Vec<(ResponseId, String)> {
-    let open = match db.open_responses() {
+pub(super) fn settle(db: &Db, max_record_bytes: usize) -> Vec<(ResponseId, String)> {
+    // Before anything is read of them, which may be too much already.
+    let open = match db.count_tries() {
         Ok(open) => open,
         Err(error) => {
             tracing::error!(%error, "responses in flight could not be looked for");
@@ -20,34 +26,101 @@ pub(super) fn settle(db: &Db) -> Vec<(ResponseId, String)> {
         }
     };
     let (mut unfinished, mut writes) = (Vec::new(), Vec::new());
-    for id in open {
-        match look(db, &id) {
-            Ok(Some(record)) if record.resume.is_some() => unfinished.push((id, record.owner)),
-            Ok(Some(record)) => match record.interrupted().and_then(|record| record.encode()) {
-                Ok(bytes) => {
-                    let record = Some(RecordBytes { bytes, state: RecordState::Over });
-                    writes.push(Write { id, record, appends: Vec::new() });
-                }
-                Err(error) => tracing::error!(response_id = %id, %error, "a response in flight is damaged"),
-            },
+    let mut settled = 0;
+    for (id, tries) in open {
+        match look(db, &id, tries, max_record_bytes) {
+            Ok(Look::GoesOn(owner)) => unfinished.push((id, owner)),
+            Ok(Look::Ends(bytes)) => {
+                settled += 1;
+                let record = Some(RecordBytes { bytes, state: RecordState::Over });
+                writes.push(Write { id, record, appends: Vec::new() });
+            }
             // Its record has expired.
-            Ok(None) => {}
-            Err(error) => tracing::error!(response_id = %id, %error, "a response in flight does not read"),
+            Ok(Look::Gone) => {}
+            Err(error) => tracing::error!(
+                response_id = %id, %error,
+                "a response in flight does not read; DELETE and `open-responses responses remove` take it away"
+            ),
+        }
+        if writes.len() >= BATCH {
+            write(db, &mut writes);
         }
     }
-    for batch in writes.chunks(BATCH) {
-        if let Err(error) = db.write(batch) {
-            tracing::error!(%error, "responses in flight could not be settled");
-        }
-    }
-    if !writes.is_empty() || !unfinished.is_empty() {
-        let (interrupted, continued) = (writes.len(), unfinished.len());
+    write(db, &mut writes);
+    if settled > 0 || !unfinished.is_empty() {
+        let (interrupted, continued) = (settled, unfinished.len());
         tracing::warn!(interrupted, continued, "responses were in flight when the last process ended");
     }
     unfinished
 }
 
-fn look(db: &Db, id: &ResponseId) -> Result<Option<StoredResponse>, StoreError> {
-    let Some(bytes) = db.read(id)? else { return Ok(None) };
-    StoredResponse::decode(id.as_str(), &bytes).map(Some)
+fn write(db: &Db, writes: &mut Vec<Write>) {
+    if !writes.is_empty()
+        && let Err(error) = db.write_all(std::mem::take(writes))
+    {
+        tracing::error!(%error, "responses in flight could not be settled");
+    }
+}
+
+enum Look {
+    GoesOn(String),
+    /// With this record.
+    Ends(Vec<u8>),
+    Gone,
+}
+
+fn look(db: &Db, id: &ResponseId, tries: u8, max_record_bytes: usize) -> Result<Look, StoreError> {
+    let Some(bytes) = db.read(id)? else { return Ok(Look::Gone) };
+    let record = StoredResponse::decode(id.as_str(), &bytes)?;
+    let ended = if tries > TRIES {
+        tracing::error!(response_id = %id, tries, "a response is given up: the server died each time it went on");
+        record.failed_short(&given_up())?
+    } else if bytes.len() > max_record_bytes {
+        tracing::error!(response_id = %id, bytes = bytes.len(), "a response is too large to go on");
+        record.failed_short(&too_large(bytes.len(), max_record_bytes))?
+    } else if record.resume.is_none() {
+        record.interrupted()?
+    } else {
+        return Ok(Look::GoesOn(record.owner));
+    };
+    ended.encode().map(Look::Ends)
+}
+
+fn given_up() -> ApiError {
+    let text = "The server was restarted several times while it made this response, so it was given up.";
+    ApiError::new(ErrorKind::Unavailable, text).with_code("resume_failed")
+}
+
+impl Db {
+    /// The responses that are not over, oldest first, and how often each was taken up with what is in its record,
+    /// this time included. A process that closed its store is no reason to count.
+    fn count_tries(&self) -> Result<Vec<(ResponseId, u8)>, StoreError> {
+        let open = self.opened()?;
+        let was_closed = open.sled.contains_key(keys::CLEAN).map_err(failed)?;
+        let mut all = Vec::new();
+        let mut batch = sled::Batch::default();
+        batch.remove(keys::CLEAN);
+        for pair in open.sled.scan_prefix(keys::all_open()) {
+            let (key, tries) = pair.map_err(failed)?;
+            let Some(id) = keys::response_of(&key) else { continue };
+            let mut tries = tries.first().copied().unwrap_or_default();
+            if !was_closed {
+                tries = tries.saturating_add(1);
+                batch.insert(key, &[tries]);
+            }
+            all.push((id, tries));
+        }
+        if was_closed || !all.is_empty() {
+            self.apply(&open, batch)?;
+        }
+        Ok(all)
+    }
+
+    /// Says that what is unfinished was left in order.
+    pub(super) fn mark_closed(&self) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        batch.insert(keys::CLEAN, &[]);
+        let open = self.opened()?;
+        self.apply(&open, batch)
+    }
 }

@@ -1,5 +1,6 @@
 //! When expired responses are removed, and how many at once. Time comes in as an argument.
 
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
@@ -15,23 +16,51 @@ const PAUSE: u32 = 3;
 const STEADY: Duration = Duration::from_secs(60 * 60);
 /// How far the clock may go astray in that time; corrections by a few seconds are usual.
 const ASTRAY: Duration = Duration::from_secs(60);
+/// The same where what is stored shows that the clock ran steadily before, and at most so much more, by chance: servers
+/// that start together need not sweep together.
+const SOON: Duration = Duration::from_secs(60);
+const SPREAD_S: u64 = 240;
+/// What is stored can speak for the clock if it is at most a day old, or this share of the retention time. A clock
+/// that is ahead by less removes what is as near to its end.
+const WITNESS: Duration = Duration::from_secs(24 * 60 * 60);
+const WITNESS_SHARE: u32 = 8;
 /// With a retention time shorter than usual (a test, say) everything is faster by this share of it.
 const SHARE: u32 = 24;
 
 /// How long responses are kept.
 ///
-/// Nothing is removed for an hour after a start, nor after the clock was set: a clock that is wrong for a moment,
-/// by sixty days say, would otherwise take all responses with it.
+/// Nothing is removed for an hour after the clock was set, nor after a start, unless the store has a witness: a clock that
+/// is wrong for a moment, by sixty days say, would otherwise take all responses with it.
 pub(super) struct Retention {
     keep: Duration,
     next: Instant,
+    /// How long the clock must have run steadily.
+    steady: Duration,
     /// Two clocks at the moment from which on they have agreed.
     steady_since: (SystemTime, Instant),
 }
 
 impl Retention {
     pub(super) fn new(keep: Duration, wall: SystemTime, now: Instant) -> Self {
-        Self { keep, next: now + EVERY.min(keep / SHARE), steady_since: (wall, now) }
+        let steady = STEADY.min(keep / SHARE);
+        Self { keep, next: now + EVERY.min(keep / SHARE), steady, steady_since: (wall, now) }
+    }
+
+    /// In which time, Unix milliseconds, a response must have been made to speak for the clock: long enough ago to be
+    /// no work of a moment, and not so long ago that a clock gone astray would be believed.
+    pub(super) fn witness(&self, wall: SystemTime) -> Option<Range<u64>> {
+        let ms = |age: Duration| {
+            let then = wall.duration_since(UNIX_EPOCH).ok()?.checked_sub(age)?;
+            u64::try_from(then.as_millis()).ok()
+        };
+        Some(ms(WITNESS.min(self.keep / WITNESS_SHARE))?..ms(self.steady)?)
+    }
+
+    /// There is a witness, and nothing that was made later than now.
+    pub(super) fn believe(&mut self, wall: SystemTime) {
+        let chance = wall.duration_since(UNIX_EPOCH).map_or(0, |since| u64::from(since.subsec_micros()));
+        let soon = SOON + Duration::from_secs(chance % SPREAD_S);
+        self.steady = self.steady.min(soon);
     }
 
     /// When to look again.
@@ -54,9 +83,10 @@ impl Retention {
                 "the clock was set; expired responses are not removed for an hour"
             );
             self.steady_since = (wall, now);
+            self.steady = STEADY.min(self.keep / SHARE);
         }
         let (_, since) = self.steady_since;
-        if now - since < STEADY.min(self.keep / SHARE) {
+        if now - since < self.steady {
             return None;
         }
         Some((self.cutoff(wall)?, KEYS))
@@ -114,6 +144,20 @@ mod tests {
         let (now, none) = run(&mut retention, start, HOUR - EVERY, Duration::ZERO);
         assert_eq!(none, None);
         assert_eq!(run(&mut retention, now, EVERY, Duration::ZERO).1, Some(19_970));
+    }
+
+    #[test]
+    fn with_a_witness_it_takes_minutes() {
+        let start = Instant::now();
+        let mut retention = Retention::new(30 * DAY, wall(), start);
+        let now_ms = 20_000 * 86_400_000;
+        let witness = retention.witness(wall()).unwrap();
+        assert_eq!(witness, now_ms - 86_400_000..now_ms - 3_600_000);
+        retention.believe(wall());
+        let (now, cutoff) = run(&mut retention, start, 6 * EVERY, Duration::ZERO);
+        assert_eq!(cutoff, Some(19_970));
+        // Who says that the clock was set is believed first.
+        assert_eq!(run(&mut retention, now, 58 * EVERY, 60 * DAY).1, None);
     }
 
     #[test]

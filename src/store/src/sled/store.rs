@@ -1,6 +1,7 @@
 //! The store on a local disk: sled under the [`Store`] trait.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +11,15 @@ use or_protocol::ResponseId;
 
 use super::cache::Ready;
 use super::db::{Db, RecordBytes, RecordState, Write};
-use super::disk_space::check_room;
+use super::disk_space::{check_room, share};
 use super::open::{DbOptions, OnCorruption};
+use super::pieces::LONGEST;
 use super::recovery::settle;
 use super::writer::{Disk, Writer};
 use crate::record::{Link, is_over};
 use crate::{
     ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, LogPlace, Marked, Store,
-    StoreError, StoreFuture, StoreOpenError, StoredResponse,
+    StoreError, StoreFuture, StoreOpenError, StoredResponse, Usage,
 };
 
 /// Longest chain that is followed.
@@ -36,13 +38,17 @@ pub struct SledOptions {
     pub power_loss_safe: bool,
     /// Bytes of database pages kept in memory.
     pub cache_capacity: u64,
+    /// Longest record, in bytes.
+    pub max_record_bytes: usize,
+    /// Whether several owners have the disk in common, so that none may have all of it.
+    pub several_owners: bool,
     /// Owners by the place of their key in a list, which earlier versions gave their records, and the names that these keys
     /// have. Taken over once, at the first start that gives any.
     pub old_owners: Vec<(String, String)>,
 }
 
 impl SledOptions {
-    /// Defaults for a folder: quarantine, 30 days, safe against `kill -9`, 64 MiB of pages.
+    /// Defaults for a folder: quarantine, 30 days, safe against `kill -9`, 64 MiB of pages, records of 100 MiB, one owner.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -50,6 +56,8 @@ impl SledOptions {
             retention: Some(Duration::from_secs(30 * 24 * 60 * 60)),
             power_loss_safe: false,
             cache_capacity: 64 << 20,
+            max_record_bytes: 100 << 20,
+            several_owners: false,
             old_owners: Vec::new(),
         }
     }
@@ -64,28 +72,40 @@ pub struct SledStore {
     writer: Writer,
     unfinished: Vec<(ResponseId, String)>,
     approval_key: [u8; 32],
+    max_record_bytes: usize,
+    share: Option<u64>,
 }
 
 impl SledStore {
     /// Opens the store and settles what the last process left unfinished: a response that nobody can go on with
     /// has failed. Blocks; meant for the start of the process.
     pub fn open(options: SledOptions) -> Result<Arc<Self>, StoreOpenError> {
-        let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity, old_owners } =
-            options;
+        let SledOptions { path, on_corruption, retention, power_loss_safe, cache_capacity, .. } = options;
+        let max_record_bytes = options.max_record_bytes.min(LONGEST);
         let db = Db::open(&path, &DbOptions { on_corruption, power_loss_safe, cache_capacity })?;
         let approval_key = db
             .approval_key()
             .map_err(|e| StoreOpenError::io("write the key of approvals to", &path, io::Error::other(e)))?;
-        if let Err(error) = db.adopt(&old_owners) {
+        if let Err(error) = db.adopt(&options.old_owners) {
             // The next start goes on with it.
             tracing::error!(%error, "owners of earlier versions could not be given their names: nobody can read their responses");
         }
-        let unfinished = settle(&db);
+        let unfinished = settle(&db, max_record_bytes);
         let ready = Arc::new(Ready::new());
         let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };
         let writer = Writer::start(disk, retention, check_room(&path).err())
             .map_err(|e| StoreOpenError::io("start the writer of the store", &path, e))?;
-        Ok(Arc::new(Self { db, ready, writer, unfinished, approval_key }))
+        let share = if options.several_owners { share(&path) } else { None };
+        Ok(Arc::new(Self { db, ready, writer, unfinished, approval_key, max_record_bytes, share }))
+    }
+
+    /// A record as bytes, unless it is too long; that is known before they are made.
+    fn encoded(&self, record: &StoredResponse, state: RecordState) -> Result<RecordBytes, StoreError> {
+        let size = record.size();
+        if size > self.max_record_bytes {
+            return Err(StoreError::TooLong(size));
+        }
+        Ok(RecordBytes { bytes: record.encode()?, state })
     }
 
     /// Runs a read on the blocking pool of the calling runtime.
@@ -112,8 +132,8 @@ struct Swept {
 }
 
 impl Disk for Swept {
-    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        self.db.write(writes)
+    fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.db.write_all(writes)
     }
 
     fn mark(
@@ -137,6 +157,16 @@ impl Disk for Swept {
         Ok(keys)
     }
 
+    fn has_witness(&self, then: Range<u64>) -> bool {
+        self.db.has_witness(then).unwrap_or_default()
+    }
+
+    fn close(&mut self) {
+        if let Err(error) = self.db.mark_closed() {
+            tracing::debug!(%error, "the end of the store was not marked");
+        }
+    }
+
     fn recover(&mut self) -> Result<(), StoreError> {
         let recovered = self.db.recover();
         // What a failed batch had is gone if the database was opened anew, though it may have been read before.
@@ -151,19 +181,31 @@ impl Store for SledStore {
         let state = |record: &StoredResponse| {
             if record.is_over() { RecordState::Over } else { RecordState::Open }
         };
-        match record.map(|record| encoded(&record, state(&record))).transpose() {
+        match record.map(|record| self.encoded(&record, state(&record))).transpose() {
             Ok(record) => Box::pin(self.writer.commit(Write { id, record, appends })),
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
     }
 
     fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
-        match encoded(&record, RecordState::Begun) {
+        match self.encoded(&record, RecordState::Begun) {
             Ok(record) => {
                 Box::pin(self.writer.commit(Write { id, record: Some(record), appends: Vec::new() }))
             }
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
+    }
+
+    fn longest_record(&self) -> usize {
+        self.max_record_bytes
+    }
+
+    fn usage(&self, owner: &str) -> Usage {
+        self.db.usage(owner)
+    }
+
+    fn share(&self) -> Option<u64> {
+        self.share
     }
 
     fn read_log_piece(
@@ -191,10 +233,7 @@ impl Store for SledStore {
         // A record keeps its owner, so this may be looked at before the writer's turn; whether it is still there
         // is the writer's to say.
         let key = id.clone();
-        let owned = self.read(move |db| match db.read(&key)? {
-            Some(bytes) => StoredResponse::owner_of(key.as_str(), &bytes).map(|name| name == owner),
-            None => Ok::<_, StoreError>(false),
-        });
+        let owned = self.read(move |db| db.is_of(&key, &owner));
         let removal = self.writer.remove(id);
         Box::pin(async move { if owned.await? { removal.await } else { Ok(false) } })
     }
@@ -221,14 +260,9 @@ impl Store for SledStore {
     }
 }
 
-fn encoded(record: &StoredResponse, state: RecordState) -> Result<RecordBytes, StoreError> {
-    Ok(RecordBytes { bytes: record.encode()?, state })
-}
-
 fn load(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<StoredResponse>, StoreError> {
-    let Some(bytes) = db.read(id)? else { return Ok(None) };
-    let record = StoredResponse::decode(id.as_str(), &bytes)?;
-    Ok((record.owner == owner).then_some(record))
+    let Some(bytes) = db.read_of(id, owner)? else { return Ok(None) };
+    StoredResponse::decode(id.as_str(), &bytes).map(Some)
 }
 
 /// Follows a chain from its newest link and returns it oldest first.
@@ -239,7 +273,7 @@ fn history(db: &Db, ready: &Ready, id: ResponseId, owner: &str) -> Result<Vec<Hi
         if turns.len() == MAX_LINKS {
             return Err(ChainError::TooLong(MAX_LINKS));
         }
-        let link = link(db, ready, &id)?;
+        let link = link(db, ready, &id, owner)?;
         if link.owner != owner {
             return Err(ChainError::NotFound(id.to_string()));
         }
@@ -257,12 +291,12 @@ fn history(db: &Db, ready: &Ready, id: ResponseId, owner: &str) -> Result<Vec<Hi
 }
 
 /// One link, from memory if it is ready there.
-fn link(db: &Db, ready: &Ready, id: &ResponseId) -> Result<Arc<Link>, ChainError> {
+fn link(db: &Db, ready: &Ready, id: &ResponseId, owner: &str) -> Result<Arc<Link>, ChainError> {
     if let Some(link) = ready.get(id) {
         return Ok(link);
     }
     let read_at = ready.now();
-    let bytes = db.read(id)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
+    let bytes = db.read_of(id, owner)?.ok_or_else(|| ChainError::NotFound(id.to_string()))?;
     let link = Arc::new(Link::decode(id.as_str(), &bytes)?);
     if is_over(link.turn.status) {
         ready.insert(id.clone(), Arc::clone(&link), bytes.len(), read_at);

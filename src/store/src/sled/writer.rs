@@ -1,6 +1,7 @@
 //! The one thread that writes: many commits, one batch, one flush.
 
 use std::io;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,8 +37,8 @@ const CLOSING: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 
 /// What the thread writes to. A trait so that tests can stand in for the disk.
 pub(super) trait Disk: Send + 'static {
-    /// Writes all or none; durable on return.
-    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError>;
+    /// Writes all or none; durable on return. Holds them no longer than it must.
+    fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError>;
 
     /// Marks approvals as used, see [`super::db::Db::mark_approvals`]; durable on return. Says what became of each.
     fn mark(
@@ -51,6 +52,15 @@ pub(super) trait Disk: Send + 'static {
 
     /// Removes up to `limit` keys of responses created before `cutoff_ms` and tells how many.
     fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError>;
+
+    /// Whether a response was made in this time, Unix milliseconds, and none later than now.
+    fn has_witness(&self, then: Range<u64>) -> bool {
+        let _ = then;
+        false
+    }
+
+    /// Nothing is written any more.
+    fn close(&mut self) {}
 
     /// Tries to make a disk that failed work again; `Ok` if a write succeeded.
     fn recover(&mut self) -> Result<(), StoreError>;
@@ -93,7 +103,14 @@ impl Writer {
         let (ends, over) = std::sync::mpsc::channel();
         // Only its clock is used: to wait for jobs and for the next sweep at once.
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let retention = retention.map(|keep| Retention::new(keep, SystemTime::now(), Instant::now()));
+        let wall = SystemTime::now();
+        let mut retention = retention.map(|keep| Retention::new(keep, wall, Instant::now()));
+        if let Some(retention) = &mut retention
+            && let Some(then) = retention.witness(wall)
+            && disk.has_witness(then)
+        {
+            retention.believe(wall);
+        }
         let retry_at = trouble.as_ref().map(|_| Instant::now() + RETRY);
         let worker = Worker { disk, retention, state: Arc::default(), retry_at };
         worker.is_now(trouble);
@@ -195,7 +212,7 @@ impl<D: Disk> Worker<D> {
                 }
             });
             match next {
-                Some(0) => return,
+                Some(0) => return self.disk.close(),
                 Some(_) => self.work(&mut jobs),
                 None => {}
             }
@@ -233,9 +250,10 @@ impl<D: Disk> Worker<D> {
             writes.push(write);
             waiters.push(done);
         }
-        let result = self.mended().and_then(|()| self.attempt(|disk| disk.write(&writes)));
+        let records = writes.len();
+        let result = self.mended().and_then(|()| self.attempt(|disk| disk.write(writes)));
         if let Err(error) = &result {
-            tracing::debug!(%error, records = writes.len(), "a batch of responses was not written");
+            tracing::debug!(%error, records, "a batch of responses was not written");
         }
         for waiter in waiters {
             // A request that went away meanwhile does not want to know.
@@ -304,7 +322,7 @@ impl<D: Disk> Worker<D> {
     fn attempt<T>(&mut self, work: impl FnOnce(&mut D) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let result = self.guarded(work);
         if let Err(error) = &result
-            && error.is_of_the_disk()
+            && !error.is_permanent()
         {
             self.retry_at = Some(Instant::now());
             self.is_now(Some(error.clone()));

@@ -119,7 +119,8 @@ async fn a_commit_has_its_record_and_all_that_is_appended() {
     let id = ResponseId::new();
     let rows = [(0, "data: 0\n\n"), (1, "data: 1\n\ndata: 2\n\n"), (3, "data: 3\n\n")];
     let row = |(first, text): (u64, &'static str)| Append::Frames(Frames { first, bytes: text.into() });
-    let change = Change { id: id.clone(), record: Some(record("1", None)), appends: rows.map(row).to_vec() };
+    let change =
+        Change { id: id.clone(), record: Some(record("1", None).into()), appends: rows.map(row).to_vec() };
     fixture.store.commit(change).await.unwrap();
     let fixture = fixture.reopened();
     assert_eq!(fixture.chain(&id, "alice").await.unwrap(), ["1"]);

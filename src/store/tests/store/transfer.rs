@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use or_protocol::{ResponseId, ResponseStatus};
 use or_store::{
-    Change, Export, Frames, SledOptions, SledStore, Step, Store, StoredResponse, TransferError, import,
+    Change, Export, Frames, Shelf, SledOptions, SledStore, Step, Store, StoredResponse, TransferError, import,
 };
 use pretty_assertions::assert_eq;
 use serde_json::value::RawValue;
@@ -15,15 +15,18 @@ fn raw(json: &str) -> Box<RawValue> {
     RawValue::from_string(json.to_owned()).unwrap()
 }
 
-fn record(text: &str) -> StoredResponse {
+fn record(id: &ResponseId, status: ResponseStatus, text: &str) -> StoredResponse {
+    let word = serde_json::to_string(&status).unwrap();
     StoredResponse {
         owner: "älice\n".into(),
         created_at: 1,
-        status: ResponseStatus::Completed,
+        status,
         provider: "demo".into(),
         previous_response_id: None,
         input: raw("[]"),
-        response: raw(&format!(r#"{{"output":[], "text":"{text}","n":1.50,"n":1e2}}"#)),
+        response: raw(&format!(
+            r#"{{"id":"{id}","status":{word},"output":[], "text":"{text}","n":1.50,"n":1e2}}"#
+        )),
         sealed: vec![(0, "or1.x".into())],
         notes: vec![("a".into(), "b".into(), "c".into())],
         background: false,
@@ -44,19 +47,21 @@ async fn filled() -> (TempDir, Vec<ResponseId>) {
     let folder = tempfile::tempdir().unwrap();
     let store = opened(&folder);
     let ids: Vec<_> = (0..5).map(|_| ResponseId::new()).collect();
-    let running = StoredResponse {
-        status: ResponseStatus::InProgress,
+    let running = |id| StoredResponse {
         background: true,
         resume: Some(raw(r#"{"a": 1}"#)),
-        ..record("running")
+        ..record(id, ResponseStatus::InProgress, "running")
     };
+    let over = |id, text| record(id, ResponseStatus::Completed, text);
+    let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|n| &ids[n]);
     let records =
-        [record("short"), record(&"long ".repeat(10_000)), running.clone(), running, record("last")];
+        [over(a, "short"), over(b, &"long ".repeat(10_000)), running(c), running(d), over(e, "last")];
     for (id, record) in ids.iter().zip(records) {
         store.commit(Change::record(id.clone(), record)).await.unwrap();
     }
     // Logs: of several rows, and of one that is longer than a piece.
-    for (n, row) in [(2, frames(0, "a")), (2, frames(1, &"ü".repeat(9000))), (4, frames(0, "x"))] {
+    let whole = Frames { first: 0, bytes: "event: x\ndata: x\n\ndata: [DONE]\n\n".into() };
+    for (n, row) in [(2, frames(0, "a")), (2, frames(1, &"ü".repeat(9000))), (4, whole)] {
         store.commit(Change::frames(ids[n].clone(), row)).await.unwrap();
     }
     drop(store);
@@ -104,7 +109,7 @@ async fn what_is_there_is_kept_unless_it_is_to_be_replaced() {
     let (folder, ids) = filled().await;
     let (lines, _) = exported(folder.path());
     let store = opened(&folder);
-    let shorter = record("new");
+    let shorter = record(&ids[1], ResponseStatus::Completed, "new");
     store.commit(Change::record(ids[1].clone(), shorter.clone())).await.unwrap();
     store.commit(Change::frames(ids[4].clone(), frames(1, "further"))).await.unwrap();
     store.delete(ids[0].clone(), "älice\n".into()).await.unwrap();
@@ -152,6 +157,58 @@ async fn a_line_that_does_not_read_is_named_and_the_others_go_on() {
     let refused = refused.collect::<Vec<_>>();
     assert_eq!(refused, [3, 4, 5, 6, 7, 9].map(|n| format!("line {n}")));
     assert_eq!(exported(other.path()).0, format!("{}\n{}\n", good[0], good[4]));
+}
+
+#[tokio::test]
+async fn a_line_that_the_server_would_trip_over_is_refused() {
+    let (folder, ids) = filled().await;
+    let (lines, _) = exported(folder.path());
+    let good: Vec<_> = lines.lines().collect();
+    let to = |n: usize| format!("\"previous_response_id\":\"{}\"", ids[n]);
+    let none = "\"previous_response_id\":null";
+    let cases = [
+        (good[0].replace("\"input\":[]", "\"input\":{}"), "`record.input` is not a list"),
+        (good[0].replace("\"input\":[]", "\"input\":[7]"), "items that do not read"),
+        (good[0].replace("\"output\":[]", "\"output\":[{\"type\":7}]"), "items that do not read"),
+        (good[0].replace("\"response\":{", "\"response\":[{").replace("1e2}", "1e2}]"), "`record.response`"),
+        (good[0].replace("\"status\":\"completed\",\"output\"", "\"output\""), "`record.response`"),
+        (good[0].replace(none, "\"previous_response_id\":\"7\""), "is not the id of a response"),
+        (good[0].replace(none, &to(0)), "a circle"),
+        ([good[0].replace(none, &to(1)), good[1].replace(none, &to(0))].join("\n"), "a circle"),
+        (good[4].replace("data: [DONE]", "data: more"), "has no end"),
+        (good[4].replace("\"first\":0", "\"first\":1"), "has a gap"),
+        (good[2].replace("a\\n\\n", "a\\n"), "whole frames"),
+    ];
+    for (line, want) in cases {
+        let other = tempfile::tempdir().unwrap();
+        let steps = imported(other.path(), false, &format!("{line}\n{}", good[3]));
+        let refused: Vec<_> = steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Refused(_, reason) => Some(reason.as_str()),
+                Step::Written(_) | Step::Kept(_) => None,
+            })
+            .collect();
+        assert_eq!(refused.len(), 1, "{want}: {refused:?}");
+        assert!(refused[0].starts_with("line 1: ") && refused[0].contains(want), "{want}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_finds_what_is_stuck_and_takes_it_away() {
+    let (folder, ids) = filled().await;
+    let shelf = Shelf::open(folder.path()).unwrap();
+    let mut all = Vec::new();
+    shelf.list(false, &mut |entry| all.push(entry)).unwrap();
+    assert_eq!(all.iter().map(|entry| &entry.id).collect::<Vec<_>>(), ids.iter().collect::<Vec<_>>());
+    assert!(all.iter().all(|entry| entry.owner.as_deref() == Some("älice\n") && entry.problem.is_none()));
+    let mut unfinished = Vec::new();
+    shelf.list(true, &mut |entry| unfinished.push(entry)).unwrap();
+    assert_eq!(unfinished, [all[2].clone(), all[3].clone()]);
+    assert!(unfinished[0].bytes > unfinished[1].bytes + 18_000, "its log counts");
+    assert!(shelf.remove(&ids[2]).unwrap() && !shelf.remove(&ids[2]).unwrap());
+    drop(shelf);
+    assert_eq!(opened(&folder).unfinished().len(), 1);
 }
 
 #[test]

@@ -68,6 +68,8 @@ impl Db {
             self.note(&adopted)?;
         }
         let found = self.rename_all(&adopted)?;
+        // What they have has other names, too.
+        self.recount()?;
         adopted.done = true;
         self.note(&adopted)?;
         for (place, count) in &found {

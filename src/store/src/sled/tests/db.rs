@@ -21,6 +21,12 @@ fn record(id: ResponseId, bytes: Vec<u8>) -> Write {
     Write { id, record: Some(RecordBytes { bytes, state: RecordState::Over }), appends: Vec::new() }
 }
 
+impl Db {
+    pub(in crate::sled) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.write_all(writes.to_vec())
+    }
+}
+
 fn bytes_of(write: &Write) -> Option<&Vec<u8>> {
     write.record.as_ref().map(|record| &record.bytes)
 }

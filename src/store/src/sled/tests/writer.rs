@@ -42,7 +42,7 @@ impl Drop for PanicsOnDrop {
 }
 
 impl Disk for Probe {
-    fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
         self.note(writes.len().cast_signed())
     }
 
@@ -366,7 +366,7 @@ fn a_disk_that_never_closes_does_not_stop_the_stop() {
     }
 
     impl Disk for Stuck {
-        fn write(&mut self, _: &[Write]) -> Result<(), StoreError> {
+        fn write(&mut self, _: Vec<Write>) -> Result<(), StoreError> {
             Ok(())
         }
 

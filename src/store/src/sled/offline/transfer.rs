@@ -7,14 +7,14 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use or_protocol::ResponseId;
+use or_protocol::{ResponseId, ResponseStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::db::{Adopted, Db, RecordBytes, RecordState, Write};
-use super::keys;
-use super::open::{DbOptions, FOLDER, OnCorruption};
-use super::pieces::failed;
+use crate::sled::db::{Adopted, Db, RecordBytes, RecordState, Write};
+use crate::sled::keys;
+use crate::sled::open::{DbOptions, FOLDER, OnCorruption};
+use crate::sled::pieces::{LONGEST, failed};
 use crate::{Append, Frames, StoreError, StoreOpenError, StoredResponse};
 
 /// Most lines in one batch.
@@ -23,6 +23,8 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = 8 << 20;
 /// Longest line; more than any record and log can have.
 const LINE: u64 = 1 << 30;
+/// Longest chain that is followed.
+const MAX_LINKS: usize = 10_000;
 /// Little is read twice.
 const CACHE: u64 = 16 << 20;
 
@@ -74,7 +76,7 @@ struct Row<'a> {
     frames: Cow<'a, str>,
 }
 
-fn open(path: &Path) -> Result<Db, StoreOpenError> {
+pub(super) fn open(path: &Path) -> Result<Db, StoreOpenError> {
     let options =
         DbOptions { on_corruption: OnCorruption::Fail, power_loss_safe: true, cache_capacity: CACHE };
     Db::open(path, &options)
@@ -114,7 +116,7 @@ impl Export {
                 }
                 // It was removed, which cannot be while this has the store open.
                 Ok(None) => {}
-                Err(error) if error.is_of_the_disk() => return Err(error.into()),
+                Err(error) if !error.is_permanent() => return Err(error.into()),
                 Err(error) => told(Step::Refused(0, format!("{id}: {error}"))),
             }
         }
@@ -153,7 +155,7 @@ pub fn import(
 ) -> Result<(), TransferError> {
     let db = open(path)?;
     let adopted = db.adopted()?;
-    let mut batch = Batch::default();
+    let (mut batch, mut backward) = (Batch::default(), Backward::default());
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
@@ -168,13 +170,14 @@ pub fn import(
             continue;
         }
         match parse(&line, &adopted) {
-            Ok(write) => {
+            Ok((write, previous)) => {
                 if batch.has(&write.id) || batch.is_full() {
                     batch.write(&db, told)?;
                 }
                 if !overwrite && db.has(&write.id)? {
                     told(Step::Kept(read));
                 } else {
+                    backward.note(number, &write.id, previous.as_deref());
                     batch.writes.push(write);
                     batch.lengths.push(read);
                 }
@@ -182,7 +185,8 @@ pub fn import(
             Err(reason) => told(Step::Refused(read, format!("line {number}: {reason}"))),
         }
     }
-    batch.write(&db, told)
+    batch.write(&db, told)?;
+    backward.remove_circles(&db, told)
 }
 
 /// What goes to disk at once, with the length of each line.
@@ -211,23 +215,115 @@ impl Batch {
     }
 }
 
-fn parse(line: &[u8], adopted: &Adopted) -> Result<Write, String> {
+/// What the response object of a record says of itself.
+#[derive(Deserialize)]
+struct Said<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    status: ResponseStatus,
+}
+
+/// A line as it is written. What the server would trip over later is refused: parts that do not read, a response of
+/// another id or status, a log with gaps.
+fn parse(line: &[u8], adopted: &Adopted) -> Result<(Write, Option<String>), String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|e| e.to_string())?;
     let id = ResponseId::parse(&line.id).ok_or("`id` is not the id of a response")?;
     let bytes = [&[line.format], line.record.get().as_bytes()].concat();
     // Whoever exported it may have been an earlier version.
     let bytes = adopted.renamed(&bytes, 0).unwrap_or(bytes);
-    let record = StoredResponse::decode(id.as_str(), &bytes).map_err(|e| e.to_string())?;
+    let mut record = StoredResponse::decode(id.as_str(), &bytes).map_err(|e| e.to_string())?;
+    let said: Said<'_> =
+        serde_json::from_str(record.response.get()).map_err(|e| format!("`record.response`: {e}"))?;
+    if said.id != id.as_str() || said.status != record.status {
+        return Err("`record.response` has another id or status than its record".into());
+    }
+    if !record.input.get().starts_with('[') {
+        return Err("`record.input` is not a list".into());
+    }
+    record.history_turn(id.as_str()).map_err(|_| "its input or output has items that do not read")?;
+    let previous = record.previous_response_id.take();
+    if previous.as_deref().is_some_and(|previous| ResponseId::parse(previous).is_none()) {
+        return Err("`record.previous_response_id` is not the id of a response".into());
+    }
+    record.previous_response_id.clone_from(&previous);
+    let bytes = match StoredResponse::owner_of(&bytes) {
+        Some(_) => bytes,
+        // The owner has to come first: it is looked for there.
+        None => record.encode().map_err(|e| e.to_string())?,
+    };
+    if bytes.len() > LONGEST {
+        return Err(StoreError::TooLong(bytes.len()).to_string());
+    }
     let state = if record.is_over() { RecordState::Over } else { RecordState::Open };
     let rows = line.events.into_iter();
-    let rows = rows.map(|row| Frames { first: row.first, bytes: row.frames.into_owned().into() });
+    let rows: Vec<_> =
+        rows.map(|row| Frames { first: row.first, bytes: row.frames.into_owned().into() }).collect();
+    // One that failed at a restart may lack it.
+    check_log(&rows, record.is_over() && record.status != ResponseStatus::Failed)?;
     let record = Some(RecordBytes { bytes, state });
-    Ok(Write { id, record, appends: rows.map(Append::Frames).collect() })
+    Ok((Write { id, record, appends: rows.into_iter().map(Append::Frames).collect() }, previous))
+}
+
+/// A log has whole frames without gaps from the first one on. `whole`: also its end.
+fn check_log(rows: &[Frames], whole: bool) -> Result<(), &'static str> {
+    let mut next = 0;
+    for (n, row) in rows.iter().enumerate() {
+        if row.first != next || !row.bytes.ends_with(b"\n\n") {
+            return Err("`events` has a gap, or a row that is not whole frames");
+        }
+        if row.is_end() && n + 1 < rows.len() {
+            return Err("`events` goes on behind its end");
+        }
+        if row.bytes.len() > LONGEST {
+            return Err("`events` has a row that is too long");
+        }
+        next = row.next();
+    }
+    match rows.last() {
+        Some(last) if whole && !last.is_end() => Err("`events` has no end, though the response is over"),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Links of chains that lead to a later id: only with one of these can a chain be a circle.
+#[derive(Default)]
+struct Backward(Vec<(u64, ResponseId)>);
+
+impl Backward {
+    fn note(&mut self, number: u64, id: &ResponseId, previous: Option<&str>) {
+        if previous.is_some_and(|previous| previous >= id.as_str()) {
+            self.0.push((number, id.clone()));
+        }
+    }
+
+    /// Takes away what closes a circle, and tells it.
+    fn remove_circles(self, db: &Db, told: &mut dyn FnMut(Step)) -> Result<(), TransferError> {
+        for (number, id) in self.0 {
+            let mut at = id.clone();
+            for _ in 0..MAX_LINKS {
+                let Some(bytes) = db.read(&at)? else { break };
+                let previous = StoredResponse::decode(at.as_str(), &bytes)?.previous_response_id;
+                match previous.and_then(|previous| ResponseId::parse(&previous)) {
+                    Some(previous) if previous == id => {
+                        db.remove(&[id])?;
+                        let reason = "its chain of previous responses is a circle; it was taken away again";
+                        told(Step::Refused(0, format!("line {number}: {reason}")));
+                        break;
+                    }
+                    Some(previous) => at = previous,
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Db {
     /// The ids of all responses that have a record, oldest first.
-    fn responses(&self) -> Result<impl Iterator<Item = Result<ResponseId, StoreError>> + use<>, StoreError> {
+    pub(super) fn responses(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<ResponseId, StoreError>> + use<>, StoreError> {
         let keys = self.opened()?.sled.scan_prefix(keys::all_responses()).keys();
         Ok(keys.filter_map(|key| key.map(|key| keys::response_of(&key)).map_err(failed).transpose()))
     }

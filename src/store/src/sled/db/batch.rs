@@ -1,0 +1,81 @@
+//! What writes and removals add to a batch.
+
+use or_protocol::ResponseId;
+
+use super::{RecordBytes, RecordState, Write};
+use crate::sled::books::Ledger;
+use crate::sled::pieces::{PIECE, failed};
+use crate::sled::{keys, rows};
+use crate::{Append, StoreError};
+
+/// Adds what is to be written to a batch; `false` if that is nothing.
+pub(super) fn put(
+    sled: &sled::Tree,
+    batch: &mut sled::Batch,
+    ledger: &mut Ledger<'_>,
+    writes: &[Write],
+) -> Result<bool, StoreError> {
+    let mut any = false;
+    for Write { id, record, appends } in writes {
+        let key = keys::response(id);
+        if let Some(record) = record {
+            if record.state == RecordState::Begun && sled.contains_key(&key).map_err(failed)? {
+                continue;
+            }
+            put_record(sled, batch, id, &key, record)?;
+            ledger.record(&key, &record.bytes)?;
+        }
+        for Append::Frames(frames) in appends {
+            rows::put(batch, &key, frames)?;
+            ledger.row(&key, frames.bytes.len())?;
+        }
+        any = true;
+    }
+    Ok(any)
+}
+
+/// Adds the removal of all that a response has to a batch.
+pub(super) fn remove(
+    sled: &sled::Tree,
+    batch: &mut sled::Batch,
+    ledger: &mut Ledger<'_>,
+    id: &ResponseId,
+) -> Result<(), StoreError> {
+    let response = keys::response(id);
+    ledger.removed(&response)?;
+    for key in sled.scan_prefix(response).keys() {
+        batch.remove(key.map_err(failed)?);
+    }
+    batch.remove(keys::open(id));
+    Ok(())
+}
+
+fn put_record(
+    sled: &sled::Tree,
+    batch: &mut sled::Batch,
+    id: &ResponseId,
+    key: &[u8],
+    record: &RecordBytes,
+) -> Result<(), StoreError> {
+    let (first, rest) = record.bytes.split_at(record.bytes.len().min(PIECE));
+    let rest = rest.chunks(PIECE);
+    let further = u16::try_from(rest.len()).map_err(|_| StoreError::TooLong(record.bytes.len()))?;
+    for (piece, number) in rest.zip(1..) {
+        batch.insert(keys::piece(key, number), piece);
+    }
+    // What an earlier, longer record has behind it.
+    let earlier = sled.get(key).map_err(failed)?;
+    let earlier = earlier.and_then(|head| head.first_chunk().copied()).map_or(0, u16::from_be_bytes);
+    for number in further.saturating_add(1)..=earlier {
+        batch.remove(keys::piece(key, number));
+    }
+    batch.insert(key, [&further.to_be_bytes(), first].concat());
+    let mark = keys::open(id);
+    match record.state {
+        RecordState::Begun | RecordState::Open => batch.insert(mark, &[]),
+        // sled writes the removal of a key that is not there, too.
+        RecordState::Over if sled.contains_key(&mark).map_err(failed)? => batch.remove(mark),
+        RecordState::Over => {}
+    }
+    Ok(())
+}
