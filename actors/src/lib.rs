@@ -6,6 +6,7 @@
 
 mod heavy;
 mod held;
+mod client_queue;
 mod limits;
 pub mod mcp;
 mod node;
@@ -19,6 +20,7 @@ pub mod tools;
 
 pub use heavy::{Gone, Heavy, Place, WorkPanicked};
 pub use held::{COST, Held};
+pub use client_queue::ClientFrames;
 pub use limits::{HEAVY, Limits, ToolLimits};
 pub use node::Node;
 pub use owners::{OwnerLimits, Owners};
@@ -28,7 +30,8 @@ pub use provider::{
 };
 pub use response::{BackgroundJob, Job, LoopEnded, Reply, Routed, SavedRequest, read_along};
 pub use running::{
-    AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, Running, RunningResponse,
+    AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, ReaderPlace, Readers, Running,
+    RunningResponse, TooManyReaders,
 };
 pub use supervisor::{
     CountInput, CountJob, CountMethod, DiscoverModels, Discovery, Found, GoOn, InputCount, LoopSupervisor,

@@ -5,6 +5,7 @@ use or_test_support::binary::Program;
 
 mod background;
 mod context;
+mod clients;
 mod create;
 mod delete;
 mod door;
