@@ -4,9 +4,9 @@
 //! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, heavy, held, limits, owners}`.
 #![warn(missing_docs)]
 
+mod client_queue;
 mod heavy;
 mod held;
-mod client_queue;
 mod limits;
 pub mod mcp;
 mod node;
@@ -18,9 +18,9 @@ pub mod store;
 mod supervisor;
 pub mod tools;
 
+pub use client_queue::ClientFrames;
 pub use heavy::{Gone, Heavy, Place, WorkPanicked};
 pub use held::{COST, Held};
-pub use client_queue::ClientFrames;
 pub use limits::{HEAVY, Limits, ToolLimits};
 pub use node::Node;
 pub use owners::{OwnerLimits, Owners};

@@ -4,8 +4,8 @@
 use or_test_support::binary::Program;
 
 mod background;
-mod context;
 mod clients;
+mod context;
 mod create;
 mod delete;
 mod door;

@@ -143,11 +143,6 @@ impl StoreHandle {
         self.0.store.longest_record()
     }
 
-    /// [`Store::longest_record`].
-    pub fn longest_record(&self) -> usize {
-        self.0.store.longest_record()
-    }
-
     /// [`Store::approval_key`].
     pub fn approval_key(&self) -> [u8; 32] {
         self.0.store.approval_key()
