@@ -4,6 +4,7 @@
 //! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, limits, owners}`.
 #![warn(missing_docs)]
 
+mod client_queue;
 mod limits;
 pub mod mcp;
 mod node;
@@ -15,6 +16,7 @@ pub mod store;
 mod supervisor;
 pub mod tools;
 
+pub use client_queue::ClientFrames;
 pub use limits::{HEAVY, Limits, ToolLimits};
 pub use node::Node;
 pub use owners::{OwnerLimits, Owners};
@@ -24,7 +26,8 @@ pub use provider::{
 };
 pub use response::{BackgroundJob, Job, LoopEnded, Reply, Routed, SavedRequest, read_along};
 pub use running::{
-    AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, Running, RunningResponse,
+    AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, ReaderPlace, Readers, Running,
+    RunningResponse, TooManyReaders,
 };
 pub use supervisor::{
     CountInput, CountJob, CountMethod, DiscoverModels, Discovery, Found, GoOn, InputCount, LoopSupervisor,

@@ -13,7 +13,7 @@ use or_tools::Registry;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
 use crate::provider::ProviderSpec;
-use crate::running::{Place, Running};
+use crate::running::{Place, Readers, Running};
 
 /// The server as all arbiters see it.
 pub struct Node {
@@ -35,6 +35,8 @@ pub struct Node {
     pub metrics: Metrics,
     /// The responses in progress.
     pub running: Running,
+    /// Who reads event logs.
+    pub readers: Readers,
 }
 
 impl Node {
@@ -49,8 +51,9 @@ impl Node {
         metrics: Metrics,
     ) -> Self {
         let running = Running::new(&limits, store.unfinished());
+        let readers = Readers::default();
         let sealer = Sealer::of(&store.approval_key());
-        Self { providers, limits, budget, store, tools, mcp, sealer, metrics, running }
+        Self { providers, limits, budget, store, tools, mcp, sealer, metrics, running, readers }
     }
 
     /// Takes a place for this owner, or says why there is none.

@@ -4,6 +4,7 @@
 use or_test_support::binary::Program;
 
 mod background;
+mod clients;
 mod create;
 mod delete;
 mod door;

@@ -10,6 +10,7 @@ use or_engine::{Action, Input, Outcome, Output, ResponseLoop};
 use or_protocol::ApiError;
 use or_telemetry::{ResponseSpan, SampleSpan};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 
 use crate::node::Node;
 use crate::provider::{Batch, SampleError, Sampled};
@@ -22,6 +23,8 @@ use crate::response::tool_round::ToolRunner;
 use crate::response::turn::{Sampler, Translated};
 use crate::running::{Phase, Status};
 
+/// Frames of one read are sent in parts of about this length.
+const PART: usize = 16 * 1024;
 /// Bytes of an event's frame, as a rule: most are deltas.
 const USUAL_FRAME: usize = 320;
 
@@ -191,16 +194,35 @@ impl Driver {
         (batch, None)
     }
 
-    /// Feeds the events of one read; their frames go out in one write.
+    /// Feeds the events of one read; their frames go out in one write, unless they are many.
     async fn batch(&mut self, events: Vec<ModelEvent>) -> Step {
-        let room = if self.request.facts.stream { events.len() * USUAL_FRAME } else { 0 };
-        let mut out = Output { frames: Vec::with_capacity(room), next: None };
+        let streams = self.request.facts.stream;
+        let room = |events: usize| if streams { PART.min(events * USUAL_FRAME) } else { 0 };
+        let mut out = Output { frames: Vec::with_capacity(room(events.len())), next: None };
         let now = unix_now();
-        for event in events {
+        let mut events = events.into_iter();
+        while let Some(event) = events.next() {
             self.engine.handle(Input::Model(event), now, &mut out);
+            // The rest is smaller as events, for as long as a slow client lets it wait.
+            if out.frames.len() >= PART && out.next.is_none() && !self.request.facts.background {
+                let frames = Vec::with_capacity(room(events.len()));
+                let part = std::mem::replace(&mut out, Output { frames, next: None });
+                let step = self.part(part).await;
+                if step != Step::More {
+                    return step;
+                }
+            }
         }
         self.span.first_token();
         self.carry_out(out).await
+    }
+
+    /// Sends a part of a batch, and looks at what came from outside while the client took it.
+    async fn part(&mut self, out: Output) -> Step {
+        match self.carry_out(out).await {
+            Step::More => self.wait(yield_now()).await.err().unwrap_or(Step::More),
+            step => step,
+        }
     }
 
     /// Waits for `work`, and reacts to all that comes from outside meanwhile.
@@ -220,8 +242,7 @@ impl Driver {
                 Waited::BeginningDue => self.recorder.beginning(&mut self.engine),
                 Waited::Silence => {
                     self.open();
-                    let patience = self.node.limits.client_write_timeout;
-                    if !self.attend.sink.keep_alive(patience).await {
+                    if !self.attend.sink.keep_alive().await {
                         return Err(self.lost());
                     }
                 }
@@ -233,7 +254,7 @@ impl Driver {
     /// disk.
     pub(super) fn open(&mut self) {
         if self.request.facts.stream && !self.request.facts.background {
-            self.attend.sink.open(&self.recorder.notes);
+            self.attend.sink.open(&self.recorder.notes, &self.node.budget);
         }
     }
 
@@ -255,8 +276,7 @@ impl Driver {
             return Box::pin(self.keep(None, out.frames, step)).await;
         }
         if !out.frames.is_empty() {
-            let patience = self.node.limits.client_write_timeout;
-            let sent = self.attend.sink.send(out.frames, patience).await;
+            let sent = self.attend.sink.send(out.frames).await;
             // After the terminal event a client that left makes no difference.
             if !sent && !matches!(step, Step::End(_)) {
                 return self.lost();

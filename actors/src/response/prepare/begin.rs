@@ -204,10 +204,10 @@ impl Preparation {
                 Waited::Interrupted(why) => why,
                 Waited::Silence => {
                     if request.facts.stream && !request.facts.background {
-                        attend.sink.open(&context.notes);
+                        attend.sink.open(&context.notes, &neighbours.node.budget);
                     }
                     // If the client left, the next wait says so.
-                    attend.sink.keep_alive(neighbours.node.limits.client_write_timeout).await;
+                    attend.sink.keep_alive().await;
                     continue;
                 }
                 // There is an engine by then.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::request::{Caller, parse, routed};
 use crate::respond::{LoggedByLoop, error_response, good};
 use crate::state::{AppState, Worker};
-use crate::{body, sse};
+use crate::{body, sse, whole};
 
 /// Names a response that has failed and is kept, beside the error.
 const KEPT: HeaderName = HeaderName::from_static("openresponses-response-id");
@@ -27,12 +27,12 @@ pub(crate) async fn create(
 ) -> HttpResponse {
     let received = Instant::now();
     let begun = async {
-        let bytes = body::read(&request, &mut payload, &state.options).await?;
+        let body::Upload { bytes, held: _held } = body::read(&request, &mut payload, &state).await?;
         begin(Caller::of(&request, received)?, bytes, &state, &worker).await
     };
     match begun.await {
         Err(error) => error_response(&error),
-        Ok(reply) => answer(&request, reply, received),
+        Ok(reply) => answer(&request, reply, received, &worker),
     }
 }
 
@@ -79,9 +79,9 @@ async fn background(body: &CreateResponseBody, bytes: Bytes) -> Result<Backgroun
     stripped.map(BackgroundJob::New)
 }
 
-fn answer(request: &HttpRequest, reply: Reply, received: Instant) -> HttpResponse {
+fn answer(request: &HttpRequest, reply: Reply, received: Instant, worker: &Worker) -> HttpResponse {
     match reply {
-        Reply::Json { body, notes } => good(&notes, received).content_type("application/json").body(body),
+        Reply::Json { body, notes } => whole::json(good(&notes, received), body, &worker.node.budget),
         Reply::Stream { frames, notes } => sse::stream(request, &mut good(&notes, received), frames),
         Reply::Error { error, kept } => {
             let mut response = error_response(&error);

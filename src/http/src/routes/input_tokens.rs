@@ -43,7 +43,7 @@ async fn begin(
     received: Instant,
     gone: oneshot::Receiver<()>,
 ) -> Result<CountJob, ApiError> {
-    let bytes = body::read(request, payload, &state.options).await?;
+    let body::Upload { bytes, held: _held } = body::read(request, payload, state).await?;
     let heavy = bytes.len() >= HEAVY;
     let body = parse(bytes).await?;
     Ok(CountJob { request: routed(Caller::of(request, received)?, body, heavy, state)?, gone })
