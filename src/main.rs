@@ -131,7 +131,7 @@ impl Greeting {
         if let Some(reason) = &self.demo_off {
             println!("demo is off: {reason}");
         }
-        let model = if self.on.iter().any(|name| name == "demo") { "demo" } else { "$MODEL" };
+        let model = if self.on.iter().any(|name| name == "demo") { "demo" } else { "MODEL" };
         let key = if self.keyed { " -H \"authorization: Bearer $YOUR_KEY\"" } else { "" };
         println!("try:");
         println!(

@@ -10,7 +10,7 @@ use actix_web::dev::ServerHandle;
 use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_bounds::{Budget, usable_memory};
-use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader};
+use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader, UploadLimits};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
 use or_tools::{AnyTool, Places, Registry, Tool};
@@ -211,7 +211,7 @@ fn limits(resolved: &Resolved) -> Limits {
         max_concurrent_responses: server.max_concurrent_responses,
         max_context_bytes: server.max_context_bytes,
         keepalive: server.keepalive(),
-        client_write_timeout: server.client_write_timeout(),
+        max_readers_per_response: server.max_readers_per_response,
         max_response: server.max_response(),
         max_output_bytes: server.max_output_bytes,
         reasoning_events: server.reasoning_events,
@@ -244,7 +244,13 @@ fn http_options(resolved: &Resolved) -> HttpOptions {
         bind: server.bind,
         workers: server.worker_count(),
         max_body_bytes: server.max_body_bytes,
-        body_timeout: server.client_write_timeout(),
+        client_write_timeout: server.client_write_timeout(),
+        max_lag: server.max_response().max(server.client_write_timeout()),
+        upload: UploadLimits {
+            timeout: server.upload_timeout(),
+            min_bytes_per_s: server.min_upload_bytes_per_s,
+        },
+        max_connections: server.max_connections,
         cors_allowed_origins: server.cors_allowed_origins.clone(),
         strict_translation: server.strict_translation,
         client_provider_keys: resolved.config.auth.client_provider_keys == config::ClientProviderKeys::Allow,

@@ -4,6 +4,7 @@
 //! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, heavy, held, limits, owners}`.
 #![warn(missing_docs)]
 
+mod client_queue;
 mod heavy;
 mod held;
 mod limits;
@@ -17,6 +18,7 @@ pub mod store;
 mod supervisor;
 pub mod tools;
 
+pub use client_queue::ClientFrames;
 pub use heavy::{Gone, Heavy, Place, WorkPanicked};
 pub use held::{COST, Held};
 pub use limits::{HEAVY, Limits, ToolLimits};
@@ -28,7 +30,8 @@ pub use provider::{
 };
 pub use response::{BackgroundJob, Job, LoopEnded, Reply, Routed, SavedRequest, read_along};
 pub use running::{
-    AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, Running, RunningResponse,
+    AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, ReaderPlace, Readers, Running,
+    RunningResponse, TooManyReaders,
 };
 pub use supervisor::{
     CountInput, CountJob, CountMethod, DiscoverModels, Discovery, Found, GoOn, InputCount, LoopSupervisor,

@@ -20,8 +20,6 @@ pub struct Limits {
     pub max_context_bytes: u64,
     /// SSE comment after so much silence; also how long a stream's head waits for the provider.
     pub keepalive: Duration,
-    /// A client that takes nothing for so long is dropped.
-    pub client_write_timeout: Duration,
     /// A whole response.
     pub max_response: Duration,
     /// Of the output of one response, as JSON.
@@ -34,6 +32,8 @@ pub struct Limits {
     pub background_max_retry_delay: Duration,
     /// Of the turns and tool calls of one response.
     pub tools: ToolLimits,
+    /// Clients that read the event log of one response at the same time.
+    pub max_readers_per_response: usize,
     /// Background responses in progress at the same time over all workers.
     pub max_background: usize,
     /// Of each owner.

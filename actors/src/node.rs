@@ -14,7 +14,7 @@ use crate::heavy::Heavy;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
 use crate::provider::ProviderSpec;
-use crate::running::{Place, Running};
+use crate::running::{Place, Readers, Running};
 
 /// The server as all arbiters see it.
 pub struct Node {
@@ -38,6 +38,8 @@ pub struct Node {
     pub metrics: Metrics,
     /// The responses in progress.
     pub running: Running,
+    /// Who reads event logs.
+    pub readers: Readers,
 }
 
 impl Node {
@@ -53,8 +55,9 @@ impl Node {
     ) -> Self {
         let running = Running::new(&limits, store.unfinished());
         let heavy = Heavy::new(metrics.clone());
+        let readers = Readers::default();
         let sealer = Sealer::of(&store.approval_key());
-        Self { providers, limits, budget, heavy, store, tools, mcp, sealer, metrics, running }
+        Self { providers, limits, budget, heavy, store, tools, mcp, sealer, metrics, running, readers }
     }
 
     /// Takes a place for this owner, or says why there is none.

@@ -121,7 +121,7 @@ impl fmt::Display for OffReason {
             Self::Disabled => f.write_str("`enabled` is false"),
             Self::NoKey { variable } => write!(f, "the variable `{variable}` is not set"),
             Self::NotAlone => f.write_str(
-                "it is on by itself only without other providers and client keys; `enabled = true` keeps it on",
+                "it is on by itself only without other providers and client keys; `providers.demo.enabled = true` keeps it on",
             ),
         }
     }

@@ -214,7 +214,7 @@ bind         127.0.0.1:4000
 client keys  key-c5297f2348d7
 store        data, kept for 30 days
 provider     anthropic (anthropic at https://api.anthropic.com/v1): only with a client's own key: ANTHROPIC_API_KEY is not set
-provider     demo (demo): off: it is on by itself only without other providers and client keys; `enabled = true` keeps it on
+provider     demo (demo): off: it is on by itself only without other providers and client keys; `providers.demo.enabled = true` keeps it on
 provider     gemini (gemini at https://generativelanguage.googleapis.com/v1beta): off: `enabled` is false
 provider     ollama (ollama at http://127.0.0.1:11434): on, no key
 provider     openai (openai-responses at https://api.openai.com/v1): on, key from OPENAI_API_KEY

@@ -17,7 +17,7 @@ pub(crate) async fn play(script: DemoAnswer) -> Answer {
         Some(ms) => sleep(Duration::from_millis(ms)).await,
         None => std::future::pending().await,
     }
-    let state = (script.steps.into_iter(), Some(script.end));
+    let state = (script.steps, Some(script.end));
     let body = stream::unfold(state, |(mut steps, end)| async move {
         match (steps.next(), end) {
             (Some(DemoStep { after_ms, bytes }), end) => {

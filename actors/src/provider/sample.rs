@@ -17,9 +17,9 @@ use super::redact::mask;
 use super::spec::ProviderSpec;
 
 /// Batches that may wait between the reader and the loop.
-const QUEUE: usize = 8;
+const QUEUE: usize = 2;
 /// Blank bytes before an answer.
-const MAX_BLANK: usize = 64 * 1024;
+const MAX_BLANK: usize = 4 * 1024;
 
 /// What an answer turned out to be.
 enum Begun {

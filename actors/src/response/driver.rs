@@ -11,6 +11,7 @@ use or_engine::{Action, Input, Outcome, Output, ResponseLoop};
 use or_protocol::ApiError;
 use or_telemetry::{ResponseSpan, SampleSpan};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 
 use crate::node::Node;
 use crate::provider::{Batch, SampleError, Sampled};
@@ -213,11 +214,22 @@ impl Driver {
         (batch, None)
     }
 
-    /// Feeds the events of one read; their frames go out in one write.
+    /// Feeds the events of one read. `bytes`: what they come to.
     async fn batch(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Step {
-        let out = self.handle_all(events, bytes).await;
+        let out = match self.handle_all(events, bytes).await {
+            Ok(out) => out,
+            Err(step) => return step,
+        };
         self.span.first_token();
         self.carry_out(out).await
+    }
+
+    /// Sends a part of a batch, and looks at what came from outside while the client took it.
+    async fn part(&mut self, out: Output) -> Step {
+        match self.carry_out(out).await {
+            Step::More => self.wait(yield_now()).await.err().unwrap_or(Step::More),
+            step => step,
+        }
     }
 
     /// Waits for `work`, and reacts to all that comes from outside meanwhile.
@@ -237,8 +249,7 @@ impl Driver {
                 Waited::BeginningDue => self.recorder.beginning(&mut self.engine),
                 Waited::Silence => {
                     self.open();
-                    let patience = self.node.limits.client_write_timeout;
-                    if !self.attend.sink.keep_alive(patience).await {
+                    if !self.attend.sink.keep_alive().await {
                         return Err(self.lost());
                     }
                 }
@@ -250,7 +261,7 @@ impl Driver {
     /// disk.
     pub(super) fn open(&mut self) {
         if self.request.facts.stream && !self.request.facts.background {
-            self.attend.sink.open(&self.recorder.notes);
+            self.attend.sink.open(&self.recorder.notes, &self.node.budget);
         }
     }
 
@@ -271,8 +282,7 @@ impl Driver {
             return Box::pin(self.keep(None, out.frames, step)).await;
         }
         if !out.frames.is_empty() {
-            let patience = self.node.limits.client_write_timeout;
-            let sent = self.attend.sink.send(out.frames, patience).await;
+            let sent = self.attend.sink.send(out.frames).await;
             // After the terminal event a client that left makes no difference.
             if !sent && !matches!(step, Step::End(_)) {
                 return self.lost();

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use or_adapters::Note;
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use crate::client_queue::ClientFrames;
 use crate::held::Held;
 use crate::provider::Route;
 use crate::response::saved::SavedRequest;
@@ -91,7 +91,7 @@ pub enum Reply {
     /// A stream has begun.
     Stream {
         /// Whole frames in order; closed after the last one.
-        frames: mpsc::Receiver<Bytes>,
+        frames: ClientFrames,
         /// For the translation header.
         notes: Vec<Note>,
     },

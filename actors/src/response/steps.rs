@@ -46,7 +46,9 @@ impl Driver {
         self.attend.sink.publish(usize::MAX);
         let answer = match &mut self.attend.sink {
             Sink::Log(_) => {
-                let frames = read_along(&self.node, self.recorder.store(), self.request.facts.id.clone(), 0);
+                let facts = &self.request.facts;
+                let place = self.node.readers.enter_first(&facts.id, &facts.owner);
+                let frames = read_along(&self.node, self.recorder.store(), facts.id.clone(), 0, place);
                 Reply::Stream { frames, notes }
             }
             _ => Reply::Json { body: self.engine.current_json(), notes },
@@ -84,8 +86,11 @@ impl Driver {
         loop {
             let step = match self.wait(round.next()).await? {
                 News::Progress(text) => {
-                    let patience = self.node.limits.client_write_timeout;
-                    if self.attend.sink.progress(&text, patience).await { Step::More } else { self.lost() }
+                    if self.attend.sink.progress(&text).await {
+                        Step::More
+                    } else {
+                        self.lost()
+                    }
                 }
                 News::Done(index, result) => self.tool_done(index, result).await,
                 // The engine has said what is next by then.

@@ -3,6 +3,7 @@
 mod ending;
 mod messages;
 mod places;
+mod readers;
 mod registry;
 mod status;
 mod tail;
@@ -10,6 +11,7 @@ mod tail;
 pub use ending::Ending;
 pub use messages::{AskEnd, Cancel, CancelReason, EndAsked, Peek, Peeked};
 pub(crate) use places::{Place, Unfinished};
+pub use readers::{ReaderPlace, Readers, TooManyReaders};
 pub use registry::Running;
 pub(crate) use registry::{Answer, Door, Handle};
 pub(crate) use status::Status;

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor as _, Addr};
+use bytes::Bytes;
 use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 use or_store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, Marked, Store, StoreError, StoreFuture,
+    ApprovalId, ApprovalMark, ChainError, Change, LogPart, LogPlace, Marked, Store, StoreError, StoreFuture,
     StoredResponse,
 };
 use tokio::sync::oneshot;
@@ -84,6 +85,16 @@ impl StoreHandle {
     /// [`Store::read_log`].
     pub async fn read_log(&self, id: ResponseId, from: u64) -> Result<LogPart, StoreError> {
         self.ask(move |store| store.read_log(id, from)).await
+    }
+
+    /// [`Store::read_log_piece`].
+    pub async fn read_log_piece(
+        &self,
+        id: ResponseId,
+        place: LogPlace,
+        until: u64,
+    ) -> Result<Bytes, StoreError> {
+        self.ask(move |store| store.read_log_piece(id, place, until)).await
     }
 
     /// [`Store::load`].

@@ -125,7 +125,8 @@ fn meaning(note: &Note) -> u64 {
 /// At most so many bytes, cut between two characters.
 fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
+        let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
     }
     text
 }

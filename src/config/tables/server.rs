@@ -27,6 +27,11 @@ pub struct Server {
     pub shutdown_grace_s: u64,
     pub keepalive_s: u64,
     pub client_write_timeout_s: u64,
+    pub upload_timeout_s: u64,
+    /// After a grace time of 10 s; 0: no bound.
+    pub min_upload_bytes_per_s: u64,
+    pub max_connections: usize,
+    pub max_readers_per_response: usize,
     pub max_response_s: u64,
     /// Of the output of one response, as JSON.
     pub max_output_bytes: u64,
@@ -60,6 +65,10 @@ impl Server {
         Duration::from_secs(self.client_write_timeout_s)
     }
 
+    pub fn upload_timeout(&self) -> Duration {
+        Duration::from_secs(self.upload_timeout_s)
+    }
+
     pub fn max_response(&self) -> Duration {
         Duration::from_secs(self.max_response_s)
     }
@@ -83,6 +92,10 @@ impl Default for Server {
             shutdown_grace_s: 30,
             keepalive_s: 15,
             client_write_timeout_s: 60,
+            upload_timeout_s: 300,
+            min_upload_bytes_per_s: 1024,
+            max_connections: 100_000,
+            max_readers_per_response: 256,
             max_response_s: 3600,
             max_output_bytes: 32 << 20,
             max_upstream_bytes: 256 * 1024 * 1024,

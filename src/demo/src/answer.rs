@@ -1,5 +1,8 @@
 //! The upstream in this process: a request body to the bytes and pauses of its answer.
 
+use std::collections::VecDeque;
+use std::ops::Range;
+
 use or_adapters::demo::wire::{
     Count, DemoRequest, ErrorBody, Line, LineKind, Reason, UnaryBody, WireError, WireRole, WireUsage,
 };
@@ -7,7 +10,7 @@ use or_adapters::demo::{COUNT_PATH, Comes, Model, error_words, fingerprint};
 use or_protocol::{LogProb, TopLogProb};
 use serde::Serialize;
 
-use crate::plan::{Body, Plan, plan};
+use crate::plan::{Body, Plan, long_word, plan};
 use crate::words::{count, tokens};
 
 /// Seconds that `demo-error-429` asks to wait.
@@ -29,7 +32,7 @@ pub struct DemoAnswer {
     /// Pause before the status, in milliseconds; `None`: it never comes.
     pub head_after_ms: Option<u64>,
     /// Pieces of the body, in order.
-    pub steps: Vec<DemoStep>,
+    pub steps: DemoSteps,
     /// What happens after the last step.
     pub end: DemoEnd,
 }
@@ -41,6 +44,51 @@ pub struct DemoStep {
     pub after_ms: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
+}
+
+/// Pieces of a body, in order. Those of a long answer are made when they are asked for: thousands may be under way.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DemoSteps {
+    before: VecDeque<DemoStep>,
+    /// Words of a long text.
+    words: Range<u64>,
+    after: VecDeque<DemoStep>,
+}
+
+impl DemoSteps {
+    /// The same pieces, to be looked at.
+    pub fn iter(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl From<Vec<DemoStep>> for DemoSteps {
+    fn from(steps: Vec<DemoStep>) -> Self {
+        Self { before: steps.into(), ..Self::default() }
+    }
+}
+
+impl Iterator for DemoSteps {
+    type Item = DemoStep;
+
+    fn next(&mut self) -> Option<DemoStep> {
+        let word = || self.words.next().map(|n| step(&Line::new(LineKind::Text, long_word(n)), 0));
+        self.before.pop_front().or_else(word).or_else(|| self.after.pop_front())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let words = usize::try_from(self.words.end.saturating_sub(self.words.start)).unwrap_or(usize::MAX);
+        let all = words.saturating_add(self.before.len() + self.after.len());
+        (all, Some(all))
+    }
+}
+
+impl ExactSizeIterator for DemoSteps {}
+
+fn step(line: &Line<'_>, after_ms: u64) -> DemoStep {
+    let mut bytes = serde_json::to_vec(line).unwrap_or_default();
+    bytes.push(b'\n');
+    DemoStep { after_ms, bytes }
 }
 
 /// How an answer ends.
@@ -62,7 +110,7 @@ impl DemoAnswer {
             status,
             retry_after_s: None,
             head_after_ms: Some(0),
-            steps: vec![DemoStep { after_ms: 0, bytes }],
+            steps: vec![DemoStep { after_ms: 0, bytes }].into(),
             end: DemoEnd::Clean,
         }
     }
@@ -97,7 +145,7 @@ fn answer(body: &[u8]) -> DemoAnswer {
                 status: 200,
                 retry_after_s: None,
                 head_after_ms: None,
-                steps: Vec::new(),
+                steps: DemoSteps::default(),
                 end: DemoEnd::Hang,
             };
         }
@@ -106,8 +154,8 @@ fn answer(body: &[u8]) -> DemoAnswer {
     match plan(&request, model) {
         Err(text) => DemoAnswer::error(400, Some(text)),
         Ok(plan) => {
-            let lines = Writer::write(&request, model, plan);
-            if request.stream { streamed(lines, model.comes) } else { unary(lines, model.comes) }
+            let written = Writer::write(&request, model, plan);
+            if request.stream { streamed(written, model.comes) } else { unary(written.lines, model.comes) }
         }
     }
 }
@@ -125,7 +173,8 @@ fn count_answer(body: &[u8]) -> DemoAnswer {
     }
 }
 
-fn streamed(mut lines: Vec<Line<'_>>, comes: Comes) -> DemoAnswer {
+fn streamed(written: Writer, comes: Comes) -> DemoAnswer {
+    let (mut lines, words) = (written.lines, written.words);
     let whole = lines.len();
     let kept = BEFORE_FAULT.min(whole / 2);
     let end = match comes {
@@ -153,13 +202,13 @@ fn streamed(mut lines: Vec<Line<'_>>, comes: Comes) -> DemoAnswer {
             Comes::Slowly(ms) if takes_time(line.kind) => ms * std::mem::replace(&mut pauses, 1),
             _ => 0,
         };
-        let mut bytes = serde_json::to_vec(line).unwrap_or_default();
-        bytes.push(b'\n');
-        steps.push(DemoStep { after_ms, bytes });
+        steps.push(step(line, after_ms));
     }
     if let (DemoEnd::Cut, Some(last)) = (end, steps.last_mut()) {
         last.bytes.truncate(last.bytes.len() / 2);
     }
+    let after = if words.is_empty() { Vec::new() } else { steps.split_off(steps.len().saturating_sub(1)) };
+    let steps = DemoSteps { before: steps.into(), words, after: after.into() };
     DemoAnswer { status: 200, retry_after_s: None, head_after_ms: Some(0), steps, end }
 }
 
@@ -187,7 +236,7 @@ fn unary(lines: Vec<Line<'_>>, comes: Comes) -> DemoAnswer {
         Comes::Hangs => answer.end = DemoEnd::Hang,
         Comes::AtOnce | Comes::Status(_) | Comes::Silent => {}
     }
-    if let (DemoEnd::Cut | DemoEnd::Hang, Some(step)) = (answer.end, answer.steps.first_mut()) {
+    if let (DemoEnd::Cut | DemoEnd::Hang, Some(step)) = (answer.end, answer.steps.before.front_mut()) {
         step.bytes.truncate(step.bytes.len() / 2);
     }
     answer
@@ -212,6 +261,8 @@ fn joined(lines: Vec<Line<'_>>) -> Vec<Line<'_>> {
 /// Writes a plan as lines within the token budget.
 struct Writer {
     lines: Vec<Line<'static>>,
+    /// Words of a long text before the last line.
+    words: Range<u64>,
     left: u64,
     used: u64,
     /// A token did not fit.
@@ -220,10 +271,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn write(request: &DemoRequest<'_>, model: Model, plan: Plan) -> Vec<Line<'static>> {
+    fn write(request: &DemoRequest<'_>, model: Model, plan: Plan) -> Self {
         let left = request.max_output_tokens.unwrap_or(u64::MAX);
         let top_logprobs = request.logprobs.or(model.logprobs.then_some(0));
-        let mut writer = Self { lines: Vec::new(), left, used: 0, cut: false, top_logprobs };
+        let mut writer = Self { lines: Vec::new(), words: 0..0, left, used: 0, cut: false, top_logprobs };
         if let Some(thought) = plan.thought {
             let shown = writer.lines.len();
             writer.say(LineKind::Trace, &thought.trace);
@@ -253,6 +304,12 @@ impl Writer {
                     }
                 }
             }
+            Body::Long(words) => {
+                let said = words.min(writer.left);
+                writer.cut |= said < words;
+                (writer.left, writer.used) = (writer.left - said, writer.used + said);
+                writer.words = 1..said + 1;
+            }
             Body::Refusal(text) => writer.say(LineKind::Refusal, &text),
             Body::Calls(calls) => {
                 let before = request.messages.iter().filter(|m| m.role == WireRole::Call).count();
@@ -272,7 +329,7 @@ impl Writer {
         let usage = WireUsage { input: input_tokens(request), output: writer.used, reasoning };
         let end = Line::new(LineKind::End, "");
         writer.lines.push(Line { reason: Some(reason), usage: Some(usage), ..end });
-        writer.lines
+        writer
     }
 
     fn say(&mut self, kind: LineKind, text: &str) {

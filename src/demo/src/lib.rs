@@ -15,4 +15,4 @@ mod sample;
 mod scalars;
 mod words;
 
-pub use answer::{DemoAnswer, DemoEnd, DemoStep, respond};
+pub use answer::{DemoAnswer, DemoEnd, DemoStep, DemoSteps, respond};

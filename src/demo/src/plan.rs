@@ -9,7 +9,7 @@ use crate::calls::{Call, choose};
 use crate::sample::sample;
 use crate::words::{Topic, count, tokens};
 use or_adapters::demo::wire::{Citation, DemoRequest, Reason, WireFormat, WireRole};
-use or_adapters::demo::{Model, Says, fingerprint, one_line};
+use or_adapters::demo::{Comes, Model, Says, fingerprint, one_line};
 
 /// Longest quotation of a message, in characters.
 const MAX_QUOTE: usize = 120;
@@ -43,6 +43,8 @@ pub(crate) struct Thought {
 #[derive(Debug)]
 pub(crate) enum Body {
     Text(String, Vec<Citation>),
+    /// So many words, each a token.
+    Long(u64),
     Refusal(String),
     Calls(Vec<Call>),
 }
@@ -76,6 +78,7 @@ pub(crate) fn plan(request: &DemoRequest<'_>, model: Model) -> Result<Plan, Refu
         Says::Long(words) if words > MAX_LOGGED && request.logprobs.is_some() => {
             return Err(format!("The demo model gives log probabilities for at most {MAX_LOGGED} words."));
         }
+        Says::Long(words) if is_lazy(request, model) => (Body::Long(words), Reason::Stop),
         Says::Long(words) => (Body::Text(long_text(words), Vec::new()), Reason::Stop),
         Says::Cited => (cited(sentence(&view)), Reason::Stop),
     };
@@ -86,6 +89,11 @@ pub(crate) fn plan(request: &DemoRequest<'_>, model: Model) -> Result<Plan, Refu
     };
     let thought = thinks.then(|| thought(request, &view, &topic, &body, traced));
     Ok(Plan { thought, body, reason })
+}
+
+/// Whether the words can be made one after the other, as they are asked for.
+fn is_lazy(request: &DemoRequest<'_>, model: Model) -> bool {
+    request.stream && request.logprobs.is_none() && !model.logprobs && model.comes == Comes::AtOnce
 }
 
 fn view<'a>(request: &'a DemoRequest<'_>) -> Result<View<'a>, Refused> {
@@ -173,9 +181,14 @@ fn sentence(view: &View<'_>) -> String {
 fn long_text(words: u64) -> String {
     let mut out = String::new();
     for word in 1..=words {
-        let _ = write!(out, "{}word-{word}", if word == 1 { "" } else { " " });
+        out.push_str(&long_word(word));
     }
     out
+}
+
+/// The word with this number, with the space before it.
+pub(crate) fn long_word(number: u64) -> String {
+    format!("{}word-{number}", if number == 1 { "" } else { " " })
 }
 
 fn cited(mut text: String) -> Body {
@@ -195,6 +208,7 @@ fn cited(mut text: String) -> Body {
 fn thought(request: &DemoRequest<'_>, view: &View<'_>, topic: &Topic, body: &Body, traced: bool) -> Thought {
     let decision = match body {
         Body::Text(text, _) => format!("I shall answer in {} words.", text.split_whitespace().count()),
+        Body::Long(words) => format!("I shall answer in {words} words."),
         Body::Refusal(_) => "I shall refuse.".to_owned(),
         Body::Calls(calls) => {
             let names: Vec<_> = calls.iter().map(|call| call.name.as_str()).collect();

@@ -73,7 +73,9 @@ impl<'a> Iterator for Tokens<'a> {
 pub(crate) fn keywords(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut lower_before = false;
-    let text = text.get(..text.floor_char_boundary(MAX_READ)).unwrap_or_default();
+    let most = text.len().min(MAX_READ);
+    let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let text = text.get(..end).unwrap_or_default();
     for c in text.chars() {
         if (!c.is_alphanumeric() || (lower_before && c.is_uppercase()))
             && words.last().is_some_and(|w| !w.is_empty())

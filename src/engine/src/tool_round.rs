@@ -185,11 +185,12 @@ impl ToolRound {
 
 /// What the provider ran itself: results, of whatever type, in the same turn.
 fn answers(turn: &[Item]) -> HashSet<Cow<'_, str>> {
-    let id = |item| match item {
-        &Item::Other(ref other) if other.kind().ends_with("_output") => other.call_id(),
-        _ => None,
-    };
-    turn.iter().filter_map(id).collect()
+    turn.iter()
+        .filter_map(|item| match item {
+            Item::Other(other) if other.kind().ends_with("_output") => other.call_id(),
+            _ => None,
+        })
+        .collect()
 }
 
 /// How often calls succeeded in a row of turns, by [`fingerprint`].

@@ -10,6 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
 use or_protocol::{ApiError, ErrorKind};
 
+use crate::connection;
 use crate::gate::{NotLetIn, Owner, check_loopback, is_listed};
 use crate::respond::error_response;
 use crate::state::AppState;
@@ -41,7 +42,7 @@ pub(crate) async fn door(
 fn look(request: &ServiceRequest) -> Result<(), ApiError> {
     let state = request.app_data::<web::Data<AppState>>().ok_or_else(ApiError::internal)?;
     let listener = request.app_data::<web::Data<MetricsListener>>().ok_or_else(ApiError::internal)?;
-    let here = request.app_config().local_addr();
+    let Some(here) = connection::listener(request.request()) else { return Err(ApiError::internal()) };
     if listener.0.get().is_some() && listener.has(here) != (request.path() == METRICS) {
         let text = format!("Invalid URL ({} {})", request.method(), request.path());
         return Err(ApiError::new(ErrorKind::NotFound, text));
@@ -79,7 +80,8 @@ pub(crate) async fn check(
 /// The answer to whom the metrics are not told.
 pub(crate) fn refuse_metrics(request: &HttpRequest, state: &AppState) -> Option<HttpResponse> {
     let listener = request.app_data::<web::Data<MetricsListener>>();
-    let apart = listener.is_some_and(|listener| listener.has(request.app_config().local_addr()));
+    let apart =
+        listener.zip(connection::listener(request)).is_some_and(|(listener, here)| listener.has(here));
     let peer = request.peer_addr().map(|peer| peer.ip());
     let admitted = state.options.gate.admit_to_metrics(request.headers(), apart, peer);
     admitted.err().map(|refusal| refuse(&refusal, state))

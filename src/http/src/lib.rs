@@ -3,6 +3,7 @@
 
 mod auth;
 mod body;
+mod connection;
 mod gate;
 mod headers;
 mod listing;
@@ -13,8 +14,9 @@ mod server;
 mod sse;
 mod state;
 mod stored;
+mod whole;
 
 pub use gate::{ClientKey, Gate, MetricsReader};
 pub use listing::{Card, ListedModel, Listing, Source};
 pub use server::start;
-pub use state::{AppState, HttpOptions, Pick};
+pub use state::{AppState, HttpOptions, Pick, UploadLimits};

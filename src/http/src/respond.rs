@@ -13,6 +13,7 @@ use actix_web::{
 use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
+use crate::connection;
 use crate::state::AppState;
 
 const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
@@ -42,6 +43,7 @@ pub(crate) async fn finish(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let _busy = connection::begin(&request);
     let id = request_id(&request);
     request.extensions_mut().insert(RequestId(id.clone()));
     // The request must not be cloned here: routing writes into the only copy.
@@ -68,6 +70,7 @@ pub(crate) async fn finish(
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
+    connection::close_unread(&mut response);
     Ok(response)
 }
 

@@ -7,20 +7,20 @@ use actix::Actor as _;
 use actix_cors::Cors;
 use actix_web::dev::Server;
 use actix_web::middleware::{Condition, from_fn};
-use actix_web::{App, HttpRequest, HttpServer, Route, web};
+use actix_web::{App, HttpRequest, Route, web};
 use actix_web_lab::middleware::CatchPanic;
 use or_actors::LoopSupervisor;
 use or_actors::store::StoreHandle;
 
 use crate::auth::{self, MetricsListener};
+use crate::connection::{Clocks, Door, bind};
 use crate::respond;
 use crate::routes::{cancel, create, delete, input_items, input_tokens, models, monitor, retrieve};
 use crate::state::{AppState, Worker};
+use crate::whole::Answers;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
-/// Connections of one worker.
-const MAX_CONNECTIONS: usize = 50_000;
 
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
@@ -109,42 +109,42 @@ fn routes(config: &mut web::ServiceConfig) {
 /// metrics last.
 pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
     let options = state.options.clone();
-    let app_state = web::Data::from(state);
+    let clocks = Clocks { write: options.client_write_timeout, behind: options.max_lag };
+    let door = Door { clocks, metrics: state.node.metrics.clone() };
+    let (app_state, answers) = (web::Data::from(state), web::Data::new(Answers::default()));
     // Known when it is bound, and looked at when the workers run.
-    let listener = web::Data::new(MetricsListener::default());
-    let known = listener.clone();
-    let server = HttpServer::new(move || {
+    let for_metrics = web::Data::new(MetricsListener::default());
+    let known = for_metrics.clone();
+    let app = move || {
         let store = StoreHandle::new(Arc::clone(&app_state.node.store));
         let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
         let node = Arc::clone(&app_state.node);
         let origins = &app_state.options.cors_allowed_origins;
         App::new()
             .app_data(app_state.clone())
-            .app_data(listener.clone())
+            .app_data(answers.clone())
+            .app_data(for_metrics.clone())
             .app_data(web::Data::new(Worker { node, store, supervisor }))
             .wrap(CatchPanic::default())
             .wrap(from_fn(auth::door))
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
             .wrap(from_fn(respond::finish))
             .configure(routes)
-    })
-    .workers(options.workers)
-    // Without these two a client's leaving is noticed late, and small events wait for ACKs.
-    .h1_allow_half_closed(false)
-    .tcp_nodelay(true)
-    .backlog(BACKLOG)
-    .max_connections(MAX_CONNECTIONS)
-    .shutdown_timeout(options.shutdown_timeout.as_secs())
-    .disable_signals()
-    .bind(options.bind)?;
-    let own = server.addrs().len();
-    let server = match options.metrics_bind {
-        Some(bind) => server.bind(bind)?,
-        None => server,
     };
-    let addresses = server.addrs();
-    if let Some(address) = addresses.get(own) {
-        let _ = known.0.set(*address);
+    let server = Server::build()
+        .workers(options.workers)
+        .max_concurrent_connections(options.max_connections.div_ceil(options.workers))
+        .shutdown_timeout(options.shutdown_timeout.as_secs())
+        .disable_signals();
+    let listener = bind(options.bind, BACKLOG)?;
+    let mut addresses = vec![listener.local_addr()?];
+    let mut server = door.open(server, listener, app.clone())?;
+    if let Some(address) = options.metrics_bind {
+        let listener = bind(address, BACKLOG)?;
+        let address = listener.local_addr()?;
+        let _ = known.0.set(address);
+        addresses.push(address);
+        server = door.open(server, listener, app)?;
     }
     Ok((server.run(), addresses))
 }

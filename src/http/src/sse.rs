@@ -9,8 +9,10 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::http::{ConnectionType, Version};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
+use or_actors::ClientFrames;
 use or_protocol::DONE;
-use tokio::sync::mpsc;
+
+use crate::connection::{self, Busy};
 
 /// Why a body was cut: its loop is gone without a terminal event.
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +29,14 @@ impl From<Infallible> for Cut {
 pub(crate) fn stream(
     request: &HttpRequest,
     response: &mut HttpResponseBuilder,
-    frames: mpsc::Receiver<Bytes>,
+    frames: ClientFrames,
 ) -> HttpResponse {
     let mut response = response
         .content_type("text/event-stream; charset=utf-8")
         .insert_header((CACHE_CONTROL, "no-cache"))
         // nginx and its kin would hold small events back.
         .insert_header((HeaderName::from_static("x-accel-buffering"), "no"))
-        .body(FrameBody::new(frames));
+        .body(FrameBody { frames, done: false, _busy: connection::work(request) });
     if request.version() < Version::HTTP_11 {
         // The end of the connection is the end of the body: HTTP/1.0 knows no chunks.
         response.head_mut().no_chunking(true);
@@ -43,17 +45,12 @@ pub(crate) fn stream(
     response
 }
 
-/// Frames of one response, each batch one write. A stream that ends without its `[DONE]` is cut, so that
+/// Frames of one response, each piece one write. A stream that ends without its `[DONE]` is cut, so that
 /// no client takes it for whole.
-pub(crate) struct FrameBody {
-    frames: mpsc::Receiver<Bytes>,
+struct FrameBody {
+    frames: ClientFrames,
     done: bool,
-}
-
-impl FrameBody {
-    pub(crate) fn new(frames: mpsc::Receiver<Bytes>) -> Self {
-        Self { frames, done: false }
-    }
+    _busy: Option<Busy>,
 }
 
 impl MessageBody for FrameBody {
@@ -65,7 +62,7 @@ impl MessageBody for FrameBody {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
         let this = self.get_mut();
-        match this.frames.poll_recv(cx) {
+        match this.frames.poll_next(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(frames)) => {
                 this.done = frames.ends_with(DONE.as_bytes());

@@ -15,6 +15,15 @@ use crate::listing::Listing;
 /// Routes a model name (design D16), with the server's keys. The error says why there is no provider.
 pub type Pick = dyn Fn(&str) -> Result<Route, ApiError> + Send + Sync;
 
+/// How fast a request's body must come.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadLimits {
+    /// From its first byte to its last.
+    pub timeout: Duration,
+    /// On the average, after a grace time; 0: no bound.
+    pub min_bytes_per_s: u64,
+}
+
 /// What the HTTP layer has to know.
 #[derive(Clone)]
 pub struct HttpOptions {
@@ -24,8 +33,14 @@ pub struct HttpOptions {
     pub workers: usize,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
-    /// A client that sends nothing of its body for so long is refused.
-    pub body_timeout: Duration,
+    /// A client that takes nothing for so long, or sends nothing of its body, loses its connection.
+    pub client_write_timeout: Duration,
+    /// The same for one that has more to take all the time, however much of it it takes.
+    pub max_lag: Duration,
+    /// How fast a body must come.
+    pub upload: UploadLimits,
+    /// Connections at the same time, over all workers.
+    pub max_connections: usize,
     /// Origins that browsers may call from; `["*"]` for all.
     pub cors_allowed_origins: Vec<String>,
     /// Whether a dropped field is an error unless the request says otherwise.

@@ -14,6 +14,7 @@ mod item;
 mod json;
 mod mcp;
 mod mcp_item;
+mod other_item;
 mod request;
 mod response;
 mod sealed;
@@ -32,12 +33,13 @@ pub use item::InputAudio;
 pub use item::json_bytes;
 pub use item::{
     Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput, Item,
-    ItemReference, ItemStatus, LogProb, Message, OtherItem, Output, Phase, Reasoning, ReasoningPart, Role,
-    SummaryPart, TopLogProb,
+    ItemReference, ItemStatus, LogProb, Message, Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
+    TopLogProb,
 };
 pub use json::{RawJson, count_values, elements, member, members, string};
 pub use mcp::{McpApproval, McpFilter, McpTool, shown_mcp_url};
 pub use mcp_item::{McpApprovalRequest, McpApprovalResponse, McpCall, McpCallStatus, McpItem, McpListTools};
+pub use other_item::OtherItem;
 pub use request::CreateResponseBody;
 pub use response::{
     IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,

@@ -83,11 +83,8 @@ impl CreateResponseBody {
             .with_code("invalid_type"));
         }
         let body = Fields::read(bytes, Path::Root, BODY).map_err(|e| not_json(&e));
-        body.and_then(Self::decode).map_err(|error| match check(bytes) {
-            // Where it is in the whole body.
-            Err(e) if error.code.as_deref() == Some("invalid_json") => not_json(&e),
-            _ => error,
-        })
+        // What is no JSON is told first, wherever it is.
+        body.and_then(Self::decode).map_err(|error| check(bytes).map_or_else(|e| not_json(&e), |()| error))
     }
 
     /// Decodes a body that is JSON already.
@@ -200,5 +197,71 @@ fn input(body: &mut Fields<'_, '_>) -> Result<Vec<Item>, ApiError> {
         }
         Some(b'[') => list(raw, path, MAX_ITEMS, "items", decode_raw_item),
         _ => Err(wrong_type(path, "a string or an array of items", raw)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn refused(body: &str) -> (String, String) {
+        let error = CreateResponseBody::from_json(body.as_bytes()).unwrap_err();
+        (error.code.unwrap_or_default(), error.message)
+    }
+
+    /// What a tree of values refuses is refused in its words, wherever it stands.
+    #[test]
+    fn broken_json_is_told_as_of_the_whole_body() {
+        for body in [
+            "",
+            "{",
+            r#"{"input":[{"role":"user","content":"\ud800"}]}"#,
+            r#"{"temperature":1e999}"#,
+            r#"{"tools":[{"type":"function","name":"f","parameters":{"x":[1e999]}}]}"#,
+            r#"{"x":{"y":[1e999]}}"#,
+            r#"{"input":"a"} x"#,
+            &format!(r#"{{"x":{}"#, "[".repeat(1000)),
+        ] {
+            let want = serde_json::from_str::<Value>(body).unwrap_err();
+            let want = format!("We could not parse the JSON body of your request: {want}.");
+            assert_eq!(refused(body), ("invalid_json".into(), want), "{body:.100}");
+        }
+        assert_eq!(refused("[1]").0, "invalid_type");
+    }
+
+    #[test]
+    fn the_last_of_two_members_counts() {
+        let body = r#"{"model":"a","model":"b","input":[{"type":"message","type":"x:y","n":1,"n":2}],
+            "tools":[{"type":"web_search","a":1,"type":"x:y"}]}"#;
+        let body = CreateResponseBody::from_json(body.as_bytes()).unwrap();
+        assert_eq!(body.model.as_deref(), Some("b"));
+        assert_eq!(serde_json::to_string(&body.input).unwrap(), r#"[{"type":"x:y","n":2}]"#);
+        assert_eq!(serde_json::to_string(&body.settings.tools).unwrap(), r#"[{"type":"x:y","a":1}]"#);
+    }
+
+    #[test]
+    fn schemas_and_tools_keep_their_numbers_and_lose_their_blanks() {
+        let body = r#"{"tools":[{"type":"function","name":"f","parameters":{ "x" : [1e15,
+            1.50, "a  b"] }}]}"#;
+        let body = CreateResponseBody::from_json(body.as_bytes()).unwrap();
+        let tools = serde_json::to_string(&body.settings.tools).unwrap();
+        assert!(tools.contains(r#""parameters":{"x":[1e15,1.50,"a  b"]}"#), "{tools}");
+    }
+
+    #[test]
+    fn what_is_kept_of_a_body_has_no_input_and_no_keys() {
+        let body = json!({"model": "m", "input": "hush", "api_key": "hush", "unknown": "hush", "temperature": 1,
+            "tools": [{"type": "mcp", "server_label": "a", "authorization": "hush", "headers": {"x": "hush"},
+                       "server_url": "https://a.example/hush"},
+                      {"type": "mcp", "server_label": "b", "server_url": "https://a.example/mcp"},
+                      {"type": "web_search"}]});
+        let kept = CreateResponseBody::without_secrets(body.to_string().as_bytes()).unwrap();
+        let want = json!({"model": "m", "temperature": 1, "tools": [{"type": "mcp", "server_label": "a"},
+            {"type": "mcp", "server_label": "b", "server_url": "https://a.example/mcp"}, {"type": "web_search"}]});
+        assert_eq!(kept.value(), want);
     }
 }

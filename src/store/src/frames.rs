@@ -63,6 +63,30 @@ fn count(bytes: &[u8]) -> u64 {
     memmem::find_iter(bytes, END).count() as u64
 }
 
+/// A place in the event log, also inside a frame: a long one is read in pieces.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LogPlace {
+    /// Sequence number of the frame. The mark of the end counts as one.
+    pub frame: u64,
+    /// Bytes of it that are behind.
+    pub skip: usize,
+}
+
+impl LogPlace {
+    /// The place behind these bytes, which begin here. They must not end between the two line breaks of a frame's end.
+    #[must_use]
+    pub fn behind(self, bytes: &[u8]) -> Self {
+        let (mut ends, mut last) = (0, None);
+        for at in memmem::find_iter(bytes, END) {
+            (ends, last) = (ends + 1, Some(at + END.len()));
+        }
+        match last {
+            Some(last) => Self { frame: self.frame + ends, skip: bytes.len() - last },
+            None => Self { frame: self.frame, skip: self.skip + bytes.len() },
+        }
+    }
+}
+
 /// What a reader of the log gets at once; empty if there is nothing behind its place yet.
 pub type LogPart = Frames;
 
@@ -98,6 +122,15 @@ mod tests {
         for (to, want) in [(4, ""), (5, ""), (6, "a\n\n"), (7, "a\n\nb\n\ndata: [DONE]\n\n")] {
             assert_eq!(whole().before(to).bytes, want, "{to}");
         }
+    }
+
+    #[test]
+    fn a_place_goes_on_with_the_bytes_that_are_read() {
+        let place = |frame, skip| LogPlace { frame, skip };
+        assert_eq!(place(5, 0).behind(b"a\nb"), place(5, 3));
+        assert_eq!(place(5, 3).behind(b"c\n\n"), place(6, 0));
+        assert_eq!(place(5, 3).behind(b"\n\nd\n\nef"), place(7, 2));
+        assert_eq!(place(5, 3).behind(b""), place(5, 3));
     }
 
     #[test]

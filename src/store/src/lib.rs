@@ -11,7 +11,7 @@ mod store;
 
 pub use approval::{ApprovalId, ApprovalMark, ApprovalState, Marked};
 pub use error::{ChainError, StoreError, too_large};
-pub use frames::{Frames, LogPart};
+pub use frames::{Frames, LogPart, LogPlace};
 pub use open_error::StoreOpenError;
 pub use or_engine::HistoryTurn;
 pub use record::StoredResponse;

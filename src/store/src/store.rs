@@ -4,10 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, LogPart, Marked, StoreError, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, LogPart, LogPlace, Marked, StoreError,
+    StoredResponse,
 };
 
 /// A future that a store returns.
@@ -95,6 +97,24 @@ pub trait Store: Send + Sync + 'static {
     /// Frames of a response's event log from sequence number `from` on, some at a time: ask again behind the last
     /// one. Empty if there are none behind `from` yet. The caller has made sure whose response it is.
     fn read_log(&self, id: ResponseId, from: u64) -> StoreFuture<Result<LogPart, StoreError>>;
+
+    /// Bytes of a response's event log from a place on, up to sequence number `until`: some 64 KiB at a time, so that
+    /// a reader never holds more of a long frame. They end where [`LogPlace::behind`] can go on, and never inside the
+    /// mark of the end.
+    ///
+    /// A store that does without gives what [`Store::read_log`] gives.
+    fn read_log_piece(
+        &self,
+        id: ResponseId,
+        place: LogPlace,
+        until: u64,
+    ) -> StoreFuture<Result<Bytes, StoreError>> {
+        let part = self.read_log(id, place.frame);
+        Box::pin(async move {
+            let bytes = part.await?.before(until).bytes;
+            Ok(bytes.slice(place.skip.min(bytes.len())..))
+        })
+    }
 
     /// The responses that a process before this one left to be gone on with, and their owners; oldest first.
     fn unfinished(&self) -> Vec<(ResponseId, String)> {

@@ -8,7 +8,7 @@ mod one_line;
 mod span;
 
 pub use log::{LogFormat, init_log};
-pub use metrics::{Counted, Levels, Metrics};
+pub use metrics::{ClientFault, Counted, Levels, Metrics};
 pub use span::{ResponseFacts, ResponseSpan, Runner, SampleSpan, ToolSpan};
 
 use std::time::Duration;

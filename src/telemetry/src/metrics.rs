@@ -40,10 +40,35 @@ struct Families {
     retries: IntCounterVec,
     resumed: IntCounterVec,
     readers: IntGauge,
+    clients_dropped: IntCounterVec,
     tool_runs: IntCounterVec,
     tool_duration: HistogramVec,
     mcp_sessions: IntGauge,
     mcp_connect_errors: IntCounterVec,
+}
+
+/// Why a connection was closed on its client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClientFault {
+    /// It takes nothing of what is there for it, or is behind for too long.
+    SlowReader,
+    /// Its body does not come, or comes too slowly.
+    SlowUpload,
+    /// The head of its next request does not come, or the rest of a body that nobody wants does not end.
+    SlowRequest,
+}
+
+impl ClientFault {
+    const ALL: [Self; 3] = [Self::SlowReader, Self::SlowUpload, Self::SlowRequest];
+
+    /// For metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SlowReader => "slow_reader",
+            Self::SlowUpload => "slow_upload",
+            Self::SlowRequest => "slow_request",
+        }
+    }
 }
 
 /// What others count and `/metrics` shows.
@@ -181,6 +206,14 @@ impl Metrics {
         )?;
         let readers = IntGauge::new("openresponses_stream_readers", "Clients that read an event log.")?;
         registry.register(Box::new(readers.clone()))?;
+        let clients_dropped = counter(
+            "openresponses_clients_dropped_total",
+            "Connections closed because their client does not read or does not send, by what it did.",
+            &["reason"],
+        )?;
+        for fault in ClientFault::ALL {
+            clients_dropped.with_label_values(&[fault.as_str()]);
+        }
         let tool_runs = counter(
             "openresponses_tool_runs_total",
             "Runs of the server's tools, by what came of them.",
@@ -218,6 +251,7 @@ impl Metrics {
             retries,
             resumed,
             readers,
+            clients_dropped,
             tool_runs,
             tool_duration,
             mcp_sessions,
@@ -296,6 +330,11 @@ impl Metrics {
     /// Counts a client that reads an event log.
     pub fn reader(&self) -> Counted {
         Counted::new(&self.0.readers)
+    }
+
+    /// Counts a connection that was closed on its client.
+    pub fn client_dropped(&self, fault: ClientFault) {
+        self.0.clients_dropped.with_label_values(&[fault.as_str()]).inc();
     }
 
     /// Counts an open session with an MCP server.

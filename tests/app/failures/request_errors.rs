@@ -123,6 +123,9 @@ fn ranges_lengths_and_words_are_kept() {
     };
     let image_path = "input[2].content[0].image_url";
     let tool = json!({"type": "function", "name": "f"});
+    let array = "array_above_max_length";
+    let mut wide = json!({"input": [{"type": "a:b"}]});
+    (0..1000).for_each(|n| wide["input"][0][format!("x{n}")] = json!(1));
     let cases = [
         (file(["file_data", "file_url"]), word, "input[0].content[0].file_url"),
         (file(["file_id", "file_url"]), word, "input[0].content[0].file_id"),
@@ -139,6 +142,45 @@ fn ranges_lengths_and_words_are_kept() {
         (json!({"frequency_penalty": 3}), high, "frequency_penalty"),
         (json!({"safety_identifier": text(65)}), long, "safety_identifier"),
         (json!({"prompt_cache_key": text(65)}), long, "prompt_cache_key"),
+        (json!({"user": text(513)}), long, "user"),
+        (json!({"tools": vec![tool.clone(); 1001]}), array, "tools"),
+        (
+            json!({"tools": [{"type": "namespace", "name": "n", "tools": vec![tool.clone(); 1001]}]}),
+            array,
+            "tools[0].tools",
+        ),
+        (
+            json!({"tools": [{"type": "namespace", "name": "n", "tools": vec![tool.clone(); 1000]}]}),
+            array,
+            "tools",
+        ),
+        (
+            json!({"tools": [{"type": "function", "name": "f", "parameters": {"x": vec![1; 65_536]}}]}),
+            array,
+            "tools[0].parameters",
+        ),
+        (
+            json!({"tools": [{"type": "function", "name": "f", "parameters": {"x": text(1 << 20)}}]}),
+            long,
+            "tools[0].parameters",
+        ),
+        (json!({"tools": vec![json!({"type": "a:b", "x": text(1 << 20)}); 4]}), long, "tools"),
+        (
+            json!({"text": {"format": {"type": "json_schema", "name": "a", "schema": {"x": vec![1; 65_536]}}}}),
+            array,
+            "text.format.schema",
+        ),
+        (
+            json!({"input": [{"role": "user", "content": vec![json!({"type": "input_text", "text": "a"}); 10_001]}]}),
+            array,
+            "input[0].content",
+        ),
+        (
+            json!({"input": [{"type": "a:b", "x": 1, "y": 2}], "include": vec!["reasoning.encrypted_content"; 101]}),
+            array,
+            "include",
+        ),
+        (wide, "object_above_max_properties", "input[0]"),
         (json!({"metadata": many}), "object_above_max_properties", "metadata"),
         (json!({"metadata": {"a": text(513)}}), long, "metadata.a"),
         (json!({"metadata": {text(65): "a"}}), long, "metadata"),

@@ -200,7 +200,6 @@ fn probed(server: &Server, body: &str) -> (u16, Duration, Duration) {
 #[track_caller]
 fn check(name: &str, server: &Server, body: &str) {
     let (status, took, stall) = probed(server, body);
-    println!("{name}: {status} after {took:?}, others waited {stall:?}");
     assert!(stall < STALL && took < WHOLE, "{name}: {status} after {took:?}, others waited {stall:?}");
 }
 

@@ -1,9 +1,12 @@
-//! What a body is, by its first byte: labels are wrong now and then, and the byte is not.
+//! What a body is, by its first bytes: labels are wrong now and then, and bytes are not.
 
 use or_adapters::Framing;
 
 /// What some put before a text to say that it is one; no part of it.
 pub(super) const MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What events begin with; the last is a comment.
+const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,20 +22,20 @@ pub(in crate::provider) enum Shape {
 }
 
 impl Shape {
-    /// By the first byte that is not blank; none if there is no such byte yet. `framing` is how the provider's streams
+    /// By the first bytes that are not blank; none if they do not tell yet. `framing` is how the provider's streams
     /// are cut.
     pub(in crate::provider) fn of(body: &[u8], framing: Framing) -> Option<Self> {
         if body.len() < MARK.len() && MARK.starts_with(body) {
             return None;
         }
         let body = body.strip_prefix(MARK).unwrap_or(body).trim_ascii_start();
-        Some(match (body.first()?, framing) {
-            (b'{' | b'[', Framing::Sse) => Self::Object,
-            (b'{' | b'[', Framing::Ndjson) => Self::Lines,
-            // A field name or a comment.
-            (b':' | b'd' | b'e' | b'i' | b'r', _) => Self::Events,
-            _ => Self::Other,
-        })
+        match (body.first()?, framing) {
+            (b'{' | b'[', Framing::Sse) => Some(Self::Object),
+            (b'{' | b'[', Framing::Ndjson) => Some(Self::Lines),
+            _ if FIELDS.iter().any(|field| body.starts_with(field)) => Some(Self::Events),
+            _ if FIELDS.iter().any(|field| field.starts_with(body)) => None,
+            _ => Some(Self::Other),
+        }
     }
 }
 
@@ -48,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_byte_tells() {
+    fn the_first_bytes_tell() {
         check("", None);
         check(" \r\n", None);
         check("\u{feff}\n{", Some(Shape::Object));
@@ -57,7 +60,10 @@ mod tests {
         for events in ["data: {}", "event: x", "id: 1", "retry: 1", ": hi", "\n\ndata:"] {
             check(events, Some(Shape::Events));
         }
-        check("<html>", Some(Shape::Other));
+        for other in ["<html>", "error: x", "internal error", "data {}", "nonsense"] {
+            check(other, Some(Shape::Other));
+        }
+        check("even", None);
         assert_eq!(Shape::of(b"{", Framing::Ndjson), Some(Shape::Lines));
         assert_eq!(Shape::of(b"data: {}", Framing::Ndjson), Some(Shape::Events));
     }

@@ -22,6 +22,9 @@ use crate::provider::spec::ProviderKey;
 
 /// Bytes that are taken in before what they hold is passed on.
 const GATHER: usize = 32 * 1024;
+/// The same, in pieces of the body. Short ones take many times their length as events, and wait as long as the client
+/// is slow.
+const GATHER_PIECES: usize = 128;
 /// How long the rest of a finished stream is read, so that its connection can be used again.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -218,7 +221,9 @@ impl StreamReader {
     /// Takes in what has arrived already: one read of the socket may hold many pieces of a chunked body,
     /// and what comes together shall travel together.
     fn gather(&mut self, place: &mut Place, mut size: usize) -> Result<(), SampleError> {
-        while size < GATHER && place.blank.is_none() {
+        let mut pieces = 1;
+        while size < GATHER && pieces < GATHER_PIECES && place.blank.is_none() {
+            pieces += 1;
             match self.body.next().now_or_never() {
                 Some(Some(Ok(bytes))) => {
                     size += bytes.len();

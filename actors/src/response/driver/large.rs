@@ -14,6 +14,8 @@ use super::{Driver, Step};
 use crate::limits::HEAVY;
 use crate::response::attend::unix_now;
 
+/// Frames of one read are sent in parts of about this length.
+const PART: usize = 16 * 1024;
 /// Bytes of an event's frame, as a rule: most are deltas.
 const USUAL_FRAME: usize = 320;
 /// Events that are fed at once; others have the arbiter between.
@@ -36,30 +38,52 @@ impl Driver {
         if self.request.bytes() < HEAVY { work(&mut self.engine) } else { self.elsewhere(work).await }
     }
 
-    /// Feeds the events of one read. `bytes`: what they come to.
-    pub(super) async fn handle_all(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Output {
-        let room = if self.request.facts.stream { events.len() * USUAL_FRAME } else { 0 };
-        let mut out = Output { frames: Vec::with_capacity(room), next: None };
-        let now = unix_now();
+    /// Feeds the events of one read; their frames go out in one write, unless they are many. `bytes`: what they come
+    /// to.
+    ///
+    /// # Errors
+    /// What to do in place of the rest.
+    pub(super) async fn handle_all(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Result<Output, Step> {
         // The end makes the whole response once more.
         let ends = matches!(events.last(), Some(ModelEvent::Finished { .. }));
         self.request.set_bytes(self.request.bytes().saturating_add(bytes));
-        if bytes >= HEAVY || ends && self.request.bytes() >= HEAVY {
-            let work = move |engine: &mut ResponseLoop| {
-                for event in events {
-                    engine.handle(Input::Model(event), now, &mut out);
-                }
-                out
-            };
-            return self.elsewhere(work).await;
+        if !(bytes >= HEAVY || ends && self.request.bytes() >= HEAVY) {
+            return self.handle_here(events).await;
         }
-        for (n, event) in events.into_iter().enumerate() {
+        let work = move |engine: &mut ResponseLoop| {
+            let (mut out, now) = (Output::default(), unix_now());
+            for event in events {
+                engine.handle(Input::Model(event), now, &mut out);
+            }
+            out
+        };
+        Ok(self.elsewhere(work).await)
+    }
+
+    async fn handle_here(&mut self, events: Vec<ModelEvent>) -> Result<Output, Step> {
+        let streams = self.request.facts.stream;
+        let fresh = |events: usize| {
+            let room = if streams { PART.min(events * USUAL_FRAME) } else { 0 };
+            Output { frames: Vec::with_capacity(room), next: None }
+        };
+        let mut out = fresh(events.len());
+        let now = unix_now();
+        let mut events = events.into_iter().enumerate();
+        while let Some((n, event)) = events.next() {
             if n > 0 && n % AT_ONCE == 0 {
                 yield_now().await;
             }
             self.engine.handle(Input::Model(event), now, &mut out);
+            // The rest is smaller as events, for as long as a slow client lets it wait.
+            if out.frames.len() >= PART && out.next.is_none() && !self.request.facts.background {
+                let part = std::mem::replace(&mut out, fresh(events.len()));
+                match self.part(part).await {
+                    Step::More => {}
+                    step => return Err(step),
+                }
+            }
         }
-        out
+        Ok(out)
     }
 
     /// Lends the engine to heavy work. Nothing else of the response goes on meanwhile.

@@ -264,10 +264,10 @@ async fn attended<T>(
             Waited::Interrupted(why) => why,
             Waited::Silence => {
                 if let Some(notes) = opens {
-                    attend.sink.open(notes);
+                    attend.sink.open(notes, &neighbours.node.budget);
                 }
                 // If the client left, the next wait says so.
-                attend.sink.keep_alive(neighbours.node.limits.client_write_timeout).await;
+                attend.sink.keep_alive().await;
                 continue;
             }
             // There is an engine by then.

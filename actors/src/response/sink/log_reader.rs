@@ -5,27 +5,35 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use or_protocol::ResponseId;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use crate::client_queue::{ClientFrames, ToClient, client_queue};
 use crate::node::Node;
-use crate::running::Read;
+use crate::running::{Read, ReaderPlace};
 use crate::store::StoreHandle;
-use or_store::Frames;
+use or_protocol::DONE;
+use or_store::LogPlace;
 
 /// An SSE comment, ignored by every parser.
 pub(super) const KEEPALIVE: &[u8] = b": keep-alive\n\n";
-/// Batches that may wait for a slow client.
-const QUEUE: usize = 4;
+/// Frames that come longer than this from the loop are read from disk in pieces: they are not kept for those who are slow.
+const SHORT: usize = 32 * 1024;
 /// How long a response that is not over may have no loop: that of a server that has just started is on its way.
 const LOOP_PATIENCE: Duration = Duration::from_secs(10);
 const LOOP_CHECK: Duration = Duration::from_millis(50);
 
 /// Frames of a response's log from sequence number `from` on, to the end of the response. The caller has made
 /// sure that the log is there and whose it is. Runs on the calling arbiter and ends when the receiver is dropped.
-pub fn read_along(node: &Arc<Node>, store: &StoreHandle, id: ResponseId, from: u64) -> mpsc::Receiver<Bytes> {
-    let (client, frames) = mpsc::channel(QUEUE);
-    let reader = LogReader { node: Arc::clone(node), store: store.clone(), id, at: from, client };
+pub fn read_along(
+    node: &Arc<Node>,
+    store: &StoreHandle,
+    id: ResponseId,
+    from: u64,
+    place: ReaderPlace,
+) -> ClientFrames {
+    let (client, frames) = client_queue(&node.budget);
+    let at = LogPlace { frame: from, skip: 0 };
+    let reader = LogReader { node: Arc::clone(node), store: store.clone(), id, at, client, _place: place };
     actix_rt::spawn(reader.run());
     frames
 }
@@ -34,13 +42,14 @@ struct LogReader {
     node: Arc<Node>,
     store: StoreHandle,
     id: ResponseId,
-    /// Sequence number of the next event for the client.
-    at: u64,
-    client: mpsc::Sender<Bytes>,
+    /// What comes next for the client.
+    at: LogPlace,
+    client: ToClient,
+    _place: ReaderPlace,
 }
 
 impl LogReader {
-    /// Ends early, without `[DONE]`, if the client left, takes nothing, or the log does not go on.
+    /// Ends early, without `[DONE]`, if the client left or the log does not go on.
     ///
     /// The order of each round counts: the watch is taken before the tail is read, how far the disk holds is asked before
     /// the disk is read, and the log is let go before waiting, because its end is what ends the watch.
@@ -52,12 +61,14 @@ impl LogReader {
             had_loop |= log.is_some();
             // What is published from here on is not slept over.
             let news = log.as_ref().map(|log| log.watch());
-            let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at));
+            let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at.frame));
             let durable = log.as_ref().map(|log| log.durable());
             drop(log);
             let frames = match read {
-                Read::Frames(frames) => Some(frames),
-                Read::OnDisk => match self.read_disk(durable).await {
+                Read::Frames(frames) if self.at.skip == 0 && frames.bytes.len() <= SHORT => {
+                    Some(frames.bytes)
+                }
+                Read::Frames(_) | Read::OnDisk => match self.read_disk(durable).await {
                     Ok(frames) => frames,
                     Err(()) => return,
                 },
@@ -66,18 +77,18 @@ impl LogReader {
             match (frames, news) {
                 (Some(frames), _) => {
                     waiting_since = None;
-                    let (next, over) = (frames.next(), frames.is_end());
-                    if !self.send(frames.bytes).await || over {
+                    let over = frames.ends_with(DONE.as_bytes());
+                    self.at = self.at.behind(&frames);
+                    if !self.client.send(frames).await || over {
                         return;
                     }
-                    self.at = next.max(self.at);
                 }
                 (None, Some(mut news)) => {
                     let keepalive = self.node.limits.keepalive;
                     tokio::select! {
                         _ = news.changed() => {}
                         () = self.client.closed() => return,
-                        () = sleep(keepalive) => if !self.send(Bytes::from_static(KEEPALIVE)).await {
+                        () = sleep(keepalive) => if !self.client.send(Bytes::from_static(KEEPALIVE)).await {
                             return;
                         },
                     }
@@ -99,23 +110,16 @@ impl LogReader {
     }
 
     /// What is on disk for good. The store also shows rows whose append is still under way, which a crash would undo.
-    async fn read_disk(&self, durable: Option<u64>) -> Result<Option<Frames>, ()> {
-        match self.store.read_log(self.id.clone(), self.at).await {
+    async fn read_disk(&self, durable: Option<u64>) -> Result<Option<Bytes>, ()> {
+        let until = durable.unwrap_or(u64::MAX);
+        match self.store.read_log_piece(self.id.clone(), self.at, until).await {
             // A loop has begun meanwhile, and knows how far it goes.
             Ok(_) if durable.is_none() && self.node.running.event_log(&self.id).is_some() => Ok(None),
-            Ok(frames) => {
-                let frames = frames.before(durable.unwrap_or(u64::MAX));
-                Ok(Some(frames).filter(|frames| !frames.bytes.is_empty()))
-            }
+            Ok(frames) => Ok(Some(frames).filter(|frames| !frames.is_empty())),
             Err(error) => {
                 tracing::error!(response_id = %self.id, %error, "the event log could not be read");
                 Err(())
             }
         }
-    }
-
-    async fn send(&self, frames: Bytes) -> bool {
-        let patience = self.node.limits.client_write_timeout;
-        matches!(timeout(patience, self.client.send(frames)).await, Ok(Ok(())))
     }
 }

@@ -5,15 +5,15 @@ mod log_reader;
 mod log_writer;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use or_adapters::Note;
-use or_protocol::{ApiError, ResponseId};
+use or_bounds::Budget;
+use or_protocol::{ApiError, DONE, ResponseId};
 use or_store::Frames;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
 
+use crate::client_queue::{ToClient, client_queue};
 use crate::response::job::Reply;
 use crate::running::EventLog;
 pub(crate) use disk::Disk;
@@ -21,8 +21,6 @@ use log_reader::KEEPALIVE;
 pub use log_reader::read_along;
 use log_writer::LogWriter;
 
-/// Batches of frames that may wait for a slow client.
-const QUEUE: usize = 16;
 /// Longest report of a tool's progress, in characters.
 const MAX_PROGRESS: usize = 500;
 
@@ -31,7 +29,7 @@ pub(crate) enum Sink {
     /// Nothing was sent yet. Frames made meanwhile are held back.
     Waiting { reply: oneshot::Sender<Reply>, held: Vec<u8> },
     /// A stream is open.
-    Open(mpsc::Sender<Bytes>),
+    Open(ToClient),
     /// A background response that streams: its readers come and go, the frames go to its log.
     Log(Box<LogWriter>),
     /// A background response that is polled.
@@ -86,20 +84,20 @@ impl Sink {
     }
 
     /// Keeps a silent stream alive. `false`: the client left.
-    pub(crate) async fn keep_alive(&mut self, patience: Duration) -> bool {
-        self.comment(KEEPALIVE.to_vec(), patience).await
+    pub(crate) async fn keep_alive(&mut self) -> bool {
+        self.comment(KEEPALIVE.to_vec()).await
     }
 
     /// Tells the client of a stream how far a tool is, as a comment. `false`: the client left.
-    pub(crate) async fn progress(&mut self, text: &str, patience: Duration) -> bool {
+    pub(crate) async fn progress(&mut self, text: &str) -> bool {
         let line: String =
             text.chars().take(MAX_PROGRESS).map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.comment(format!(": progress: {line}\n\n").into_bytes(), patience).await
+        self.comment(format!(": progress: {line}\n\n").into_bytes()).await
     }
 
-    async fn comment(&mut self, comment: Vec<u8>, patience: Duration) -> bool {
+    async fn comment(&mut self, comment: Vec<u8>) -> bool {
         // What is read from a log is kept alive by its readers.
-        self.is_waiting() || self.stays() || self.send(comment, patience).await
+        self.is_waiting() || self.stays() || self.send(comment).await
     }
 
     /// The way to a client that waits, and what was held back for it.
@@ -134,21 +132,19 @@ impl Sink {
     }
 
     /// Opens the stream and sends what was held back; later turns find it open.
-    pub(crate) fn open(&mut self, notes: &[Note]) {
+    pub(crate) fn open(&mut self, notes: &[Note], budget: &Budget) {
         if let Some((reply, held)) = self.take_waiting() {
-            let (sender, frames) = mpsc::channel(QUEUE);
-            if !held.is_empty() {
-                // The channel is new and has room.
-                let _ = sender.try_send(Bytes::from(held));
-            }
+            let (sender, frames) = client_queue(budget);
+            sender.push(Bytes::from(held));
             if reply.send(Reply::Stream { frames, notes: notes.to_vec() }).is_ok() {
                 *self = Self::Open(sender);
             }
         }
     }
 
-    /// Sends frames, or holds them back. `false`: the client left, or took nothing for `patience`.
-    pub(crate) async fn send(&mut self, frames: Vec<u8>, patience: Duration) -> bool {
+    /// Sends frames, or holds them back. `false`: the client left. One that takes nothing is told apart by its
+    /// connection, which then closes.
+    pub(crate) async fn send(&mut self, frames: Vec<u8>) -> bool {
         match self {
             Self::Done => false,
             Self::Detached => true,
@@ -165,12 +161,10 @@ impl Sink {
                 true
             }
             Self::Open(sender) => {
-                let sent = match sender.try_send(Bytes::from(frames)) {
-                    Ok(()) => true,
-                    Err(mpsc::error::TrySendError::Closed(_)) => false,
-                    Err(mpsc::error::TrySendError::Full(frames)) => {
-                        matches!(timeout(patience, sender.send(frames)).await, Ok(Ok(())))
-                    }
+                let sent = if frames.ends_with(DONE.as_bytes()) {
+                    sender.push(frames.into())
+                } else {
+                    sender.send(frames.into()).await
                 };
                 if !sent {
                     *self = Self::Done;
@@ -183,16 +177,20 @@ impl Sink {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
 
     #[tokio::test]
     async fn a_stream_that_is_open_stays_open_in_the_next_turn() {
         let (reply, answer) = oneshot::channel();
         let mut client = Sink::new(reply);
-        client.open(&[]);
-        client.open(&[]);
-        assert!(client.send(b"frame".to_vec(), Duration::ZERO).await);
+        let budget = Budget::new(0);
+        client.open(&[], &budget);
+        client.open(&[], &budget);
+        assert!(client.send(b"frame".to_vec()).await);
         let Ok(Reply::Stream { mut frames, .. }) = answer.await else { panic!("no stream") };
-        assert_eq!(frames.recv().await.as_deref(), Some(&b"frame"[..]));
+        let next = poll_fn(|cx| frames.poll_next(cx)).await;
+        assert_eq!(next.as_deref(), Some(&b"frame"[..]));
     }
 }

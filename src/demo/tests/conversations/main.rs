@@ -271,6 +271,19 @@ fn a_thousand_words_are_a_thousand_deltas() {
     assert!(answer.steps.iter().all(|step| step.after_ms == 0));
 }
 
+#[test]
+fn words_that_are_made_one_by_one_are_those_of_the_whole_text() {
+    for settings in [json!({}), json!({"max_output_tokens": 7}), json!({"reasoning": {"effort": "high"}})] {
+        let mut body = json!({"model": "demo-long-20", "stream": true, "input": "Go"});
+        body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        let streamed = translate(&body, &call(&body).0, true, usize::MAX);
+        body["stream"] = json!(false);
+        let whole = translate(&body, &call(&body).0, false, usize::MAX);
+        assert_eq!((streamed.text(), streamed.finish), (whole.text(), whole.finish), "{settings}");
+        assert_eq!(streamed.usage, whole.usage, "{settings}");
+    }
+}
+
 #[track_caller]
 fn assert_failure(turn: &Turn, kind: UpstreamErrorKind, status: Option<u16>) {
     let Some(AdapterError::Upstream(error)) = &turn.failure else { panic!("no failure in {turn:?}") };

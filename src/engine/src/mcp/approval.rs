@@ -161,11 +161,13 @@ pub fn find_answers(
 
 /// Ids of the requests whose calls are in the context.
 fn results(items: &[Item]) -> HashSet<&str> {
-    let id = |item| match item {
-        &Item::Mcp(McpItem::Call(ref call)) => call.approval_request_id.as_deref(),
-        _ => None,
-    };
-    items.iter().filter_map(id).collect()
+    items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Mcp(McpItem::Call(call)) => call.approval_request_id.as_deref(),
+            _ => None,
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::auth::owner;
 use crate::respond::error_response;
 use crate::state::Worker;
 use crate::stored::{missing, not_read, slow};
+use crate::whole;
 
 /// Ends a background response of whoever asks, and answers with the response. One that is over stays as it is.
 pub(crate) async fn cancel(
@@ -16,7 +17,7 @@ pub(crate) async fn cancel(
     worker: web::Data<Worker>,
 ) -> HttpResponse {
     match end(&request, &id, &worker).await {
-        Ok(json) => HttpResponse::Ok().content_type("application/json").body(json),
+        Ok(json) => whole::json(HttpResponse::Ok(), json.into_bytes(), &worker.node.budget),
         Err(error) => error_response(&error),
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::request::{Caller, Taken, routed};
 use crate::respond::{LoggedByLoop, error_response, good};
 use crate::state::{AppState, Worker};
-use crate::{body, sse};
+use crate::{body, sse, whole};
 
 /// Names a response that has failed and is kept, beside the error.
 const KEPT: HeaderName = HeaderName::from_static("openresponses-response-id");
@@ -25,14 +25,13 @@ pub(crate) async fn create(
 ) -> HttpResponse {
     let received = Instant::now();
     let begun = async {
-        let bytes = body::read(&request, &mut payload, &state.options).await?;
-        let reservation = state.node.budget.reserve(bytes.len())?;
-        let taken = Taken::new(bytes, reservation)?;
+        let body::Upload { bytes, held } = body::read(&request, &mut payload, &state).await?;
+        let taken = Taken::new(bytes, held)?;
         begin(Caller::of(&request, received)?, taken, &state, &worker).await
     };
     match begun.await {
         Err(error) => error_response(&error),
-        Ok(reply) => answer(&request, reply, received),
+        Ok(reply) => answer(&request, reply, received, &worker),
     }
 }
 
@@ -80,9 +79,9 @@ async fn background(
     stripped.map(BackgroundJob::New)
 }
 
-fn answer(request: &HttpRequest, reply: Reply, received: Instant) -> HttpResponse {
+fn answer(request: &HttpRequest, reply: Reply, received: Instant, worker: &Worker) -> HttpResponse {
     match reply {
-        Reply::Json { body, notes } => good(&notes, received).content_type("application/json").body(body),
+        Reply::Json { body, notes } => whole::json(good(&notes, received), body, &worker.node.budget),
         Reply::Stream { frames, notes } => sse::stream(request, &mut good(&notes, received), frames),
         Reply::Error { error, kept } => {
             let mut response = error_response(&error);

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::respond::error_response;
 use crate::state::Worker;
 use crate::stored::{find, include, unreadable};
+use crate::whole;
 
 /// One page of the input that the response was made with: its own, without that of its predecessors.
 pub(crate) async fn list(
@@ -19,7 +20,7 @@ pub(crate) async fn list(
     worker: web::Data<Worker>,
 ) -> HttpResponse {
     match load(&request, &id, &query, &worker).await {
-        Ok(json) => HttpResponse::Ok().content_type("application/json").body(json),
+        Ok(json) => whole::json(HttpResponse::Ok(), json.into_bytes(), &worker.node.budget),
         Err(error) => error_response(&error),
     }
 }

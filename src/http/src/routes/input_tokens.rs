@@ -43,9 +43,8 @@ async fn begin(
     received: Instant,
     gone: oneshot::Receiver<()>,
 ) -> Result<CountJob, ApiError> {
-    let bytes = body::read(request, payload, &state.options).await?;
-    let reservation = state.node.budget.reserve(bytes.len())?;
-    let taken = Taken::new(bytes, reservation)?;
+    let body::Upload { bytes, held } = body::read(request, payload, state).await?;
+    let taken = Taken::new(bytes, held)?;
     let caller = Caller::of(request, received)?;
     let body = taken.parse(&caller.owner, state).await?;
     Ok(CountJob { request: routed(caller, body, &taken, state)?, gone })

@@ -2,17 +2,18 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use or_actors::{Peeked, read_along};
+use or_actors::{ClientFrames, Peeked, ReaderPlace, read_along};
 use or_protocol::{ApiError, Include, ResponseId};
-use or_store::StoredResponse;
+use or_store::{LogPlace, StoredResponse};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::auth::owner;
 use crate::respond::error_response;
 use crate::sse;
 use crate::state::Worker;
 use crate::stored::{find, include, missing, slow, unreadable};
+use crate::whole::Answers;
 
 /// A response as it is, or the stream of its events.
 pub(crate) async fn retrieve(
@@ -20,17 +21,24 @@ pub(crate) async fn retrieve(
     id: web::Path<String>,
     query: web::Query<Vec<(String, String)>>,
     worker: web::Data<Worker>,
+    answers: web::Data<Answers>,
 ) -> HttpResponse {
-    match look(&request, &id, &query, &worker).await {
-        Ok(Look::Json(json)) => HttpResponse::Ok().content_type("application/json").body(json),
-        Ok(Look::Stream(frames)) => sse::stream(&request, &mut HttpResponse::Ok(), frames),
-        Err(error) => error_response(&error),
-    }
+    let answer = match look(&request, &id, &query, &worker, &answers).await {
+        Ok(Look::Json(json, _turn)) => {
+            // Who asks with other words may get another answer.
+            let name = format!("{}?{}", *id, request.query_string());
+            answers.stored(name, json, &worker.node.budget)
+        }
+        Ok(Look::Stream(frames)) => Ok(sse::stream(&request, &mut HttpResponse::Ok(), frames)),
+        Err(error) => Err(error),
+    };
+    answer.unwrap_or_else(|error| error_response(&error))
 }
 
 enum Look {
-    Json(Vec<u8>),
-    Stream(mpsc::Receiver<Bytes>),
+    /// And what keeps others from reading the same from disk.
+    Json(Bytes, Option<OwnedMutexGuard<()>>),
+    Stream(ClientFrames),
 }
 
 /// What the query asks for.
@@ -87,23 +95,26 @@ async fn look(
     id: &str,
     query: &[(String, String)],
     worker: &Worker,
+    answers: &Answers,
 ) -> Result<Look, ApiError> {
     let wanted = Wanted::parse(query)?;
+    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     if wanted.stream {
+        let _turn = answers.turn(&key).await;
         return follow(request, id, wanted.starting_after, worker).await.map(Look::Stream);
     }
-    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     match worker.node.running.peek(&key, &owner(request)?).await {
-        Peeked::Response(json) => return Ok(Look::Json(json)),
+        Peeked::Response(json) => return Ok(Look::Json(json.into(), None)),
         Peeked::Slow => return Err(slow()),
         Peeked::AskStore => {}
     }
+    let turn = Some(answers.turn(&key).await);
     let record = find(request, id, worker).await?;
     if wanted.sealed && !record.sealed.is_empty() {
         let seal = worker.node.sealer.of_owner(&record.owner);
-        return with_sealed(&record, |state| seal.seal(state)).map(Look::Json);
+        return with_sealed(&record, |state| seal.seal(state)).map(|json| Look::Json(json.into(), turn));
     }
-    Ok(Look::Json(record.response.get().as_bytes().to_vec()))
+    Ok(Look::Json(String::from(Box::<str>::from(record.response)).into(), turn))
 }
 
 /// The events of a response behind number `after`: those of its log, then those to come.
@@ -112,21 +123,33 @@ async fn follow(
     id: &str,
     after: Option<u64>,
     worker: &Worker,
-) -> Result<mpsc::Receiver<Bytes>, ApiError> {
+) -> Result<ClientFrames, ApiError> {
     find(request, id, worker).await?;
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let log = worker.store.read_log(key.clone(), 0).await.map_err(|error| {
-        tracing::error!(%error, "an event log could not be read");
-        unreadable()
-    })?;
-    if log.bytes.is_empty() {
+    let place = reader_place(&key, &owner(request)?, worker)?;
+    let log =
+        worker.store.read_log_piece(key.clone(), LogPlace::default(), u64::MAX).await.map_err(|error| {
+            tracing::error!(%error, "an event log could not be read");
+            unreadable()
+        })?;
+    if log.is_empty() {
         let text = format!(
             "Response with id '{id}' has no stream: it was not created with 'background' and 'stream'."
         );
         return Err(ApiError::invalid("response_not_streamed", "stream", text));
     }
     let from = after.map_or(0, |after| after.saturating_add(1));
-    Ok(read_along(&worker.node, &worker.store, key, from))
+    Ok(read_along(&worker.node, &worker.store, key, from, place))
+}
+
+/// A place among the readers of a response and of its owner.
+fn reader_place(id: &ResponseId, owner: &str, worker: &Worker) -> Result<ReaderPlace, ApiError> {
+    let (node, limits) = (&worker.node, &worker.node.limits);
+    let most = (limits.max_readers_per_response, limits.of_owner(owner).max_readers);
+    node.readers.enter(id, owner, most.0, most.1).map_err(|full| {
+        node.metrics.over_limit(full.bound());
+        full.to_api()
+    })
 }
 
 /// The response with the reasoning state that its first answer did not show.

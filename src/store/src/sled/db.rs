@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use batch::{put, remove};
@@ -22,7 +23,7 @@ use super::disk_space::{check_room, check_writing};
 use super::open::{DbOptions, FOLDER, OnCorruption, Open};
 use super::pieces::{PIECE, failed};
 use super::{keys, rows};
-use crate::{Append, Frames, LogPart, StoreError, StoreOpenError, StoredResponse, Usage};
+use crate::{Append, Frames, LogPart, LogPlace, StoreError, StoreOpenError, StoredResponse, Usage};
 
 /// How long a database that failed may take to close.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -239,6 +240,17 @@ impl Db {
     pub(super) fn read_log(&self, id: &ResponseId, from: u64) -> Result<LogPart, StoreError> {
         let _whole = self.whole();
         rows::read(&self.opened()?.sled, &keys::response(id), from)
+    }
+
+    /// A piece of a response's event log, see [`rows::read_piece`].
+    pub(super) fn read_log_piece(
+        &self,
+        id: &ResponseId,
+        place: LogPlace,
+        until: u64,
+    ) -> Result<Bytes, StoreError> {
+        let _whole = self.whole();
+        rows::read_piece(&self.opened()?.sled, &keys::response(id), place, until)
     }
 
     /// All rows of a response's event log.

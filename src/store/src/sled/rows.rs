@@ -1,10 +1,12 @@
 //! Event logs as rows of the tree: what was appended at once, under the sequence number of its first frame.
 
 use bytes::Bytes;
+use memchr::memmem;
+use or_protocol::DONE;
 
 use super::keys;
 use super::pieces::{PIECE, failed};
-use crate::{Frames, LogPart, StoreError};
+use crate::{Frames, LogPart, LogPlace, StoreError};
 
 /// Where reading stops at the next row, in bytes.
 const PART: usize = 64 * 1024;
@@ -38,6 +40,84 @@ pub(super) fn read(tree: &sled::Tree, response: &[u8], from: u64) -> Result<LogP
         bytes.extend_from_slice(&piece);
     }
     Ok(LogPart { first, bytes: bytes.into() }.since(from))
+}
+
+/// Bytes from `place` on, to the end of a row or of what comes before number `until`, some 64 KiB at most.
+pub(super) fn read_piece(
+    tree: &sled::Tree,
+    response: &[u8],
+    place: LogPlace,
+    until: u64,
+) -> Result<Bytes, StoreError> {
+    let damaged = || StoreError::Damaged(String::from_utf8_lossy(response).into_owned());
+    let row_of = |key: &[u8]| keys::row_of(key).ok_or_else(damaged);
+    let to_here = keys::rows(response)..=keys::row(response, place.frame, u16::MAX);
+    let Some((key, _)) = tree.range(to_here).next_back().transpose().map_err(failed)? else {
+        return Ok(Bytes::new());
+    };
+    let (first, _) = row_of(&key)?;
+    let start = start_of(tree, response, first, place.frame - first)? + place.skip;
+    let number = u16::try_from(start / PIECE).map_err(|_| damaged())?;
+    let (mut bytes, mut row, mut skip) = (Vec::new(), first, start % PIECE);
+    for pair in tree.range(keys::row(response, first, number)..=keys::row(response, u64::MAX, u16::MAX)) {
+        let (key, piece) = pair.map_err(failed)?;
+        let (of, _) = row_of(&key)?;
+        let full = bytes.len() >= PART;
+        // The mark of the end has no number of its own, and is not cut.
+        let hidden = of >= until && piece != DONE.as_bytes();
+        if hidden || (full && (of != row || piece.len() >= DONE.len())) {
+            break;
+        }
+        (row, bytes) = (of, appended(bytes, piece.get(skip..).unwrap_or_default()));
+        skip = 0;
+    }
+    // What ends a frame stays whole.
+    if bytes.ends_with(b"\n") && !bytes.ends_with(b"\n\n") {
+        bytes.pop();
+    }
+    Ok(bytes.into())
+}
+
+fn appended(mut bytes: Vec<u8>, piece: &[u8]) -> Vec<u8> {
+    bytes.extend_from_slice(piece);
+    bytes
+}
+
+/// Where the frame behind `count` others begins in a row, in bytes; behind the last event that is the mark of the end,
+/// or the end of the row.
+fn start_of(tree: &sled::Tree, response: &[u8], first: u64, count: u64) -> Result<usize, StoreError> {
+    if count == 0 {
+        return Ok(0);
+    }
+    let (mut left, mut found, mut before) = (count, None, 0);
+    // The last bytes of what came before: an end may lie across two pieces.
+    let mut window = Vec::new();
+    for pair in tree.range(keys::row(response, first, 0)..=keys::row(response, first, u16::MAX)) {
+        if found.is_some() {
+            break;
+        }
+        let (_, piece) = pair.map_err(failed)?;
+        let kept = usize::from(window.ends_with(b"\n") && !window.ends_with(b"\n\n"));
+        let text = [&window[window.len() - kept..], &piece[..]].concat();
+        for at in memmem::find_iter(&text, b"\n\n") {
+            left -= 1;
+            if left == 0 {
+                found = Some(before + at + 2 - kept);
+                break;
+            }
+        }
+        before += piece.len();
+        let from = (window.len() + piece.len()).saturating_sub(DONE.len());
+        window = [window, piece.to_vec()].concat().split_off(from);
+        // An end in the middle of the row is not the mark's.
+        if let Some(at) = found
+            && at < before
+        {
+            return Ok(at);
+        }
+    }
+    let end = if window.ends_with(DONE.as_bytes()) { before - DONE.len() } else { before };
+    Ok(found.unwrap_or(end).min(end))
 }
 
 /// All rows, as they were put.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use super::cache::{Ready, chain};
@@ -17,8 +18,8 @@ use super::pieces::LONGEST;
 use super::recovery::settle;
 use super::writer::{Disk, Writer};
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, Marked, Store, StoreError,
-    StoreFuture, StoreOpenError, StoredResponse, Usage,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, LogPlace, Marked, Store,
+    StoreError, StoreFuture, StoreOpenError, StoredResponse, Usage,
 };
 
 /// How to open a [`SledStore`].
@@ -212,6 +213,15 @@ impl Store for SledStore {
 
     fn share(&self) -> Option<u64> {
         self.share
+    }
+
+    fn read_log_piece(
+        &self,
+        id: ResponseId,
+        place: LogPlace,
+        until: u64,
+    ) -> StoreFuture<Result<Bytes, StoreError>> {
+        self.read(move |db| db.read_log_piece(&id, place, until))
     }
 
     fn read_log(&self, id: ResponseId, from: u64) -> StoreFuture<Result<LogPart, StoreError>> {
