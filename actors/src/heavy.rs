@@ -1,15 +1,16 @@
-//! Work that is too large for an arbiter: on the blocking pool, a few pieces at a time, the owners in turn.
+//! Work that is too large for an arbiter: on threads of its own, a few pieces at a time, the owners in turn.
 //!
-//! The pool has hundreds of threads. Were all of them at work, nothing would be left of a small machine for the
-//! arbiters, so there are fewer places than cores.
+//! There are fewer threads than cores, so that something is left of a small machine for the arbiters. They are not those
+//! of the blocking pool: memory that one thread gave back is not at hand for another, and that pool has hundreds.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::Instant;
 
-use actix_rt::task::spawn_blocking;
 use or_protocol::ApiError;
 use or_telemetry::Metrics;
 use tokio::sync::oneshot;
@@ -22,8 +23,13 @@ pub struct Heavy(Arc<Inner>);
 
 struct Inner {
     queue: Mutex<Queue>,
+    /// To the threads, which end with it. As many jobs as there are places.
+    jobs: mpsc::Sender<Job>,
     metrics: Metrics,
 }
+
+/// A piece of work in its place. It does not panic.
+type Job = Box<dyn FnOnce() + Send>;
 
 struct Queue {
     free: usize,
@@ -43,7 +49,7 @@ pub struct Gone(Arc<AtomicBool>);
 
 /// The work panicked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("work on the blocking pool panicked")]
+#[error("work on a large request panicked")]
 pub struct WorkPanicked;
 
 impl From<WorkPanicked> for ApiError {
@@ -89,7 +95,16 @@ impl Heavy {
 
     fn with_places(free: usize, metrics: Metrics) -> Self {
         let queue = Queue { free, waiting: HashMap::new(), turns: VecDeque::new() };
-        Self(Arc::new(Inner { queue: Mutex::new(queue), metrics }))
+        let (jobs, coming) = mpsc::channel::<Job>();
+        let coming = Arc::new(Mutex::new(coming));
+        for n in 0..free {
+            let coming = Arc::clone(&coming);
+            let thread = thread::Builder::new().name(format!("heavy-{n}")).spawn(move || work(&coming));
+            if let Err(error) = thread {
+                tracing::error!(%error, "a thread for work on large requests did not start");
+            }
+        }
+        Self(Arc::new(Inner { queue: Mutex::new(queue), jobs, metrics }))
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -136,14 +151,20 @@ impl Heavy {
     ) -> Result<T, WorkPanicked> {
         let gone = Gone::default();
         let _waiter = Waiter(gone.clone());
-        let done = spawn_blocking(move || {
-            let _place = place;
-            work(&gone)
-        });
-        done.await.map_err(|_| {
+        let (done, coming) = oneshot::channel();
+        let job = move || {
+            let result = catch_unwind(AssertUnwindSafe(|| work(&gone)));
+            drop(place);
+            // If nobody waits for it, it is dropped here.
+            let _ = done.send(result.map_err(|_| WorkPanicked));
+        };
+        // The threads live as long as this does.
+        let _ = self.0.jobs.send(Box::new(job));
+        let result = coming.await.unwrap_or(Err(WorkPanicked));
+        if result.is_err() {
             self.0.metrics.panicked();
-            WorkPanicked
-        })
+        }
+        result
     }
 
     /// Does a piece of work on `bytes`: in a place of its own if they are many, otherwise at once.
@@ -177,6 +198,15 @@ impl Heavy {
                 Err(mut place) => place.0 = None,
             }
         }
+    }
+}
+
+/// Does what comes, one after the other.
+fn work(coming: &Mutex<mpsc::Receiver<Job>>) {
+    loop {
+        let job = coming.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        job();
     }
 }
 
@@ -222,7 +252,6 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
     use std::time::Duration;
 
     use futures_util::FutureExt as _;
