@@ -108,7 +108,7 @@ fn a_record_is_read_once_whatever_refers_to_it() {
 #[test]
 fn a_request_for_which_there_is_no_room_is_refused_and_leaves_nothing() {
     let fake = FakeProvider::start();
-    let config = format!("server.max_bytes_in_flight = 4000000\n{}", fake.provider("openai-chat"));
+    let config = format!("server.max_bytes_in_flight = 8000000\n{}", fake.provider("openai-chat"));
     let app = setup(config).start();
     let gate = Gate::default();
     let frames = wire::frames("openai-chat", &text(&["Hi"]));
