@@ -121,11 +121,14 @@ pub(crate) async fn read(
         if needed > limit {
             return Err(too_large(limit));
         }
+        held.grow(chunk.len())?;
         if needed > whole.capacity() {
-            let announced = length.unwrap_or_default().min(MAX_ANNOUNCED);
-            let room = needed.max(announced).max((2 * whole.len()).min(limit));
-            held.resize(room)?;
-            whole.reserve(room - whole.len());
+            let room = match length {
+                // Few steps, because each leaves a copy behind; but only who sends much gets much made ready.
+                Some(announced) => announced.min(MAX_ANNOUNCED.max(8 * whole.len())),
+                None => (2 * whole.len()).min(limit),
+            };
+            whole.reserve(room.max(needed) - whole.len());
         }
         whole.extend_from_slice(&chunk);
     }
