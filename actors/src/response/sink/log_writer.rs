@@ -30,9 +30,10 @@ impl LogWriter {
     pub(crate) fn hold(&mut self, frames: Vec<u8>) {
         let mut rest = Bytes::from(frames);
         while !rest.is_empty() {
-            let from = ROW.min(rest.len());
-            let end = memmem::find(&rest[from - 1..], b"\n\n").map_or(rest.len(), |at| from + 1 + at);
-            let mut row = rest.split_to(end.min(rest.len()));
+            // A frame that ends just there ends the row.
+            let from = ROW.min(rest.len()).saturating_sub(2);
+            let end = memmem::find(&rest[from..], b"\n\n").map_or(rest.len(), |at| from + at + 2);
+            let mut row = rest.split_to(end);
             if &rest[..] == or_protocol::DONE.as_bytes() {
                 // The mark of the end has no number, so it stays with the event before it.
                 row = [&row[..], &rest[..]].concat().into();
