@@ -273,7 +273,7 @@ fn a_thousand_words_are_a_thousand_deltas() {
 
 #[test]
 fn words_that_are_made_one_by_one_are_those_of_the_whole_text() {
-    for settings in [json!({}), json!({"max_output_tokens": 7}), json!({"reasoning": {"effort": "high"}})] {
+    for settings in [json!({}), json!({"max_output_tokens": 16}), json!({"reasoning": {"effort": "high"}})] {
         let mut body = json!({"model": "demo-long-20", "stream": true, "input": "Go"});
         body.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         let streamed = translate(&body, &call(&body).0, true, usize::MAX);
