@@ -133,6 +133,8 @@ async fn follow(
             unreadable()
         })?;
     if log.is_empty() {
+        // It may have been deleted between the two looks.
+        find(request, id, worker).await?;
         let text = format!(
             "Response with id '{id}' has no stream: it was not created with 'background' and 'stream'."
         );
