@@ -113,8 +113,10 @@ class Gateway(Process):
         return [item["output"] for item in asked["input"] if item["type"] == "function_call_output"][-1]
 
     def children(self):
+        """Programs of MCP servers; not the one that watches over them."""
         tasks = Path(f"/proc/{self.child.pid}/task").glob("*/children")
-        return sorted({int(pid) for task in tasks for pid in task.read_text().split()})
+        pids = sorted({int(pid) for task in tasks for pid in task.read_text().split()})
+        return [pid for pid in pids if b"watch-programs" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def server(label, **more):

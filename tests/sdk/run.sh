@@ -53,7 +53,7 @@ start_server() {
         provider anthropic "$upstream/anthropic/v1"
         provider gemini "$upstream/gemini/v1beta"
         provider ollama "$upstream/ollama"
-        printf '[security]\nallow_private_hosts = ["%s"]\n' "$notebook"
+        printf '[security]\nallow_private_hosts = ["%s"]\nseal_key_env = "SEAL_KEY"\n' "$notebook"
         printf '[mcp.own]\nurl = "%s"\nheaders = { authorization = "Bearer %s" }\n' "$MCP_URL" "$MCP_TOKEN"
         printf 'allowed_tools = ["add"]\nrequire_approval = "never"\noffer = "%s"\n' "$2"
         printf '[tools.tide_table]\nkind = "command"\ndescription = "Tides of a harbour"\n'
@@ -96,6 +96,9 @@ export PYTHONDONTWRITEBYTECODE=1
 # The tool of the server writes the response of each of its runs into it.
 export TOOL_RUNS=$work/runs
 touch "$TOOL_RUNS"
+# What one of the two servers has sealed the other one opens.
+SEAL_KEY=$(head -c 32 /dev/urandom | base64)
+export SEAL_KEY
 start_upstream
 start_notebook
 start_server spec requested
