@@ -11,7 +11,7 @@ use or_test_support::provider::{FakeProvider, Script};
 
 /// The longest that anybody else may wait, of a build without optimisation on a busy machine. What is quadratic takes
 /// ten times as long with the optimised build.
-const STALL: Duration = Duration::from_secs(3);
+const STALL: Duration = Duration::from_secs(6);
 /// The longest that the request itself may take.
 const WHOLE: Duration = Duration::from_secs(30);
 
