@@ -1,10 +1,7 @@
 //! How large a response may become, and its end where it would become larger.
 
-use std::io;
-
 use or_adapters::ModelEvent;
-use or_protocol::{Output as ToolOutput, Settings};
-use serde::Serialize;
+use or_protocol::{Output as ToolOutput, Settings, json_bytes};
 
 use super::{ResponseLoop, State};
 use crate::contract::Output;
@@ -129,21 +126,4 @@ fn is_empty(event: &ModelEvent) -> bool {
         | ModelEvent::Note(_)
         | ModelEvent::Finished { .. } => true,
     }
-}
-
-/// Length as JSON, without the JSON.
-fn json_bytes(value: &impl Serialize) -> u64 {
-    struct Count(u64);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len() as u64;
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Our types have string keys, and a count does not fail.
-    serde_json::to_writer(&mut count, value).map_or(u64::MAX, |()| count.0)
 }
