@@ -83,6 +83,8 @@ pub struct FrameDecoder {
     skip_lf: bool,
     started: bool,
     closed: bool,
+    /// The last line had no end.
+    unended: bool,
     event: Option<Span>,
     data: Data,
     /// Data of several lines, and data that had to be mended.
@@ -109,6 +111,7 @@ impl FrameDecoder {
             skip_lf: false,
             started: false,
             closed: false,
+            unended: false,
             event: None,
             data: Data::None,
             joined: String::new(),
@@ -209,17 +212,17 @@ impl FrameDecoder {
     fn is_plain(&self) -> bool {
         let Data::Line(line) = self.data else { return false };
         let json = bytes(&self.buffer, line);
-        json.first() == Some(&b'{') && !self.odd.waits() && !lenient::suspicious(json) && !self.is_last(line)
+        json.first() == Some(&b'{') && !self.odd.waits() && !lenient::suspicious(json) && !self.is_last()
     }
 
-    /// Whether nothing but the end of the bytes ended this line of JSON.
-    fn is_last(&self, line: Span) -> bool {
-        self.closed && self.framing == Framing::Ndjson && line.end == self.buffer.len()
+    /// Whether nothing but the end of the bytes ended the line of JSON that was read last.
+    fn is_last(&self) -> bool {
+        self.closed && self.framing == Framing::Ndjson && self.unended
     }
 
     /// Takes a frame that is not plain out of the buffer. `is_torn`: the end of the bytes ended it.
     fn sort(&mut self, is_torn: bool) {
-        let is_torn = is_torn || matches!(self.data, Data::Line(line) if self.is_last(line));
+        let is_torn = is_torn || self.is_last();
         let names: Vec<(usize, String)> = std::mem::take(&mut self.lines)
             .into_iter()
             .map(|(at, event)| (at, lossy(bytes(&self.buffer, event.unwrap_or_default())).into_owned()))
@@ -262,6 +265,7 @@ impl FrameDecoder {
             self.searched = self.buffer.len();
             if self.closed && start < self.buffer.len() {
                 self.at = self.buffer.len();
+                self.unended = true;
                 return Some((start, self.at));
             }
             return None;
