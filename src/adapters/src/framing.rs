@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use self::odd::OddFrames;
 use crate::AdapterError;
@@ -33,8 +34,14 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the data as JSON. What has to be mended is kept in `mended`, an empty text of the caller's.
-    pub(crate) fn parse<T: Deserialize<'a>>(
+    /// Reads the data as JSON into something that does not borrow from it.
+    pub fn parse<T: DeserializeOwned>(&self, provider: &'static str) -> Result<T, AdapterError> {
+        lenient::read_owned(provider, self.data)
+    }
+
+    /// The same into something that may borrow. What has to be mended is kept in `mended`, an empty text of the
+    /// caller's.
+    pub fn read<T: Deserialize<'a>>(
         &self,
         provider: &'static str,
         mended: &'a mut String,

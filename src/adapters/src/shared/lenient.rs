@@ -68,9 +68,13 @@ pub(crate) fn values<'a>(
 
 /// Reads a body as something that does not borrow from it.
 pub(crate) fn whole<T: DeserializeOwned>(provider: &'static str, body: &[u8]) -> Result<T, AdapterError> {
-    let text = String::from_utf8_lossy(body);
+    read_owned(provider, &String::from_utf8_lossy(body))
+}
+
+/// Reads a text as something that does not borrow from it.
+pub(crate) fn read_owned<T: DeserializeOwned>(provider: &'static str, text: &str) -> Result<T, AdapterError> {
     let mut mended = String::new();
-    read::<T>(provider, &text, &mut mended)
+    read::<T>(provider, text, &mut mended)
 }
 
 /// Reads something that does not borrow, where it does not matter why it cannot be read.
