@@ -12,7 +12,9 @@ const HEADER: &str = "openresponses-reasoning-events";
 const SDK_HEADERS: &str = "x-stainless-";
 /// Words in the user agent of clients that read OpenAI's names only: OpenAI's SDKs and those that follow them, Vercel's AI
 /// SDK, Codex.
-const AGENTS: &[&str] = &["openai", "ai-sdk/", "codex"];
+const AGENTS: &[&str] = &["openai", AI_SDK, "codex"];
+/// In the user agent of Vercel's AI SDK.
+const AI_SDK: &str = "ai-sdk/";
 
 /// Names of the raw-reasoning events (rules 12.9): as the request's header says, else as the server is told (`forced`),
 /// else by who asks. A header with another word is a 400.
@@ -33,9 +35,10 @@ pub(crate) fn reasoning_events(
     Ok(asked.unwrap_or_else(|| of_client(headers)))
 }
 
-/// Whether the client shows an error only if each of its members is a text: that of the AI SDK for this API.
+/// Whether the client shows an error only if each of its members is a text: the AI SDK's for this API, which does not
+/// always name itself apart from its others.
 pub(crate) fn reads_texts_only(headers: &HeaderMap) -> bool {
-    agent(headers).contains("ai-sdk/open-responses/")
+    agent(headers).contains(AI_SDK)
 }
 
 fn agent(headers: &HeaderMap) -> String {
