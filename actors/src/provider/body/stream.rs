@@ -92,10 +92,7 @@ impl StreamReader {
                     self.gather(&mut place, bytes.len())?;
                     (translate(&mut place.decoder, self.translator.as_mut(), &mut batch), false)
                 }
-                // Whether that was all, the provider's own end of the stream says.
-                end @ (None | Some(Err(BodyError::Cut))) => {
-                    (self.finish(&mut place.decoder, end.is_some(), &mut batch), true)
-                }
+                None | Some(Err(BodyError::Cut)) => (self.finish(&mut place.decoder, &mut batch), true),
             };
             match &result {
                 _ if !batch.is_empty() => place.silence.came_to_something(),
@@ -121,25 +118,15 @@ impl StreamReader {
         }
     }
 
-    /// The end of the body, or of the connection in the middle of it. Half a frame is thrown away: where it was of
-    /// use, the stream has no end.
+    /// The end of the body, or of the connection in the middle of it: whether that was all, the provider's own end of
+    /// the stream says.
     fn finish(
         &mut self,
         decoder: &mut FrameDecoder,
-        is_cut: bool,
         batch: &mut Vec<ModelEvent>,
     ) -> Result<usize, AdapterError> {
-        let is_torn = decoder.in_frame();
-        if !is_cut {
-            // The last frame needs no blank line.
-            decoder.close();
-        }
-        match translate(decoder, self.translator.as_mut(), batch) {
-            Err(AdapterError::BadFrame { .. }) if is_torn => {}
-            rest => {
-                rest?;
-            }
-        }
+        decoder.close();
+        translate(decoder, self.translator.as_mut(), batch)?;
         self.translator.finish(decoder.stray(), batch).map(|()| 0)
     }
 

@@ -12,6 +12,7 @@ use super::error;
 use super::quirks::Quirks;
 use super::wire::{Chunk, Delta, GroqExtras, KIND};
 use crate::framing::lossy;
+use crate::shared::lenient::{self, Count};
 use crate::{AdapterError, Frame, ModelEvent, ModelRequest, ResponseTranslator};
 
 /// One answer of a host, streamed or unary.
@@ -41,10 +42,11 @@ impl AnswerTranslator {
         self.machine.service_tier(chunk.service_tier, out);
         let mut usage = chunk.usage;
         if let Some(choice) = chunk.choices.0 {
-            if let Some(delta) = choice.delta {
+            if let Some(delta) = choice.delta.0 {
                 self.machine.delta(delta, choice.logprobs, out);
             } else if let Some(message) = choice.message.filter(|_| self.machine.is_empty()) {
-                let message: Delta<'_> = parse(message)?;
+                let mut mended = String::new();
+                let message: Delta<'_> = lenient::read(KIND, message.get(), &mut mended)?;
                 self.machine.delta(numbered(message), choice.logprobs, out);
             }
             if !choice.finish_reason.is_empty() {
@@ -52,8 +54,9 @@ impl AnswerTranslator {
             }
             usage = usage.or(choice.usage);
         }
+        let mut mended = String::new();
         if let Some(raw) = chunk.x_groq
-            && let Ok(extras) = serde_json::from_str::<GroqExtras<'_>>(raw.get())
+            && let Ok(extras) = lenient::read::<GroqExtras<'_>>(KIND, raw.get(), &mut mended)
         {
             if !extras.error.is_empty() {
                 return Err(error::TABLE
@@ -81,13 +84,8 @@ impl AnswerTranslator {
 fn failed(chunk: &Chunk<'_>) -> bool {
     let set = |e: &&RawValue| !matches!(e.get(), "\"\"" | "{}" | "false");
     chunk.error.as_ref().is_some_and(set)
-        || chunk.object.0 == "error"
+        || chunk.object.as_str() == "error"
         || chunk.choices.0.as_ref().and_then(|c| c.error.as_ref()).is_some_and(set)
-}
-
-fn parse<'a>(raw: &'a RawValue) -> Result<Delta<'a>, AdapterError> {
-    serde_json::from_str(raw.get())
-        .map_err(|e| AdapterError::BadFrame { provider: KIND, what: e.to_string() })
 }
 
 impl ResponseTranslator for AnswerTranslator {
@@ -105,7 +103,8 @@ impl ResponseTranslator for AnswerTranslator {
         } else if frame.event == "error" {
             Err(error::TABLE.inside(data))
         } else {
-            match frame.parse::<Chunk<'_>>(KIND) {
+            let mut mended = String::new();
+            match frame.parse::<Chunk<'_>>(KIND, &mut mended) {
                 Ok(chunk) if failed(&chunk) => {
                     // OpenRouter counts the tokens of what failed in the same chunk.
                     if let Some(raw) = chunk.usage {
@@ -136,7 +135,8 @@ impl ResponseTranslator for AnswerTranslator {
         self.done = true;
         let bad = |what: String| AdapterError::BadFrame { provider: KIND, what };
         let text = lossy(body);
-        let chunk: Chunk<'_> = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        let mut mended = String::new();
+        let chunk: Chunk<'_> = lenient::read(KIND, &text, &mut mended)?;
         if failed(&chunk) {
             return Err(error::TABLE.inside(&text));
         }
@@ -144,9 +144,10 @@ impl ResponseTranslator for AnswerTranslator {
             return Err(error::TABLE.found(&text).unwrap_or(bad("no choices".into())));
         };
         self.machine.service_tier(chunk.service_tier, out);
+        let mut mended = String::new();
         let message: Delta<'_> = match choice.message {
-            Some(raw) => serde_json::from_str(raw.get()).map_err(|e| bad(e.to_string()))?,
-            None => choice.delta.unwrap_or_default(),
+            Some(raw) => lenient::read(KIND, raw.get(), &mut mended)?,
+            None => choice.delta.0.unwrap_or_default(),
         };
         self.machine.delta(numbered(message), choice.logprobs, out);
         if chunk.citations.0 {
@@ -161,8 +162,8 @@ impl ResponseTranslator for AnswerTranslator {
 
 /// In a whole message every entry is a call of its own, whatever its index says.
 fn numbered(mut message: Delta<'_>) -> Delta<'_> {
-    for (index, call) in (0..).zip(message.tool_calls.iter_mut().flatten()) {
-        call.index = Some(index);
+    for (index, call) in (0..).zip(&mut message.tool_calls.0) {
+        call.index = Count(Some(index));
     }
     message
 }

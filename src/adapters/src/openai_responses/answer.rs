@@ -11,6 +11,7 @@ use super::error;
 use super::quirks::Quirks;
 use super::wire::{DeltaEvent, Ended, Event, KIND, Response, parse, string};
 use crate::framing::lossy;
+use crate::shared::lenient::{Count, Word};
 use crate::{
     AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator,
     UpstreamErrorKind,
@@ -49,17 +50,18 @@ impl AnswerTranslator {
     }
 
     /// Place of an item. Hosts that leave the number out send one item after the other.
-    fn place(&self, output_index: Option<u32>) -> u32 {
-        output_index.or_else(|| self.machine.blocks.last()).unwrap_or_default()
+    fn place(&self, output_index: Count) -> u32 {
+        output_index.narrow().or_else(|| self.machine.blocks.last()).unwrap_or_default()
     }
 
     /// The hot path. False if the event is not a delta of a modelled item.
     fn delta(&mut self, frame: &Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
-        let mut event: DeltaEvent<'_> = frame.parse(KIND)?;
+        let mut mended = String::new();
+        let mut event: DeltaEvent<'_> = frame.parse(KIND, &mut mended)?;
         if event.kind.is_empty() {
-            event.kind = frame.event.into();
+            event.kind = Word(frame.event.into());
         }
-        let (part, call) = match event.kind.as_ref() {
+        let (part, call) = match event.kind.as_str() {
             "response.output_text.delta" => (Some(PartKind::Text), None),
             "response.function_call_arguments.delta" => (None, Some(CallKind::Function)),
             "response.reasoning_summary_text.delta" => (Some(PartKind::Summary), None),
@@ -76,20 +78,14 @@ impl AnswerTranslator {
                 PartKind::Refusal | PartKind::Raw => (event.content_index, Vec::new()),
                 PartKind::Summary => (event.summary_index, Vec::new()),
             };
-            self.machine.blocks.text(at, kind, index.unwrap_or_default(), text, logprobs, out);
+            self.machine.blocks.text(at, kind, index.narrow().unwrap_or_default(), text, logprobs, out);
         } else if let Some(kind) = call {
             self.machine.blocks.payload(at, kind, text, out);
         }
         Ok(true)
     }
 
-    fn text_done(
-        &mut self,
-        kind: PartKind,
-        index: Option<u32>,
-        event: &Event<'_>,
-        out: &mut Vec<ModelEvent>,
-    ) {
+    fn text_done(&mut self, kind: PartKind, index: Count, event: &Event<'_>, out: &mut Vec<ModelEvent>) {
         let at = self.place(event.output_index);
         let whole = if kind == PartKind::Refusal { event.refusal } else { event.text };
         let logprobs = match kind {
@@ -97,17 +93,17 @@ impl AnswerTranslator {
             PartKind::Refusal | PartKind::Summary | PartKind::Raw => Vec::new(),
         };
         let whole = whole.map(string).unwrap_or_default();
-        self.machine.blocks.whole_text(at, kind, index.unwrap_or_default(), &whole, logprobs, out);
+        self.machine.blocks.whole_text(at, kind, index.narrow().unwrap_or_default(), &whole, logprobs, out);
     }
 
     fn part_done(
         &mut self,
         kind: PartKind,
-        index: Option<u32>,
+        index: Count,
         event: &Event<'_>,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let (at, index) = (self.place(event.output_index), index.unwrap_or_default());
+        let (at, index) = (self.place(event.output_index), index.narrow().unwrap_or_default());
         match event.part {
             Some(part) => self.machine.part_done(at, kind, index, part, out),
             None => {
@@ -128,16 +124,16 @@ impl AnswerTranslator {
     fn added(&mut self, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         let Some(item) = event.item else { return Ok(()) };
         let next = || self.machine.blocks.last().map_or(0, |last| last.saturating_add(1));
-        let at = event.output_index.unwrap_or_else(next);
+        let at = event.output_index.narrow().unwrap_or_else(next);
         self.machine.item_added(at, item, out)
     }
 
     /// An event about a hosted item goes on as it is, without its padding and places.
     fn hosted(&self, event: &Event<'_>, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let Some(at) = event.output_index else { return Ok(()) };
+        let Some(at) = event.output_index.narrow() else { return Ok(()) };
         let open = self.machine.blocks.get(at).is_some_and(|b| b.kind == BlockKind::Hosted && !b.done);
         if open {
-            let mut event: Map<String, Value> = parse(data)?;
+            let mut event: Map<String, Value> = parse(data, &mut String::new())?;
             for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
                 event.shift_remove(key);
             }
@@ -148,8 +144,9 @@ impl AnswerTranslator {
 
     fn end(&mut self, kind: &str, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         self.ended = true;
-        let response = parse::<Ended<'_>>(data)?.response.unwrap_or_default();
-        let status = response.status.as_ref().map_or("", |t| &t.0);
+        let mut mended = String::new();
+        let response = parse::<Ended<'_>>(data, &mut mended)?.response.0.unwrap_or_default();
+        let status = response.status.as_str();
         let reason = match (kind, status) {
             ("response.failed", _) | (_, "failed") => {
                 return Err(match response.error {
@@ -189,14 +186,15 @@ impl ResponseTranslator for AnswerTranslator {
         if likely && self.delta(&frame, out)? {
             return Ok(());
         }
-        let mut event: Event<'_> = frame.parse(KIND)?;
+        let mut mended = String::new();
+        let mut event: Event<'_> = frame.parse(KIND, &mut mended)?;
         if event.kind.is_empty() {
-            event.kind = frame.event.into();
+            event.kind = Word(frame.event.into());
         }
-        if !likely && event.kind.ends_with(".delta") && self.delta(&frame, out)? {
+        if !likely && event.kind.as_str().ends_with(".delta") && self.delta(&frame, out)? {
             return Ok(());
         }
-        let kind = event.kind.as_ref();
+        let kind = event.kind.as_str();
         let (content, summary) = (event.content_index, event.summary_index);
         match kind {
             "response.output_item.added" => self.added(&event, out)?,
@@ -234,7 +232,13 @@ impl ResponseTranslator for AnswerTranslator {
             "response.output_text.annotation.added" => {
                 if let Some(annotation) = event.annotation.and_then(annotation) {
                     let at = self.place(event.output_index);
-                    self.machine.blocks.annotation(at, content.unwrap_or_default(), None, annotation, out);
+                    self.machine.blocks.annotation(
+                        at,
+                        content.narrow().unwrap_or_default(),
+                        None,
+                        annotation,
+                        out,
+                    );
                 }
             }
             "response.content_part.done" | "response.reasoning_part.done" => {
@@ -248,7 +252,7 @@ impl ResponseTranslator for AnswerTranslator {
             kind if TERMINAL.contains(&kind) => self.end(kind, frame.data, out)?,
             "error" | "response.error" => return Err(self.fail(frame.data)),
             "" => {
-                if is_error(&parse::<Value>(frame.data)?) {
+                if is_error(&parse::<Value>(frame.data, &mut String::new())?) {
                     return Err(self.fail(frame.data));
                 }
             }
@@ -267,15 +271,16 @@ impl ResponseTranslator for AnswerTranslator {
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         self.ended = true;
         let text = lossy(body);
-        let response: Response<'_> = parse(&text)?;
+        let mut mended = String::new();
+        let response: Response<'_> = parse(&text, &mut mended)?;
         if let Some(raw) = response.error {
             return Err(error::TABLE.inside(raw.get()));
         }
-        if response.output.is_none() && response.status.is_none() {
+        if response.output.is_none() && response.status.is_empty() {
             let bad = AdapterError::BadFrame { provider: KIND, what: "a body without output".into() };
             return Err(error::TABLE.found(&text).unwrap_or(bad));
         }
-        let reason = match response.status.as_ref().map_or("", |t| &t.0) {
+        let reason = match response.status.as_str() {
             "incomplete" => finish_reason(&response, out),
             "failed" => return Err(failed("The model provider reported a failed response.")),
             "cancelled" => return Err(failed("The model provider cancelled the response.")),

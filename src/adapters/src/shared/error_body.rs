@@ -4,6 +4,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::shared::lenient;
 use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
 /// Longest message that is handed on, in characters.
@@ -49,13 +50,13 @@ impl ErrorTable {
     /// Reads an answer whose status is not 2xx.
     pub(crate) fn read(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
         let text = String::from_utf8_lossy(body);
-        let (said, told) = match serde_json::from_str(&text) {
-            Ok(value) => {
+        let (said, told) = match lenient::owned(&text) {
+            Some(value) => {
                 let said = self.said(&value, MAX_DEPTH);
                 let told = said.as_ref().is_some_and(|said| !said.is_bare());
                 (said.unwrap_or_default(), told)
             }
-            Err(_) => (Said { message: plain(&text).unwrap_or_default(), ..Said::default() }, false),
+            None => (Said { message: plain(&text).unwrap_or_default(), ..Said::default() }, false),
         };
         let mut error = self.build(said, Some(status), told);
         error.retry_after_s = retry_after_s;
@@ -71,7 +72,7 @@ impl ErrorTable {
 
     /// The same, if the JSON says anything at all.
     pub(crate) fn found(&self, json: &str) -> Option<AdapterError> {
-        let said = self.said(&serde_json::from_str(json).ok()?, MAX_DEPTH)?;
+        let said = self.said(&lenient::owned(json)?, MAX_DEPTH)?;
         let mut error = self.build(said, None, true);
         (self.refine)(&mut error, json);
         Some(AdapterError::Upstream(error))
@@ -149,7 +150,7 @@ impl ErrorTable {
         };
         if depth > 0
             && message.starts_with('{')
-            && let Some(inner) = serde_json::from_str(&message).ok().and_then(|v| self.said(&v, depth - 1))
+            && let Some(inner) = lenient::owned(&message).and_then(|v| self.said(&v, depth - 1))
         {
             return Some(inner);
         }
@@ -180,9 +181,9 @@ impl ErrorTable {
     fn hidden(&self, error: &Value, depth: u8) -> Option<String> {
         let inner = |value: &Value| self.said(value, depth.checked_sub(1)?).map(|said| said.message);
         match error.pointer("/metadata/raw")? {
-            Value::String(raw) => match serde_json::from_str::<Value>(raw) {
-                Ok(value) => inner(&value),
-                Err(_) => Some(raw.clone()).filter(|r| !r.is_empty()),
+            Value::String(raw) => match lenient::owned(raw) {
+                Some(value) => inner(&value),
+                None => Some(raw.clone()).filter(|r| !r.is_empty()),
             },
             value => inner(value),
         }

@@ -3,6 +3,7 @@
 pub(crate) mod error_body;
 pub(crate) mod fields;
 pub(crate) mod flat_tools;
+pub(crate) mod lenient;
 pub(crate) mod media;
 pub(crate) mod names;
 pub(crate) mod openai_models;

@@ -45,17 +45,17 @@ impl Calls {
     /// Takes a piece in. `next_block` numbers a block that opens.
     pub(super) fn push(&mut self, piece: &CallPiece<'_>, next_block: &mut u32, out: &mut Vec<ModelEvent>) {
         let (mut name, mut args, mut kind) = ("", "", CallKind::Function);
-        if let Some(function) = &piece.function {
+        if let Some(function) = &piece.function.0 {
             (name, args) = (function.name.as_str(), function.arguments.as_str());
         }
         // A host may send both forms, one of them empty.
-        if let Some(custom) = piece.custom.as_ref().filter(|c| !c.name.is_empty() || !c.input.is_empty())
+        if let Some(custom) = piece.custom.0.as_ref().filter(|c| !c.name.is_empty() || !c.input.is_empty())
             && name.is_empty()
             && args.is_empty()
         {
             (name, args, kind) = (custom.name.as_str(), custom.input.as_str(), CallKind::Custom);
         }
-        let piece = Piece { index: piece.index, id: piece.id.as_str(), name, args, kind };
+        let piece = Piece { index: piece.index.0, id: piece.id.as_str(), name, args, kind };
         let at = match self.find(&piece) {
             Some(at) => at,
             None => {

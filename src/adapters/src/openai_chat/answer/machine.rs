@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use super::calls::Calls;
 use crate::openai_chat::reasoning::{DetailText, Details};
-use crate::openai_chat::wire::{CallPiece, Content, Delta, KIND, Logprobs, Text, WireAnnotation, WireUsage};
+use crate::openai_chat::wire::{CallPiece, Content, Delta, KIND, Logprobs, WireAnnotation, WireUsage};
+use crate::shared::lenient::{self, Count, Lenient, Objects, Word};
 use crate::{AdapterError, FinishReason, ModelEvent, ModelRequest, Note, UpstreamErrorKind};
 
 /// An answer on its way.
@@ -73,8 +74,8 @@ impl Machine {
     pub(super) fn delta(&mut self, delta: Delta<'_>, logprobs: Option<&RawValue>, out: &mut Vec<ModelEvent>) {
         self.reasoning(&delta, out);
         if let Some(raw) = logprobs.filter(|_| self.wants_logprobs) {
-            let parsed = serde_json::from_str::<Logprobs>(raw.get()).unwrap_or_default();
-            self.logprobs.extend(parsed.content.unwrap_or_default());
+            let parsed = lenient::owned::<Logprobs>(raw.get()).unwrap_or_default();
+            self.logprobs.extend(parsed.content.0);
         }
         match delta.content {
             Content::Text(text) if text.is_empty() => {}
@@ -100,16 +101,14 @@ impl Machine {
         if let Some(raw) = delta.annotations {
             self.annotations(raw, out);
         }
-        if let Some(pieces) = &delta.tool_calls {
-            pieces.iter().for_each(|piece| self.call(piece, out));
-        }
-        if let Some(function) = delta.function_call {
+        delta.tool_calls.0.iter().for_each(|piece| self.call(piece, out));
+        if delta.function_call.0.is_some() {
             // The old form knows only one call.
             let piece = CallPiece {
-                index: Some(u64::MAX),
-                id: Text::default(),
-                function: Some(function),
-                custom: None,
+                index: Count(Some(u64::MAX)),
+                id: Word::default(),
+                function: delta.function_call,
+                custom: Lenient::default(),
             };
             self.call(&piece, out);
         }
@@ -167,17 +166,17 @@ impl Machine {
     }
 
     fn annotations(&mut self, raw: &RawValue, out: &mut Vec<ModelEvent>) {
-        let list = serde_json::from_str::<Option<Vec<WireAnnotation<'_>>>>(raw.get());
-        let Ok(Some(list)) = list else { return };
-        for annotation in list {
-            let citation =
-                annotation.url_citation.filter(|c| annotation.kind.0 == "url_citation" && !c.url.is_empty());
+        let mut mended = String::new();
+        let list = lenient::read::<Objects<WireAnnotation<'_>>>(KIND, raw.get(), &mut mended);
+        for annotation in list.unwrap_or_default().0 {
+            let is_url = annotation.kind.as_str() == "url_citation";
+            let citation = annotation.url_citation.0.filter(|c| is_url && !c.url.is_empty());
             let Some(citation) = citation else {
                 self.note("annotations", "an annotation that is no url citation was left out", out);
                 continue;
             };
-            let end = citation.end_index.unwrap_or(self.chars_before + self.chars);
-            let start = citation.start_index.unwrap_or(end);
+            let end = citation.end_index.0.unwrap_or(self.chars_before + self.chars);
+            let start = citation.start_index.0.unwrap_or(end);
             if start < self.chars_before {
                 self.note("annotations", "an annotation of an earlier message came too late", out);
                 continue;
@@ -257,7 +256,7 @@ impl Machine {
     }
 
     pub(super) fn usage(&mut self, raw: &RawValue, out: &mut Vec<ModelEvent>) {
-        let Ok(usage) = serde_json::from_str::<WireUsage>(raw.get()) else {
+        let Some(usage) = lenient::owned::<WireUsage>(raw.get()) else {
             return self.note("usage", "the provider's token counts could not be read", out);
         };
         let usage = usage.count();
@@ -267,7 +266,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn service_tier(&mut self, tier: Text<'_>, out: &mut Vec<ModelEvent>) {
+    pub(super) fn service_tier(&mut self, tier: Word<'_>, out: &mut Vec<ModelEvent>) {
         if !self.tier && !tier.is_empty() {
             self.tier = true;
             out.push(ModelEvent::ServiceTier(tier.0.into_owned()));

@@ -8,6 +8,7 @@ use super::blocks::{BlockKind, Blocks, PartKind};
 use crate::openai_responses::wire::{
     Extended, KIND, Loose, OutputItem, OutputPart, Response, parse, string, usage,
 };
+use crate::shared::lenient;
 use crate::{AdapterError, CallKind, FinishReason, ModelEvent, Note};
 
 /// What is known of the answer so far.
@@ -31,8 +32,9 @@ impl Machine {
         raw: &RawValue,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let item: OutputItem<'_> = parse(raw.get())?;
-        let kind = BlockKind::of(&item.kind);
+        let mut mended = String::new();
+        let item: OutputItem<'_> = parse(raw.get(), &mut mended)?;
+        let kind = BlockKind::of(item.kind.as_str());
         let Some(block) = self.blocks.open(at, kind) else { return Ok(()) };
         if block.opened {
             return Ok(());
@@ -60,8 +62,9 @@ impl Machine {
         raw: &RawValue,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let item: OutputItem<'_> = parse(raw.get())?;
-        let kind = BlockKind::of(&item.kind);
+        let mut mended = String::new();
+        let item: OutputItem<'_> = parse(raw.get(), &mut mended)?;
+        let kind = BlockKind::of(item.kind.as_str());
         let Some(block) = self.blocks.open(at, kind) else { return Ok(()) };
         match kind {
             BlockKind::Message => {
@@ -135,7 +138,7 @@ impl Machine {
     }
 
     fn hosted(&self, raw: &RawValue) -> Result<Map<String, Value>, AdapterError> {
-        let mut map: Map<String, Value> = parse(raw.get())?;
+        let mut map: Map<String, Value> = parse(raw.get(), &mut String::new())?;
         // A compacted context is private state like encrypted reasoning.
         if map.get("type").and_then(Value::as_str) == Some("compaction")
             && let Some(Value::String(blob)) = map.get_mut("encrypted_content")
@@ -153,8 +156,8 @@ impl Machine {
         last_chance: bool,
         out: &mut Vec<ModelEvent>,
     ) {
-        let name = item.name.as_ref().map_or("", |t| &t.0);
-        let call_id = item.call_id.as_ref().map(|t| t.0.to_string()).filter(|id| !id.is_empty());
+        let name = item.name.as_str();
+        let call_id = item.call_id.clone().some();
         // What is still missing comes with the done event.
         if name.is_empty() || (call_id.is_none() && !last_chance) {
             if last_chance {
@@ -169,7 +172,7 @@ impl Machine {
         if let Some(block) = self.blocks.open(at, BlockKind::Call(kind)) {
             block.opened = true;
         }
-        let namespace = item.namespace.as_ref().map(|t| t.0.to_string()).filter(|n| !n.is_empty());
+        let namespace = item.namespace.clone().some();
         out.push(ModelEvent::ToolCallStart { block: at, call_id, name: name.to_owned(), namespace, kind });
     }
 
@@ -200,8 +203,9 @@ impl Machine {
         raw: &RawValue,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let part: OutputPart<'_> = parse(raw.get())?;
-        let kind = match (part.kind.as_ref(), family) {
+        let mut mended = String::new();
+        let part: OutputPart<'_> = parse(raw.get(), &mut mended)?;
+        let kind = match (part.kind.as_str(), family) {
             ("refusal", _) => PartKind::Refusal,
             ("summary_text", _) | (_, PartKind::Summary) => PartKind::Summary,
             ("reasoning_text", _) | (_, PartKind::Raw) => PartKind::Raw,
@@ -213,11 +217,11 @@ impl Machine {
             }
         };
         let text = match kind {
-            PartKind::Refusal => part.refusal.or(part.text),
-            PartKind::Text | PartKind::Summary | PartKind::Raw => part.text,
+            PartKind::Refusal if !part.refusal.is_empty() => part.refusal,
+            PartKind::Refusal | PartKind::Text | PartKind::Summary | PartKind::Raw => part.text,
         };
         let logprobs = self.logprobs(part.logprobs);
-        self.blocks.whole_text(at, kind, index, text.as_ref().map_or("", |t| &t.0), logprobs, out);
+        self.blocks.whole_text(at, kind, index, text.as_str(), logprobs, out);
         for (number, raw) in part.annotations.list().iter().enumerate() {
             if let Some(annotation) = annotation(raw) {
                 self.blocks.annotation(at, index, Some(number), annotation, out);
@@ -231,7 +235,7 @@ impl Machine {
     pub(super) fn logprobs(&self, raw: Option<&RawValue>) -> Vec<LogProb> {
         match raw {
             Some(raw) if self.logprobs && raw.get().len() > 2 => {
-                serde_json::from_str(raw.get()).unwrap_or_default()
+                lenient::owned(raw.get()).unwrap_or_default()
             }
             _ => Vec::new(),
         }
@@ -240,8 +244,7 @@ impl Machine {
 
 /// Why an incomplete response ended.
 pub(super) fn finish_reason(response: &Response<'_>, out: &mut Vec<ModelEvent>) -> FinishReason {
-    let reason = response.incomplete_details.as_ref().and_then(|d| d.reason.as_ref());
-    match reason.map_or("", |t| &t.0) {
+    match response.incomplete_details.0.as_ref().map_or("", |details| details.reason.as_str()) {
         "max_output_tokens" | "max_tokens" | "length" => FinishReason::MaxOutputTokens,
         "content_filter" => FinishReason::ContentFilter,
         other => {
@@ -269,7 +272,7 @@ pub(super) fn annotation(raw: &RawValue) -> Option<Annotation> {
 }
 
 fn phase(item: &OutputItem<'_>) -> Option<Phase> {
-    match item.phase.as_ref().map_or("", |t| &t.0) {
+    match item.phase.as_str() {
         "commentary" => Some(Phase::Commentary),
         "final_answer" => Some(Phase::FinalAnswer),
         _ => None,
@@ -278,7 +281,7 @@ fn phase(item: &OutputItem<'_>) -> Option<Phase> {
 
 /// A completed response may list a call as in progress; only `incomplete` means cut off.
 fn complete(item: &OutputItem<'_>) -> bool {
-    item.status.as_ref().is_none_or(|t| t.0 != "incomplete")
+    item.status.as_str() != "incomplete"
 }
 
 /// The state to seal: the plain blob, or a small object where it needs company.
