@@ -63,6 +63,8 @@ pub enum Failure {
     Refused(ToolError, McpFault),
     /// It took longer than this.
     TimedOut(Duration),
+    /// No place became free in this time.
+    NoPlace(Duration),
     /// A bug in the tool.
     Panicked,
     /// Nobody waits for it any more.
@@ -77,6 +79,7 @@ impl Failure {
             | Self::BadArguments(_)
             | Self::Failed(_)
             | Self::TimedOut(_)
+            | Self::NoPlace(_)
             | Self::Panicked
             | Self::Cancelled => None,
         }
@@ -87,7 +90,7 @@ impl Failure {
             Self::Unknown => "unknown",
             Self::BadArguments(_) => "bad_arguments",
             Self::Failed(_) | Self::Refused(..) => "error",
-            Self::TimedOut(_) => "timeout",
+            Self::TimedOut(_) | Self::NoPlace(_) => "timeout",
             Self::Panicked => "panic",
             Self::Cancelled => "cancelled",
         }
@@ -107,6 +110,10 @@ impl Failure {
             }
             Self::TimedOut(after) => {
                 format!("Error: '{name}' was stopped after {} s without a result.", after.as_secs_f64())
+            }
+            Self::NoPlace(after) => {
+                let waited = after.as_secs_f64();
+                format!("Error: '{name}' was not run: too many calls were before it for {waited} s.")
             }
             Self::Panicked => format!("Error: '{name}' failed with an internal error."),
             Self::Cancelled => format!("Error: '{name}' was cancelled."),
@@ -160,7 +167,8 @@ async fn work(
     let arguments = checked.await.map_err(|e| broken(&e))?.map_err(Failure::BadArguments)?;
     let limit = entry.spec.timeout;
     let late = |_| Failure::TimedOut(limit);
-    let place = timeout(limit, places(owners, &entry, &context.owner)).await.map_err(late)?;
+    let place = timeout(limit, places(owners, &entry, &context.owner)).await;
+    let place = place.map_err(|_| Failure::NoPlace(limit))?;
     let gave = match &entry.tool {
         AnyTool::Http(tool) => {
             let answer = timeout(limit, tool.call(http, arguments, &context)).await.map_err(late)?;
