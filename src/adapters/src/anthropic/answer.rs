@@ -294,7 +294,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let mut mended = String::new();
-        self.event(frame.parse(KIND, &mut mended)?, out)
+        self.event(frame.parse_in(KIND, &mut mended)?, out)
     }
 
     fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {

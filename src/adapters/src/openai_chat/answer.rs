@@ -104,7 +104,7 @@ impl ResponseTranslator for AnswerTranslator {
             Err(error::TABLE.inside(data))
         } else {
             let mut mended = String::new();
-            match frame.parse::<Chunk<'_>>(KIND, &mut mended) {
+            match frame.parse_in::<Chunk<'_>>(KIND, &mut mended) {
                 Ok(chunk) if failed(&chunk) => {
                     // OpenRouter counts the tokens of what failed in the same chunk.
                     if let Some(raw) = chunk.usage {

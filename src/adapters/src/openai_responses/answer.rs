@@ -57,7 +57,7 @@ impl AnswerTranslator {
     /// The hot path. False if the event is not a delta of a modelled item.
     fn delta(&mut self, frame: &Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
         let mut mended = String::new();
-        let mut event: DeltaEvent<'_> = frame.parse(KIND, &mut mended)?;
+        let mut event: DeltaEvent<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind.is_empty() {
             event.kind = Word(frame.event.into());
         }
@@ -187,7 +187,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let mut mended = String::new();
-        let mut event: Event<'_> = frame.parse(KIND, &mut mended)?;
+        let mut event: Event<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind.is_empty() {
             event.kind = Word(frame.event.into());
         }
