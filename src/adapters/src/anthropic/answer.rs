@@ -4,7 +4,10 @@
 //! own tools between them, are one message. A block's item is closed when the next one begins or at the end,
 //! since only the end tells whether the last one was cut off.
 
+mod deltas;
 mod open;
+
+use std::collections::HashSet;
 
 use or_protocol::{Annotation, Usage};
 use serde_json::value::RawValue;
@@ -18,7 +21,7 @@ use super::wire::{
     UsageCounts,
 };
 use crate::framing::lossy;
-use crate::shared::lenient::{self, Lenient, Text, Word};
+use crate::shared::lenient::{self, Count, Lenient, Text, Word};
 use crate::{
     AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, Note, ResponseTranslator,
 };
@@ -29,6 +32,13 @@ pub(super) struct AnswerTranslator {
     asked: Asked,
     next_block: u32,
     open: Vec<Open>,
+    /// Id of the message, once it began.
+    message: Option<String>,
+    /// How many blocks began, and the index of the last one.
+    begun: u64,
+    last_index: u64,
+    /// Indices of blocks that make no item.
+    passed_over: HashSet<u64>,
     usage: UsageCounts<'static>,
     tier: Option<String>,
     stop_reason: Option<String>,
@@ -44,25 +54,36 @@ impl AnswerTranslator {
         Self { asked: request::asked(quirks, request), ..Self::default() }
     }
 
+    /// The index of a block that begins. Without one it is its place.
+    fn begin(&mut self, index: Count) -> u64 {
+        self.last_index = index.0.unwrap_or(self.begun);
+        self.begun = self.begun.saturating_add(1);
+        self.passed_over.remove(&self.last_index);
+        self.last_index
+    }
+
     /// A content block begins. A unary answer's block is whole, a stream's is filled by deltas.
     fn start(&mut self, index: u64, block: AnswerBlock<'_>, out: &mut Vec<ModelEvent>) {
         match block.kind.as_str() {
             "text" => {
                 self.start_text(index, out);
                 let delta = Delta { text: block.text, ..Delta::default() };
-                self.delta(index, delta, out);
+                self.known_delta(index, delta, out);
                 block.citations.0.into_iter().for_each(|citation| self.cite(index, citation, out));
             }
             "thinking" => {
                 self.start_item(index, Kind::Thinking { text: String::new(), signature: String::new() }, out);
                 let (thinking, signature) = (block.thinking, block.signature);
-                self.delta(index, Delta { thinking, signature, ..Delta::default() }, out);
+                self.known_delta(index, Delta { thinking, signature, ..Delta::default() }, out);
             }
             "redacted_thinking" => {
                 self.start_item(index, Kind::Redacted { data: block.data.0.into_owned() }, out);
             }
             "tool_use" => self.start_call(index, block, out),
-            other => self.note_tools(other, out),
+            other => {
+                self.passed_over.insert(index);
+                self.note_tools(other, out);
+            }
         }
     }
 
@@ -178,7 +199,7 @@ impl AnswerTranslator {
         }
         if let Some(json) = whole {
             let delta = Delta { partial_json: Text(json.into()), ..Delta::default() };
-            self.delta(index, delta, out);
+            self.known_delta(index, delta, out);
         }
     }
 
@@ -207,31 +228,23 @@ impl AnswerTranslator {
         }
     }
 
-    fn delta(&mut self, index: u64, delta: Delta<'_>, out: &mut Vec<ModelEvent>) {
-        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index && !open.ended) else {
-            // A piece of a block that makes no item.
-            return;
-        };
-        open.delta(delta, out);
-    }
-
     fn cite(&mut self, index: u64, citation: Citation<'_>, out: &mut Vec<ModelEvent>) {
-        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index && !open.ended) else {
-            return;
+        let Some(url) = citation.url.some() else {
+            return self.note_citation("citations without a URL have no standard form", out);
         };
-        match citation.url.some() {
-            Some(url) => {
+        match self.open_text(index).and_then(|at| self.open.get_mut(at)).filter(|open| !open.ended) {
+            Some(open) => {
                 let title = citation.title.0.into_owned();
                 open.cite(Annotation::UrlCitation { url, title, start_index: 0, end_index: 0 });
             }
-            None if !self.noted_citations => {
-                self.noted_citations = true;
-                out.push(ModelEvent::Note(Note::dropped(
-                    "output.annotations",
-                    "citations without a URL have no standard form",
-                )));
-            }
-            None => {}
+            None => self.note_citation("a citation came without its text", out),
+        }
+    }
+
+    fn note_citation(&mut self, why: &str, out: &mut Vec<ModelEvent>) {
+        if !self.noted_citations {
+            self.noted_citations = true;
+            out.push(ModelEvent::Note(Note::dropped("output.annotations", why)));
         }
     }
 
@@ -247,24 +260,45 @@ impl AnswerTranslator {
         }
     }
 
+    /// A message begins. A second one is a proxy that tries again: what the first one put out cannot be taken back, so
+    /// unless it was whole the answer is lost. False: the first one was whole.
+    fn begin_message(&mut self, id: Word<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
+        let again = self.message.as_ref().is_some_and(|first| *first != id.as_str());
+        self.message = Some(id.0.into_owned());
+        if again && self.stop_reason.is_some() {
+            self.end(out);
+            return Ok(false);
+        }
+        if again && self.begun > 0 {
+            return Err(AdapterError::Truncated { provider: KIND });
+        }
+        Ok(true)
+    }
+
     fn event(&mut self, event: StreamEvent<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let index = event.index.or_zero();
+        let index = event.index.0.unwrap_or(self.last_index);
         match event.kind {
             EventKind::ContentBlockDelta => {
                 let Some(mut delta) = event.delta.0 else { return Ok(()) };
                 if let Some(citation) = delta.citation.0.take() {
                     self.cite(index, citation, out);
                 }
-                self.delta(index, delta, out);
+                self.delta(index, delta, out)?;
             }
             EventKind::ContentBlockStart => {
                 let Some(raw) = event.content_block else { return Ok(()) };
                 let mut mended = String::new();
-                self.start(index, block(raw, &mut mended)?, out);
+                let block = block(raw, &mut mended)?;
+                let index = self.begin(event.index);
+                self.start(index, block, out);
             }
             EventKind::ContentBlockStop => self.stop(index, out),
             EventKind::MessageStart => {
-                if let Some(usage) = event.message.0.and_then(|m| m.usage.0) {
+                let Some(message) = event.message.0 else { return Ok(()) };
+                if !self.begin_message(message.id, out)? {
+                    return Ok(());
+                }
+                if let Some(usage) = message.usage.0 {
                     self.count(usage, out);
                 }
             }
@@ -294,7 +328,11 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let mut mended = String::new();
-        self.event(frame.parse_in(KIND, &mut mended)?, out)
+        let mut event: StreamEvent<'_> = frame.parse_in(KIND, &mut mended)?;
+        if event.kind == EventKind::Unknown {
+            event.kind = EventKind::of(frame.event);
+        }
+        self.event(event, out)
     }
 
     fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -323,7 +361,8 @@ impl ResponseTranslator for AnswerTranslator {
             return Err(AdapterError::BadFrame { provider: KIND, what: "no `content`".into() });
         };
         let mut mended = String::new();
-        for (index, raw) in (0..).zip(blocks(content, &mut mended)?) {
+        for raw in blocks(content, &mut mended)? {
+            let index = self.begin(Count::default());
             let mut mended = String::new();
             self.start(index, block(raw, &mut mended)?, out);
             self.stop(index, out);

@@ -230,9 +230,10 @@ pub(super) enum EventKind {
     Unknown,
 }
 
-impl<'de> Deserialize<'de> for EventKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Word::deserialize(deserializer)?.as_str() {
+impl EventKind {
+    /// The type of this name.
+    pub(super) fn of(name: &str) -> Self {
+        match name {
             "message_start" => Self::MessageStart,
             "content_block_start" => Self::ContentBlockStart,
             "content_block_delta" => Self::ContentBlockDelta,
@@ -241,7 +242,13 @@ impl<'de> Deserialize<'de> for EventKind {
             "message_stop" => Self::MessageStop,
             "error" => Self::Error,
             _ => Self::Unknown,
-        })
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EventKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::of(Word::deserialize(deserializer)?.as_str()))
     }
 }
 
@@ -268,6 +275,8 @@ pub(super) struct Delta<'a> {
 /// The message as it begins.
 #[derive(Debug, Deserialize)]
 pub(super) struct StartMessage<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Word<'a>,
     #[serde(borrow, default)]
     pub(super) usage: Lenient<UsageCounts<'a>>,
 }
