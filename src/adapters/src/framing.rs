@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use self::odd::OddFrames;
 use crate::AdapterError;
@@ -33,8 +34,14 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the data as JSON. What has to be mended is kept in `mended`, an empty text of the caller's.
-    pub(crate) fn parse<T: Deserialize<'a>>(
+    /// Reads the data as JSON. What is nearly JSON, such as half a surrogate pair or a key that stands twice, is mended.
+    pub fn parse<T: DeserializeOwned>(&self, provider: &'static str) -> Result<T, AdapterError> {
+        lenient::read(provider, self.data, &mut String::new())
+    }
+
+    /// The same for what borrows from the frame. What has to be mended is kept in `mended`, an empty text of the
+    /// caller's.
+    pub(crate) fn parse_in<T: Deserialize<'a>>(
         &self,
         provider: &'static str,
         mended: &'a mut String,

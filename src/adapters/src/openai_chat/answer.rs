@@ -115,7 +115,7 @@ impl ResponseTranslator for AnswerTranslator {
             Err(error::TABLE.inside(data))
         } else {
             let mut mended = String::new();
-            match frame.parse::<Chunk<'_>>(KIND, &mut mended) {
+            match frame.parse_in::<Chunk<'_>>(KIND, &mut mended) {
                 Ok(chunk) if failed(&chunk) => {
                     self.count_failed(&chunk, out);
                     Err(error::TABLE.inside(data))
@@ -136,7 +136,7 @@ impl ResponseTranslator for AnswerTranslator {
             return self.end(out);
         }
         self.done = true;
-        Err(error::TABLE.cut_off(KIND, self.any, stray))
+        Err(error::TABLE.stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
     }
 
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {

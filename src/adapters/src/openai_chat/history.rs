@@ -231,14 +231,19 @@ impl<'a> Builder<'a, '_> {
 
     fn reasoning(&mut self, item: &'a Reasoning) {
         self.turn.reasoned = true;
-        for part in &item.content {
-            self.turn.reasoning.push_str(&part.text);
+        let opened =
+            item.encrypted_content.as_deref().map(|sealed| reasoning::open(sealed, &self.quirks.host));
+        let digest = item.content.is_empty() && matches!(opened, Some(Opened::Foreign | Opened::Damaged));
+        for text in item.trace().into_iter().filter(|_| !digest) {
+            self.turn.reasoning.push_str(text);
         }
-        let Some(sealed) = &item.encrypted_content else { return };
-        match reasoning::open(sealed, &self.quirks.host) {
-            Opened::Own(details) => self.turn.details = Some(details),
-            Opened::Foreign => self.drop("input.reasoning.encrypted_content", "made by another provider"),
-            Opened::Damaged => self.drop("input.reasoning.encrypted_content", "damaged"),
+        match opened {
+            None => {}
+            Some(Opened::Own(details)) => self.turn.details = Some(details),
+            Some(Opened::Foreign) => {
+                self.drop("input.reasoning.encrypted_content", "made by another provider")
+            }
+            Some(Opened::Damaged) => self.drop("input.reasoning.encrypted_content", "damaged"),
         }
     }
 

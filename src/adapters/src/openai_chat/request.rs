@@ -110,7 +110,7 @@ fn put_settings(
             "verbosity",
             settings.text.verbosity.and_then(|v| serde_json::to_value(v).ok()),
         ),
-        summary: Fate::dropped("chat completions makes no summaries"),
+        summary: Fate::emulated("the whole trace is given in place of a summary"),
         sealed_reasoning: Fate::Sent,
         hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
         truncation: Fate::dropped(REFUSES_LONG_INPUT),

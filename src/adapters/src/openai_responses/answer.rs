@@ -47,8 +47,6 @@ fn leading_type(data: &str) -> &str {
 #[derive(Debug)]
 pub(super) struct AnswerTranslator {
     machine: Machine,
-    /// An event has come.
-    any: bool,
     /// A terminal event or an error has come; all that follows is ignored.
     ended: bool,
 }
@@ -56,13 +54,13 @@ pub(super) struct AnswerTranslator {
 impl AnswerTranslator {
     pub(super) fn new(_quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
         let machine = Machine::new(request.model, request.settings.wants_logprobs());
-        Self { machine, any: false, ended: false }
+        Self { machine, ended: false }
     }
 
     /// The hot path. False if the event is not a delta of a modelled item.
     fn delta(&mut self, frame: &Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
         let mut mended = String::new();
-        let mut event: DeltaEvent<'_> = frame.parse(KIND, &mut mended)?;
+        let mut event: DeltaEvent<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind.is_empty() {
             event.kind = Word(frame.event.into());
         }
@@ -182,7 +180,6 @@ impl ResponseTranslator for AnswerTranslator {
         if self.ended || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
         }
-        self.any = true;
         match leading_type(frame.data) {
             kind if NOTHING_NEW.contains(&kind) => return Ok(()),
             kind if TERMINAL.contains(&kind) => return self.end(kind, frame.data, out),
@@ -194,7 +191,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let mut mended = String::new();
-        let mut event: Event<'_> = frame.parse(KIND, &mut mended)?;
+        let mut event: Event<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind.is_empty() {
             event.kind = Word(frame.event.into());
         }
@@ -258,7 +255,7 @@ impl ResponseTranslator for AnswerTranslator {
         if self.ended {
             return Ok(());
         }
-        Err(error::TABLE.cut_off(KIND, self.any, stray))
+        Err(error::TABLE.stray(stray).unwrap_or(AdapterError::Truncated { provider: KIND }))
     }
 
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {

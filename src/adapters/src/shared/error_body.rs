@@ -86,22 +86,6 @@ impl ErrorTable {
         self.found(value.get())
     }
 
-    /// Why a stream without its end is no answer: an error behind the last frame or in place of the first, a body that
-    /// is no stream at all, or a broken connection. `any`: a frame has come.
-    pub(crate) fn cut_off(&self, provider: &'static str, any: bool, stray: &[u8]) -> AdapterError {
-        if let Some(error) = self.stray(stray) {
-            return error;
-        }
-        let text = String::from_utf8_lossy(stray);
-        let text = text.trim();
-        // A broken connection leaves a piece of JSON or of a field's name; some hosts send a lone word as a sign of life.
-        let words = text.contains(char::is_whitespace) && !text.starts_with(['{', '[', '"']);
-        if any || !(words || text.starts_with('<')) {
-            return AdapterError::Truncated { provider };
-        }
-        AdapterError::BadFrame { provider, what: "a body that is no stream of a model API".into() }
-    }
-
     fn build(&self, said: Said, status: Option<u16>, told: bool) -> UpstreamError {
         let kind = self.kind(&said, status, told);
         let message = match (said.message.is_empty(), status) {

@@ -198,6 +198,14 @@ fn reasoning_goes_back_in_the_hosts_form() {
         ("none", json!({"role": "assistant", "content": "ok"}), vec!["dropped input.reasoning"]),
     ] {
         check_messages(json!({ "reasoning_echo": echo }), &context, &json!([want]), &notes);
+        // The client asked for a summary, and the trace was all that there was.
+        let summary = json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]});
+        check_messages(
+            json!({ "reasoning_echo": echo }),
+            &json!([summary, context[1]]),
+            &json!([want]),
+            &notes,
+        );
     }
     check_messages(
         json!({"reasoning_echo": "reasoning_content", "echo_empty": true}),
