@@ -34,14 +34,14 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads the data as JSON into something that does not borrow from it.
+    /// Reads the data as JSON. What is nearly JSON, such as half a surrogate pair or a key that stands twice, is mended.
     pub fn parse<T: DeserializeOwned>(&self, provider: &'static str) -> Result<T, AdapterError> {
-        lenient::read_owned(provider, self.data)
+        lenient::read(provider, self.data, &mut String::new())
     }
 
-    /// The same into something that may borrow. What has to be mended is kept in `mended`, an empty text of the
+    /// The same for what borrows from the frame. What has to be mended is kept in `mended`, an empty text of the
     /// caller's.
-    pub fn read<T: Deserialize<'a>>(
+    pub(crate) fn parse_in<T: Deserialize<'a>>(
         &self,
         provider: &'static str,
         mended: &'a mut String,

@@ -302,7 +302,7 @@ fn a_connection_that_closes_before_the_head_is_a_model_error() {
 #[test]
 fn silence_ends_by_timeout() {
     let fake = FakeProvider::start();
-    let timeouts = "first_byte_timeout_s = 1\nidle_timeout_s = 1\n";
+    let timeouts = "first_byte_timeout_s = 3\nidle_timeout_s = 3\n";
     let app = setup(format!("{}{timeouts}", fake.provider("openai-chat"))).start();
     let begun = Instant::now();
     std::thread::scope(|scope| {
@@ -336,7 +336,7 @@ fn silence_ends_by_timeout() {
             });
         }
     });
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     for number in 0..5 {
         fake.closed(number);
     }
@@ -345,7 +345,7 @@ fn silence_ends_by_timeout() {
 #[test]
 fn a_response_that_takes_too_long_is_ended() {
     let fake = FakeProvider::start();
-    let app = setup(format!("server.max_response_s = 1\n{}", fake.provider("openai-chat"))).start();
+    let app = setup(format!("server.max_response_s = 4\n{}", fake.provider("openai-chat"))).start();
     fake.script(half("openai-chat").then(Step::Hold));
     let error = check_failed(&app.post(&body("openai-chat", true)), "too long");
     assert_eq!(error["code"], "response_timeout");

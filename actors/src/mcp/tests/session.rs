@@ -1,7 +1,7 @@
 //! Sessions: opening, losing, sharing, ending.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use or_protocol::Output;
@@ -83,13 +83,16 @@ async fn a_server_that_failed_is_left_alone_for_a_while() {
     let fake = mcp_server();
     fake.rules().status = Some(500);
     let user = User::of(&fake);
+    let begun = Instant::now();
     for _ in 0..3 {
         assert_eq!(user.list().await, Err(McpError::Http { status: 500 }));
         assert!(user.call("echo", "{}").await.failed);
     }
-    assert_eq!(fake.seen().len(), 1);
+    let asked = fake.seen().len();
+    assert!(asked == 1 || begun.elapsed() >= Duration::from_secs(1), "{asked} times");
     fake.rules().status = None;
-    actix_rt::time::sleep(Duration::from_millis(1010)).await;
+    // The pause is a second, and twice as long if the machine was too slow for the first.
+    actix_rt::time::sleep(Duration::from_millis(2010)).await;
     assert_eq!(user.names().await, ["a", "b", "c"]);
 }
 
@@ -188,8 +191,8 @@ async fn an_idle_session_is_closed_and_opened_again() {
 #[actix_rt::test]
 async fn a_session_in_use_is_not_idle() {
     let fake = mcp_server();
-    let user = User::with(&fake, |server| server.limits.call_timeout = Duration::from_millis(600))
-        .bounded(Duration::from_millis(100), 10);
+    let user = User::with(&fake, |server| server.limits.call_timeout = Duration::from_secs(4))
+        .bounded(Duration::from_secs(2), 10);
     assert_eq!(user.call("never", "{}").await.result, "timeout");
     assert_eq!(fake.asked("DELETE").len(), 0);
 }

@@ -328,7 +328,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let mut mended = String::new();
-        let mut event: StreamEvent<'_> = frame.read(KIND, &mut mended)?;
+        let mut event: StreamEvent<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind == EventKind::Unknown {
             event.kind = EventKind::of(frame.event);
         }

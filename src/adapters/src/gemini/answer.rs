@@ -34,7 +34,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let mut mended = String::new();
-        let chunk: Chunk<'_> = frame.read(KIND, &mut mended)?;
+        let chunk: Chunk<'_> = frame.parse_in(KIND, &mut mended)?;
         self.machine.push(chunk, out)
     }
 

@@ -237,7 +237,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let mut mended = String::new();
-        self.line(frame.read(KIND, &mut mended)?, out)
+        self.line(frame.parse_in(KIND, &mut mended)?, out)
     }
 
     fn finish(&mut self, _stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {

@@ -1,9 +1,12 @@
 //! An answer: a stream of `data:` chunks up to `[DONE]`, or up to the end of the connection once a finish reason came;
 //! or a whole body with the same members as a stream's deltas, all at once.
 
-mod arguments;
 mod calls;
+mod lanes;
 mod machine;
+mod media;
+mod reasons;
+mod sources;
 
 use serde_json::value::RawValue;
 
@@ -55,22 +58,30 @@ impl AnswerTranslator {
             usage = usage.or(choice.usage);
         }
         let mut mended = String::new();
-        if let Some(raw) = chunk.x_groq
-            && let Ok(extras) = lenient::read::<GroqExtras<'_>>(KIND, raw.get(), &mut mended)
-        {
-            if !extras.error.is_empty() {
-                return Err(error::TABLE
-                    .inside(&format!("{{\"error\":{}}}", serde_json::Value::from(extras.error.as_str()))));
-            }
-            usage = usage.or(extras.usage);
-        }
-        if let Some(raw) = usage {
+        let extras = chunk.x_groq.map(|raw| lenient::read::<GroqExtras<'_>>(KIND, raw.get(), &mut mended));
+        let extras = extras.and_then(Result::ok).unwrap_or_default();
+        if let Some(raw) = usage.or(extras.usage) {
             self.machine.usage(raw, out);
         }
-        if chunk.citations.0 {
-            self.machine.note("citations", "the provider's list of sources is not carried", out);
+        self.machine.sources(chunk.citations, chunk.search_results, out);
+        if extras.error.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let error = serde_json::json!({ "error": extras.error.as_str() });
+        Err(error::TABLE.inside(&error.to_string()))
+    }
+
+    /// Whether the mark of the end is enough. It may come in the middle of a call, which no host means.
+    fn may_end_here(&mut self) -> bool {
+        self.any && self.finish_reason_optional && !self.machine.has_unfinished_call()
+    }
+
+    /// OpenRouter counts the tokens of what failed in the same chunk.
+    fn count_failed(&mut self, chunk: &Chunk<'_>, out: &mut Vec<ModelEvent>) {
+        let choice = chunk.choices.0.as_ref().and_then(|choice| choice.usage);
+        if let Some(raw) = chunk.usage.or(choice) {
+            self.machine.usage(raw, out);
+        }
     }
 
     fn end(&mut self, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -95,7 +106,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let result = if data == "[DONE]" {
-            if self.finish_reason.is_some() || (self.any && self.finish_reason_optional) {
+            if self.finish_reason.is_some() || self.may_end_here() {
                 self.end(out)
             } else {
                 Err(AdapterError::Truncated { provider: KIND })
@@ -104,12 +115,9 @@ impl ResponseTranslator for AnswerTranslator {
             Err(error::TABLE.inside(data))
         } else {
             let mut mended = String::new();
-            match frame.read::<Chunk<'_>>(KIND, &mut mended) {
+            match frame.parse_in::<Chunk<'_>>(KIND, &mut mended) {
                 Ok(chunk) if failed(&chunk) => {
-                    // OpenRouter counts the tokens of what failed in the same chunk.
-                    if let Some(raw) = chunk.usage {
-                        self.machine.usage(raw, out);
-                    }
+                    self.count_failed(&chunk, out);
                     Err(error::TABLE.inside(data))
                 }
                 Ok(chunk) => self.chunk(chunk, out),
@@ -138,6 +146,7 @@ impl ResponseTranslator for AnswerTranslator {
         let mut mended = String::new();
         let chunk: Chunk<'_> = lenient::read(KIND, &text, &mut mended)?;
         if failed(&chunk) {
+            self.count_failed(&chunk, out);
             return Err(error::TABLE.inside(&text));
         }
         let Some(choice) = chunk.choices.0 else {
@@ -150,9 +159,7 @@ impl ResponseTranslator for AnswerTranslator {
             None => choice.delta.0.unwrap_or_default(),
         };
         self.machine.delta(numbered(message), choice.logprobs, out);
-        if chunk.citations.0 {
-            self.machine.note("citations", "the provider's list of sources is not carried", out);
-        }
+        self.machine.sources(chunk.citations, chunk.search_results, out);
         if let Some(usage) = chunk.usage.or(choice.usage) {
             self.machine.usage(usage, out);
         }

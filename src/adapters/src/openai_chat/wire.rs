@@ -31,12 +31,16 @@ pub(super) struct Chunk<'a> {
     pub(super) object: Word<'a>,
     #[serde(borrow, default)]
     pub(super) service_tier: Word<'a>,
-    #[serde(default)]
-    pub(super) citations: Seen,
+    /// Perplexity and xAI; sources, as URLs or as objects.
+    #[serde(borrow, default)]
+    pub(super) citations: Option<&'a RawValue>,
+    /// Perplexity; the same with titles.
+    #[serde(borrow, default)]
+    pub(super) search_results: Option<&'a RawValue>,
 }
 
 /// Groq's own member; `error` says why a stream was stopped.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct GroqExtras<'a> {
     #[serde(borrow, default)]
     pub(super) usage: Option<&'a RawValue>,
@@ -119,6 +123,58 @@ pub(super) struct Delta<'a> {
     pub(super) function_call: Lenient<FunctionPiece<'a>>,
     #[serde(default)]
     pub(super) executed_tools: Seen,
+    #[serde(borrow, default)]
+    pub(super) audio: Lenient<WireAudio<'a>>,
+    /// OpenRouter.
+    #[serde(borrow, default)]
+    pub(super) images: Objects<WireImage<'a>>,
+}
+
+/// A spoken answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireAudio<'a> {
+    #[serde(borrow, default)]
+    pub(super) transcript: Text<'a>,
+    #[serde(default)]
+    pub(super) data: Seen,
+}
+
+/// An image, in the forms that hosts have for it.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireImage<'a> {
+    #[serde(borrow, default)]
+    pub(super) image_url: Address<'a>,
+    #[serde(borrow, default)]
+    pub(super) url: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) b64_json: Word<'a>,
+}
+
+/// A URL, or an object that holds one.
+#[derive(Debug, Default)]
+pub(super) struct Address<'a>(Word<'a>);
+
+impl Address<'_> {
+    pub(super) fn url(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Address<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Inner<'a> {
+            #[serde(borrow, default)]
+            url: Word<'a>,
+        }
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        let read = match raw.get().as_bytes().first() {
+            Some(b'{') => serde_json::from_str::<Inner<'_>>(raw.get()).map(|inner| inner.url),
+            Some(b'"') => serde_json::from_str(raw.get()),
+            _ => Ok(Word::default()),
+        };
+        read.map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 /// `content`: text, or Mistral's list of parts.
@@ -320,18 +376,30 @@ struct CompletionDetails {
 }
 
 impl WireUsage {
-    /// In our counting. A `completion_tokens` without the thinking is recognised by the total.
-    pub(super) fn count(&self) -> or_protocol::Usage {
-        let input = self.prompt_tokens.or_zero();
+    /// In our counting, over what was counted before: counts that grow never fall. None if nobody counted the input.
+    /// A `completion_tokens` without the thinking is recognised by the total.
+    pub(super) fn count(&self, before: Option<or_protocol::Usage>) -> Option<or_protocol::Usage> {
+        let total = self.total_tokens.0;
+        let rest = |part: Count| total?.checked_sub(part.0?);
+        let input = self.prompt_tokens.0.or_else(|| rest(self.completion_tokens));
+        let input = input.or(before.map(|before| before.input_tokens))?;
         let mut output = self.completion_tokens.or_zero();
         let reasoning = self.completion_tokens_details.0.as_ref().and_then(|d| d.reasoning_tokens.0);
         let reasoning = reasoning.or(self.reasoning_tokens.0).unwrap_or(0);
         let cached = self.prompt_tokens_details.0.as_ref().and_then(|d| d.cached_tokens.0);
         let cached = cached.or(self.prompt_cache_hit_tokens.0).or(self.cached_tokens.0).unwrap_or(0);
         let with_thinking = output.saturating_add(reasoning);
-        if reasoning > 0 && self.total_tokens.0 == Some(input.saturating_add(with_thinking)) {
+        if reasoning > 0 && total == Some(input.saturating_add(with_thinking)) {
             output = with_thinking;
         }
-        or_protocol::Usage::new(input, output, self.total_tokens.0, cached, reasoning)
+        let before = before.unwrap_or_default();
+        let usage = or_protocol::Usage::new(input, output, total, cached, reasoning);
+        Some(or_protocol::Usage::new(
+            usage.input_tokens.max(before.input_tokens),
+            usage.output_tokens.max(before.output_tokens),
+            Some(usage.total_tokens.max(before.total_tokens)),
+            cached.max(before.input_tokens_details.cached_tokens),
+            reasoning.max(before.output_tokens_details.reasoning_tokens),
+        ))
     }
 }

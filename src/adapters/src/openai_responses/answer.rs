@@ -1,19 +1,27 @@
-//! The stream: events are told apart by the `type` in their data, items by `output_index`.
+//! The stream: events are told apart by the `type` in their data, items by their ids and places (`blocks`).
 
 mod blocks;
+mod calls;
 mod machine;
+mod matching;
+mod parts;
+mod reading;
+mod texts;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use self::blocks::{BlockKind, PartKind};
-use self::machine::{Machine, annotation, finish_reason};
+use self::blocks::{BlockKind, Place};
+use self::machine::Machine;
+use self::parts::PartKind;
+use self::reading::{annotation, ascii, finish_reason};
 use super::error;
 use super::quirks::Quirks;
 use super::wire::{DeltaEvent, Ended, Event, KIND, Response, parse, string};
 use crate::framing::lossy;
-use crate::shared::lenient::{Count, Word};
+use crate::shared::lenient::{self, Count, Word};
 use crate::{
-    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator,
+    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, Note, ResponseTranslator,
     UpstreamErrorKind,
 };
 
@@ -49,15 +57,10 @@ impl AnswerTranslator {
         Self { machine, ended: false }
     }
 
-    /// Place of an item. Hosts that leave the number out send one item after the other.
-    fn place(&self, output_index: Count) -> u32 {
-        output_index.narrow().or_else(|| self.machine.blocks.last()).unwrap_or_default()
-    }
-
     /// The hot path. False if the event is not a delta of a modelled item.
     fn delta(&mut self, frame: &Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
         let mut mended = String::new();
-        let mut event: DeltaEvent<'_> = frame.read(KIND, &mut mended)?;
+        let mut event: DeltaEvent<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind.is_empty() {
             event.kind = Word(frame.event.into());
         }
@@ -70,7 +73,7 @@ impl AnswerTranslator {
             "response.refusal.delta" => (Some(PartKind::Refusal), None),
             _ => return Ok(false),
         };
-        let at = self.place(event.output_index);
+        let place = Place { id: event.item_id.as_str(), index: event.output_index.narrow() };
         let text = event.delta.into_text();
         if let Some(kind) = part {
             let (index, logprobs) = match kind {
@@ -78,22 +81,21 @@ impl AnswerTranslator {
                 PartKind::Refusal | PartKind::Raw => (event.content_index, Vec::new()),
                 PartKind::Summary => (event.summary_index, Vec::new()),
             };
-            self.machine.blocks.text(at, kind, index.narrow().unwrap_or_default(), text, logprobs, out);
+            self.machine.text(place, kind, index.narrow(), text, logprobs, out);
         } else if let Some(kind) = call {
-            self.machine.blocks.payload(at, kind, text, out);
+            self.machine.payload(place, kind, &text, out);
         }
         Ok(true)
     }
 
     fn text_done(&mut self, kind: PartKind, index: Count, event: &Event<'_>, out: &mut Vec<ModelEvent>) {
-        let at = self.place(event.output_index);
-        let whole = if kind == PartKind::Refusal { event.refusal } else { event.text };
+        let whole = if kind == PartKind::Refusal { event.refusal.or(event.text) } else { event.text };
         let logprobs = match kind {
             PartKind::Text => self.machine.logprobs(event.logprobs),
             PartKind::Refusal | PartKind::Summary | PartKind::Raw => Vec::new(),
         };
         let whole = whole.map(string).unwrap_or_default();
-        self.machine.blocks.whole_text(at, kind, index.narrow().unwrap_or_default(), &whole, logprobs, out);
+        self.machine.text_done(event.place(), kind, index.narrow(), &whole, logprobs, out);
     }
 
     fn part_done(
@@ -103,11 +105,10 @@ impl AnswerTranslator {
         event: &Event<'_>,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let (at, index) = (self.place(event.output_index), index.narrow().unwrap_or_default());
         match event.part {
-            Some(part) => self.machine.part_done(at, kind, index, part, out),
+            Some(part) => self.machine.part_done(event.place(), kind, index.narrow(), part, out),
             None => {
-                self.machine.blocks.part_done(at, kind, index, out);
+                self.machine.end_open_part(event.place(), kind, index.narrow(), out);
                 Ok(())
             }
         }
@@ -115,24 +116,28 @@ impl AnswerTranslator {
 
     /// The kind of part that a content event without further sign is about.
     fn content_kind(&self, event: &Event<'_>) -> PartKind {
-        match self.machine.blocks.get(self.place(event.output_index)).map(|b| b.kind) {
+        match self.machine.blocks.kind_at(event.place()) {
             Some(BlockKind::Reasoning) => PartKind::Raw,
             _ => PartKind::Text,
         }
     }
 
-    fn added(&mut self, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let Some(item) = event.item else { return Ok(()) };
-        let next = || self.machine.blocks.last().map_or(0, |last| last.saturating_add(1));
-        let at = event.output_index.narrow().unwrap_or_else(next);
-        self.machine.item_added(at, item, out)
+    fn payload_done(
+        &mut self,
+        kind: CallKind,
+        payload: Option<&RawValue>,
+        event: &Event<'_>,
+        out: &mut Vec<ModelEvent>,
+    ) {
+        let whole = payload.map(string).unwrap_or_default();
+        self.machine.payload_done(event.place(), kind, &whole, out);
     }
 
     /// An event about a hosted item goes on as it is, without its padding and places.
     fn hosted(&self, event: &Event<'_>, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let Some(at) = event.output_index.narrow() else { return Ok(()) };
-        let open = self.machine.blocks.get(at).is_some_and(|b| b.kind == BlockKind::Hosted && !b.done);
-        if open {
+        let blocks = &self.machine.blocks;
+        let found = blocks.find(event.place(), BlockKind::Hosted);
+        if let Some(at) = found.filter(|at| blocks.get(*at).is_some_and(|block| !block.done)) {
             let mut event: Map<String, Value> = parse(data, &mut String::new())?;
             for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
                 event.shift_remove(key);
@@ -149,18 +154,17 @@ impl AnswerTranslator {
         let status = response.status.as_str();
         let reason = match (kind, status) {
             ("response.failed", _) | (_, "failed") => {
-                return Err(match response.error {
-                    Some(raw) => error::TABLE.inside(raw.get()),
-                    None => failed("The model provider reported a failed response."),
-                });
+                self.machine.counts(&response, out);
+                return Err(told(data).unwrap_or(failed("The model provider reported a failed response.")));
             }
             ("response.cancelled", _) | (_, "cancelled") => {
-                return Err(failed("The model provider cancelled the response."));
+                self.machine.counts(&response, out);
+                return Err(told(data).unwrap_or(failed("The model provider cancelled the response.")));
             }
             ("response.incomplete", _) | (_, "incomplete") => finish_reason(&response, out),
-            _ => FinishReason::Stop,
+            (_, status) => plain_end(status, out),
         };
-        self.machine.end(&response, out)?;
+        let reason = self.machine.end(&response, reason, out)?;
         out.push(ModelEvent::Finished { reason });
         Ok(())
     }
@@ -187,7 +191,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let mut mended = String::new();
-        let mut event: Event<'_> = frame.read(KIND, &mut mended)?;
+        let mut event: Event<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind.is_empty() {
             event.kind = Word(frame.event.into());
         }
@@ -197,10 +201,14 @@ impl ResponseTranslator for AnswerTranslator {
         let kind = event.kind.as_str();
         let (content, summary) = (event.content_index, event.summary_index);
         match kind {
-            "response.output_item.added" => self.added(&event, out)?,
+            "response.output_item.added" => {
+                if let Some(item) = event.item {
+                    self.machine.item_added(event.place(), item, out)?;
+                }
+            }
             "response.output_item.done" => {
                 if let Some(item) = event.item {
-                    self.machine.item_done(self.place(event.output_index), item, out)?;
+                    self.machine.item_done(event.place(), item, out)?;
                 }
             }
             "response.output_text.done" => self.text_done(PartKind::Text, content, &event, out),
@@ -212,39 +220,21 @@ impl ResponseTranslator for AnswerTranslator {
                 self.text_done(PartKind::Summary, summary, &event, out);
             }
             "response.function_call_arguments.done" => {
-                let whole = event.arguments.map(string).unwrap_or_default();
-                self.machine.blocks.whole_payload(
-                    self.place(event.output_index),
-                    CallKind::Function,
-                    &whole,
-                    out,
-                );
+                self.payload_done(CallKind::Function, event.arguments, &event, out);
             }
             "response.custom_tool_call_input.done" => {
-                let whole = event.input.map(string).unwrap_or_default();
-                self.machine.blocks.whole_payload(
-                    self.place(event.output_index),
-                    CallKind::Custom,
-                    &whole,
-                    out,
-                );
+                self.payload_done(CallKind::Custom, event.input, &event, out);
             }
             "response.output_text.annotation.added" => {
                 if let Some(annotation) = event.annotation.and_then(annotation) {
-                    let at = self.place(event.output_index);
-                    self.machine.blocks.annotation(
-                        at,
-                        content.narrow().unwrap_or_default(),
-                        None,
-                        annotation,
-                        out,
-                    );
+                    self.machine.annotation(event.place(), content.narrow(), annotation, out);
                 }
             }
-            "response.content_part.done" | "response.reasoning_part.done" => {
+            "response.content_part.done" => {
                 let kind = self.content_kind(&event);
                 self.part_done(kind, content, &event, out)?;
             }
+            "response.reasoning_part.done" => self.part_done(PartKind::Raw, content, &event, out)?,
             "response.reasoning_summary_part.done" => {
                 self.part_done(PartKind::Summary, summary, &event, out)?;
             }
@@ -273,26 +263,59 @@ impl ResponseTranslator for AnswerTranslator {
         let text = lossy(body);
         let mut mended = String::new();
         let response: Response<'_> = parse(&text, &mut mended)?;
-        if let Some(raw) = response.error {
-            return Err(error::TABLE.inside(raw.get()));
+        if response.error.is_some_and(|error| says_something(error.get())) {
+            self.machine.counts(&response, out);
+            return Err(told(&text).unwrap_or(failed("The model provider reported a failed response.")));
         }
         if response.output.is_none() && response.status.is_empty() {
             let bad = AdapterError::BadFrame { provider: KIND, what: "a body without output".into() };
             return Err(error::TABLE.found(&text).unwrap_or(bad));
         }
+        let words = match response.status.as_str() {
+            "failed" => Some("The model provider reported a failed response."),
+            "cancelled" => Some("The model provider cancelled the response."),
+            "queued" | "in_progress" => Some("The model provider answered before the response was finished."),
+            _ => None,
+        };
+        if let Some(words) = words {
+            self.machine.counts(&response, out);
+            return Err(told(&text).unwrap_or(failed(words)));
+        }
         let reason = match response.status.as_str() {
             "incomplete" => finish_reason(&response, out),
-            "failed" => return Err(failed("The model provider reported a failed response.")),
-            "cancelled" => return Err(failed("The model provider cancelled the response.")),
-            "queued" | "in_progress" => {
-                return Err(failed("The model provider answered before the response was finished."));
-            }
-            _ => FinishReason::Stop,
+            status => plain_end(status, out),
         };
-        self.machine.end(&response, out)?;
+        let reason = self.machine.end(&response, reason, out)?;
         out.push(ModelEvent::Finished { reason });
         Ok(())
     }
+}
+
+/// The end of a response that says nothing against it.
+fn plain_end(status: &str, out: &mut Vec<ModelEvent>) -> FinishReason {
+    if !matches!(status, "" | "completed" | "in_progress") {
+        let why = format!("status {:?} was taken as a plain end", ascii(status));
+        out.push(ModelEvent::Note(Note::dropped("status", why)));
+    }
+    FinishReason::Stop
+}
+
+/// Where a failed response, or the event around it, may name its error.
+const ERRORS: [&str; 5] = ["/error", "/status_details/error", "/last_error", "/incomplete_details/error", ""];
+
+/// The error that a failed response names, wherever it does.
+fn told(data: &str) -> Option<AdapterError> {
+    let value: Value = lenient::owned(data)?;
+    let said = |place: String| {
+        let error = value.pointer(&place)?.to_string();
+        if says_something(&error) { error::TABLE.found(&error) } else { None }
+    };
+    ERRORS.iter().flat_map(|place| ["/response", ""].map(|around| format!("{around}{place}"))).find_map(said)
+}
+
+/// Whether JSON is more than the word for nothing.
+fn says_something(json: &str) -> bool {
+    !matches!(json, "null" | "\"\"" | "{}" | "[]" | "false")
 }
 
 /// An answer that the provider ended with a failure but without an error object.

@@ -14,6 +14,8 @@ mod answer;
 #[cfg(test)]
 mod answer_tests;
 mod error;
+#[cfg(test)]
+mod failure_tests;
 mod history;
 mod media;
 mod models;

@@ -105,6 +105,8 @@ impl<'de> Visitor<'de> for LooseVisitor {
 pub(super) struct DeltaEvent<'a> {
     #[serde(rename = "type", borrow, default)]
     pub(super) kind: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) item_id: Word<'a>,
     #[serde(default)]
     pub(super) output_index: Count,
     #[serde(default)]
@@ -122,6 +124,8 @@ pub(super) struct DeltaEvent<'a> {
 pub(super) struct Event<'a> {
     #[serde(rename = "type", borrow, default)]
     pub(super) kind: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) item_id: Word<'a>,
     #[serde(default)]
     pub(super) output_index: Count,
     #[serde(default)]
@@ -159,6 +163,8 @@ pub(super) struct OutputItem<'a> {
     #[serde(rename = "type", borrow, default)]
     pub(super) kind: Word<'a>,
     #[serde(borrow, default)]
+    pub(super) id: Word<'a>,
+    #[serde(borrow, default)]
     pub(super) status: Word<'a>,
     #[serde(borrow, default)]
     pub(super) phase: Word<'a>,
@@ -190,7 +196,7 @@ pub(super) struct OutputItem<'a> {
 }
 
 /// A content or summary part.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct OutputPart<'a> {
     #[serde(rename = "type", borrow, default)]
     pub(super) kind: Word<'a>,

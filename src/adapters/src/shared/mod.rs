@@ -1,5 +1,7 @@
 //! Rules that every provider needs, each of them once; where providers differ, the difference is data.
 
+pub(crate) mod arguments;
+pub(crate) mod custom_input;
 pub(crate) mod error_body;
 pub(crate) mod fields;
 pub(crate) mod flat_tools;

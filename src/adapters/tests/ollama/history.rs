@@ -159,6 +159,18 @@ fn our_envelope_brings_the_thinking_back() {
     );
 }
 
+#[test]
+fn a_trace_that_stands_in_the_summary_is_thinking_too() {
+    check(
+        json!([
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+            {"role": "assistant", "content": "a"}
+        ]),
+        json!([{"role": "assistant", "content": "a", "thinking": "hm"}]),
+        &[],
+    );
+}
+
 const PIXEL: &str = "data:image/png;base64,iVBORw0K";
 
 fn image() -> Value {

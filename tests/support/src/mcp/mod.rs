@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::provider::{Gate, Request};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a tool does with a call.
 #[derive(Clone)]

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use or_protocol::{Annotation, LogProb, Usage};
+use or_protocol::{Annotation, LogProb, Tool, Usage};
 use serde_json::value::RawValue;
 
 use super::calls::Calls;
+use super::media::Image;
+use super::reasons::read_reason;
+use super::sources::Sources;
 use crate::openai_chat::reasoning::{DetailText, Details};
-use crate::openai_chat::wire::{CallPiece, Content, Delta, KIND, Logprobs, WireAnnotation, WireUsage};
+use crate::openai_chat::wire::{
+    CallPiece, Content, Delta, KIND, Logprobs, WireAnnotation, WireAudio, WireImage, WireUsage,
+};
 use crate::shared::lenient::{self, Count, Lenient, Objects, Word};
-use crate::{AdapterError, FinishReason, ModelEvent, ModelRequest, Note, UpstreamErrorKind};
+use crate::{AdapterError, FinishReason, ModelEvent, ModelRequest, Note};
 
 /// An answer on its way.
 #[derive(Debug)]
@@ -31,6 +36,9 @@ pub(super) struct Machine {
     /// Code points of the messages that are closed: the host counts annotations over all of them.
     chars_before: u64,
     chars: u64,
+    sources: Sources,
+    /// Text came as such, not only as what was spoken.
+    wrote: bool,
     usage: Option<Usage>,
     tier: bool,
     notes: Vec<&'static str>,
@@ -52,13 +60,15 @@ impl Machine {
             next_block: 0,
             open: Open::Nothing,
             spoke: false,
-            calls: Calls::default(),
+            calls: Calls::new(request.settings.tools.iter().any(|tool| matches!(tool, Tool::Custom(_)))),
             details: Details::default(),
             plain_reasoning: false,
             detail_index: None,
             logprobs: Vec::new(),
             chars_before: 0,
             chars: 0,
+            sources: Sources::default(),
+            wrote: false,
             usage: None,
             tier: false,
             notes: Vec::new(),
@@ -72,6 +82,7 @@ impl Machine {
 
     /// Takes in a delta, or a whole message.
     pub(super) fn delta(&mut self, delta: Delta<'_>, logprobs: Option<&RawValue>, out: &mut Vec<ModelEvent>) {
+        self.calls.next_delta();
         self.reasoning(&delta, out);
         if let Some(raw) = logprobs.filter(|_| self.wants_logprobs) {
             let parsed = lenient::owned::<Logprobs>(raw.get()).unwrap_or_default();
@@ -79,7 +90,7 @@ impl Machine {
         }
         match delta.content {
             Content::Text(text) if text.is_empty() => {}
-            Content::Text(text) => self.text(text.into_owned(), out),
+            Content::Text(text) => self.written(text.into_owned(), out),
             Content::Parts(parts) => {
                 for part in parts {
                     match (part.kind.as_str(), part.thinking) {
@@ -88,7 +99,7 @@ impl Machine {
                             texts.iter().for_each(|t| self.raw_reasoning(t.text.as_str(), out));
                         }
                         ("text", _) if part.text.is_empty() => {}
-                        ("text", _) => self.text(part.text.0.into_owned(), out),
+                        ("text", _) => self.written(part.text.0.into_owned(), out),
                         _ => self.note("content", "a content part of unknown type was left out", out),
                     }
                 }
@@ -97,6 +108,12 @@ impl Machine {
         if !delta.refusal.is_empty() {
             let block = self.message(out);
             out.push(ModelEvent::RefusalDelta { block, text: delta.refusal.0.into_owned() });
+        }
+        if let Some(audio) = delta.audio.0 {
+            self.audio(audio, out);
+        }
+        for image in &delta.images.0 {
+            self.image(image, out);
         }
         if let Some(raw) = delta.annotations {
             self.annotations(raw, out);
@@ -117,8 +134,39 @@ impl Machine {
         }
     }
 
+    fn written(&mut self, text: String, out: &mut Vec<ModelEvent>) {
+        self.wrote = true;
+        self.text(text, out);
+    }
+
+    /// Speech is told by its words; hosts that also write them send them twice.
+    fn audio(&mut self, audio: WireAudio<'_>, out: &mut Vec<ModelEvent>) {
+        if !self.wrote && !audio.transcript.is_empty() {
+            self.text(audio.transcript.0.into_owned(), out);
+        }
+        if audio.data.0 {
+            self.note("audio", "spoken answers are carried as their transcript only", out);
+        }
+    }
+
+    fn image(&mut self, image: &WireImage<'_>, out: &mut Vec<ModelEvent>) {
+        match Image::read(image) {
+            Some(Image::Item(item)) => {
+                self.seal_before_speech(out);
+                self.close(true, false, out);
+                self.calls.close_whole(out);
+                self.spoke = true;
+                let block = self.new_block();
+                out.push(ModelEvent::HostedItem { block, item, done: true });
+            }
+            Some(Image::At(url)) => self.written(format!("\n![image]({url})\n"), out),
+            None => self.note("images", "an image of unknown form was left out", out),
+        }
+    }
+
     fn text(&mut self, text: String, out: &mut Vec<ModelEvent>) {
         let block = self.message(out);
+        self.sources.read(&text, self.chars);
         self.chars += text.chars().count() as u64;
         out.push(ModelEvent::TextDelta { block, text, logprobs: std::mem::take(&mut self.logprobs) });
     }
@@ -128,7 +176,7 @@ impl Machine {
             return;
         }
         self.seal_before_speech(out);
-        self.close(true, out);
+        self.close(true, false, out);
         self.spoke = true;
         self.calls.push(piece, &mut self.next_block, out);
     }
@@ -182,6 +230,7 @@ impl Machine {
                 continue;
             }
             let block = self.message(out);
+            self.sources.annotated(citation.url.as_str());
             let annotation = Annotation::UrlCitation {
                 url: citation.url.0.into_owned(),
                 title: citation.title.0.into_owned(),
@@ -202,7 +251,7 @@ impl Machine {
             return block;
         }
         self.seal_before_speech(out);
-        self.close(true, out);
+        self.close(true, false, out);
         self.calls.close_whole(out);
         self.spoke = true;
         let block = self.new_block();
@@ -214,7 +263,7 @@ impl Machine {
         if let Open::Reasoning(block) = self.open {
             return block;
         }
-        self.close(true, out);
+        self.close(true, false, out);
         self.calls.close_whole(out);
         self.detail_index = None;
         let block = self.new_block();
@@ -229,7 +278,8 @@ impl Machine {
         }
     }
 
-    fn close(&mut self, complete: bool, out: &mut Vec<ModelEvent>) {
+    /// Ends the message or the reasoning that is open. `last`: it is the last one of the answer.
+    fn close(&mut self, complete: bool, last: bool, out: &mut Vec<ModelEvent>) {
         match self.open {
             Open::Nothing => return,
             Open::Reasoning(block) => {
@@ -240,6 +290,10 @@ impl Machine {
                 out.push(ModelEvent::BlockDone { block, complete });
             }
             Open::Message(block) => {
+                let annotations = self.sources.of_text(self.chars, last);
+                out.extend(
+                    annotations.into_iter().map(|annotation| ModelEvent::Annotation { block, annotation }),
+                );
                 self.chars_before += self.chars;
                 self.chars = 0;
                 out.push(ModelEvent::BlockDone { block, complete });
@@ -255,15 +309,34 @@ impl Machine {
         }
     }
 
+    /// Sources that stand beside the answer.
+    pub(super) fn sources(
+        &mut self,
+        citations: Option<&RawValue>,
+        results: Option<&RawValue>,
+        out: &mut Vec<ModelEvent>,
+    ) {
+        if !self.sources.learn(citations, results) {
+            self.note("citations", "the provider's list of sources could not be read", out);
+        }
+    }
+
     pub(super) fn usage(&mut self, raw: &RawValue, out: &mut Vec<ModelEvent>) {
         let Some(usage) = lenient::owned::<WireUsage>(raw.get()) else {
             return self.note("usage", "the provider's token counts could not be read", out);
         };
-        let usage = usage.count();
+        let Some(usage) = usage.count(self.usage) else {
+            return self.note("usage", "the provider did not count the input", out);
+        };
         if self.usage != Some(usage) {
             self.usage = Some(usage);
             out.push(ModelEvent::Usage(usage));
         }
+    }
+
+    /// Whether a call has not got all of its arguments.
+    pub(super) fn has_unfinished_call(&mut self) -> bool {
+        self.calls.any_unfinished()
     }
 
     pub(super) fn service_tier(&mut self, tier: Word<'_>, out: &mut Vec<ModelEvent>) {
@@ -275,34 +348,10 @@ impl Machine {
 
     /// Ends the answer for the host's reason; empty is a plain end.
     pub(super) fn finish(&mut self, reason: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let reason = match reason {
-            "" | "stop" | "tool_calls" | "function_call" | "eos" | "end_turn" | "stop_sequence" => {
-                FinishReason::Stop
-            }
-            "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => {
-                FinishReason::MaxOutputTokens
-            }
-            "content_filter" | "sensitive" => FinishReason::ContentFilter,
-            "error" | "network_error" => {
-                return Err(AdapterError::failed(
-                    UpstreamErrorKind::Server,
-                    "The model provider ended the answer with an error.",
-                ));
-            }
-            "insufficient_system_resource" => {
-                return Err(AdapterError::failed(
-                    UpstreamErrorKind::Overloaded,
-                    "The model provider ran out of capacity.",
-                ));
-            }
-            _ => {
-                self.note("finish_reason", "an unknown finish reason was taken as a plain end", out);
-                FinishReason::Stop
-            }
-        };
+        let reason = self.reason(reason, out)?;
         let whole = reason == FinishReason::Stop;
         self.seal_before_speech(out);
-        self.close(whole, out);
+        self.close(whole, true, out);
         if !self.calls.finish(whole, &mut self.next_block, out) {
             if whole {
                 let what = "a tool call without a name".to_owned();
@@ -312,9 +361,30 @@ impl Machine {
         }
         if self.details.pending() {
             self.reasoning_block(out);
-            self.close(true, out);
+            self.close(true, true, out);
+        }
+        if self.sources.any_left() {
+            self.note("citations", "there is no text behind which the provider's sources could stand", out);
         }
         out.push(ModelEvent::Finished { reason });
         Ok(())
+    }
+
+    fn reason(&mut self, word: &str, out: &mut Vec<ModelEvent>) -> Result<FinishReason, AdapterError> {
+        let reason = match read_reason(word)? {
+            Some(FinishReason::Stop) => FinishReason::Stop,
+            Some(reason) => return Ok(reason),
+            None => {
+                self.note("finish_reason", "an unknown finish reason was taken as a plain end", out);
+                FinishReason::Stop
+            }
+        };
+        // Some hosts say of an answer that hit its limit that it made a call.
+        if self.calls.any_cut() {
+            let why = "a call ends in the middle of its arguments: reported as max_output_tokens";
+            out.push(ModelEvent::Note(Note::emulated("finish_reason", why)));
+            return Ok(FinishReason::MaxOutputTokens);
+        }
+        Ok(reason)
     }
 }
