@@ -19,7 +19,9 @@ async fn all_calls_share_one_session() {
     let user = User::of(&fake);
     let runs = join_all((0..50).map(|_| user.call("echo", "{}"))).await;
     assert!(runs.iter().all(|run| !run.failed), "{runs:?}");
-    assert_eq!(fake.asked("initialize").len(), 1);
+    let asked = fake.asked("initialize");
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].body["params"]["protocolVersion"], "2025-11-25");
     assert!(user.metrics().contains("openresponses_mcp_sessions 1"));
 }
 
