@@ -10,6 +10,7 @@ mod mend;
 mod scalars;
 mod text;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -82,6 +83,14 @@ pub(crate) fn owned<T: DeserializeOwned>(text: &str) -> Option<T> {
     match serde_json::from_str(text) {
         Ok(value) => Some(value),
         Err(_) => serde_json::from_str(&mend(text)?).ok(),
+    }
+}
+
+/// The JSON of an object that some hosts put into a text.
+pub(crate) fn object_text(json: &str) -> Cow<'_, str> {
+    match json.starts_with('"') {
+        true => owned(json).map_or(Cow::Borrowed(json), Cow::Owned),
+        false => Cow::Borrowed(json),
     }
 }
 
