@@ -328,6 +328,9 @@ impl ResponseTranslator for AnswerTranslator {
         if self.finished || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
         }
+        if frame.event == "error" && !frame.data.starts_with('{') {
+            return Err(error::TABLE.inside(frame.data));
+        }
         let mut mended = String::new();
         let mut event: StreamEvent<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind == EventKind::Unknown {

@@ -143,3 +143,11 @@ fn a_stream_of_another_form_says_the_same() {
         }
     }
 }
+
+#[test]
+fn an_error_in_mere_words_is_told() {
+    for kind in ["openai-chat", "anthropic", "gemini"] {
+        let said = said_by_stream(kind, [b"event: error\ndata: out of memory\n\n".as_slice()]);
+        assert_eq!(said.end, End::Failed("out of memory".to_owned()), "{kind}");
+    }
+}
