@@ -69,7 +69,7 @@ impl ResponseTranslator for AnswerTranslator {
             let chunk: Chunk<'_> = lenient::read(KIND, text, &mut mended)?;
             self.machine.push(chunk, out)?;
         }
-        match self.machine.finish(out) {
+        match self.machine.finish_whole(out) {
             true => Ok(()),
             false => Err(bad("no candidate that has a finish reason".into())),
         }

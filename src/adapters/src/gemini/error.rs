@@ -24,11 +24,7 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
         ("INVALID_ARGUMENT", Kind::InvalidRequest),
         ("OUT_OF_RANGE", Kind::InvalidRequest),
     ],
-    phrases: &[
-        (&["api key not valid"], Kind::Auth),
-        (&["token count", "exceeds the maximum number of tokens"], Kind::ContextLength),
-        (&["payload size exceeds the limit"], Kind::TooLarge),
-    ],
+    phrases: &[(&["api key not valid"], Kind::Auth), (&["payload size exceeds the limit"], Kind::TooLarge)],
     // The model is part of the path.
     statuses: &[(404, Kind::ModelNotFound)],
     refine: detailed,

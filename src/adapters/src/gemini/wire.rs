@@ -69,8 +69,19 @@ pub(super) struct Part<'a> {
     pub(super) code_execution_result: Seen,
     pub(super) tool_call: Seen,
     pub(super) tool_response: Seen,
-    pub(super) inline_data: Seen,
+    #[serde(borrow)]
+    pub(super) inline_data: Lenient<InlineData<'a>>,
     pub(super) file_data: Seen,
+}
+
+/// Media in base64.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct InlineData<'a> {
+    #[serde(borrow)]
+    pub(super) mime_type: Word<'a>,
+    #[serde(borrow)]
+    pub(super) data: Word<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]

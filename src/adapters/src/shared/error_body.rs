@@ -14,6 +14,55 @@ const MAX_PLAIN: usize = 500;
 /// Bodies within the texts of bodies.
 const MAX_DEPTH: u8 = 8;
 
+/// Messages that say that the input does not fit the model's context: a word for what is too small, and one for why.
+const ROOM: &[&str] = &[
+    "context length",
+    "context window",
+    "context size",
+    "context limit",
+    "maximum context",
+    "max context",
+    "prompt length",
+    "input length",
+    "token count",
+    "model token limit",
+    "number of input tokens",
+];
+const TOO_SMALL: &[&str] = &[
+    "exceed",
+    "maximum",
+    "max ",
+    "only",
+    "longer",
+    "larger",
+    "greater",
+    "too ",
+    "not fit",
+    "beyond",
+    "more than",
+    "should be",
+    "overflow",
+    "not enough",
+];
+/// The same in one phrase.
+const TOO_LONG: &[&str] = &[
+    "prompt is too long",
+    "prompt too long",
+    "input is too long",
+    "input too long",
+    "too many input tokens",
+    "too many tokens",
+    "context overflow",
+    "tokens + `max_new_tokens` must be",
+];
+
+/// Whether a message, in lower case, says that the input does not fit the model's context. Hosts change their
+/// sentences with each version, but hardly the words.
+fn overflows(lower: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    has(TOO_LONG) || has(ROOM) && has(TOO_SMALL)
+}
+
 /// What the words of a provider mean.
 #[derive(Debug)]
 pub(crate) struct ErrorTable {
@@ -21,7 +70,8 @@ pub(crate) struct ErrorTable {
     pub(crate) code_at: &'static str,
     /// Codes and types. One that only says that the request is wrong tells less than the status or a phrase.
     pub(crate) words: &'static [(&'static str, Kind)],
-    /// Phrases of messages, in lower case; all words of an entry must occur, and the first entry counts.
+    /// Phrases of messages, in lower case; all words of an entry must occur, and the first entry counts. What all
+    /// providers say of an input that is too long need not be here.
     pub(crate) phrases: &'static [(&'static [&'static str], Kind)],
     /// Statuses that mean something else here than with others.
     pub(crate) statuses: &'static [(u16, Kind)],
@@ -106,7 +156,8 @@ impl ErrorTable {
         };
         let by_phrase = || {
             let all = |words: &[&str]| words.iter().all(|word| lower.contains(word));
-            self.phrases.iter().find(|(words, _)| all(words)).map(|(_, kind)| *kind)
+            let own = self.phrases.iter().find(|(words, _)| all(words)).map(|(_, kind)| *kind);
+            own.or_else(|| overflows(&lower).then_some(Kind::ContextLength))
         };
         let by_status = |status: u16| {
             let own = self.statuses.iter().find(|(s, _)| *s == status).map(|(_, kind)| *kind);
@@ -242,6 +293,7 @@ fn without_keys(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
+    use serde_json::json;
 
     use super::*;
 
@@ -290,6 +342,36 @@ mod tests {
         check(403, r#"{"error":{"message":"m","code":"bad_request"}}"#, Kind::Auth, "m");
         check(429, r#"{"error":"No money."}"#, Kind::Quota, "No money.");
         check(429, r#"{"error":"Too long a queue."}"#, Kind::RateLimit, "Too long a queue.");
+    }
+
+    #[test]
+    fn an_input_that_is_too_long_is_known_by_the_words() {
+        for message in [
+            "You passed 99073 input tokens and requested 32000 output tokens. However, the model's context length is only 131072 tokens, resulting in a maximum input length of 99072 tokens.",
+            "Trying to keep the first 9000 tokens. However, the model is loaded with context length of only 4096 tokens, which is not enough.",
+            "Input is too long for requested model.",
+            "This model's maximum context length is 8192 tokens.",
+            "the request exceeds the available context size, try increasing it",
+            "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            "prompt token count of 5 exceeds the limit of 4",
+            "input length and `max_tokens` exceed context limit: 3 + 2 > 4",
+            "Range of input length should be [1, 30720]",
+            "context window exceeds limit (2013)",
+            "Your request exceeded model token limit: 8192",
+        ] {
+            check(
+                400,
+                &json!({"error": {"message": message, "code": 400}}).to_string(),
+                Kind::ContextLength,
+                message,
+            );
+        }
+        for message in
+            ["The context is missing.", "max_tokens must be an integer", "Unknown field context_length."]
+        {
+            check(400, &json!({"error": message}).to_string(), Kind::InvalidRequest, message);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One answer as a state machine: chunks in, events out.
 
+mod extras;
+
 use or_protocol::LogProb;
 use serde_json::value::RawValue;
 
@@ -11,9 +13,7 @@ use super::open::{Open, OpenCall, OpenReasoning, OpenText};
 use super::partial_args::PartialArgs;
 use crate::gemini::error;
 use crate::gemini::seal::{CallState, SignedPart, Span, State};
-use crate::gemini::wire::{
-    Candidate, Chunk, FunctionCall, KIND, LogprobsResult, NAMES, Part, PromptFeedback, UsageMetadata,
-};
+use crate::gemini::wire::{Candidate, Chunk, FunctionCall, KIND, LogprobsResult, NAMES, Part, UsageMetadata};
 use crate::note::plain;
 use crate::shared::lenient;
 use crate::shared::names::Names;
@@ -104,6 +104,19 @@ impl Machine {
         true
     }
 
+    /// The same for a body that was read whole: what has output needs no end mark.
+    pub(super) fn finish_whole(&mut self, out: &mut Vec<ModelEvent>) -> bool {
+        if self.reason.is_none() && self.next_block > 0 {
+            self.note(
+                out,
+                "output.finish_reason",
+                "an answer without a finish reason was taken as a plain end",
+            );
+            self.reason = Some(FinishReason::Stop);
+        }
+        self.finish(out)
+    }
+
     fn block(&mut self) -> u32 {
         let block = self.next_block;
         self.next_block += 1;
@@ -115,31 +128,6 @@ impl Machine {
         if !self.noted.contains(&field) {
             self.noted.push(field);
             out.push(ModelEvent::Note(Note::dropped(field, plain(why))));
-        }
-    }
-
-    /// Takes a usage report in.
-    fn usage(&mut self, new: UsageMetadata<'_>, out: &mut Vec<ModelEvent>) {
-        let old = &self.usage;
-        let usage = new.over(old);
-        if usage == *old {
-            return;
-        }
-        if usage.service_tier != old.service_tier {
-            let tier = usage.service_tier.as_str();
-            out.push(ModelEvent::ServiceTier(if tier == "standard" { "default" } else { tier }.to_owned()));
-        }
-        if let Some(counts) = usage.counts() {
-            out.push(ModelEvent::Usage(counts));
-        }
-        self.usage = usage;
-    }
-
-    fn feedback(&mut self, feedback: PromptFeedback<'_>, out: &mut Vec<ModelEvent>) {
-        if let Some(reason) = feedback.block_reason.some() {
-            let message = feedback.block_reason_message.as_str();
-            self.note(out, "input", &format!("prompt blocked: {reason} {message}"));
-            self.reason = Some(FinishReason::ContentFilter);
         }
     }
 
@@ -169,7 +157,12 @@ impl Machine {
         }
         if let Some(reason) = candidate.finish_reason.some() {
             let message = Some(candidate.finish_message.as_str()).filter(|text| !text.is_empty());
-            let reason_is = outcome(&reason, message)?;
+            let known = outcome(&reason, message, self.next_block > 0)?;
+            if known.is_none() {
+                let why = format!("the finish reason {reason} was taken as a plain end");
+                self.note(out, "output.finish_reason", &why);
+            }
+            let reason_is = known.unwrap_or(FinishReason::Stop);
             match reason_is {
                 FinishReason::ContentFilter => {
                     let message = message.unwrap_or_default();
@@ -199,7 +192,9 @@ impl Machine {
             self.note(out, "output.code_execution", "code run by the provider is not carried over");
         } else if part.tool_call.0 || part.tool_response.0 {
             self.note(out, "output.server_tools", "tools run by the provider are not carried over");
-        } else if part.inline_data.0 || part.file_data.0 {
+        } else if let Some(media) = part.inline_data.0 {
+            self.media(media, part.thought.is_on(), out);
+        } else if part.file_data.0 {
             self.note(out, "output.media", "media in the answer is not carried over");
         } else if let Some(sig) = sig {
             self.text(String::new(), Some(sig), logprobs, out);
