@@ -116,6 +116,34 @@ fn without_id_and_index_the_place_in_the_delta_decides() {
 }
 
 #[test]
+fn an_index_that_comes_once_only_is_none() {
+    check_chat(
+        &[&[piece("0", "a", "w", "")], &[piece("", "", "", "{\"city\"")], &[piece("", "", "", ":\"A\"}")]],
+        &[("w", A)],
+    );
+    check_chat(
+        &[&[piece("", "a", "w", "")], &[piece("0", "", "", "{\"city\"")], &[piece("0", "", "", ":\"A\"}")]],
+        &[("w", A)],
+    );
+    check_chat(
+        &[
+            &[piece("0", "a", "w", ""), piece("1", "b", "v", "")],
+            &[piece("", "", "", A), piece("", "", "", B)],
+        ],
+        &[("w", A), ("v", B)],
+    );
+}
+
+#[test]
+fn a_name_that_comes_again_begins_a_call_only_with_arguments() {
+    for index in ["0", ""] {
+        let one = |arguments: &str| piece(index, "", "w", arguments);
+        check_chat(&[&[one(A)], &[one("")]], &[("w", A)]);
+        check_chat(&[&[one(A)], &[one("")], &[piece(index, "", "", B)]], &[("w", A), ("w", B)]);
+    }
+}
+
+#[test]
 fn an_id_that_changes_with_every_piece_is_none() {
     for index in ["0", ""] {
         check_chat(

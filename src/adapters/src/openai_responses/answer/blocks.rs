@@ -150,8 +150,9 @@ impl Blocks {
 
     /// The item of an event about an item of this kind, which may be at its end.
     pub(super) fn find(&self, place: Place<'_>, kind: BlockKind) -> Option<u32> {
-        let known = self.by_id.get(place.id).copied().filter(|at| self.is(*at, kind));
-        known.or_else(|| self.find_open(place, |block| block.kind == kind))
+        // Some gateways name a call by its call id.
+        let known = self.by_id.get(place.id).or_else(|| self.by_call.get(place.id)).copied();
+        known.filter(|at| self.is(*at, kind)).or_else(|| self.find_open(place, |block| block.kind == kind))
     }
 
     /// The newest open item that fits: at its index, and where that tells nothing, of all.
