@@ -85,7 +85,16 @@ impl AnswerTranslator {
         } else if let Some(kind) = call {
             self.machine.payload(place, kind, &text, out);
         }
-        Ok(true)
+        self.within_bounds().map(|()| true)
+    }
+
+    /// Looking for an item costs as much as there are items that are open.
+    fn within_bounds(&mut self) -> Result<(), AdapterError> {
+        if self.machine.blocks.are_too_many() {
+            self.ended = true;
+            return Err(AdapterError::BadFrame { provider: KIND, what: "too many items".into() });
+        }
+        Ok(())
     }
 
     fn text_done(&mut self, kind: PartKind, index: Count, event: &Event<'_>, out: &mut Vec<ModelEvent>) {
@@ -248,7 +257,7 @@ impl ResponseTranslator for AnswerTranslator {
             }
             _ => self.hosted(&event, frame.data, out)?,
         }
-        Ok(())
+        self.within_bounds()
     }
 
     fn finish(&mut self, stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {

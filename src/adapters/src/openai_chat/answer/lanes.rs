@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+/// Most calls of one delta that are told apart by their places.
+const MAX_CALLS: usize = 1_000;
+
 /// The last calls of each index, and of all. A host may leave the index out, or give all calls the same one; then
 /// calls that began in one delta are told apart by the place of their pieces in the deltas behind it.
 #[derive(Debug, Default)]
@@ -48,6 +51,9 @@ impl Lanes {
             if lane.begun != self.delta {
                 lane.begun = self.delta;
                 lane.calls.clear();
+            }
+            if lane.calls.len() >= MAX_CALLS {
+                lane.calls.pop();
             }
             lane.calls.push(at);
         }

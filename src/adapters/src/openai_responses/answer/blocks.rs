@@ -106,6 +106,9 @@ impl Block {
     }
 }
 
+/// Most items of a turn; as many as the server takes of any provider.
+const MAX_ITEMS: u32 = 5_000;
+
 /// All output items of a turn. A block's number is its place in the list.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
@@ -122,6 +125,11 @@ impl Blocks {
     /// How many items were seen.
     pub(super) fn len(&self) -> u32 {
         u32::try_from(self.list.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether there are more than any answer has.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.len() > MAX_ITEMS
     }
 
     /// Looks at an item.
