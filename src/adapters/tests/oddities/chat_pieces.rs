@@ -197,9 +197,12 @@ fn a_mark_of_the_end_inside_arguments_is_no_end() {
         let calls = chat(&[piece("0", "a", "v", A), piece("1", "b", "w", arguments)].join(","));
         let said = said_by_stream("openai-chat", [stream(&[calls.clone(), "[DONE]".into()]).as_slice()]);
         assert_eq!(said.end, End::Disconnected);
-        let end = [calls, chat_end("tool_calls"), "[DONE]".into()];
-        let said = said_by_stream("openai-chat", [stream(&end).as_slice()]);
-        assert_eq!(said.end, End::Finished("MaxOutputTokens".into()));
+        for (reason, end) in [("stop", "MaxOutputTokens"), ("eos", "MaxOutputTokens"), ("tool_calls", "Stop")]
+        {
+            let frames = [calls.clone(), chat_end(reason), "[DONE]".into()];
+            let said = said_by_stream("openai-chat", [stream(&frames).as_slice()]);
+            assert_eq!(said.end, End::Finished(end.into()), "{reason}");
+        }
     }
     let text = r#"{"choices":[{"index":0,"delta":{"content":"hi"}}]}"#.to_owned();
     check("openai-chat", &[text, "[DONE]".into()], "hi", &[]);

@@ -12,6 +12,8 @@ use crate::{CallKind, ModelEvent, Note, custom_arguments};
 pub(super) struct Calls {
     /// The request declared custom tools, so that the client knows calls of them.
     custom_tools: bool,
+    /// The answer is no stream: each piece is a whole call.
+    pub(super) are_whole: bool,
     list: Vec<OpenCall>,
     /// Place of the last call of an id.
     by_id: HashMap<String, usize>,
@@ -202,6 +204,9 @@ impl Calls {
         match call.kind {
             CallKind::Function => call.args.push(piece.args),
             CallKind::Custom => call.args.push_free(piece.args),
+        }
+        if self.are_whole {
+            call.args.settle();
         }
         if let Some(block) = call.block {
             if !call.closed {

@@ -133,7 +133,7 @@ impl Machine {
             if complete && block.payload.are_empty() {
                 block.payload.push("{}");
             }
-            self.cut_call |= block.payload.are_cut();
+            self.cut_call |= !complete && block.payload.are_cut();
         }
         block.payload.settle();
         tell(at, block, out);
