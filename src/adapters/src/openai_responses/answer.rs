@@ -8,8 +8,8 @@ mod parts;
 mod reading;
 mod texts;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use self::blocks::{BlockKind, Place};
 use self::machine::Machine;
@@ -142,20 +142,6 @@ impl AnswerTranslator {
         self.machine.payload_done(event.place(), kind, &whole, out);
     }
 
-    /// An event about a hosted item goes on as it is, without its padding and places.
-    fn hosted(&self, event: &Event<'_>, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let blocks = &self.machine.blocks;
-        let found = blocks.find(event.place(), BlockKind::Hosted);
-        if let Some(at) = found.filter(|at| blocks.get(*at).is_some_and(|block| !block.done)) {
-            let mut event: Map<String, Value> = parse(data, &mut String::new())?;
-            for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
-                event.shift_remove(key);
-            }
-            out.push(ModelEvent::HostedEvent { block: at, event });
-        }
-        Ok(())
-    }
-
     fn end(&mut self, kind: &str, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         self.ended = true;
         let mut mended = String::new();
@@ -255,7 +241,7 @@ impl ResponseTranslator for AnswerTranslator {
                     return Err(self.fail(frame.data));
                 }
             }
-            _ => self.hosted(&event, frame.data, out)?,
+            _ => self.machine.hosted_event(&event, frame.data, out)?,
         }
         self.within_bounds()
     }
