@@ -116,6 +116,16 @@ fn without_id_and_index_the_place_in_the_delta_decides() {
 }
 
 #[test]
+fn of_a_name_in_pieces_the_first_counts() {
+    for index in ["0", ""] {
+        check_chat(
+            &[&[piece(index, "a", "w", "")], &[piece(index, "a", "x", "")], &[piece(index, "a", "", A)]],
+            &[("w", A)],
+        );
+    }
+}
+
+#[test]
 fn an_index_that_comes_once_only_is_none() {
     check_chat(
         &[&[piece("0", "a", "w", "")], &[piece("", "", "", "{\"city\"")], &[piece("", "", "", ":\"A\"}")]],

@@ -101,13 +101,16 @@ impl OpenCall {
     }
 
     /// Whether a piece with its id is more of it. A host may give one id twice, and then tells the calls apart by
-    /// another index or name, or by other arguments behind whole ones.
+    /// another index, by another name behind arguments, or by other arguments behind whole ones.
     fn goes_on_with(&self, piece: &Piece<'_>, new_index: bool) -> bool {
         if piece.name.is_empty() || self.name.is_empty() {
             return true;
         }
-        if piece.name != self.name || (new_index && self.index.is_some()) {
+        if new_index && self.index.is_some() {
             return false;
+        }
+        if piece.name != self.name {
+            return self.args.are_empty();
         }
         piece.says_nothing() || self.can_grow() || self.args.is_repeated(piece.args)
     }
