@@ -184,7 +184,8 @@ impl AnswerTranslator {
 
     fn start_call(&mut self, index: u64, block: AnswerBlock<'_>, out: &mut Vec<ModelEvent>) {
         let name = block.name.0.into_owned();
-        let whole = block.input.map(|raw| raw.get()).filter(|json| !matches!(*json, "{}" | "null"));
+        let whole = block.input.map(|raw| lenient::object_text(raw.get()));
+        let whole = whole.filter(|json| !matches!(json.as_ref(), "{}" | "null" | ""));
         if self.asked.answer_tool.as_ref() == Some(&name) {
             self.start_item(index, Kind::Answer { any: false }, out);
         } else {
@@ -199,7 +200,7 @@ impl AnswerTranslator {
             });
         }
         if let Some(json) = whole {
-            let delta = Delta { partial_json: Text(json.into()), ..Delta::default() };
+            let delta = Delta { partial_json: Text(json), ..Delta::default() };
             self.known_delta(index, delta, out);
         }
     }
@@ -327,6 +328,9 @@ impl ResponseTranslator for AnswerTranslator {
         // Gateways put OpenAI's end mark behind the last event.
         if self.finished || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
+        }
+        if frame.event == "error" && !frame.data.starts_with('{') {
+            return Err(error::TABLE.inside(frame.data));
         }
         let mut mended = String::new();
         let mut event: StreamEvent<'_> = frame.parse_in(KIND, &mut mended)?;

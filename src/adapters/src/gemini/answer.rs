@@ -33,6 +33,9 @@ impl ResponseTranslator for AnswerTranslator {
         if self.machine.over() || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
         }
+        if frame.event == "error" && !frame.data.starts_with('{') {
+            return Err(error::TABLE.inside(frame.data));
+        }
         let mut mended = String::new();
         let chunk: Chunk<'_> = frame.parse_in(KIND, &mut mended)?;
         self.machine.push(chunk, out)

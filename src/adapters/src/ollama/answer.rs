@@ -212,7 +212,7 @@ fn constrained(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
 /// Arguments are an object; a text holds the object's JSON.
 fn arguments_text(raw: &str) -> String {
     match raw.as_bytes().first() {
-        Some(b'"') => lenient::owned(raw).unwrap_or_else(|| raw.to_owned()),
+        Some(b'"') => lenient::object_text(raw).into_owned(),
         Some(b'n') => "{}".to_owned(),
         _ => raw.to_owned(),
     }

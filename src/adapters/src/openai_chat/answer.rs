@@ -158,6 +158,7 @@ impl ResponseTranslator for AnswerTranslator {
             Some(raw) => lenient::read(KIND, raw.get(), &mut mended)?,
             None => choice.delta.0.unwrap_or_default(),
         };
+        self.machine.is_whole();
         self.machine.delta(numbered(message), choice.logprobs, out);
         self.machine.sources(chunk.citations, chunk.search_results, out);
         if let Some(usage) = chunk.usage.or(choice.usage) {

@@ -8,8 +8,8 @@ mod parts;
 mod reading;
 mod texts;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use self::blocks::{BlockKind, Place};
 use self::machine::Machine;
@@ -85,7 +85,16 @@ impl AnswerTranslator {
         } else if let Some(kind) = call {
             self.machine.payload(place, kind, &text, out);
         }
-        Ok(true)
+        self.within_bounds().map(|()| true)
+    }
+
+    /// Looking for an item costs as much as there are items that are open.
+    fn within_bounds(&mut self) -> Result<(), AdapterError> {
+        if self.machine.blocks.are_too_many() {
+            self.ended = true;
+            return Err(AdapterError::BadFrame { provider: KIND, what: "too many items".into() });
+        }
+        Ok(())
     }
 
     fn text_done(&mut self, kind: PartKind, index: Count, event: &Event<'_>, out: &mut Vec<ModelEvent>) {
@@ -131,20 +140,6 @@ impl AnswerTranslator {
     ) {
         let whole = payload.map(string).unwrap_or_default();
         self.machine.payload_done(event.place(), kind, &whole, out);
-    }
-
-    /// An event about a hosted item goes on as it is, without its padding and places.
-    fn hosted(&self, event: &Event<'_>, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let blocks = &self.machine.blocks;
-        let found = blocks.find(event.place(), BlockKind::Hosted);
-        if let Some(at) = found.filter(|at| blocks.get(*at).is_some_and(|block| !block.done)) {
-            let mut event: Map<String, Value> = parse(data, &mut String::new())?;
-            for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
-                event.shift_remove(key);
-            }
-            out.push(ModelEvent::HostedEvent { block: at, event });
-        }
-        Ok(())
     }
 
     fn end(&mut self, kind: &str, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -246,9 +241,9 @@ impl ResponseTranslator for AnswerTranslator {
                     return Err(self.fail(frame.data));
                 }
             }
-            _ => self.hosted(&event, frame.data, out)?,
+            _ => self.machine.hosted_event(&event, frame.data, out)?,
         }
-        Ok(())
+        self.within_bounds()
     }
 
     fn finish(&mut self, stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {

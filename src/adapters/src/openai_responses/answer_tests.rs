@@ -275,6 +275,13 @@ fn interleaved_items_are_told_apart_by_index_though_their_ids_change() {
 }
 
 #[test]
+fn pieces_of_something_unknown_are_told_once() {
+    let piece = json!({"type": "response.audio.delta", "item_id": "x", "output_index": 0, "delta": "UklG"});
+    let note = crate::Note::dropped("output", "events of type response.audio.delta");
+    check(&[piece.clone(), piece, completed()], &[ModelEvent::Note(note), STOP]);
+}
+
+#[test]
 fn an_unknown_status_is_an_end_with_a_note() {
     let event = json!({"type": "response.completed", "response": {"status": "sealed", "output": []}});
     let note = crate::Note::dropped("status", "status \"sealed\" was taken as a plain end");

@@ -34,6 +34,23 @@ fn the_first_error_of_a_stream_decides_in_any_form() {
 }
 
 #[test]
+fn items_without_end_are_no_answer() {
+    let added = json!({"type": "response.output_item.added", "item": {"type": "function_call"}});
+    let delta = json!({"type": "response.function_call_arguments.delta", "delta": "{"});
+    for event in [added, delta] {
+        let events: Vec<Value> = (0..5_001)
+            .map(|index| {
+                let mut event = event.clone();
+                event["output_index"] = index.into();
+                event
+            })
+            .collect();
+        let (_, end) = run(&frames(&events), &Settings::default());
+        assert!(matches!(end, Err(AdapterError::BadFrame { .. })), "{end:?}");
+    }
+}
+
+#[test]
 fn an_error_is_found_wherever_a_failed_response_names_it() {
     let failed = |response: Value, beside: Value| {
         let mut event = json!({"type": "response.failed", "response": response});

@@ -103,7 +103,7 @@ impl Arguments {
 
     /// What can be handed out and was not; nothing while it may still turn out to be another text.
     pub(crate) fn fresh(&mut self) -> Option<String> {
-        if self.are_blank() && !self.settled {
+        if self.are_blank() {
             return None;
         }
         let fresh = self.text.get(self.told..).filter(|fresh| !fresh.is_empty())?.to_owned();
@@ -133,7 +133,7 @@ impl Arguments {
 
     /// Whether they are the empty object, which may stand in for arguments that are to come.
     pub(crate) fn are_blank(&self) -> bool {
-        self.closed && self.blank && self.told == 0
+        self.closed && self.blank && self.told == 0 && !self.settled
     }
 
     /// Whether they are JSON as far as they have come.

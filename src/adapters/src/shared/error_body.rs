@@ -1,9 +1,12 @@
 //! Errors of providers: one reader for all the shapes they come in, one order of what decides, and a table
 //! of words for each provider.
 
+mod overflow;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use self::overflow::overflows;
 use crate::shared::lenient;
 use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
@@ -13,55 +16,6 @@ const MAX_MESSAGE: usize = 2000;
 const MAX_PLAIN: usize = 500;
 /// Bodies within the texts of bodies.
 const MAX_DEPTH: u8 = 8;
-
-/// Messages that say that the input does not fit the model's context: a word for what is too small, and one for why.
-const ROOM: &[&str] = &[
-    "context length",
-    "context window",
-    "context size",
-    "context limit",
-    "maximum context",
-    "max context",
-    "prompt length",
-    "input length",
-    "token count",
-    "model token limit",
-    "number of input tokens",
-];
-const TOO_SMALL: &[&str] = &[
-    "exceed",
-    "maximum",
-    "max ",
-    "only",
-    "longer",
-    "larger",
-    "greater",
-    "too ",
-    "not fit",
-    "beyond",
-    "more than",
-    "should be",
-    "overflow",
-    "not enough",
-];
-/// The same in one phrase.
-const TOO_LONG: &[&str] = &[
-    "prompt is too long",
-    "prompt too long",
-    "input is too long",
-    "input too long",
-    "too many input tokens",
-    "too many tokens",
-    "context overflow",
-    "tokens + `max_new_tokens` must be",
-];
-
-/// Whether a message, in lower case, says that the input does not fit the model's context. Hosts change their
-/// sentences with each version, but hardly the words.
-fn overflows(lower: &str) -> bool {
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    has(TOO_LONG) || has(ROOM) && has(TOO_SMALL)
-}
 
 /// What the words of a provider mean.
 #[derive(Debug)]
@@ -116,8 +70,12 @@ impl ErrorTable {
 
     /// Reads an error inside an answer, as JSON: a body, its `error` member, or a mere text.
     pub(crate) fn inside(&self, json: &str) -> AdapterError {
-        let nothing = || AdapterError::Upstream(self.build(Said::default(), None, false));
-        self.found(json).unwrap_or_else(nothing)
+        let words = || {
+            // Mere words, where it is no JSON.
+            let message = plain(json).filter(|text| !text.starts_with(['{', '[', '"'])).unwrap_or_default();
+            AdapterError::Upstream(self.build(Said { message, ..Said::default() }, None, false))
+        };
+        self.found(json).unwrap_or_else(words)
     }
 
     /// The same, if the JSON says anything at all.
@@ -293,7 +251,6 @@ fn without_keys(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
-    use serde_json::json;
 
     use super::*;
 
@@ -345,36 +302,6 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_is_too_long_is_known_by_the_words() {
-        for message in [
-            "You passed 99073 input tokens and requested 32000 output tokens. However, the model's context length is only 131072 tokens, resulting in a maximum input length of 99072 tokens.",
-            "Trying to keep the first 9000 tokens. However, the model is loaded with context length of only 4096 tokens, which is not enough.",
-            "Input is too long for requested model.",
-            "This model's maximum context length is 8192 tokens.",
-            "the request exceeds the available context size, try increasing it",
-            "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
-            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
-            "prompt token count of 5 exceeds the limit of 4",
-            "input length and `max_tokens` exceed context limit: 3 + 2 > 4",
-            "Range of input length should be [1, 30720]",
-            "context window exceeds limit (2013)",
-            "Your request exceeded model token limit: 8192",
-        ] {
-            check(
-                400,
-                &json!({"error": {"message": message, "code": 400}}).to_string(),
-                Kind::ContextLength,
-                message,
-            );
-        }
-        for message in
-            ["The context is missing.", "max_tokens must be an integer", "Unknown field context_length."]
-        {
-            check(400, &json!({"error": message}).to_string(), Kind::InvalidRequest, message);
-        }
-    }
-
-    #[test]
     fn a_404_is_the_requests_fault_only_if_it_says_of_what() {
         check(404, r#"{"error":"no such file"}"#, Kind::InvalidRequest, "no such file");
         check(404, "404 page not found", Kind::Server, "404 page not found");
@@ -410,6 +337,7 @@ mod tests {
         };
         assert_eq!((error.kind, error.status, error.code.as_deref()), (Kind::Quota, None, Some("quota")));
         assert_eq!(TABLE.inside("{}").to_string(), "The model provider reported an error.");
+        assert_eq!(TABLE.inside("out of memory").to_string(), "out of memory");
         assert_eq!(TABLE.found("{}"), None);
         assert_eq!(TABLE.stray(b"event: x\n{\"error\":\"m\"} more").map(|e| e.to_string()), Some("m".into()));
     }

@@ -10,6 +10,7 @@ mod mend;
 mod scalars;
 mod text;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -68,9 +69,13 @@ pub(crate) fn values<'a>(
 
 /// Reads a body as something that does not borrow from it.
 pub(crate) fn whole<T: DeserializeOwned>(provider: &'static str, body: &[u8]) -> Result<T, AdapterError> {
-    let text = String::from_utf8_lossy(body);
+    read_owned(provider, &String::from_utf8_lossy(body))
+}
+
+/// Reads a text as something that does not borrow from it.
+pub(crate) fn read_owned<T: DeserializeOwned>(provider: &'static str, text: &str) -> Result<T, AdapterError> {
     let mut mended = String::new();
-    read::<T>(provider, &text, &mut mended)
+    read::<T>(provider, text, &mut mended)
 }
 
 /// Reads something that does not borrow, where it does not matter why it cannot be read.
@@ -78,6 +83,14 @@ pub(crate) fn owned<T: DeserializeOwned>(text: &str) -> Option<T> {
     match serde_json::from_str(text) {
         Ok(value) => Some(value),
         Err(_) => serde_json::from_str(&mend(text)?).ok(),
+    }
+}
+
+/// The JSON of an object that some hosts put into a text.
+pub(crate) fn object_text(json: &str) -> Cow<'_, str> {
+    match json.starts_with('"') {
+        true => owned(json).map_or(Cow::Borrowed(json), Cow::Owned),
+        false => Cow::Borrowed(json),
     }
 }
 

@@ -116,6 +116,44 @@ fn without_id_and_index_the_place_in_the_delta_decides() {
 }
 
 #[test]
+fn of_a_name_in_pieces_the_first_counts() {
+    for index in ["0", ""] {
+        check_chat(
+            &[&[piece(index, "a", "w", "")], &[piece(index, "a", "x", "")], &[piece(index, "a", "", A)]],
+            &[("w", A)],
+        );
+    }
+}
+
+#[test]
+fn an_index_that_comes_once_only_is_none() {
+    check_chat(
+        &[&[piece("0", "a", "w", "")], &[piece("", "", "", "{\"city\"")], &[piece("", "", "", ":\"A\"}")]],
+        &[("w", A)],
+    );
+    check_chat(
+        &[&[piece("", "a", "w", "")], &[piece("0", "", "", "{\"city\"")], &[piece("0", "", "", ":\"A\"}")]],
+        &[("w", A)],
+    );
+    check_chat(
+        &[
+            &[piece("0", "a", "w", ""), piece("1", "b", "v", "")],
+            &[piece("", "", "", A), piece("", "", "", B)],
+        ],
+        &[("w", A), ("v", B)],
+    );
+}
+
+#[test]
+fn a_name_that_comes_again_begins_a_call_only_with_arguments() {
+    for index in ["0", ""] {
+        let one = |arguments: &str| piece(index, "", "w", arguments);
+        check_chat(&[&[one(A)], &[one("")]], &[("w", A)]);
+        check_chat(&[&[one(A)], &[one("")], &[piece(index, "", "", B)]], &[("w", A), ("w", B)]);
+    }
+}
+
+#[test]
 fn an_id_that_changes_with_every_piece_is_none() {
     for index in ["0", ""] {
         check_chat(
@@ -169,9 +207,12 @@ fn a_mark_of_the_end_inside_arguments_is_no_end() {
         let calls = chat(&[piece("0", "a", "v", A), piece("1", "b", "w", arguments)].join(","));
         let said = said_by_stream("openai-chat", [stream(&[calls.clone(), "[DONE]".into()]).as_slice()]);
         assert_eq!(said.end, End::Disconnected);
-        let end = [calls, chat_end("tool_calls"), "[DONE]".into()];
-        let said = said_by_stream("openai-chat", [stream(&end).as_slice()]);
-        assert_eq!(said.end, End::Finished("MaxOutputTokens".into()));
+        for (reason, end) in [("stop", "MaxOutputTokens"), ("eos", "MaxOutputTokens"), ("tool_calls", "Stop")]
+        {
+            let frames = [calls.clone(), chat_end(reason), "[DONE]".into()];
+            let said = said_by_stream("openai-chat", [stream(&frames).as_slice()]);
+            assert_eq!(said.end, End::Finished(end.into()), "{reason}");
+        }
     }
     let text = r#"{"choices":[{"index":0,"delta":{"content":"hi"}}]}"#.to_owned();
     check("openai-chat", &[text, "[DONE]".into()], "hi", &[]);

@@ -93,3 +93,61 @@ fn the_table_has_all_kinds() {
         assert!(rows >= 5, "{kind} has {rows} rows");
     }
 }
+
+#[test]
+fn a_character_in_two_deltas_is_one() {
+    for kind in KINDS {
+        let Sample { frames, whole } = sample(kind);
+        let split = |text: &String| {
+            let text = text.replace("\"hi there\"", r#""hi \ud83d\ude00there""#);
+            text.replace("\"hi \"", r#""hi \ud83d""#).replace("\"there\"", r#""\ude00there""#)
+        };
+        let frames: Vec<String> = frames.iter().map(split).collect();
+        let want = Said { text: "hi 😀there".to_owned(), ..said_by_whole(kind, whole.as_bytes()) };
+        let stream = bytes(kind, &frames);
+        assert_eq!(said_by_stream(kind, [stream.as_slice()]), want, "{kind}");
+        assert_eq!(said_by_stream(kind, stream.chunks(7)), want, "{kind}, in pieces");
+        assert_eq!(said_by_whole(kind, split(&whole).as_bytes()), want, "{kind}, whole");
+    }
+}
+
+#[test]
+fn a_stream_of_another_form_says_the_same() {
+    for kind in KINDS {
+        let Sample { frames, whole } = sample(kind);
+        let want = said_by_whole(kind, whole.as_bytes());
+        let stream = String::from_utf8(bytes(kind, &frames)).unwrap();
+        let mut forms = vec![
+            ("a byte order mark", format!("\u{feff}{stream}")),
+            ("CRLF", stream.replace('\n', "\r\n")),
+            ("no last line end", stream.trim_end().to_owned()),
+            ("blank lines", stream.replace('\n', "\n\n")),
+            ("words between", stream.replacen("\n\n", "\n\ndata: ping\n\n: pong\n\n", 1)),
+        ];
+        if kind == "ollama" {
+            forms.push(("words between lines", stream.replacen('\n', "\nping\n", 1)));
+        } else {
+            forms.push(("no blank lines", stream.replace("\n\n", "\n")));
+            forms.push(("an end mark", format!("{stream}data: [DONE]\n\n")));
+            forms.push(("a torn end mark", format!("{stream}data: [DO")));
+            forms.push(("ids and retries", stream.replace("data: ", "id: 1\nretry: 5\ndata: ")));
+            forms.push(("no space", stream.replace("data: ", "data:")));
+        }
+        for (form, stream) in forms {
+            assert_eq!(said_by_stream(kind, [stream.as_bytes()]), want, "{kind}: {form}");
+            assert_eq!(
+                said_by_stream(kind, stream.as_bytes().chunks(1)),
+                want,
+                "{kind}: {form}, byte by byte"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_error_in_mere_words_is_told() {
+    for kind in ["openai-chat", "anthropic", "gemini"] {
+        let said = said_by_stream(kind, [b"event: error\ndata: out of memory\n\n".as_slice()]);
+        assert_eq!(said.end, End::Failed("out of memory".to_owned()), "{kind}");
+    }
+}

@@ -209,6 +209,37 @@ fn whole_arguments_of_responses_are_taken_once() {
 }
 
 #[test]
+fn a_call_may_be_named_by_its_call_id() {
+    let frames = [
+        added("0", "", &call("c1", "")),
+        added("0", "", &call("c2", "")),
+        delta("0", "c2", B),
+        delta("0", "c1", A),
+        item_done("0", "", &call("c2", B)),
+        item_done("0", "", &call("c1", A)),
+    ];
+    check_responses(&frames, "", &[("w", A), ("w", B)]);
+}
+
+#[test]
+fn parts_with_running_indexes_are_said_once() {
+    let part = |index: u32, text: &str| {
+        let event = r#"{"type":"response.output_text.delta","output_index":0,"item_id":"m","content_index":N,"delta":"T"}"#;
+        event.replace('N', &index.to_string()).replace('T', text)
+    };
+    let note = r#"{"type":"response.output_text.annotation.added","output_index":0,"item_id":"m","content_index":9,"annotation":{"type":"url_citation","url":"u"}}"#;
+    let frames = [
+        added("0", "m", r#""type":"message""#),
+        part(0, "h"),
+        part(1, "i "),
+        part(2, "there"),
+        note.to_owned(),
+        item_done("0", "m", &message("hi there")),
+    ];
+    check_responses(&frames, "hi there", &[]);
+}
+
+#[test]
 fn parts_are_told_apart_whatever_their_indexes_say() {
     for (at_delta, at_done) in [("1", "1"), ("7", "7"), ("1", "0"), ("0", "1"), ("-1", "3"), ("\"1\"", "1")] {
         let delta = r#"{"type":"response.output_text.delta","output_index":1,"item_id":"m","content_index":X,"delta":"hi"}"#;

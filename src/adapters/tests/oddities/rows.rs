@@ -254,4 +254,15 @@ pub(crate) const ROWS: &[Row] = &[
             ("anthropic", r#""type":"message_stop""#, r#""type":"message_stop","error":null"#),
         ],
     },
+    Row {
+        name: "arguments in a text, or an object in place of the text",
+        want: Want::Same,
+        edits: &[
+            ("anthropic", r#"{"city":"A"}"#, r#""{\"city\":\"A\"}""#),
+            ("gemini", r#"{"city":"A"}"#, r#""{\"city\":\"A\"}""#),
+            ("ollama", r#"{"city":"A"}"#, r#""{\"city\":\"A\"}""#),
+            ("openai-chat", r#""{\"city\":\"A\"}""#, r#"{"city":"A"}"#),
+            ("openai-responses", r#""{\"city\":\"A\"}""#, r#"{"city":"A"}"#),
+        ],
+    },
 ];

@@ -152,10 +152,9 @@ mod tests {
     fn check(result: Value) {
         let Called { content, structured, is_error } = Called::read(&result.to_string()).unwrap();
         let typed = Called::from(serde_json::from_value::<CallToolResult>(result.clone()).unwrap());
-        let want = if content.is_empty() { typed.structured } else { None };
         assert_eq!(
             json!([content, structured, is_error]),
-            json!([typed.content, want, typed.is_error]),
+            json!([typed.content, typed.structured, typed.is_error]),
             "{result}"
         );
     }

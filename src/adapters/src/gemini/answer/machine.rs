@@ -265,7 +265,7 @@ impl Machine {
             return;
         };
         if let Some(args) = call.args {
-            open.whole = Some(json::compact(args.get()));
+            open.whole = Some(json::compact(&lenient::object_text(args.get())));
         }
         let mut lost = false;
         for piece in call.partial_args.0 {

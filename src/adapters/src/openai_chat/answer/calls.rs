@@ -12,6 +12,8 @@ use crate::{CallKind, ModelEvent, Note, custom_arguments};
 pub(super) struct Calls {
     /// The request declared custom tools, so that the client knows calls of them.
     custom_tools: bool,
+    /// The answer is no stream: each piece is a whole call.
+    pub(super) are_whole: bool,
     list: Vec<OpenCall>,
     /// Place of the last call of an id.
     by_id: HashMap<String, usize>,
@@ -31,6 +33,8 @@ struct OpenCall {
     args: Arguments,
     block: Option<u32>,
     closed: bool,
+    /// It began with the name of the call before it and without an id: nothing more may come of it.
+    tentative: bool,
 }
 
 /// One piece, whichever of the wire's forms it came in.
@@ -77,6 +81,7 @@ impl OpenCall {
             args: Arguments::default(),
             block: None,
             closed: false,
+            tentative: false,
         }
     }
 
@@ -85,19 +90,27 @@ impl OpenCall {
         !self.closed && self.args.can_grow()
     }
 
+    /// Whether it was only the name of the call before it, once more.
+    fn is_echo(&self) -> bool {
+        self.tentative && self.args.are_empty()
+    }
+
     /// Whether it is whole. Free text can end anywhere.
     fn is_whole(&mut self) -> bool {
         self.kind == CallKind::Custom || self.args.are_whole()
     }
 
     /// Whether a piece with its id is more of it. A host may give one id twice, and then tells the calls apart by
-    /// another index or name, or by other arguments behind whole ones.
+    /// another index, by another name behind arguments, or by other arguments behind whole ones.
     fn goes_on_with(&self, piece: &Piece<'_>, new_index: bool) -> bool {
         if piece.name.is_empty() || self.name.is_empty() {
             return true;
         }
-        if piece.name != self.name || (new_index && self.index.is_some()) {
+        if new_index && self.index.is_some() {
             return false;
+        }
+        if piece.name != self.name {
+            return self.args.are_empty();
         }
         piece.says_nothing() || self.can_grow() || self.args.is_repeated(piece.args)
     }
@@ -114,7 +127,10 @@ impl OpenCall {
         let inside = self.args.are_begun() && !piece.says_nothing() && !piece.begins_an_object();
         if piece.id.is_empty() || self.id.is_empty() {
             let begun = self.args.are_begun() && !self.args.are_in(piece.args);
-            return !piece.says_nothing() && !inside && (begun || self.args.are_whole());
+            return match piece.says_nothing() {
+                true => self.args.are_whole() && !self.args.are_blank(),
+                false => !inside && (begun || self.args.are_whole()),
+            };
         }
         !inside
     }
@@ -140,7 +156,10 @@ impl Calls {
         let at = match self.find(&piece) {
             Some(at) => at,
             None => {
-                self.list.push(OpenCall::new(&piece));
+                let last =
+                    self.list.last().is_some_and(|last| last.name == piece.name && !last.name.is_empty());
+                let tentative = last && piece.id.is_empty();
+                self.list.push(OpenCall { tentative, ..OpenCall::new(&piece) });
                 let at = self.list.len() - 1;
                 self.lanes.add(piece.index, at);
                 at
@@ -159,8 +178,11 @@ impl Calls {
         if piece.index.is_none() && !piece.id.is_empty() && !piece.name.is_empty() {
             return None;
         }
+        // A piece that only goes on cannot begin a call at an index that no call has.
+        let goes_on = piece.name.is_empty() && piece.id.is_empty();
+        let index = piece.index.filter(|_| !goes_on || self.lanes.has(piece.index));
         let list = &self.list;
-        let found = self.lanes.next(piece.index, |at| list.get(at).is_some_and(OpenCall::can_grow))?;
+        let found = self.lanes.next(index, |at| list.get(at).is_some_and(OpenCall::can_grow))?;
         let call = self.list.get_mut(found.at)?;
         // Two pieces of one delta that both have a name, or an id, are two calls.
         let both = |one: &str, other: &str| !one.is_empty() && !other.is_empty();
@@ -170,6 +192,7 @@ impl Calls {
 
     fn grow(&mut self, at: usize, piece: &Piece<'_>, next_block: &mut u32, out: &mut Vec<ModelEvent>) {
         let Some(call) = self.list.get_mut(at) else { return };
+        call.tentative &= piece.id.is_empty();
         if call.id.is_empty() && !piece.id.is_empty() {
             call.id.push_str(piece.id);
             let place = self.by_id.entry(call.id.clone()).or_insert(at);
@@ -184,6 +207,9 @@ impl Calls {
         match call.kind {
             CallKind::Function => call.args.push(piece.args),
             CallKind::Custom => call.args.push_free(piece.args),
+        }
+        if self.are_whole {
+            call.args.settle();
         }
         if let Some(block) = call.block {
             if !call.closed {
@@ -229,7 +255,7 @@ impl Calls {
 
     /// Whether a call has not got all of its arguments.
     pub(super) fn any_unfinished(&mut self) -> bool {
-        self.list.iter_mut().any(|call| !call.closed && !call.is_whole())
+        self.list.iter_mut().any(|call| !call.closed && !call.is_echo() && !call.is_whole())
     }
 
     /// Whether a call ends in the middle of its arguments.
@@ -243,10 +269,10 @@ impl Calls {
     pub(super) fn finish(&mut self, whole: bool, next_block: &mut u32, out: &mut Vec<ModelEvent>) -> bool {
         let mut named = true;
         for at in 0..self.list.len() {
-            let unstarted = self.list.get(at).filter(|c| c.block.is_none());
-            match unstarted.map(|c| c.name.is_empty()) {
-                Some(true) => named = false,
-                Some(false) => self.start(at, next_block, out),
+            match self.list.get(at).filter(|call| call.block.is_none()) {
+                Some(call) if call.name.is_empty() => named = false,
+                Some(call) if call.is_echo() => {}
+                Some(_) => self.start(at, next_block, out),
                 None => {}
             }
         }

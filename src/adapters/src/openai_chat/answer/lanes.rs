@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
-/// The last calls of each index. A host may leave the index out, or give all calls the same one; then calls that
-/// began in one delta are told apart by the place of their pieces in the deltas behind it.
+/// Most calls of one delta that are told apart by their places.
+const MAX_CALLS: usize = 1_000;
+
+/// The last calls of each index, and of all. A host may leave the index out, or give all calls the same one; then
+/// calls that began in one delta are told apart by the place of their pieces in the deltas behind it.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
+    /// `None` has the calls of any index.
     lanes: HashMap<Option<u64>, Lane>,
     /// Number of the delta, from 1.
     delta: u64,
@@ -42,12 +46,17 @@ impl Lanes {
 
     /// A call has begun.
     pub(super) fn add(&mut self, index: Option<u64>, at: usize) {
-        let lane = self.lanes.entry(index).or_default();
-        if lane.begun != self.delta {
-            lane.begun = self.delta;
-            lane.calls.clear();
+        for index in [index, None].into_iter().take(if index.is_some() { 2 } else { 1 }) {
+            let lane = self.lanes.entry(index).or_default();
+            if lane.begun != self.delta {
+                lane.begun = self.delta;
+                lane.calls.clear();
+            }
+            if lane.calls.len() >= MAX_CALLS {
+                lane.calls.pop();
+            }
+            lane.calls.push(at);
         }
-        lane.calls.push(at);
     }
 
     /// The call that the next piece of this delta means. `can_grow` knows the calls by their place.
@@ -102,6 +111,7 @@ mod tests {
         lanes.next_delta();
         assert_eq!(lanes.next(Some(0), |_| true), Some(Found { at: 1, taken: false }));
         assert_eq!(lanes.next(Some(1), |_| true), None);
-        assert!(lanes.has(Some(0)) && !lanes.has(None));
+        assert_eq!(lanes.next(None, |_| true), Some(Found { at: 1, taken: false }));
+        assert!(lanes.has(Some(0)) && !lanes.has(Some(1)));
     }
 }

@@ -80,6 +80,11 @@ impl Machine {
         self.next_block == 0 && self.calls.is_empty()
     }
 
+    /// What comes is a whole message.
+    pub(super) fn is_whole(&mut self) {
+        self.calls.are_whole = true;
+    }
+
     /// Takes in a delta, or a whole message.
     pub(super) fn delta(&mut self, delta: Delta<'_>, logprobs: Option<&RawValue>, out: &mut Vec<ModelEvent>) {
         self.calls.next_delta();
@@ -379,8 +384,9 @@ impl Machine {
                 FinishReason::Stop
             }
         };
-        // Some hosts say of an answer that hit its limit that it made a call.
-        if self.calls.any_cut() {
+        // Of calls that the host says it made the model is told what is wrong. Any other end is none for a call that is
+        // in the middle of its arguments.
+        if !matches!(word, "tool_calls" | "function_call") && self.calls.any_cut() {
             let why = "a call ends in the middle of its arguments: reported as max_output_tokens";
             out.push(ModelEvent::Note(Note::emulated("finish_reason", why)));
             return Ok(FinishReason::MaxOutputTokens);

@@ -106,6 +106,9 @@ impl Block {
     }
 }
 
+/// Most items of a turn; as many as the server takes of any provider.
+const MAX_ITEMS: u32 = 5_000;
+
 /// All output items of a turn. A block's number is its place in the list.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
@@ -122,6 +125,11 @@ impl Blocks {
     /// How many items were seen.
     pub(super) fn len(&self) -> u32 {
         u32::try_from(self.list.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether there are more than any answer has.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.len() > MAX_ITEMS
     }
 
     /// Looks at an item.
@@ -150,8 +158,9 @@ impl Blocks {
 
     /// The item of an event about an item of this kind, which may be at its end.
     pub(super) fn find(&self, place: Place<'_>, kind: BlockKind) -> Option<u32> {
-        let known = self.by_id.get(place.id).copied().filter(|at| self.is(*at, kind));
-        known.or_else(|| self.find_open(place, |block| block.kind == kind))
+        // Some gateways name a call by its call id.
+        let known = self.by_id.get(place.id).or_else(|| self.by_call.get(place.id)).copied();
+        known.filter(|at| self.is(*at, kind)).or_else(|| self.find_open(place, |block| block.kind == kind))
     }
 
     /// The newest open item that fits: at its index, and where that tells nothing, of all.

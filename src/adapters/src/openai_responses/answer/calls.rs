@@ -55,7 +55,7 @@ impl Machine {
             if block.payload.are_empty()
                 && let Some(first) = block.first_payload.take()
             {
-                block.payload.push(&first);
+                block.payload.push_whole(&first, call == CallKind::Custom);
             }
             // Nothing said that the call is whole, so its arguments have to show it.
             if whole && call == CallKind::Function && !block.payload.are_whole() {
@@ -133,7 +133,7 @@ impl Machine {
             if complete && block.payload.are_empty() {
                 block.payload.push("{}");
             }
-            self.cut_call |= complete && block.payload.are_cut();
+            self.cut_call |= !complete && block.payload.are_cut();
         }
         block.payload.settle();
         tell(at, block, out);

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::blocks::{BlockKind, Blocks, Place};
 use super::parts::PartKind;
-use super::reading::{blob, is_complete, phase};
-use crate::openai_responses::wire::{KIND, Loose, OutputItem, Response, parse, string, usage};
+use super::reading::{ascii, blob, is_complete, phase};
+use crate::openai_responses::wire::{Event, KIND, Loose, OutputItem, Response, parse, string, usage};
 use crate::shared::lenient;
 use crate::{AdapterError, FinishReason, ModelEvent, Note};
 
@@ -20,11 +20,13 @@ pub(super) struct Machine {
     model: String,
     /// The provider ended a call in the middle of its arguments.
     pub(super) cut_call: bool,
+    /// A piece of something that nobody knows has come.
+    unknown: bool,
 }
 
 impl Machine {
     pub(super) fn new(model: &str, logprobs: bool) -> Self {
-        Self { blocks: Blocks::default(), logprobs, model: model.to_owned(), cut_call: false }
+        Self { blocks: Blocks::default(), logprobs, model: model.to_owned(), cut_call: false, unknown: false }
     }
 
     /// An item as it begins.
@@ -151,6 +153,34 @@ impl Machine {
         if let Some(tier) = response.service_tier.filter(|t| t.get().starts_with('"')) {
             out.push(ModelEvent::ServiceTier(string(tier).into_owned()));
         }
+    }
+
+    /// An event about a hosted item goes on as it is, without its padding and places.
+    pub(super) fn hosted_event(
+        &mut self,
+        event: &Event<'_>,
+        data: &str,
+        out: &mut Vec<ModelEvent>,
+    ) -> Result<(), AdapterError> {
+        let found = self.blocks.find(event.place(), BlockKind::Hosted);
+        match found.and_then(|at| Some((at, self.blocks.get(at)?.done))) {
+            Some((at, false)) => {
+                let mut event: Map<String, Value> = parse(data, &mut String::new())?;
+                for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
+                    event.shift_remove(key);
+                }
+                out.push(ModelEvent::HostedEvent { block: at, event });
+            }
+            // The item in its final form said it all.
+            Some((_, true)) => {}
+            None if event.kind.as_str().ends_with(".delta") && !self.unknown => {
+                self.unknown = true;
+                let why = format!("events of type {}", ascii(event.kind.as_str()));
+                out.push(ModelEvent::Note(Note::dropped("output", why)));
+            }
+            None => {}
+        }
+        Ok(())
     }
 
     fn hosted(&self, raw: &RawValue) -> Result<Map<String, Value>, AdapterError> {

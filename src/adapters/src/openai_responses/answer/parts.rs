@@ -119,6 +119,30 @@ impl Parts {
         }
     }
 
+    /// Place of the text that an annotation belongs to.
+    pub(super) fn for_annotation(
+        &mut self,
+        block: u32,
+        index: Option<u32>,
+        out: &mut Vec<ModelEvent>,
+    ) -> usize {
+        let by_index = self.0.iter().rposition(|p| p.kind == PartKind::Text && Some(p.index) == index);
+        let last = self.0.len().checked_sub(1).filter(|at| self.is_open(*at, PartKind::Text));
+        by_index.or(last).unwrap_or_else(|| self.begin(block, PartKind::Text, index, out))
+    }
+
+    /// What a text has beyond those of all parts behind one another, and the last part. None if it is another text.
+    pub(super) fn rest_of_all(&self, kind: PartKind, whole: &str) -> Option<(usize, String)> {
+        let mut rest = whole;
+        for part in self.0.iter().filter(|part| part.kind == kind) {
+            let (front, behind) = rest.split_at_checked(part.sent.length)?;
+            part.sent.rest(front)?;
+            rest = behind;
+        }
+        let last = self.0.iter().rposition(|part| part.kind == kind)?;
+        Some((last, rest.to_owned()))
+    }
+
     /// Places of the parts of these kinds that have text.
     pub(super) fn spoken(&self, kinds: [PartKind; 2]) -> Vec<usize> {
         let has_text = |part: &Part| part.sent.length > 0 && kinds.contains(&part.kind);

@@ -118,8 +118,11 @@ impl Machine {
         }
         let kinds = if family == PartKind::Text { [family, PartKind::Refusal] } else { [family; 2] };
         let spoken = self.blocks.get(at).map(|block| block.parts.spoken(kinds)).unwrap_or_default();
-        let mut spoken = spoken.into_iter().peekable();
         let mut left = parts.iter().filter(|(kind, part)| !part.words(*kind).is_empty()).count();
+        if spoken.len() > left && self.spoken_in_pieces(at, &parts, out) {
+            return Ok(());
+        }
+        let mut spoken = spoken.into_iter().peekable();
         for (kind, part) in &parts {
             let words = part.words(*kind);
             if words.is_empty() && part.annotations.list().is_empty() {
@@ -144,6 +147,26 @@ impl Machine {
         Ok(())
     }
 
+    /// Parts of an item that came as more parts than it has: their texts behind one another. True if that is what came.
+    fn spoken_in_pieces(
+        &mut self,
+        at: u32,
+        parts: &[(PartKind, OutputPart<'_>)],
+        out: &mut Vec<ModelEvent>,
+    ) -> bool {
+        let Some((kind, _)) = parts.first().filter(|(kind, _)| parts.iter().all(|(k, _)| k == kind)) else {
+            return false;
+        };
+        let whole: String = parts.iter().map(|(kind, part)| part.words(*kind)).collect();
+        let Some(block) = self.blocks.get_mut(at) else { return false };
+        let Some((last, rest)) = block.parts.rest_of_all(*kind, &whole) else { return false };
+        block.opened |= block.parts.text(at, last, rest, Vec::new(), out);
+        for (_, part) in parts {
+            self.end_part(at, last, part, out);
+        }
+        true
+    }
+
     /// The annotations of a part, and its end.
     fn end_part(&mut self, at: u32, number: usize, part: &OutputPart<'_>, out: &mut Vec<ModelEvent>) {
         let Some(block) = self.blocks.get_mut(at) else { return };
@@ -166,7 +189,7 @@ impl Machine {
         let found = self.blocks.find(place, BlockKind::Message);
         let at = found.unwrap_or_else(|| self.blocks.begin(place, BlockKind::Message));
         let Some(block) = self.blocks.get_mut(at) else { return };
-        let part = block.parts.for_delta(at, PartKind::Text, index, out);
+        let part = block.parts.for_annotation(at, index, out);
         block.opened |= block.parts.annotation(at, part, None, annotation, out);
     }
 }
