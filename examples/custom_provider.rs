@@ -37,7 +37,7 @@ impl Adapter for Shout {
             return Err(AdapterError::unsupported("input", "This provider needs a message at the end."));
         };
         let texts = last.content.iter().filter_map(|part| match part {
-            ContentPart::InputText { text } => Some(text.as_str()),
+            ContentPart::InputText { text, .. } => Some(text.as_str()),
             _ => None,
         });
         let body = json!({"say": texts.collect::<String>()}).to_string().into_bytes();

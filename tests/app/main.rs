@@ -4,6 +4,7 @@
 use or_test_support::binary::Program;
 
 mod background;
+mod codex;
 mod context;
 mod create;
 mod delete;

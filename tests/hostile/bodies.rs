@@ -53,10 +53,23 @@ const ROWS: &[Row] = &[
         || with(&format!(r#""tools":[{{"type":"a:b","x":[{}]}}]"#, list("1", BODY - 100))),
         200,
     ),
-    ("an unknown field of objects", || with(&format!(r#""x":[{}]"#, list(r#"{"a":1}"#, BODY))), 200),
-    ("an unknown field of numbers", || with(&format!(r#""x":[{}]"#, list("1", BODY))), 200),
-    ("unknown fields", || with(&numbered(BODY / 12, |n| format!(r#""x{n}":1"#))), 200),
-    ("an unknown field of digits", || with(&format!(r#""x":0.{}"#, "1".repeat(BODY))), 200),
+    ("an unknown field of objects", || with(&format!(r#""x":[{}]"#, list(r#"{"a":1}"#, BODY))), 400),
+    ("an unknown field of numbers", || with(&format!(r#""x":[{}]"#, list("1", BODY))), 400),
+    ("unknown fields", || with(&numbered(BODY / 12, |n| format!(r#""x{n}":1"#))), 400),
+    ("an unknown field of digits", || with(&format!(r#""x":0.{}"#, "1".repeat(BODY))), 400),
+    (
+        "unknown members of parts",
+        || {
+            let part = format!(r#"{{"type":"input_text","text":"a","x":[{}]}}"#, list("1", 450));
+            message(&format!("[{}]", list(&part, BODY)))
+        },
+        200,
+    ),
+    (
+        "an unknown member of a message",
+        || input(&format!(r#"[{{"role":"user","content":"a","x":[{}]}}]"#, list("1", BODY))),
+        200,
+    ),
     (
         "an unknown item",
         || input(&format!(r#"[{{"type":"web_search_call","x":[{}]}}]"#, list("1", BODY))),

@@ -7,6 +7,7 @@ mod architecture;
 mod check_config;
 mod docs_actors;
 mod docs_errors;
+mod docs_fields;
 mod supply_chain;
 mod transfer;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the official SDKs against the server, with the provider `demo` and a scripted upstream on all five wires.
 #
-#   tests/sdk/run.sh [python|node]...      default: both
+#   tests/sdk/run.sh [python|node|codex]...      default: all
 #
 # OPEN_RESPONSES_BIN    the server; default: built here (debug profile)
 # OPEN_RESPONSES_CACHE  where the SDKs are installed; default: target/sdk
@@ -22,6 +22,8 @@ fi
 source "$here/install.sh"
 # shellcheck source=/dev/null
 source "$repo/tests/mcp/install.sh"
+# shellcheck source=/dev/null
+source "$here/codex/suite.sh"
 
 start_upstream() {
     python3 "$here/upstream/upstream.py" "$work/port" 2>"$work/upstream.err" &
@@ -79,6 +81,7 @@ run() {
 
 test_python() {
     install_python
+    "$python/bin/python" "$sdk/members.py" --check
     "$python/bin/python" -m pytest "$sdk/python"
 }
 
@@ -106,9 +109,9 @@ export SERVER_URL=$url
 start_server always
 export SERVER_URL_OFFERING=$url
 suites=("$@")
-[ ${#suites[@]} -eq 0 ] && suites=(python node)
+[ ${#suites[@]} -eq 0 ] && suites=(python node codex)
 for suite in "${suites[@]}"; do
-    run "official $suite SDK" "test_$suite"
+    run "official $suite" "test_$suite"
 done
 if [ -s "$work/upstream.err" ]; then
     echo "== what the upstream could not read"

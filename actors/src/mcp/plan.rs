@@ -289,7 +289,7 @@ fn names(offered: &[(Candidate<'_>, Vec<McpTool>)], tools: &[Tool]) -> Vec<Vec<S
     let mut taken: Vec<String> = tools.iter().filter_map(|tool| tool.name().map(str::to_owned)).collect();
     for tool in tools {
         if let Tool::Hosted(hosted) = tool {
-            taken.extend(hosted.functions().into_iter().map(|function| function.name));
+            taken.extend(hosted.tools().iter().map(|tool| tool.name().to_owned()));
         }
     }
     let taken: Vec<&str> = taken.iter().map(String::as_str).collect();

@@ -39,7 +39,9 @@ impl SampleError {
     /// A closed word for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Adapter(AdapterError::Unsupported { .. }) => "unsupported",
+            Self::Adapter(AdapterError::Unsupported { .. } | AdapterError::NotHonoured { .. }) => {
+                "unsupported"
+            }
             Self::Adapter(AdapterError::BadFrame { .. }) => "bad_frame",
             Self::Adapter(AdapterError::Truncated { .. }) => "truncated",
             Self::Adapter(AdapterError::Upstream(e)) if e.status.is_some() => "http_error",

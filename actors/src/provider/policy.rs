@@ -78,7 +78,10 @@ fn cause(error: &SampleError) -> Cause {
         | SampleError::NoAnswer(_)
         | SampleError::TooLarge(_)
         | SampleError::Adapter(
-            AdapterError::Upstream(_) | AdapterError::BadFrame { .. } | AdapterError::Unsupported { .. },
+            AdapterError::Upstream(_)
+            | AdapterError::BadFrame { .. }
+            | AdapterError::Unsupported { .. }
+            | AdapterError::NotHonoured { .. },
         ) => Cause::Lasting,
         SampleError::Panicked | SampleError::Gone => Cause::Ours,
     }

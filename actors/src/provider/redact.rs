@@ -36,7 +36,11 @@ pub(crate) fn mask(spec: &ProviderSpec, key: &ProviderKey, mut error: SampleErro
         }
         SampleError::Adapter(AdapterError::BadFrame { what, .. }) => clean(what),
         SampleError::Unreachable(text) | SampleError::Broken(text) => clean(text),
-        SampleError::Adapter(AdapterError::Unsupported { .. } | AdapterError::Truncated { .. })
+        SampleError::Adapter(
+            AdapterError::Unsupported { .. }
+            | AdapterError::NotHonoured { .. }
+            | AdapterError::Truncated { .. },
+        )
         | SampleError::NoAnswer(_)
         | SampleError::Silent(_)
         | SampleError::Busy(_)

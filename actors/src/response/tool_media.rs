@@ -3,7 +3,9 @@
 //! The client is not to blame for what a tool gave, so it must not cost the response: the model is told in words.
 
 use or_adapters::{Adapter, AdapterError, ModelRequest, Note, UpstreamCall};
-use or_protocol::{ContentPart, FunctionCall, FunctionCallOutput, Item, ItemId, Message, Output, Role};
+use or_protocol::{
+    ContentPart, Extra, FunctionCall, FunctionCallOutput, Item, ItemId, Message, Output, Role,
+};
 
 /// What ids of the calls of MCP servers begin with, as the model knows them.
 const OF_MCP: &str = "mcp_";
@@ -42,7 +44,7 @@ fn in_words(adapter: &dyn Adapter, request: &ModelRequest<'_>) -> Option<Vec<Ite
                 && let Some(why) = refusal(&alone(adapter, request, part))
             {
                 let text = format!("[{what} is part of this result. It cannot be shown to you: {why}]");
-                *part = ContentPart::InputText { text };
+                *part = ContentPart::text(text);
                 changed = true;
             }
         }
@@ -70,8 +72,15 @@ fn alone(
     part: &ContentPart,
 ) -> Result<UpstreamCall, AdapterError> {
     let call_id = OF_MCP.to_owned();
-    let question = ContentPart::InputText { text: "?".into() };
-    let question = Message { id: None, status: None, role: Role::User, content: vec![question], phase: None };
+    let question = ContentPart::text("?");
+    let question = Message {
+        id: None,
+        status: None,
+        role: Role::User,
+        content: vec![question],
+        phase: None,
+        extra: Extra::NONE,
+    };
     let call = FunctionCall {
         id: None,
         call_id: call_id.clone(),
@@ -79,9 +88,10 @@ fn alone(
         namespace: None,
         arguments: "{}".into(),
         status: None,
+        extra: Extra::NONE,
     };
     let output = Output::Parts(vec![part.clone()]);
-    let output = FunctionCallOutput { id: None, call_id, output, status: None };
+    let output = FunctionCallOutput { id: None, call_id, output, status: None, extra: Extra::NONE };
     let context = [Item::Message(question), Item::FunctionCall(call), Item::FunctionCallOutput(output)];
     adapter.request(&ModelRequest { context: &context, ..*request })
 }
@@ -102,6 +112,6 @@ fn name(part: &ContentPart) -> Option<String> {
             format!("A file{name}{}", type_of(file_data))
         }
         ContentPart::InputVideo { .. } => "A video".into(),
-        ContentPart::InputAudio { input_audio } => format!("Audio of the format {}", input_audio.format),
+        ContentPart::InputAudio { input_audio, .. } => format!("Audio of the format {}", input_audio.format),
     })
 }

@@ -13,6 +13,14 @@ pub enum AdapterError {
         /// Whole sentence for the client.
         message: String,
     },
+    /// A member that must not be ignored, whatever the mode, cannot be honoured on this provider.
+    #[error("{message}")]
+    NotHonoured {
+        /// Path of the member.
+        param: String,
+        /// Whole sentence for the client.
+        message: String,
+    },
     /// A frame or body of the provider does not parse.
     #[error("{provider} sent a frame that does not parse: {what}")]
     BadFrame {
@@ -49,6 +57,9 @@ impl AdapterError {
         match self {
             Self::Unsupported { param, message } => {
                 ApiError::invalid("unsupported_value", param.clone(), message.clone())
+            }
+            Self::NotHonoured { param, message } => {
+                ApiError::invalid("unsupported_parameter", param.clone(), message.clone())
             }
             Self::BadFrame { .. } => ApiError::new(
                 ErrorKind::Model,

@@ -10,6 +10,8 @@ pub enum NoteKind {
     Emulated,
     /// Not carried out. Refused in strict mode.
     Dropped,
+    /// Nobody knows the member, so it is not carried out. Refused in strict mode.
+    Unknown,
 }
 
 impl NoteKind {
@@ -18,6 +20,15 @@ impl NoteKind {
         match self {
             Self::Emulated => "emulated",
             Self::Dropped => "dropped",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether something is not carried out, which strict mode refuses.
+    pub fn loses(self) -> bool {
+        match self {
+            Self::Emulated => false,
+            Self::Dropped | Self::Unknown => true,
         }
     }
 }
@@ -37,6 +48,12 @@ impl Note {
     /// The field was left out.
     pub fn dropped(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), kind: NoteKind::Dropped, why: why.into() }
+    }
+
+    /// A member that nobody knows was left out; `place` is what it is of, with a dot, or empty.
+    pub(crate) fn unknown(place: &str, member: &str) -> Self {
+        let why = "neither this server nor this provider knows such a member";
+        Self { field: format!("{place}{}", plain_name(member)), kind: NoteKind::Unknown, why: why.into() }
     }
 
     /// The field was carried out by other means.
@@ -72,7 +89,7 @@ impl NoteList {
             return;
         }
         // Strict mode looks for one that was dropped, so the first of those is always there.
-        let drops = note.kind == NoteKind::Dropped;
+        let drops = note.kind.loses();
         if self.list.len() >= MAX_NOTES && (self.drops || !drops) {
             self.left_out += 1;
             return;
@@ -165,6 +182,12 @@ pub(crate) fn plain(text: &str) -> String {
             _ => '?',
         })
         .collect()
+}
+
+/// A client's name of a member as it may be the field of a note, which separators part from its reason.
+fn plain_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '$');
+    name.chars().map(|c| if plain(c) { c } else { '?' }).take(64).collect()
 }
 
 /// A client's word as it may stand in a note: short, one line, ASCII.

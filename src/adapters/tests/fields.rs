@@ -29,6 +29,7 @@ fn notes(kind: &str, fields: &Value) -> Vec<String> {
     let mark = |note: or_adapters::Note| match note.kind {
         NoteKind::Dropped => format!("-{}", note.field),
         NoteKind::Emulated => format!("~{}", note.field),
+        NoteKind::Unknown => format!("?{}", note.field),
     };
     call.notes.into_iter().map(mark).collect()
 }

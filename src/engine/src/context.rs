@@ -116,7 +116,8 @@ pub(crate) fn call_id(item: &Item) -> Option<&str> {
 pub(crate) fn output_id(item: &Item) -> Option<Cow<'_, str>> {
     match item {
         Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) => {
-            Some(Cow::Borrowed(&output.call_id))
+            // One without an id answers no call.
+            Some(Cow::Borrowed(output.call_id.as_str())).filter(|id| !id.is_empty())
         }
         // Output of a call that the upstream ran by itself.
         Item::Other(other) if other.kind() == "function_call_output" => other.call_id(),

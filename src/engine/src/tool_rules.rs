@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use or_adapters::{Note, NoteList, ToolOrigin, flatten_tools};
-use or_protocol::{Item, Path, Tool, ToolChoice, decode_item};
+use or_protocol::{Item, Path, Settings, Tool, ToolChoice, decode_item};
 use serde_json::{Map, Value};
 
 use crate::items::call::NewCall;
@@ -21,17 +21,17 @@ pub(crate) struct ToolRules {
 }
 
 impl ToolRules {
-    pub(crate) fn new(tools: &[Tool], mcp: &Mcp) -> Self {
-        let plain = tools.iter().all(|tool| matches!(tool, Tool::Function(_)));
+    pub(crate) fn new(settings: &Settings, mcp: &Mcp) -> Self {
+        let plain = settings.all_tools().all(|tool| matches!(tool, Tool::Function(_)));
         let hosted = |tool: &Tool| match tool {
             Tool::Hosted(hosted) => hosted.kind() != "namespace",
             Tool::Mcp(tool) => mcp.is_of_provider(&tool.server_label),
             Tool::Function(_) | Tool::Custom(_) => false,
         };
         Self {
-            origins: if plain { HashMap::new() } else { origins(tools) },
+            origins: if plain { HashMap::new() } else { origins(settings.all_tools()) },
             takes_custom: !plain,
-            takes_hosted: tools.iter().any(hosted),
+            takes_hosted: settings.all_tools().any(hosted),
             mcp: mcp.callees(),
         }
     }
@@ -46,7 +46,11 @@ impl ToolRules {
                 call.custom = true;
                 call.emulated = true;
             }
-            Some(ToolOrigin::Namespace { namespace, function }) if call.namespace.is_none() => {
+            Some(ToolOrigin::Namespace { namespace, function, custom }) if call.namespace.is_none() => {
+                if *custom && !call.custom {
+                    call.custom = true;
+                    call.emulated = true;
+                }
                 call.namespace = Some(namespace.clone());
                 call.name.clone_from(function);
             }
@@ -108,7 +112,7 @@ fn unasked(kind: &str) -> Note {
     Note::dropped("output", format!("the provider sent a {kind} item that no tool of the request makes"))
 }
 
-fn origins(tools: &[Tool]) -> HashMap<String, ToolOrigin> {
+fn origins<'a>(tools: impl Iterator<Item = &'a Tool>) -> HashMap<String, ToolOrigin> {
     flatten_tools(tools, &mut NoteList::default())
         .into_iter()
         .filter(|tool| tool.origin != ToolOrigin::Function)

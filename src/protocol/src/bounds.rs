@@ -10,8 +10,10 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_IMAGE_URL: usize = 20_971_520;
 /// Longest data of a file, in characters. Source: the same.
 pub const MAX_FILE_DATA: usize = 33_554_432;
-/// Longest `safety_identifier` and `prompt_cache_key`, in characters. Source: the same.
+/// Longest `prompt_cache_key`, in characters. Source: the same.
 pub const MAX_IDENTIFIER: usize = 64;
+/// Longest `safety_identifier`, in characters. Source: the types of OpenAI's packages of November 2026.
+pub const MAX_SAFETY_IDENTIFIER: usize = 128;
 /// Longest `user`, in characters. OpenAI names none; it is an id, and every answer echoes it.
 pub const MAX_USER: usize = 512;
 /// Most items of an input. Source: the schemas of OpenAI's API.
@@ -31,6 +33,10 @@ pub const MAX_SCHEMA_VALUES: usize = 65_536;
 /// Most members of an object that is kept as it came: an item, a tool, a choice, an annotation. OpenAI's largest
 /// has some thirty.
 pub const MAX_MEMBERS: usize = 1_000;
+/// Most members of one object that have no form of their own here. OpenAI's requests have about ten.
+pub const MAX_EXTRA: usize = 64;
+/// Most bytes of such members of a request's body and of its `reasoning`, `text` and `stream_options`, without blanks.
+pub const MAX_EXTRA_BYTES: usize = 256 * 1024;
 /// Most words of `include`. There are eight of them.
 pub const MAX_INCLUDES: usize = 100;
 /// Most names in a filter of an MCP server's tools: as many as a server may list.

@@ -2,10 +2,13 @@
 //!
 //! Items are two-way: everything the server emits is accepted back (rules 3.6).
 
-use serde::de::Deserializer;
+pub(crate) mod part;
+
 use serde::{Deserialize, Serialize};
 
+use self::part::ContentPart;
 use crate::RawJson;
+use crate::json::extra::Extra;
 use crate::mcp_item::McpItem;
 use crate::other_item::OtherItem;
 
@@ -183,135 +186,8 @@ pub struct Message {
     pub content: Vec<ContentPart>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-}
-
-/// Image detail; left to the provider when absent.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the spec's words")]
-pub enum Detail {
-    Low,
-    High,
-    Auto,
-    Original,
-}
-
-/// A part of a message's content or of a tool's output (rules 5.1).
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the spec's field names say it")]
-pub enum ContentPart {
-    InputText {
-        text: String,
-    },
-    /// Exactly one of `image_url` (http(s) or data URL) and `file_id` is set.
-    InputImage {
-        image_url: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file_id: Option<String>,
-        detail: Detail,
-    },
-    /// One of `file_data` (base64 or data URL), `file_url`, `file_id` is set.
-    InputFile {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        filename: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file_data: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file_url: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        file_id: Option<String>,
-    },
-    InputVideo {
-        video_url: String,
-    },
-    /// OpenAI's audio input: base64 data and `wav` or `mp3`.
-    InputAudio {
-        input_audio: InputAudio,
-    },
-    OutputText {
-        text: String,
-        annotations: Vec<Annotation>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        logprobs: Option<Vec<LogProb>>,
-    },
-    Refusal {
-        refusal: String,
-    },
-}
-
-/// Base64 audio and its format.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the spec's field names say it")]
-pub struct InputAudio {
-    pub data: String,
-    pub format: String,
-}
-
-/// A note on a span of text. Offsets are in characters (code points) of the part's text, end exclusive.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the spec's field names say it")]
-pub enum Annotation {
-    UrlCitation {
-        url: String,
-        title: String,
-        start_index: u64,
-        end_index: u64,
-    },
-    /// `file_citation` and the like, which only OpenAI's hosted tools make.
-    #[serde(untagged)]
-    Other(RawJson),
-}
-
-/// As it was written; one that lacks something is of no type that we know.
-impl<'de> Deserialize<'de> for Annotation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct UrlCitation {
-            url: String,
-            title: String,
-            start_index: u64,
-            end_index: u64,
-        }
-        let raw = RawJson::deserialize(deserializer)?;
-        if raw.text("type").as_deref() == Some("url_citation")
-            && let Ok(UrlCitation { url, title, start_index, end_index }) = serde_json::from_str(raw.as_str())
-        {
-            return Ok(Self::UrlCitation { url, title, start_index, end_index });
-        }
-        Ok(Self::Other(raw))
-    }
-}
-
-/// Log probability of one token (rules 5.3).
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the spec's field names say it")]
-pub struct LogProb {
-    pub token: String,
-    pub logprob: f64,
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub bytes: Vec<u8>,
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub top_logprobs: Vec<TopLogProb>,
-}
-
-/// One of the most likely tokens at a place.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the spec's field names say it")]
-pub struct TopLogProb {
-    pub token: String,
-    pub logprob: f64,
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub bytes: Vec<u8>,
-}
-
-fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
 }
 
 /// A call of a function tool. `call_id` pairs it with its output and is not the item's `id`.
@@ -329,6 +205,9 @@ pub struct FunctionCall {
     pub arguments: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ItemStatus>,
+    /// `async` and `caller` are OpenAI's.
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
 }
 
 /// A call of a custom tool: free text in place of JSON arguments.
@@ -339,9 +218,14 @@ pub struct CustomToolCall {
     pub id: Option<String>,
     pub call_id: String,
     pub name: String,
+    /// OpenAI's namespace of the tool, kept for the way back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     pub input: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ItemStatus>,
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
 }
 
 /// The result of a call.
@@ -350,10 +234,15 @@ pub struct CustomToolCall {
 pub struct FunctionCallOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// Empty and not written where a function's output answers no call of the model.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub call_id: String,
     pub output: Output,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ItemStatus>,
+    /// `caller`, and of an output without call `name` and `namespace`, are OpenAI's.
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
 }
 
 /// A tool result: text, or parts (`input_text`, `input_image`, `input_file`, `input_video`).
@@ -382,6 +271,9 @@ pub struct Reasoning {
     /// Opaque state to be sent back: our [`crate::Envelope`], or a provider's raw blob from a client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypted_content: Option<String>,
+    /// Other members.
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
 }
 
 impl Reasoning {
@@ -419,6 +311,8 @@ pub struct Compaction {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     pub encrypted_content: String,
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub extra: Extra,
 }
 
 /// A pointer to a stored item.

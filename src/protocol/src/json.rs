@@ -3,6 +3,7 @@
 //! A tree of values costs up to a hundred times its text, so what only passes through stays text: schemas of
 //! functions, tools and items of others. Numbers and escapes are written again as they were read.
 
+pub(crate) mod extra;
 mod skim;
 
 use std::borrow::Cow;

@@ -26,16 +26,17 @@ pub use decode::item::{decode_item, decode_stored_items};
 pub use decode::mcp::{MCP_HEADERS, McpDecision};
 pub use decode::stored_item::StoredItem;
 pub use decode::tool::decode_request_tool;
+pub use decode::update::{brought_tools, update_settings};
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorPayload};
 pub use event::{DONE, EventBody, Part, StreamEvent, escape_breaks, write_frame};
 pub use ids::{ItemId, ResponseId};
-pub use item::InputAudio;
 pub use item::json_bytes;
+pub use item::part::{Annotation, ContentPart, Detail, InputAudio, LogProb, TopLogProb};
 pub use item::{
-    Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput, Item,
-    ItemReference, ItemStatus, LogProb, Message, Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
-    TopLogProb,
+    Compaction, CustomToolCall, FunctionCall, FunctionCallOutput, Item, ItemReference, ItemStatus, Message,
+    Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
 };
+pub use json::extra::Extra;
 pub use json::{RawJson, count_values, elements, member, members, string};
 pub use mcp::{McpApproval, McpFilter, McpTool, shown_mcp_url};
 pub use mcp_item::{McpApprovalRequest, McpApprovalResponse, McpCall, McpCallStatus, McpItem, McpListTools};
@@ -46,8 +47,9 @@ pub use response::{
     ResponseStatus, Usage,
 };
 pub use sealed::{ENVELOPE_PREFIX, Envelope, EnvelopeError, SEAL_PREFIX};
+pub use settings::members::{CacheMode, KNOWN_MEMBERS, Members, PromptCacheOptions};
 pub use settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,
 };
-pub use tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolChoice};
+pub use tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, InnerTool, Tool, ToolChoice};

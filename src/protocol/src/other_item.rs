@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::RawJson;
 
@@ -53,6 +53,11 @@ impl OtherItem {
     /// Puts another text in place of that state.
     pub fn set_state(&mut self, state: String) {
         self.raw = self.raw.with_texts(&[("encrypted_content", Some(state))], &[]);
+    }
+
+    /// One member, as it came.
+    pub fn member(&self, name: &str) -> Option<&RawValue> {
+        self.raw.get(name)
     }
 
     /// Every member, in its place.

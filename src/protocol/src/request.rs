@@ -11,9 +11,9 @@ use crate::decode::settings::decode_settings;
 use crate::decode::{each, not_json, text, wrong_type};
 use crate::item::{Item, Message, Role};
 use crate::json::{Skimmed, each_member, member, object_of, string};
-use crate::{ApiError, ErrorKind, Path, RawJson, Settings, shown_mcp_url};
+use crate::{ApiError, ErrorKind, Extra, Path, RawJson, Settings, brought_tools, shown_mcp_url};
 
-/// Members of a body that are read; all others are passed over (rules 2.1).
+/// Members of a body that have a form of their own; all others are [`crate::Members`].
 const BODY: &[&str] = &[
     "model",
     "input",
@@ -49,7 +49,7 @@ const BODY: &[&str] = &[
 /// The input is stored beside a body, with ids; keys are not stored.
 const NOT_KEPT: &[&str] = &["input", "api_key"];
 
-/// A decoded create request (rules 2). Unknown top-level fields were ignored (rules 2.1).
+/// A decoded create request (rules 2).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateResponseBody {
     /// Model name as the client wrote it.
@@ -94,13 +94,13 @@ impl CreateResponseBody {
         Self::from_json(text.as_bytes())
     }
 
-    /// A body without what is not kept for a later start: its input, its keys, and what nobody reads.
+    /// A body without what is not kept for a later start: its input and its keys.
     ///
     /// # Errors
     /// If it is no body.
     pub fn without_secrets(bytes: &[u8]) -> Result<RawJson, ApiError> {
         let mut fields = Fields::read(bytes, Path::Root, BODY).map_err(|e| not_json(&e))?;
-        let mut kept = Vec::new();
+        let mut kept: Vec<(&str, &RawValue)> = Vec::new();
         let mut tools = None;
         for key in BODY.iter().filter(|key| !NOT_KEPT.contains(key)) {
             let Some(raw) = fields.take(key) else { continue };
@@ -111,29 +111,43 @@ impl CreateResponseBody {
             }
         }
         kept.extend(tools.iter().map(|tools| ("tools", tools.as_raw())));
+        for key in NOT_KEPT {
+            let _ = fields.take(key);
+        }
+        let others = fields.rest()?;
+        let others = others.members();
+        kept.extend(others.iter().map(|(key, value)| (&**key, *value)));
         let kept = object_of(kept).ok_or_else(ApiError::internal)?;
         RawJson::keep(kept.as_raw()).map_err(|e| not_json(&e))
     }
 
     fn decode(mut body: Fields<'_, '_>) -> Result<Self, ApiError> {
         refuse_unsupported(&body)?;
+        let mut stream_options = Extra::default();
         if let Some(value) = body.take("stream_options") {
-            let mut options = Fields::new(value, body.at("stream_options"), &["include_obfuscation"])?;
+            let mut options = Fields::whole(value, body.at("stream_options"), &["include_obfuscation"])?;
             // Padding evens out packet sizes; the field is optional and we send none (rules 12.11).
             options.boolean("include_obfuscation")?;
+            stream_options = options.rest()?;
         }
+        let model = body.string("model", 1024)?.filter(|model| !model.is_empty());
+        let input = input(&mut body)?;
+        let previous_response_id = body.string("previous_response_id", 1024)?;
+        // What the request goes on from may bring tools too.
+        let brought = match previous_response_id {
+            None => Some(brought_tools(&input)?),
+            Some(_) => None,
+        };
         Ok(Self {
-            model: match body.string("model", 1024)? {
-                Some(model) if model.is_empty() => None,
-                other => other,
-            },
-            input: input(&mut body)?,
-            previous_response_id: body.string("previous_response_id", 1024)?,
+            model,
+            input,
+            previous_response_id,
             stream: body.boolean("stream")?.unwrap_or(false),
             store: body.boolean("store")?.unwrap_or(true),
             background: body.boolean("background")?.unwrap_or(false),
-            settings: decode_settings(&mut body)?,
             api_key: body.string("api_key", 4096)?,
+            // Last: what nobody took is of the settings.
+            settings: decode_settings(&mut body, brought.as_deref(), stream_options)?,
         })
     }
 }
@@ -188,6 +202,7 @@ fn input(body: &mut Fields<'_, '_>) -> Result<Vec<Item>, ApiError> {
         Some(b'"') => {
             let content = vec![string_part(Role::User, text(path, raw, MAX_TEXT)?)];
             Ok(vec![Item::Message(Message {
+                extra: Extra::default(),
                 id: None,
                 status: None,
                 role: Role::User,
@@ -254,14 +269,15 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_body_has_no_input_and_no_keys() {
-        let body = json!({"model": "m", "input": "hush", "api_key": "hush", "unknown": "hush", "temperature": 1,
+        let body = json!({"model": "m", "input": "hush", "api_key": "hush", "unknown": "x", "temperature": 1,
             "tools": [{"type": "mcp", "server_label": "a", "authorization": "hush", "headers": {"x": "hush"},
                        "server_url": "https://a.example/hush"},
                       {"type": "mcp", "server_label": "b", "server_url": "https://a.example/mcp"},
                       {"type": "web_search"}]});
         let kept = CreateResponseBody::without_secrets(body.to_string().as_bytes()).unwrap();
         let want = json!({"model": "m", "temperature": 1, "tools": [{"type": "mcp", "server_label": "a"},
-            {"type": "mcp", "server_label": "b", "server_url": "https://a.example/mcp"}, {"type": "web_search"}]});
+            {"type": "mcp", "server_label": "b", "server_url": "https://a.example/mcp"}, {"type": "web_search"}],
+            "unknown": "x"});
         assert_eq!(kept.value(), want);
     }
 }

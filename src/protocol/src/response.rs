@@ -3,7 +3,7 @@
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::{Item, ResponseId, Settings, ToolChoice};
+use crate::{Effort, Item, RawJson, ResponseId, Settings, SummaryStyle, ToolChoice};
 
 /// State of a response (rules 7.6). The last four are terminal.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -46,11 +46,15 @@ pub struct Usage {
     pub total_tokens: u64,
 }
 
-/// Part of the input that came from the provider's cache.
+/// Parts of the input that came from the provider's cache and that were written to it.
+///
+/// The second is OpenAI's: its types of November 2026 require it. A record of before has none.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the spec's field names say it")]
 pub struct InputTokensDetails {
     pub cached_tokens: u64,
+    #[serde(default)]
+    pub cache_write_tokens: u64,
 }
 
 /// Part of the output that was thinking.
@@ -65,18 +69,27 @@ impl Usage {
     pub fn new(input: u64, output: u64, total: Option<u64>, cached: u64, reasoning: u64) -> Self {
         Self {
             input_tokens: input,
-            input_tokens_details: InputTokensDetails { cached_tokens: cached },
+            input_tokens_details: InputTokensDetails { cached_tokens: cached, cache_write_tokens: 0 },
             output_tokens: output,
             output_tokens_details: OutputTokensDetails { reasoning_tokens: reasoning },
             total_tokens: total.unwrap_or_else(|| input.saturating_add(output)),
         }
     }
 
+    /// The same with tokens that were written to the provider's cache; they are of the input.
+    #[must_use]
+    pub fn with_cache_writes(mut self, written: u64) -> Self {
+        self.input_tokens_details.cache_write_tokens = written;
+        self
+    }
+
     /// Adds another turn's counts.
     pub fn add(&mut self, other: &Self) {
         let sum = |a: &mut u64, b: u64| *a = a.saturating_add(b);
         sum(&mut self.input_tokens, other.input_tokens);
-        sum(&mut self.input_tokens_details.cached_tokens, other.input_tokens_details.cached_tokens);
+        let (input, others) = (&mut self.input_tokens_details, &other.input_tokens_details);
+        sum(&mut input.cached_tokens, others.cached_tokens);
+        sum(&mut input.cache_write_tokens, others.cache_write_tokens);
         sum(&mut self.output_tokens, other.output_tokens);
         sum(&mut self.output_tokens_details.reasoning_tokens, other.output_tokens_details.reasoning_tokens);
         sum(&mut self.total_tokens, other.total_tokens);
@@ -126,7 +139,7 @@ pub struct ResponseResource<'a> {
 impl Serialize for ResponseResource<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let s = self.settings;
-        let mut out = serializer.serialize_struct("ResponseResource", 32)?;
+        let mut out = serializer.serialize_struct("ResponseResource", 36)?;
         out.serialize_field("id", self.id)?;
         out.serialize_field("object", "response")?;
         out.serialize_field("created_at", &self.created_at)?;
@@ -148,7 +161,7 @@ impl Serialize for ResponseResource<'_> {
         out.serialize_field("frequency_penalty", &number(s.frequency_penalty, 0.0))?;
         out.serialize_field("top_logprobs", &s.top_logprobs.unwrap_or(0))?;
         out.serialize_field("temperature", &number(s.temperature, 1.0))?;
-        out.serialize_field("reasoning", &s.reasoning)?;
+        out.serialize_field("reasoning", &ReasoningEcho::of(s))?;
         out.serialize_field("usage", &self.usage)?;
         out.serialize_field("max_output_tokens", &s.max_output_tokens)?;
         out.serialize_field("max_tool_calls", &s.max_tool_calls)?;
@@ -162,7 +175,37 @@ impl Serialize for ResponseResource<'_> {
             Some(user) => out.serialize_field("user", user)?,
             None => out.skip_field("user")?,
         }
+        for (name, value) in s.echoed() {
+            match value {
+                Some(value) => out.serialize_field(name, &value)?,
+                None => out.skip_field(name)?,
+            }
+        }
         out.end()
+    }
+}
+
+/// The request's `reasoning`, with OpenAI's further members where they were given.
+#[derive(Serialize)]
+struct ReasoningEcho {
+    effort: Option<Effort>,
+    summary: Option<SummaryStyle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<RawJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<RawJson>,
+}
+
+impl ReasoningEcho {
+    fn of(settings: &Settings) -> Option<Self> {
+        let member = |name| settings.members.reasoning.member(name);
+        let config = settings.reasoning?;
+        Some(Self {
+            effort: config.effort,
+            summary: config.summary,
+            context: member("context"),
+            mode: member("mode"),
+        })
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a request asks for beside its input. `None` means "not given": defaults are applied in the echo.
 
+pub(crate) mod members;
+
 use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::members::{CacheMode, Members, PromptCacheOptions};
 use crate::{RawJson, Tool, ToolChoice};
 
 /// How hard to think. The spec has none to xhigh; OpenAI adds minimal and max.
@@ -195,6 +198,10 @@ pub struct Settings {
     pub metadata: Map<String, Value>,
     /// OpenAI's deprecated end-user id, echoed only when given.
     pub user: Option<String>,
+    /// What has no form of its own.
+    pub members: Members,
+    /// Tools that items of the context bring. Providers that know such items read them there; no response shows them.
+    pub brought: Vec<Tool>,
 }
 
 impl Settings {
@@ -218,8 +225,58 @@ impl Settings {
         self.reasoning.and_then(|r| r.effort)
     }
 
+    /// All tools that the model may be told of: the request's, then those that items bring.
+    pub fn all_tools(&self) -> impl Iterator<Item = &Tool> + Clone {
+        self.tools.iter().chain(&self.brought)
+    }
+
     /// `parallel_tool_calls`, true by default.
     pub fn parallel(&self) -> bool {
         self.parallel_tool_calls.unwrap_or(true)
+    }
+}
+
+/// Lifetime of a cache entry where a request names none.
+const DEFAULT_TTL: &str = "30m";
+
+impl Settings {
+    /// How the prompt is to be cached, where the request says it.
+    pub fn prompt_cache_options(&self) -> Option<PromptCacheOptions> {
+        let options = self.members.body.member("prompt_cache_options")?;
+        let text = |name| options.text(name).map(|text| text.into_owned());
+        let mode = text("mode").and_then(|word| CacheMode::TABLE.iter().find(|(name, _)| *name == word));
+        Some(PromptCacheOptions {
+            mode: mode.map(|(_, mode)| *mode).unwrap_or_default(),
+            ttl: text("ttl"),
+            prewarm: options.get("prewarm").is_some_and(|value| value.get() == "true"),
+            comparison_response_id: text("comparison_response_id"),
+        })
+    }
+
+    /// Whether the request forbids to generate anything.
+    pub fn generates_nothing(&self) -> bool {
+        let told = self.members.body.member("generate").is_some_and(|value| value.as_str() == "false");
+        told || self.prompt_cache_options().is_some_and(|options| options.prewarm)
+    }
+
+    /// Members that the response shows as well, by OpenAI's type.
+    pub(crate) fn echoed(&self) -> [(&'static str, Option<RawJson>); 4] {
+        let own = |name| self.members.body.member(name);
+        // What `auto` came to is for the provider to say.
+        let image = own("image").filter(|image| image.text("context_compression").as_deref() != Some("auto"));
+        let cache = own("prompt_cache_options").map(|options| {
+            let word =
+                |name: &str, default: &str| Some(options.text(name).as_deref().unwrap_or(default).to_owned());
+            options.with_texts(
+                &[("mode", word("mode", "implicit")), ("ttl", word("ttl", DEFAULT_TTL))],
+                &["mode", "ttl"],
+            )
+        });
+        [
+            ("access_programs", own("access_programs")),
+            ("image", image),
+            ("prompt_cache_options", cache),
+            ("prompt_cache_retention", own("prompt_cache_retention")),
+        ]
     }
 }

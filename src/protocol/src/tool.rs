@@ -1,10 +1,11 @@
 //! Tools and the choice among them.
 
 use serde::Serialize;
-use serde::ser::{SerializeMap, SerializeStruct, Serializer};
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use crate::json::{elements, member, string};
+use crate::json::extra::Extra;
+use crate::json::{elements, member, members, string};
 use crate::{McpTool, RawJson};
 
 /// A tool the request declares.
@@ -46,6 +47,7 @@ impl Tool {
             Self::Function(tool) => {
                 tool.description.as_ref().map_or(0, String::len)
                     + tool.parameters.as_ref().map_or(0, |schema| schema.as_str().len())
+                    + tool.extra.size()
             }
             Self::Custom(tool) => tool.raw.as_str().len(),
             Self::Mcp(tool) => tool.raw.as_str().len(),
@@ -63,16 +65,28 @@ pub struct FunctionTool {
     /// JSON Schema object.
     pub parameters: Option<RawJson>,
     pub strict: Option<bool>,
+    /// OpenAI's `async`, `defer_loading`, `allowed_callers` and `output_schema`, and whatever else has no form here.
+    pub extra: Extra,
+}
+
+impl FunctionTool {
+    /// A function of which only the name is known.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), description: None, parameters: None, strict: None, extra: Extra::default() }
+    }
 }
 
 impl Serialize for FunctionTool {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("FunctionTool", 5)?;
-        out.serialize_field("type", "function")?;
-        out.serialize_field("name", &self.name)?;
-        out.serialize_field("description", &self.description)?;
-        out.serialize_field("parameters", &self.parameters)?;
-        out.serialize_field("strict", &self.strict)?;
+        let mut out = serializer.serialize_map(None)?;
+        out.serialize_entry("type", "function")?;
+        out.serialize_entry("name", &self.name)?;
+        out.serialize_entry("description", &self.description)?;
+        out.serialize_entry("parameters", &self.parameters)?;
+        out.serialize_entry("strict", &self.strict)?;
+        for (name, value) in self.extra.members() {
+            out.serialize_entry(&name, value)?;
+        }
         out.end()
     }
 }
@@ -87,10 +101,26 @@ pub struct CustomTool {
     pub raw: RawJson,
 }
 
+/// As it came, with the format that it has where it names none: typed clients read no tool without it.
 impl Serialize for CustomTool {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.raw.serialize(serializer)
+        let members = self.raw.members();
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in members.iter().filter(|(name, value)| name != "format" || value.get() != "null")
+        {
+            map.serialize_entry(name, value)?;
+        }
+        if self.raw.get("format").is_none_or(|format| format.get() == "null") {
+            map.serialize_entry("format", &TextInput { kind: "text" })?;
+        }
+        map.end()
     }
+}
+
+#[derive(Serialize)]
+struct TextInput {
+    #[serde(rename = "type")]
+    kind: &'static str,
 }
 
 /// A tool by another's rules, with every member as it came.
@@ -125,9 +155,9 @@ impl HostedTool {
         &self.raw
     }
 
-    /// The functions inside a `namespace` tool; empty for all others.
-    pub fn functions(&self) -> Vec<FunctionTool> {
-        self.inner().into_iter().filter_map(inner_function).collect()
+    /// The functions and custom tools inside a `namespace` tool; empty for all others.
+    pub fn tools(&self) -> Vec<InnerTool> {
+        self.inner().into_iter().filter_map(inner_tool).collect()
     }
 
     fn inner(&self) -> Vec<&RawValue> {
@@ -138,19 +168,51 @@ impl HostedTool {
     }
 }
 
-fn inner_function(tool: &RawValue) -> Option<FunctionTool> {
-    let text = |key: &str| member(tool, key).and_then(string);
-    if text("type")? != "function" {
-        return None;
-    }
-    let parameters = member(tool, "parameters").and_then(|raw| RawJson::keep(raw).ok());
-    Some(FunctionTool {
-        name: text("name")?.into_owned(),
-        description: text("description").map(|text| text.into_owned()),
-        parameters: parameters.filter(RawJson::is_object),
-        strict: member(tool, "strict").and_then(|raw| raw.get().parse().ok()),
-    })
+/// A tool inside a namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InnerTool {
+    /// A function.
+    Function(FunctionTool),
+    /// A free-form tool.
+    Custom(CustomTool),
 }
+
+impl InnerTool {
+    /// Its name inside the namespace.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Function(tool) => &tool.name,
+            Self::Custom(tool) => &tool.name,
+        }
+    }
+}
+
+fn inner_tool(tool: &RawValue) -> Option<InnerTool> {
+    let text = |key: &str| member(tool, key).and_then(string).map(|text| text.into_owned());
+    let (name, description) = (text("name")?, text("description"));
+    match text("type")?.as_str() {
+        "function" => {
+            let parameters = member(tool, "parameters").and_then(|raw| RawJson::keep(raw).ok());
+            let others: Vec<_> =
+                members(tool).into_iter().filter(|(key, _)| !FUNCTION.contains(&&**key)).collect();
+            Some(InnerTool::Function(FunctionTool {
+                name,
+                description,
+                parameters: parameters.filter(RawJson::is_object),
+                strict: member(tool, "strict").and_then(|raw| raw.get().parse().ok()),
+                extra: Extra::of(&others).unwrap_or_default(),
+            }))
+        }
+        "custom" => {
+            let raw = RawJson::keep(tool).ok()?;
+            Some(InnerTool::Custom(CustomTool { name, description, raw }))
+        }
+        _ => None,
+    }
+}
+
+/// Members of a function that have a form.
+const FUNCTION: &[&str] = &["type", "name", "description", "parameters", "strict"];
 
 /// Whether one of the allowed tools must be called.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]

@@ -86,7 +86,7 @@ fn is_readable(part: &ContentPart) -> bool {
         ContentPart::InputFile { file_data: Some(data), .. } => {
             data.split_once(";base64,").map_or(data.as_str(), |(_, data)| data)
         }
-        ContentPart::InputAudio { input_audio } => &input_audio.data,
+        ContentPart::InputAudio { input_audio, .. } => &input_audio.data,
         ContentPart::InputText { .. }
         | ContentPart::InputImage { .. }
         | ContentPart::InputFile { .. }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn content_parts_are_read() {
-        let text = ContentPart::InputText { text: "x".into() };
+        let text = ContentPart::text("x");
         check(
             r#"{"content_parts": [{"type": "input_text", "text": "x"}]}"#,
             Ok(ToolOutput::Parts(vec![text])),
@@ -164,6 +164,7 @@ mod tests {
                 file_data,
                 file_url: None,
                 file_id: None,
+                extra: or_protocol::Extra::NONE,
             }])
         };
         for good in

@@ -136,10 +136,9 @@ impl Registry {
             let free = !tools.iter().any(|tool| tool.name() == Some(name));
             if entry.spec.offer == Offer::Always && free && choice.permits(name) {
                 tools.push(RequestTool::Function(FunctionTool {
-                    name: name.clone(),
                     description: Some(entry.spec.description.clone()),
                     parameters: Some(entry.parameters.clone()),
-                    strict: None,
+                    ..FunctionTool::named(name)
                 }));
                 ours.insert(name.clone());
             }
@@ -253,10 +252,9 @@ mod tests {
 
     fn function(name: &str, description: Option<&str>, parameters: Option<Value>) -> RequestTool {
         RequestTool::Function(FunctionTool {
-            name: name.into(),
             description: description.map(str::to_owned),
             parameters: parameters.map(RawJson::from),
-            strict: None,
+            ..FunctionTool::named(name)
         })
     }
 

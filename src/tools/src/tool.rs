@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use or_protocol::{ContentPart, Detail, ResponseId};
+use or_protocol::{ContentPart, Detail, Extra, ResponseId};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -169,7 +169,12 @@ impl ToolOutput {
     /// One image, such as `image/png`.
     pub fn image(media_type: &str, bytes: &[u8]) -> Self {
         let image_url = Some(data_url(media_type, bytes));
-        Self::Parts(vec![ContentPart::InputImage { image_url, file_id: None, detail: Detail::Auto }])
+        Self::Parts(vec![ContentPart::InputImage {
+            image_url,
+            file_id: None,
+            detail: Detail::Auto,
+            extra: Extra::NONE,
+        }])
     }
 
     /// One file, such as `application/pdf`.
@@ -179,6 +184,7 @@ impl ToolOutput {
             file_data: Some(data_url(media_type, bytes)),
             file_url: None,
             file_id: None,
+            extra: Extra::NONE,
         }])
     }
 }

@@ -40,7 +40,7 @@ fn a_missing_field_is_named() {
     }
     let cases = [
         (json!({"input": [{"role": "user"}]}), "input[0].content"),
-        (json!({"input": [{"type": "function_call_output", "output": "x"}]}), "input[0].call_id"),
+        (json!({"input": [{"type": "custom_tool_call_output", "output": "x"}]}), "input[0].call_id"),
         (json!({"input": [{"type": "function_call", "call_id": "c", "arguments": "{}"}]}), "input[0].name"),
         (json!({"input": [{"content": "x"}]}), "input[0].type"),
         (json!({"input": [{"role": "user", "content": [{"text": "x"}]}]}), "input[0].content[0].type"),
@@ -140,7 +140,7 @@ fn ranges_lengths_and_words_are_kept() {
         (json!({"top_p": 1.01}), high, "top_p"),
         (json!({"presence_penalty": -3}), low, "presence_penalty"),
         (json!({"frequency_penalty": 3}), high, "frequency_penalty"),
-        (json!({"safety_identifier": text(65)}), long, "safety_identifier"),
+        (json!({"safety_identifier": text(129)}), long, "safety_identifier"),
         (json!({"prompt_cache_key": text(65)}), long, "prompt_cache_key"),
         (json!({"user": text(513)}), long, "user"),
         (json!({"tools": vec![tool.clone(); 1001]}), array, "tools"),
@@ -207,7 +207,17 @@ fn ranges_lengths_and_words_are_kept() {
             "tool_choice",
         ),
         (json!({"tools": [{"type": "function", "name": "no spaces"}]}), word, "tools[0].name"),
-        (json!({"tools": [{"type": "nonsense"}]}), word, "tools[0].type"),
+        (json!({"moderation": {"model": "m"}}), "unsupported_parameter", "moderation"),
+        (
+            json!({"prompt_cache_options": {"prewarm": true}}),
+            "unsupported_parameter",
+            "prompt_cache_options.prewarm",
+        ),
+        (
+            json!({"input": [{"role": "user", "content": "a"}, {"type": "compaction_trigger"}]}),
+            "unsupported_parameter",
+            "input",
+        ),
         (json!({"input": [{"type": "nonsense"}]}), word, "input[0].type"),
         (json!({"input": [{"role": "king", "content": "x"}]}), word, "input[0].role"),
         (

@@ -104,7 +104,8 @@ def answer(ask):
     prompts = [text for role, text in ask.turns if role == "user"]
     if not prompts:
         raise Refused(400, "there is no user message")
-    prompt = prompts[-1]
+    # On some wires it is one text with what Codex says of its environment.
+    prompt = prompts[-1].rpartition("</environment_context>")[2]
     said = Answer(mode=trouble.group(1) if trouble else "")
     said.tokens_in = len(ask.system.split()) + sum(len(text.split()) for _, text in ask.turns)
     if ask.thinks:
@@ -140,10 +141,19 @@ def calls(ask, prompt):
     before = sum(role == "assistant" for role, _ in ask.turns)
     # A list of names makes a call for each, whatever was asked of parallel calls: the server has to see to that.
     places = re.findall(r"\b[A-Z][a-zé]+\b", prompt.partition(" ")[2]) or [prompt]
+    fitting = [(name, needed(name, schema)) for name, schema in fitting]
     return [
         (f"call_{before}_{n}", name, json.dumps(fill(schema, place), ensure_ascii=False))
         for n, (name, schema, place) in enumerate((*tool, place) for tool in fitting[:1] for place in places)
     ]
+
+
+def needed(name, schema):
+    """What a shell does not need would be wrong, made up from words: a folder, say."""
+    if "exec" not in name or not schema:
+        return schema
+    wanted = schema.get("required", [])
+    return {**schema, "properties": {key: sub for key, sub in schema.get("properties", {}).items() if key in wanted}}
 
 
 def check_state(ask, thought, state):

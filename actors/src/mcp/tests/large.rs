@@ -24,9 +24,9 @@ async fn a_large_result_has_all_its_blocks() {
     let run = User::of(&fake).call("show", "{}").await;
     let Output::Parts(parts) = run.output else { panic!("{run:?}") };
     let [
-        ContentPart::InputText { text: first },
+        ContentPart::InputText { text: first, .. },
         ContentPart::InputImage { .. },
-        ContentPart::InputText { text: last },
+        ContentPart::InputText { text: last, .. },
     ] = parts.as_slice()
     else {
         panic!("{parts:?}")

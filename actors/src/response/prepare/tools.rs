@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use or_adapters::Note;
 use or_engine::{Context, Mcp, find_answers};
-use or_protocol::{ApiError, Item, ResponseId, Settings, Tool};
+use or_protocol::{ApiError, Item, ResponseId, Settings, Tool, update_settings};
 
 use super::{approvals, strict};
 use crate::mcp::{McpServers, Plan, PlanBasis, Runners, plan};
@@ -52,7 +52,8 @@ impl Default for ReadyTools {
     }
 }
 
-/// Makes ready the tools of `settings`; those that every request gets are added.
+/// Makes ready the tools of `settings`; those that every request gets are added, and what items of the context ask for
+/// is carried out.
 ///
 /// # Errors
 /// What the client is told: an MCP server that is not there, not allowed, or does not list its tools; an approval that
@@ -61,6 +62,7 @@ pub(crate) async fn ready_tools(
     wanted: WantedTools<'_>,
     settings: &mut Settings,
 ) -> Result<ReadyTools, ApiError> {
+    update_settings(settings, &wanted.context.items)?;
     // Before the MCP servers: their functions get names that are still free.
     let mut server_tools = wanted.node.tools.plan(&mut settings.tools, &settings.tool_choice);
     // Boxed: every loop would carry the room for it.

@@ -106,10 +106,11 @@ impl AnswerTranslator {
         let thinking = thinking(usage).unwrap_or_default().max(thinking(&new).unwrap_or_default());
         usage.output_tokens_details.0 = Some(OutputDetails { thinking_tokens: thinking });
         let cached = usage.cache_read_input_tokens.or_zero();
-        let input = usage.input_tokens.or_zero();
-        let input = input.saturating_add(cached).saturating_add(usage.cache_creation_input_tokens.or_zero());
+        let written = usage.cache_creation_input_tokens.or_zero();
+        let input = usage.input_tokens.or_zero().saturating_add(cached).saturating_add(written);
         let output = usage.output_tokens.or_zero();
-        out.push(ModelEvent::Usage(Usage::new(input, output, None, cached, thinking.or_zero())));
+        let counts = Usage::new(input, output, None, cached, thinking.or_zero());
+        out.push(ModelEvent::Usage(counts.with_cache_writes(written)));
         if let Some(tier) = new.service_tier.some()
             && self.tier.as_ref() != Some(&tier)
         {

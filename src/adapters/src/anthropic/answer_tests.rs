@@ -255,9 +255,9 @@ fn usage_is_replaced_and_counts_cached_input() {
         "#,
     );
     let want = [
-        ModelEvent::Usage(Usage::new(95, 1, None, 70, 0)),
+        ModelEvent::Usage(Usage::new(95, 1, None, 70, 0).with_cache_writes(20)),
         ModelEvent::ServiceTier("default".into()),
-        ModelEvent::Usage(Usage::new(96, 9, None, 70, 4)),
+        ModelEvent::Usage(Usage::new(96, 9, None, 70, 4).with_cache_writes(20)),
         finished(FinishReason::Stop),
     ];
     assert_eq!(got.unwrap(), want);

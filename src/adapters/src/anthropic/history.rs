@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use or_protocol::{
-    ContentPart, Detail, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item,
-    Message as MessageItem, Output, Reasoning, Role,
+    ContentPart, Detail, Envelope, EnvelopeError, FunctionCallOutput, Item, Message as MessageItem, Output,
+    Reasoning, Role,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -88,12 +88,13 @@ impl<'a> Builder<'a, '_> {
         match item {
             Item::Message(message) => self.message(index, message, rest)?,
             Item::FunctionCall(call) => {
-                let name = self.flat_name(call);
+                let name = self.flat_name(call.namespace.as_deref(), &call.name);
                 self.call(index, &call.call_id, name, Cow::Borrowed(&call.arguments));
             }
             Item::CustomToolCall(call) => {
                 let arguments = custom_arguments(&call.input);
-                self.call(index, &call.call_id, NAMES.fit(&call.name), Cow::Owned(arguments));
+                let name = self.flat_name(call.namespace.as_deref(), &call.name);
+                self.call(index, &call.call_id, name, Cow::Owned(arguments));
             }
             Item::FunctionCallOutput(_) | Item::CustomToolCallOutput(_) => {
                 self.answer_calls()?;
@@ -103,10 +104,10 @@ impl<'a> Builder<'a, '_> {
             }
             Item::Reasoning(reasoning) => self.reasoning(reasoning),
             Item::Compaction(_) => {
-                return Err(AdapterError::unsupported(
-                    "input",
-                    "The compaction item was made by another provider and cannot be read by this one.",
-                ));
+                self.note(
+                    "input.compaction",
+                    "it was made by another provider and cannot be read by this one",
+                );
             }
             Item::ItemReference(_) => self.note("input", "an unresolved item reference was left out"),
             Item::Mcp(_) | Item::Other(_) => {
@@ -245,10 +246,10 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn flat_name(&self, call: &'a FunctionCall) -> Cow<'a, str> {
-        match self.setting.namespaces.get(call.namespace.as_deref(), &call.name) {
+    fn flat_name(&self, namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
+        match self.setting.namespaces.get(namespace, name) {
             Some(flat) => Cow::Owned(NAMES.fit(flat).into_owned()),
-            None => NAMES.fit(&call.name),
+            None => NAMES.fit(name),
         }
     }
 

@@ -210,9 +210,20 @@ fn what_cannot_be_sent_is_refused() {
     let video =
         json!([{"role": "user", "content": [{"type": "input_video", "video_url": "https://a.b/c.mp4"}]}]);
     refused(video, "This provider takes no video input.");
+    let trigger = json!([{"role": "user", "content": "Hi"}, {"type": "compaction_trigger"}]);
     refused(
-        json!([{"type": "compaction", "id": "c", "encrypted_content": "x"}]),
-        "The compaction item was made by another provider and cannot be read by this one.",
+        trigger,
+        "A compaction_trigger item cannot be honoured: this model's provider does not compact a conversation.",
+    );
+}
+
+#[test]
+fn a_compaction_of_another_provider_is_left_out() {
+    let user = json!({"role": "user", "content": [{"type": "text", "text": "Hi"}]});
+    check(
+        json!({"input": [{"type": "compaction", "id": "c", "encrypted_content": "x"}, {"role": "user", "content": "Hi"}]}),
+        json!({"messages": [user]}),
+        &["input.compaction dropped"],
     );
 }
 

@@ -12,9 +12,9 @@ const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
 pub(super) fn block(part: &ContentPart) -> Result<Option<Block<'_>>, AdapterError> {
     let source = MediaSource::of(part).unwrap_or(MediaSource::Nowhere);
     Ok(Some(match part {
-        ContentPart::InputText { text }
+        ContentPart::InputText { text, .. }
         | ContentPart::OutputText { text, .. }
-        | ContentPart::Refusal { refusal: text } => {
+        | ContentPart::Refusal { refusal: text, .. } => {
             if text.trim().is_empty() {
                 return Ok(None);
             }
@@ -101,7 +101,7 @@ fn refused(message: &str) -> AdapterError {
 
 #[cfg(test)]
 mod tests {
-    use or_protocol::Detail;
+    use or_protocol::{Detail, Extra};
     use pretty_assertions::assert_eq;
     use serde_json::{Value, json};
 
@@ -117,7 +117,12 @@ mod tests {
     }
 
     fn image(url: &str) -> ContentPart {
-        ContentPart::InputImage { image_url: Some(url.into()), file_id: None, detail: Detail::Auto }
+        ContentPart::InputImage {
+            image_url: Some(url.into()),
+            file_id: None,
+            detail: Detail::Auto,
+            extra: Extra::NONE,
+        }
     }
 
     fn file(name: &str, data: Option<&str>, url: Option<&str>) -> ContentPart {
@@ -126,6 +131,7 @@ mod tests {
             file_data: data.map(Into::into),
             file_url: url.map(Into::into),
             file_id: None,
+            extra: Extra::NONE,
         }
     }
 
@@ -139,8 +145,12 @@ mod tests {
             &image("https://a.b/c.png"),
             json!({"type": "image", "source": {"type": "url", "url": "https://a.b/c.png"}}),
         );
-        let stored =
-            ContentPart::InputImage { image_url: None, file_id: Some("file_1".into()), detail: Detail::Low };
+        let stored = ContentPart::InputImage {
+            image_url: None,
+            file_id: Some("file_1".into()),
+            detail: Detail::Low,
+            extra: Extra::NONE,
+        };
         check(&stored, json!({"type": "image", "source": {"type": "file", "file_id": "file_1"}}));
     }
 
@@ -198,6 +208,6 @@ mod tests {
 
     #[test]
     fn text_without_words_makes_no_block() {
-        check(&ContentPart::InputText { text: " \n".into() }, Value::Null);
+        check(&ContentPart::text(" \n"), Value::Null);
     }
 }

@@ -9,8 +9,10 @@ use super::thinking;
 use super::tools::Tools;
 use super::wire::{Block, CacheControl, Message, MessagesRequest, Metadata, NAMES, OutputConfig, WireRole};
 use crate::call::body_json;
+use crate::shared::fields::members::MemberFates;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
 use crate::shared::names::{Names, fingerprint};
+use crate::shared::told::{declares_functions, tell};
 use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
@@ -57,12 +59,15 @@ pub(super) struct Asked {
 pub(super) fn asked(quirks: &Quirks, request: &ModelRequest<'_>) -> Asked {
     let rules = quirks.models.rules(request.model);
     let settings = request.settings;
-    let names = Names::of_request(&settings.tools, &NAMES);
+    let names = Names::of_request(settings.all_tools(), &NAMES);
     let emulates = !rules.structured && matches!(settings.text.format, TextFormat::JsonSchema(_));
     let (mut mark, mut answer_tool) = (None, None);
     if rules.bound || emulates {
+        let notes = &mut NoteList::default();
         // A request that cannot be translated gets no answer.
-        if let Ok(prefix) = prefix(request, rules, &mut NoteList::default()) {
+        if let Ok(told) = tell(request, declares_functions(settings), notes)
+            && let Ok(prefix) = prefix(&ModelRequest { context: &told, ..*request }, rules, notes)
+        {
             mark = prefix.mark(rules);
             answer_tool = prefix.tools.answer_tool;
         }
@@ -75,6 +80,9 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let (model, settings) = (request.model, request.settings);
     let rules = quirks.models.rules(model);
     let mut notes = NoteList::default();
+    // The provider takes calls only beside declared tools.
+    let told = tell(request, declares_functions(settings), &mut notes)?;
+    let request = &ModelRequest { context: &told, ..*request };
     let max_tokens = thinking::max_tokens(settings, rules, quirks.default_max_tokens, &mut notes);
     let prefix = prefix(request, rules, &mut notes)?;
     let mark = prefix.mark(rules);
@@ -99,7 +107,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     settle_ends(&mut history, prefill, !prefix.system.is_empty(), &mut notes)?;
     let ((temperature, temperature_fate), (top_p, top_p_fate)) = sampling(quirks, settings, rules, plan.on());
     let (service_tier, service_tier_fate) = service_tier(settings);
-    fates(quirks, settings, temperature_fate, top_p_fate, service_tier_fate).note(settings, &mut notes);
+    fates(quirks, settings, temperature_fate, top_p_fate, service_tier_fate).note(settings, &mut notes)?;
 
     let Tools { tools, choice, format, .. } = prefix.tools;
     let user_id = settings.safety_identifier.as_deref().or(settings.user.as_deref());
@@ -148,7 +156,8 @@ fn prefix<'a>(
         }
         leading += 1;
         for part in &message.content {
-            if let ContentPart::InputText { text: words } | ContentPart::OutputText { text: words, .. } = part
+            if let ContentPart::InputText { text: words, .. } | ContentPart::OutputText { text: words, .. } =
+                part
             {
                 system.extend(text(words));
             }
@@ -254,7 +263,8 @@ fn sampling(
 fn service_tier(settings: &Settings) -> (Option<&'static str>, Fate) {
     match settings.service_tier.as_deref() {
         Some("default") => (Some("standard_only"), Fate::Sent),
-        Some("priority") => (Some("auto"), Fate::Sent),
+        // Two words for one thing (OpenAI's `service_tier`).
+        Some("priority" | "fast") => (Some("auto"), Fate::Sent),
         None | Some("auto") => (None, Fate::Sent),
         Some(_) => (None, Fate::dropped(NO_SUCH_TIER)),
     }
@@ -288,6 +298,7 @@ fn fates(quirks: &Quirks, settings: &Settings, temperature: Fate, top_p: Fate, s
             true => Fate::emulated("the provider caches by the beginning of the input"),
             false => Fate::dropped("the quirk prompt_caching is off"),
         },
+        members: MemberFates::translated(),
         metadata: Fate::Ours,
         user: match &settings.safety_identifier {
             Some(id) if settings.user.as_ref() != Some(id) => {

@@ -35,7 +35,7 @@ pub(super) struct Tools {
 
 impl Tools {
     pub(super) fn new(settings: &Settings, rules: Rules, notes: &mut NoteList) -> Result<Self, AdapterError> {
-        let flat = flatten_tools(&settings.tools, notes);
+        let flat = flatten_tools(settings.all_tools(), notes);
         let mut tools = Self { namespaces: Namespaces::new(&flat), ..Self::default() };
         let mut budget = Budget::default();
         tools.format(settings, rules, &mut budget, notes);
@@ -70,7 +70,10 @@ impl Tools {
             }
             TextFormat::JsonSchema(wanted) => wanted,
         };
-        let tree = wanted.schema.object();
+        let mut tree = wanted.schema.object();
+        if let Some(about) = wanted.description.clone().filter(|_| !tree.contains_key("description")) {
+            tree.insert("description".into(), Value::String(about));
+        }
         let fitted = schema::fit(&tree);
         match fitted {
             Some(fitted) if rules.structured => {

@@ -48,16 +48,15 @@ impl<'a, 'n> Messages<'a, 'n> {
             }
             Item::CustomToolCall(call) => {
                 let arguments = custom_arguments(&call.input);
-                self.called.insert(&call.call_id, &call.name);
-                self.push(WireRole::Call, &call.call_id, &call.name, arguments);
+                let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
+                let name = flat.unwrap_or(&call.name);
+                self.called.insert(&call.call_id, name);
+                self.push(WireRole::Call, &call.call_id, name, arguments);
             }
             Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) => self.output(output),
             Item::Reasoning(reasoning) => self.reasoning(reasoning),
             Item::Compaction(_) => {
-                return Err(AdapterError::unsupported(
-                    "input",
-                    "The demo provider cannot read a compaction item.",
-                ));
+                self.note(Note::dropped("input.compaction", "the demo provider cannot read it"));
             }
             Item::ItemReference(_) => {
                 return Err(AdapterError::unsupported("input", "The demo provider cannot look up an item."));
@@ -79,6 +78,9 @@ impl<'a, 'n> Messages<'a, 'n> {
     }
 
     fn message(&mut self, message: &'a Message) {
+        if message.phase.is_some() {
+            self.note(Note::dropped("input.phase", "the demo model knows no phases"));
+        }
         let role = match message.role {
             Role::User => WireRole::User,
             Role::System | Role::Developer => WireRole::System,
@@ -131,20 +133,20 @@ impl<'a, 'n> Messages<'a, 'n> {
 
     fn part(&mut self, part: &'a ContentPart) -> Cow<'a, str> {
         let (field, marker) = match part {
-            ContentPart::InputText { text }
+            ContentPart::InputText { text, .. }
             | ContentPart::OutputText { text, .. }
-            | ContentPart::Refusal { refusal: text } => return Cow::Borrowed(text),
+            | ContentPart::Refusal { refusal: text, .. } => return Cow::Borrowed(text),
             ContentPart::InputImage { image_url, file_id, .. } => {
                 ("input.input_image", marker("image", None, &[image_url.as_deref(), file_id.as_deref()]))
             }
-            ContentPart::InputFile { filename, file_data, file_url, file_id } => {
+            ContentPart::InputFile { filename, file_data, file_url, file_id, .. } => {
                 let sources = [file_data.as_deref(), file_url.as_deref(), file_id.as_deref()];
                 ("input.input_file", marker("file", filename.as_deref(), &sources))
             }
-            ContentPart::InputVideo { video_url } => {
+            ContentPart::InputVideo { video_url, .. } => {
                 ("input.input_video", marker("video", None, &[Some(video_url)]))
             }
-            ContentPart::InputAudio { input_audio } => {
+            ContentPart::InputAudio { input_audio, .. } => {
                 let size = decoded_size(&input_audio.data);
                 ("input.input_audio", format!("[audio {}, {size} bytes]", label(&input_audio.format)))
             }

@@ -9,8 +9,10 @@ use super::history;
 use super::schema::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
 use crate::call::body_json;
+use crate::shared::fields::members::MemberFates;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER};
 use crate::shared::flat_tools::Namespaces;
+use crate::shared::told::tell;
 use crate::shared::tool_plan::{self, Demand, Support};
 use crate::{AdapterError, FlatTool, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
 
@@ -18,11 +20,12 @@ use crate::{AdapterError, FlatTool, ModelRequest, Note, NoteList, UpstreamCall, 
 pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = NoteList::default();
-    let flat = flatten_tools(&settings.tools, &mut notes);
+    let told = tell(request, true, &mut notes)?;
+    let flat = flatten_tools(settings.all_tools(), &mut notes);
     let namespaces = Namespaces::new(&flat);
     let plan = tool_plan::resolve(flat, settings, Support::ALL, &mut notes)?;
-    let messages = history::translate(request.context, &namespaces, &mut notes)?;
-    fates(settings).note(settings, &mut notes);
+    let messages = history::translate(&told, &namespaces, &mut notes)?;
+    fates(settings).note(settings, &mut notes)?;
     note_schemas(settings, &plan.functions, &mut notes);
     let body = DemoRequest {
         model: request.model.into(),
@@ -109,6 +112,7 @@ fn fates(settings: &Settings) -> Fates {
         service_tier: Fate::dropped(NO_SUCH_TIER),
         safety_identifier: unused(),
         prompt_cache_key: unused(),
+        members: MemberFates::translated(),
         metadata: Fate::Ours,
         user: unused(),
     }
@@ -118,9 +122,12 @@ fn fates(settings: &Settings) -> Fates {
 fn note_schemas(settings: &Settings, flat: &[FlatTool], notes: &mut NoteList) {
     if let TextFormat::JsonSchema(format) = &settings.text.format {
         note_schema("text.format.schema", &format.schema, notes);
+        if format.description.is_some() {
+            notes.push(Note::dropped("text.format.description", "the demo model has no use for it"));
+        }
     }
     let mut places = HashMap::new();
-    for (index, tool) in settings.tools.iter().enumerate() {
+    for (index, tool) in settings.all_tools().enumerate() {
         places.entry(tool.name()).or_insert(index);
     }
     for tool in flat {

@@ -135,10 +135,13 @@ impl<'a> Builder<'a, '_> {
             }
             Item::FunctionCallOutput(_) | Item::CustomToolCallOutput(_) => self.flush(),
             Item::Reasoning(_) => Ok(()),
-            Item::Compaction(_) => Err(AdapterError::unsupported(
-                "input",
-                "A compaction item cannot be read by this model's provider.",
-            )),
+            Item::Compaction(_) => {
+                self.notes.dropped(
+                    "input.compaction",
+                    "it was made by another provider and cannot be read by this one",
+                );
+                Ok(())
+            }
             Item::ItemReference(_) => {
                 Err(AdapterError::unsupported("input", "An item reference could not be resolved."))
             }
@@ -248,7 +251,8 @@ impl<'a> Builder<'a, '_> {
 
     fn custom_call(&mut self, call: &'a CustomToolCall) {
         let args = RawValue::from_string(custom_arguments(&call.input)).map_or_else(|_| empty(), Cow::Owned);
-        self.call(&call.call_id, &call.name, args);
+        let flat = self.setting.namespaces.get(call.namespace.as_deref(), &call.name);
+        self.call(&call.call_id, flat.unwrap_or(&call.name), args);
     }
 
     fn call(&mut self, call_id: &'a str, name: &'a str, args: Cow<'a, RawValue>) {
@@ -352,8 +356,8 @@ fn texts(parts: &[ContentPart]) -> impl Iterator<Item = Part<'_>> {
     parts
         .iter()
         .filter_map(|part| match part {
-            ContentPart::InputText { text } | ContentPart::OutputText { text, .. } => Some(text),
-            ContentPart::Refusal { refusal } => Some(refusal),
+            ContentPart::InputText { text, .. } | ContentPart::OutputText { text, .. } => Some(text),
+            ContentPart::Refusal { refusal, .. } => Some(refusal),
             ContentPart::InputImage { .. }
             | ContentPart::InputFile { .. }
             | ContentPart::InputVideo { .. }

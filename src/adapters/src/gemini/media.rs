@@ -45,7 +45,7 @@ impl Media<'_> {
                 }
             }
             ContentPart::InputVideo { .. } => video(source).map(Some),
-            ContentPart::InputAudio { input_audio } => {
+            ContentPart::InputAudio { input_audio, .. } => {
                 Ok(Some(inline(Cow::Owned(format!("audio/{}", input_audio.format)), &input_audio.data)))
             }
             ContentPart::InputText { .. } | ContentPart::OutputText { .. } | ContentPart::Refusal { .. } => {

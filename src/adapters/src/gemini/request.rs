@@ -16,9 +16,11 @@ use super::wire::body::{Body, Content, GenerationConfig, Part, Speaker, Thinking
 use crate::call::body_json;
 use crate::counting::{counting, members};
 use crate::note::Notes;
+use crate::shared::fields::members::MemberFates;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::names::Names;
+use crate::shared::told::tell;
 use crate::shared::tool_plan;
 use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
 
@@ -32,7 +34,8 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let settings = request.settings;
     let traits = quirks.traits(request.model);
     let mut tool_notes = NoteList::default();
-    let flat = flatten_tools(&settings.tools, &mut tool_notes);
+    let items = tell(request, true, &mut tool_notes)?;
+    let flat = flatten_tools(settings.all_tools(), &mut tool_notes);
     let names = Names::new(&flat, &NAMES);
     let mut notes = Notes::default();
 
@@ -49,7 +52,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
 
     let setting =
         Setting { traits: &traits, namespaces: &namespaces, names: &names, base_url: &quirks.base_url };
-    let mut context = history::translate(request.context, &setting, &mut notes)?;
+    let mut context = history::translate(&items, &setting, &mut notes)?;
     let instructions = settings.instructions.as_deref().filter(|text| !text.is_empty());
     let mut system: Vec<_> = instructions.map(Part::text).into_iter().collect();
     system.append(&mut context.system);
@@ -72,7 +75,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     };
     let body = body_json(&body)?;
     tool_notes.extend(notes.into_vec());
-    fates(&traits, service_tier_fate).note(settings, &mut tool_notes);
+    fates(&traits, service_tier_fate).note(settings, &mut tool_notes)?;
     Ok(UpstreamCall {
         path: path(request.model, request.stream)?,
         headers,
@@ -263,6 +266,7 @@ fn fates(traits: &Traits, service_tier: Fate) -> Fates {
         service_tier,
         safety_identifier: Fate::dropped(NOT_KNOWN),
         prompt_cache_key: Fate::dropped(NOT_KNOWN),
+        members: MemberFates::translated(),
         metadata: Fate::Ours,
         user: Fate::dropped(NOT_KNOWN),
     }
@@ -308,7 +312,8 @@ fn tier(settings: &Settings, vertex: bool) -> (Option<&'static str>, Vec<(&'stat
         None | Some("auto") => return (None, Vec::new(), Fate::Sent),
         Some("default") => "standard",
         Some("flex") => "flex",
-        Some("priority") => "priority",
+        // Two words for one thing (OpenAI's `service_tier`).
+        Some("priority" | "fast") => "priority",
         Some(_) => return (None, Vec::new(), Fate::dropped(NO_SUCH_TIER)),
     };
     match vertex {

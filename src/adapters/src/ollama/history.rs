@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use or_protocol::{
-    ContentPart, Detail, Envelope, FunctionCall, FunctionCallOutput, Item, Message, Output, Reasoning, Role,
+    ContentPart, Detail, Envelope, FunctionCallOutput, Item, Message, Output, Reasoning, Role,
 };
 use serde_json::value::RawValue;
 
@@ -50,13 +50,14 @@ impl<'a> History<'a, '_> {
             Item::Message(message) if message.role == Role::Assistant => self.assistant(message)?,
             Item::Message(message) => self.message(message)?,
             Item::FunctionCall(call) => {
-                let name = self.sent_name(call);
+                let name = self.sent_name(call.namespace.as_deref(), &call.name);
                 self.call(&call.call_id, name, &call.arguments);
             }
             Item::CustomToolCall(call) => {
                 let arguments = custom_arguments(&call.input);
                 let raw = RawValue::from_string(arguments).map(Cow::Owned).unwrap_or_else(|_| empty_object());
-                self.raw_call(&call.call_id, Cow::Borrowed(&call.name), raw);
+                let name = self.sent_name(call.namespace.as_deref(), &call.name);
+                self.raw_call(&call.call_id, name, raw);
             }
             Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) => self.output(output)?,
             Item::Reasoning(reasoning) => self.reasoning(reasoning),
@@ -67,11 +68,8 @@ impl<'a> History<'a, '_> {
                     ..ChatMessage::default()
                 }),
                 _ => {
-                    return Err(AdapterError::unsupported(
-                        "input",
-                        "The compaction item was made by another provider and cannot be read on an Ollama \
-                         server.",
-                    ));
+                    let why = "it was made by another provider and cannot be read on an Ollama server";
+                    self.note(Note::dropped("input.compaction", why));
                 }
             },
             Item::ItemReference(_) => {
@@ -155,7 +153,9 @@ impl<'a> History<'a, '_> {
                     }
                     more
                 }
-                ContentPart::InputText { text: more } | ContentPart::Refusal { refusal: more } => more,
+                ContentPart::InputText { text: more, .. } | ContentPart::Refusal { refusal: more, .. } => {
+                    more
+                }
                 other => return Err(no_part(other, "a message of the assistant")),
             };
             if text.is_empty() {
@@ -173,9 +173,9 @@ impl<'a> History<'a, '_> {
     }
 
     /// The name under which the function is declared.
-    fn sent_name(&self, call: &'a FunctionCall) -> Cow<'a, str> {
-        let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
-        flat.map_or(Cow::Borrowed(&call.name), |name| Cow::Owned(name.to_owned()))
+    fn sent_name(&self, namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
+        let flat = self.namespaces.get(namespace, name);
+        flat.map_or(Cow::Borrowed(name), |name| Cow::Owned(name.to_owned()))
     }
 
     fn call(&mut self, id: &'a str, name: Cow<'a, str>, arguments: &'a str) {
@@ -262,9 +262,9 @@ impl<'a> History<'a, '_> {
 
     fn part(&mut self, part: &'a ContentPart, out: &mut Parts<'a>) -> Result<(), AdapterError> {
         match part {
-            ContentPart::InputText { text }
+            ContentPart::InputText { text, .. }
             | ContentPart::OutputText { text, .. }
-            | ContentPart::Refusal { refusal: text } => join(&mut out.text, Cow::Borrowed(text)),
+            | ContentPart::Refusal { refusal: text, .. } => join(&mut out.text, Cow::Borrowed(text)),
             ContentPart::InputImage { detail, .. } => {
                 if *detail != Detail::Auto {
                     self.note(Note::dropped("input.input_image.detail", "not known to this provider"));

@@ -70,19 +70,19 @@ pub(super) fn file(part: &ContentPart, name: Option<&str>) -> Result<String, Ada
 
 #[cfg(test)]
 mod tests {
-    use or_protocol::Detail;
+    use or_protocol::{Detail, Extra};
     use pretty_assertions::assert_eq;
 
     use super::*;
 
     fn an_image(url: Option<&str>, id: Option<&str>) -> ContentPart {
         let (image_url, file_id) = (url.map(Into::into), id.map(Into::into));
-        ContentPart::InputImage { image_url, file_id, detail: Detail::Auto }
+        ContentPart::InputImage { image_url, file_id, detail: Detail::Auto, extra: Extra::NONE }
     }
 
     fn a_file(data: Option<&str>, url: Option<&str>) -> ContentPart {
         let (file_data, file_url) = (data.map(Into::into), url.map(Into::into));
-        ContentPart::InputFile { filename: None, file_data, file_url, file_id: None }
+        ContentPart::InputFile { filename: None, file_data, file_url, file_id: None, extra: Extra::NONE }
     }
 
     #[track_caller]

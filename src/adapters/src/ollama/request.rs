@@ -9,8 +9,10 @@ use super::quirks::{FormatMode, Quirks, TruncateMode};
 use super::wire::{ChatMessage, ChatRequest, Format};
 use super::{history, models, tools};
 use crate::call::body_json;
+use crate::shared::fields::members::MemberFates;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN};
 use crate::shared::flat_tools::Namespaces;
+use crate::shared::told::tell;
 use crate::shared::tool_plan::{self, Support};
 use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
 
@@ -20,7 +22,8 @@ const PATH: &str = "/api/chat";
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let settings = request.settings;
     let mut notes = NoteList::default();
-    let flat = flatten_tools(&settings.tools, &mut notes);
+    let told = tell(request, true, &mut notes)?;
+    let flat = flatten_tools(settings.all_tools(), &mut notes);
     let namespaces = Namespaces::new(&flat);
     let plan = tool_plan::resolve(flat, settings, Support::NOTHING, &mut notes)?;
     let native = native_format(quirks, request.model, plan.functions.is_empty(), settings);
@@ -28,7 +31,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     if let Some(why) = format_note(settings, native, plan.functions.is_empty()) {
         notes.push(Note::emulated("text.format", why));
     }
-    let mut messages = history::translate(request.context, &namespaces, &mut notes)?;
+    let mut messages = history::translate(&told, &namespaces, &mut notes)?;
     let system: Vec<&str> = [settings.instructions.as_deref(), plan.hint, format_hint.as_deref()]
         .into_iter()
         .flatten()
@@ -59,7 +62,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         keep_alive: quirks.keep_alive.as_ref(),
         options: options(quirks, settings),
     };
-    fates().note(settings, &mut notes);
+    fates().note(settings, &mut notes)?;
     let body = body_json(&body)?;
     Ok(UpstreamCall {
         path: PATH.into(),
@@ -72,7 +75,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
 
 /// Whether the server holds the answer to a grammar in this turn.
 pub(super) fn enforces_format(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
-    let flat = flatten_tools(&settings.tools, &mut NoteList::default());
+    let flat = flatten_tools(settings.all_tools(), &mut NoteList::default());
     // A request that cannot be translated gets no answer.
     let plan =
         tool_plan::resolve(flat, settings, Support::NOTHING, &mut NoteList::default()).unwrap_or_default();
@@ -188,6 +191,7 @@ fn fates() -> Fates {
         service_tier: Fate::dropped(NO_SUCH_TIER),
         safety_identifier: Fate::dropped(NOT_KNOWN),
         prompt_cache_key: Fate::dropped(NOT_KNOWN),
+        members: MemberFates::translated(),
         metadata: Fate::Ours,
         user: Fate::dropped(NOT_KNOWN),
     }

@@ -136,7 +136,9 @@ impl<'a> Builder<'a, '_> {
                 }
             }
             Item::CustomToolCall(call) => {
-                self.call(&call.call_id, &call.name, custom_arguments(&call.input).into(), call.status);
+                let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
+                let name = flat.unwrap_or(&call.name);
+                self.call(&call.call_id, name, custom_arguments(&call.input).into(), call.status);
             }
             Item::FunctionCallOutput(output) | Item::CustomToolCallOutput(output) => {
                 if self.used.get(at).is_some_and(|used| !used) {
@@ -151,8 +153,10 @@ impl<'a> Builder<'a, '_> {
             }
             Item::Reasoning(reasoning) => self.reasoning(reasoning),
             Item::Compaction(_) => {
-                let why = "Compaction items cannot be read by this provider; send the plain items instead.";
-                return Err(AdapterError::unsupported("input", why));
+                self.drop(
+                    "input.compaction",
+                    "it was made by another provider and cannot be read by this one",
+                );
             }
             Item::ItemReference(_) => {
                 return Err(AdapterError::unsupported("input", "An item reference was not resolved."));
@@ -193,7 +197,7 @@ impl<'a> Builder<'a, '_> {
         let mut fresh = true;
         for part in &message.content {
             match part {
-                ContentPart::OutputText { text, .. } | ContentPart::InputText { text } => {
+                ContentPart::OutputText { text, .. } | ContentPart::InputText { text, .. } => {
                     if text.is_empty() {
                         continue;
                     }
@@ -205,7 +209,7 @@ impl<'a> Builder<'a, '_> {
                     });
                     fresh = false;
                 }
-                ContentPart::Refusal { refusal } => self.turn.refusal.push_str(refusal),
+                ContentPart::Refusal { refusal, .. } => self.turn.refusal.push_str(refusal),
                 _ => self.drop("input.content", "an assistant message can only hold text"),
             }
         }

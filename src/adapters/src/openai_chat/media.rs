@@ -15,13 +15,13 @@ pub(super) fn translate<'a>(
     let mut out = Vec::with_capacity(content.len());
     for part in content {
         out.push(match part {
-            ContentPart::InputText { text } | ContentPart::OutputText { text, .. } if text.is_empty() => {
+            ContentPart::InputText { text, .. } | ContentPart::OutputText { text, .. } if text.is_empty() => {
                 continue;
             }
-            ContentPart::InputText { text } | ContentPart::OutputText { text, .. } => {
+            ContentPart::InputText { text, .. } | ContentPart::OutputText { text, .. } => {
                 Part::Text { text: text.into() }
             }
-            ContentPart::Refusal { refusal } => Part::Text { text: refusal.into() },
+            ContentPart::Refusal { refusal, .. } => Part::Text { text: refusal.into() },
             ContentPart::InputImage { image_url: Some(url), detail, .. } => {
                 let detail = Some(*detail).filter(|d| *d != Detail::Auto);
                 Part::ImageUrl { image_url: Image { url, detail } }
@@ -31,15 +31,15 @@ pub(super) fn translate<'a>(
                     "Images by file_id cannot be sent to this provider; send an image_url.",
                 ));
             }
-            ContentPart::InputFile { filename, file_data, file_url, file_id } => file(
+            ContentPart::InputFile { filename, file_data, file_url, file_id, .. } => file(
                 quirks.file_parts,
                 filename.as_deref(),
                 file_data.as_deref(),
                 file_url.as_deref(),
                 file_id.as_deref(),
             )?,
-            ContentPart::InputAudio { input_audio } => Part::InputAudio { input_audio },
-            ContentPart::InputVideo { video_url } if quirks.video_parts => {
+            ContentPart::InputAudio { input_audio, .. } => Part::InputAudio { input_audio },
+            ContentPart::InputVideo { video_url, .. } if quirks.video_parts => {
                 Part::VideoUrl { video_url: Url { url: video_url } }
             }
             ContentPart::InputVideo { .. } => {

@@ -13,9 +13,11 @@ use super::quirks::{
 };
 use super::wire::body::{Body, ChatFunction, ChatTool, FieldValue, NamedSchema, SchemaFormat};
 use crate::call::body_json;
+use crate::shared::fields::members::MemberFates;
 use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, REFUSES_LONG_INPUT};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::openai_models::nearest;
+use crate::shared::told::tell;
 use crate::shared::tool_plan::{self, Demand, Support};
 use crate::{AdapterError, FlatTool, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
 
@@ -24,8 +26,10 @@ const REFUSED: &str = "this model refuses it";
 /// Builds the call.
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
     let mut notes = NoteList::default();
-    let mut fields = Fields::new(quirks, &mut notes);
     let settings = request.settings;
+    let told = tell(request, true, &mut notes)?;
+    let request = &ModelRequest { context: &told, ..*request };
+    let mut fields = Fields::new(quirks, &mut notes);
     let rule = models::rule(quirks, request.model);
 
     if request.stream {
@@ -34,7 +38,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
             fields.add("stream_options", json!({ "include_usage": true }));
         }
     }
-    let mut flat = flatten_tools(&settings.tools, fields.notes);
+    let mut flat = flatten_tools(settings.all_tools(), fields.notes);
     let namespaces = Namespaces::new(&flat);
     if quirks.drops("tools") && !flat.is_empty() {
         fields.note(Note::dropped("tools", "not known to this provider"));
@@ -51,7 +55,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     }
     let samples = rule.is_none_or(|rule| rule.samples(effort));
     let verbosity = rule.is_none_or(|rule| rule.verbosity);
-    put_settings(&mut fields, settings, samples, verbosity, effort_fate).note(settings, fields.notes);
+    put_settings(&mut fields, settings, samples, verbosity, effort_fate).note(settings, fields.notes)?;
 
     let fields = fields.list;
     let head = head(settings.instructions.as_deref(), hints);
@@ -114,6 +118,7 @@ fn put_settings(
         sealed_reasoning: Fate::Sent,
         hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
         truncation: Fate::dropped(REFUSES_LONG_INPUT),
+        members: MemberFates::translated(),
         metadata: Fate::Ours,
         service_tier: fields
             .put("service_tier", settings.service_tier.clone().filter(|t| t != "auto").map(Value::from)),
@@ -211,7 +216,7 @@ impl Writer<'_, '_, '_> {
     }
 
     fn tool(&mut self, tool: FlatTool) -> ChatTool {
-        let FunctionTool { name, description, parameters, strict } = tool.function;
+        let FunctionTool { name, description, parameters, strict, extra: _ } = tool.function;
         let strict = strict.filter(|strict| *strict);
         if strict.is_some() && !self.quirks.strict_tools {
             self.note(Note::dropped("tools.strict", "strict functions are not known to this provider"));
@@ -338,7 +343,7 @@ fn mentions_json(request: &ModelRequest<'_>) -> bool {
     request.settings.instructions.as_deref().is_some_and(says)
         || request.context.iter().any(|item| match item {
             Item::Message(message) => message.content.iter().any(|part| match part {
-                InputText { text } | OutputText { text, .. } => says(text),
+                InputText { text, .. } | OutputText { text, .. } => says(text),
                 _ => false,
             }),
             _ => false,

@@ -367,6 +367,8 @@ pub(super) struct WireUsage {
 struct PromptDetails {
     #[serde(default)]
     cached_tokens: Count,
+    #[serde(default)]
+    cache_write_tokens: Count,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -392,14 +394,16 @@ impl WireUsage {
         if reasoning > 0 && total == Some(input.saturating_add(with_thinking)) {
             output = with_thinking;
         }
+        let written = self.prompt_tokens_details.0.as_ref().and_then(|d| d.cache_write_tokens.0).unwrap_or(0);
         let before = before.unwrap_or_default();
         let usage = or_protocol::Usage::new(input, output, total, cached, reasoning);
-        Some(or_protocol::Usage::new(
+        let usage = or_protocol::Usage::new(
             usage.input_tokens.max(before.input_tokens),
             usage.output_tokens.max(before.output_tokens),
             Some(usage.total_tokens.max(before.total_tokens)),
             cached.max(before.input_tokens_details.cached_tokens),
             reasoning.max(before.output_tokens_details.reasoning_tokens),
-        ))
+        );
+        Some(usage.with_cache_writes(written.max(before.input_tokens_details.cache_write_tokens)))
     }
 }

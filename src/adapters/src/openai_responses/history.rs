@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use or_protocol::{
-    CustomToolCall, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, ItemStatus, Message,
-    Output, RawJson, Reasoning, Role,
+    CustomToolCall, Envelope, EnvelopeError, Extra, FunctionCall, FunctionCallOutput, Item, ItemStatus,
+    Message, Output, RawJson, Reasoning, Role,
 };
 
 use super::media::{self, joined};
@@ -44,6 +44,7 @@ const HOSTED: &[(&str, Option<&str>)] = &[
     ("configuration_update", None),
     ("function_call_output", None),
     ("compaction", None),
+    ("compaction_trigger", None),
 ];
 
 /// Translates the context of one turn.
@@ -91,33 +92,41 @@ impl<'q, 'n> History<'q, 'n> {
                 Item::FunctionCallOutput(output) => Some(InputItem::FunctionCallOutput {
                     call_id: &output.call_id,
                     output: self.output(output)?,
+                    extra: self.extra("function_call_output", &output.extra),
                 }),
                 Item::CustomToolCall(call) => Some(self.custom_call(call)),
                 Item::CustomToolCallOutput(output) => {
+                    let extra = self.extra("custom_tool_call_output", &output.extra);
                     let (call_id, output) = (output.call_id.as_str(), self.output(output)?);
                     Some(match self.flat {
-                        None => InputItem::CustomToolCallOutput { call_id, output },
-                        Some(_) => InputItem::FunctionCallOutput { call_id, output },
+                        None => InputItem::CustomToolCallOutput { call_id, output, extra },
+                        Some(_) => InputItem::FunctionCallOutput { call_id, output, extra },
                     })
                 }
                 Item::Reasoning(reasoning) => {
                     self.reasoning(reasoning, context.get(index + 1..).unwrap_or_default())
                 }
-                Item::Compaction(compaction) => Some(InputItem::Compaction {
-                    encrypted_content: self.compaction(&compaction.encrypted_content)?,
-                }),
+                Item::Compaction(compaction) => {
+                    let extra = self.extra("compaction", &compaction.extra);
+                    self.compaction(&compaction.encrypted_content)
+                        .map(|encrypted_content| InputItem::Compaction { encrypted_content, extra })
+                }
                 Item::ItemReference(_) => {
                     return Err(AdapterError::unsupported(
                         "input",
                         "An item reference could not be resolved.",
                     ));
                 }
-                Item::Mcp(mcp) => self.other(mcp.kind(), &mcp.members())?,
-                Item::Other(other) => self.other(other.kind(), &other.members())?,
+                Item::Mcp(mcp) => self.other(mcp.kind(), &mcp.members()),
+                Item::Other(other) => self.other(other.kind(), &other.members()),
             };
             input.extend(sent);
         }
         Ok(input)
+    }
+
+    fn extra<'a>(&mut self, of: &str, extra: &'a Extra) -> &'a Extra {
+        media::extra(self.quirks, of, extra, self.notes)
     }
 
     /// One note per field, however many items it befalls.
@@ -149,7 +158,8 @@ impl<'q, 'n> History<'q, 'n> {
         if role == Role::Assistant && message.content.is_empty() {
             return Ok(None);
         }
-        Ok(Some(InputItem::Message { role, content, phase }))
+        let extra = self.extra("message", &message.extra);
+        Ok(Some(InputItem::Message { role, content, phase, extra }))
     }
 
     fn function_call<'a>(&mut self, call: &'a FunctionCall) -> InputItem<'a>
@@ -164,18 +174,25 @@ impl<'q, 'n> History<'q, 'n> {
         if wrapped {
             self.note(Note::emulated("input.arguments", WRAPPED));
         }
-        InputItem::FunctionCall { call_id: &call.call_id, name, namespace, arguments }
+        let extra = self.extra("function_call", &call.extra);
+        InputItem::FunctionCall { call_id: &call.call_id, name, namespace, arguments, extra }
     }
 
-    fn custom_call<'a>(&self, call: &'a CustomToolCall) -> InputItem<'a> {
-        let (call_id, name) = (call.call_id.as_str(), call.name.as_str());
+    fn custom_call<'a>(&mut self, call: &'a CustomToolCall) -> InputItem<'a>
+    where
+        'q: 'a,
+    {
+        let extra = self.extra("custom_tool_call", &call.extra);
+        let (call_id, name, namespace) =
+            (call.call_id.as_str(), call.name.as_str(), call.namespace.as_deref());
         match self.flat {
-            None => InputItem::CustomToolCall { call_id, name, input: &call.input },
-            Some(_) => InputItem::FunctionCall {
+            None => InputItem::CustomToolCall { call_id, name, namespace, input: &call.input, extra },
+            Some(flat) => InputItem::FunctionCall {
                 call_id,
-                name,
+                name: flat.get(namespace, name).unwrap_or(name),
                 namespace: None,
                 arguments: Cow::Owned(custom_arguments(&call.input)),
+                extra,
             },
         }
     }
@@ -216,7 +233,9 @@ impl<'q, 'n> History<'q, 'n> {
                 Err(_) => encrypted_content = Some(text),
             }
         }
-        Some(InputItem::Reasoning { summary: &item.summary, content, encrypted_content, format, signature })
+        let extra = self.extra("reasoning", &item.extra);
+        let summary = &item.summary;
+        Some(InputItem::Reasoning { summary, content, encrypted_content, format, signature, extra })
     }
 
     /// The provider's blob. One that is not of this server goes as it is: a client brought it from there.
@@ -234,29 +253,42 @@ impl<'q, 'n> History<'q, 'n> {
         None
     }
 
-    fn compaction(&self, text: &str) -> Result<String, AdapterError> {
-        let message = match Envelope::open(text) {
-            Ok(state) if state.kind == KIND => return Ok(state.blob),
-            Err(EnvelopeError::Foreign) => return Ok(text.to_owned()),
-            Ok(_) => "The compaction item was made by another provider and cannot be read by this one.",
-            Err(EnvelopeError::Damaged) => "The compaction item's encrypted content is damaged.",
+    /// The provider's blob of a compaction; one that it cannot read is left out.
+    fn compaction(&mut self, text: &str) -> Option<String> {
+        let why = match Envelope::open(text) {
+            Ok(state) if state.kind == KIND => return Some(state.blob),
+            Err(EnvelopeError::Foreign) => return Some(text.to_owned()),
+            Ok(_) => "it was made by another provider and cannot be read by this one",
+            Err(EnvelopeError::Damaged) => "its encrypted content is damaged",
         };
-        Err(AdapterError::unsupported("input", message))
+        self.note(Note::dropped("input.compaction", why));
+        None
     }
 
-    /// A hosted item goes back with every member but ours.
-    fn other<'a>(&mut self, kind: &str, item: &RawJson) -> Result<Option<InputItem<'a>>, AdapterError> {
+    /// A hosted item goes back with every member but ours, and one that we do not know as it is.
+    fn other<'a>(&mut self, kind: &str, item: &RawJson) -> Option<InputItem<'a>> {
+        if self.flat.is_some() && kind == "additional_tools" {
+            let why = "its tools are declared with those of the request";
+            self.note(Note::emulated("input.additional_tools", why));
+            return None;
+        }
         let Some((kind, prefix)) = HOSTED.iter().find(|(known, _)| *known == kind) else {
+            if !kind.contains(':') {
+                return Some(InputItem::Other(item.clone()));
+            }
             let kind: String = kind.chars().filter(char::is_ascii_graphic).take(64).collect();
             self.note(Note::dropped(format!("input.{kind}"), "this provider does not know the item"));
-            return Ok(None);
+            return None;
         };
         let id = item.text("id").zip(*prefix).map(|(id, prefix)| with_prefix(&id, prefix));
         let request = item.text("approval_request_id").map(|id| with_prefix(&id, "mcpr"));
         let blob = item.text("encrypted_content").filter(|_| *kind == "compaction");
-        let blob = blob.map(|blob| self.compaction(&blob)).transpose()?;
+        let blob = match blob {
+            Some(blob) => Some(self.compaction(&blob)?),
+            None => None,
+        };
         let changes = [("id", id), ("approval_request_id", request), ("encrypted_content", blob)];
-        Ok(Some(InputItem::Other(item.with_texts(&changes, &["id"]))))
+        Some(InputItem::Other(item.with_texts(&changes, &["id"])))
     }
 }
 

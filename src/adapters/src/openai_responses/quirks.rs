@@ -8,12 +8,22 @@ use crate::shared::quirks::{self, DeveloperRole, KeyHeader, host, is_at};
 
 /// Request fields that `drop_params` may name.
 pub(super) const DROPPABLE: &[&str] = &[
+    "access_programs",
+    "background_options",
+    "client_metadata",
+    "context_management",
+    "image",
     "include",
     "max_output_tokens",
     "max_tool_calls",
+    "moderation",
     "parallel_tool_calls",
     "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
     "reasoning",
+    "reasoning.context",
+    "reasoning.mode",
     "reasoning.summary",
     "safety_identifier",
     "service_tier",
@@ -56,6 +66,9 @@ pub(super) struct Quirks {
     pub(super) content_strings: bool,
     /// `input_video` parts are known.
     pub(super) input_video: bool,
+    /// Members that this server does not know are taken, or refused with words of the host's own; otherwise they are
+    /// not sent.
+    pub(super) other_members: bool,
     /// Only streams are answered.
     pub(super) always_stream: bool,
     /// `instructions` must be there, if only empty.
@@ -122,6 +135,7 @@ impl Default for Quirks {
             reasoning_across_models: true,
             content_strings: true,
             input_video: true,
+            other_members: true,
             always_stream: false,
             instructions_required: false,
             drop_params: Vec::new(),

@@ -1,6 +1,6 @@
 //! The request body (specification of the upstream: OpenAI Responses).
 
-use or_protocol::{Effort, Include, Settings, TextFormat, Truncation};
+use or_protocol::{Effort, Extra, Include, KNOWN_MEMBERS, Settings, TextFormat, Truncation};
 
 use super::history::History;
 use super::models::rule;
@@ -8,6 +8,7 @@ use super::quirks::Quirks;
 use super::tools;
 use super::wire::body::{Body, Format, Reasoning, StreamOptions, TextSettings};
 use crate::call::body_json;
+use crate::shared::fields::members::{MemberFates, Others};
 use crate::shared::fields::{Fate, Fates};
 use crate::shared::openai_models::{ModelRule, nearest};
 use crate::shared::tool_plan::ONE_CALL;
@@ -18,6 +19,7 @@ const MIN_OUTPUT_TOKENS: u64 = 16;
 
 /// Why a field that the host must not see is dropped.
 const NOT_TAKEN: &str = "this provider does not take it";
+const NO_REASONING: &str = "this model does not reason";
 
 /// Builds the call.
 pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {
@@ -36,16 +38,23 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let parallel = settings.parallel_tool_calls.filter(|_| !sent.tools.is_empty());
     let mut history = History::new(request.model, quirks, sent.flat.as_ref(), &mut notes);
     let input = history.translate(request.context)?;
+    let mut members = host.members(settings);
+    let has_reasoning = rule.is_none_or(|rule| !rule.efforts.is_empty()) && !quirks.drops("reasoning");
+    if !has_reasoning {
+        let why = if quirks.drops("reasoning") { NOT_TAKEN } else { NO_REASONING };
+        members.reasoning_context = Fate::dropped(why);
+        members.reasoning_mode = Fate::dropped(why);
+    }
     let (max_output_tokens, max_output_tokens_fate) = host.max_output_tokens(settings.max_output_tokens);
     host.fates(
         samples,
         !sent.tools.is_empty(),
-        effort_fate,
-        summary_fate,
+        (effort_fate, summary_fate),
         verbosity_fate,
         max_output_tokens_fate,
+        members,
     )
-    .note(settings, &mut notes);
+    .note(settings, &mut notes)?;
 
     let body = Body {
         model: request.model,
@@ -55,8 +64,10 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         },
         input,
         stream,
-        stream_options: (stream && !quirks.drops("stream_options"))
-            .then_some(StreamOptions { include_obfuscation: false }),
+        stream_options: (stream && !quirks.drops("stream_options")).then(|| StreamOptions {
+            include_obfuscation: false,
+            extra: host.sent("", &settings.members.stream_options),
+        }),
         store: (!quirks.drops("store")).then_some(false),
         include: host.include(settings, rule, logprobs),
         tools: sent.tools,
@@ -76,6 +87,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         safety_identifier: host.known("safety_identifier", settings.safety_identifier.as_deref()),
         prompt_cache_key: host.known("prompt_cache_key", settings.prompt_cache_key.as_deref()),
         user: host.known("user", settings.user.as_deref()),
+        extra: host.sent("", &settings.members.body),
     };
     let body = body_json(&body)?;
     Ok(UpstreamCall { path: "/responses".into(), headers: Vec::new(), body, stream, notes: notes.into_vec() })
@@ -107,10 +119,10 @@ impl Host<'_> {
         self,
         samples: bool,
         has_tools: bool,
-        effort: Fate,
-        summary: Fate,
+        (effort, summary): (Fate, Fate),
         verbosity: Fate,
         max_output_tokens: Fate,
+        members: MemberFates,
     ) -> Fates {
         let refused = (!samples).then_some("this model refuses it with this reasoning effort");
         let silent = match samples {
@@ -147,7 +159,45 @@ impl Host<'_> {
             prompt_cache_key: self.fate("prompt_cache_key"),
             metadata: Fate::Ours,
             user: self.fate("user"),
+            members,
         }
+    }
+
+    /// What becomes of the members that have no form of their own.
+    fn members(self, settings: &Settings) -> MemberFates {
+        // What costs money or guards somebody must not be left out.
+        let needed = |name: &str| match self.quirks.drops(name) {
+            true => Fate::refused(NOT_TAKEN),
+            false => Fate::Sent,
+        };
+        let prewarm = settings.prompt_cache_options().is_some_and(|options| options.prewarm);
+        MemberFates {
+            access_programs: self.fate("access_programs"),
+            background_options: needed("background_options"),
+            client_metadata: self.fate("client_metadata"),
+            context_management: needed("context_management"),
+            no_generation: match prewarm {
+                true => needed("prompt_cache_options"),
+                false if self.quirks.other_members => Fate::Sent,
+                false => Fate::refused(NOT_TAKEN),
+            },
+            image: self.fate("image"),
+            moderation: needed("moderation"),
+            prompt_cache_options: self.fate("prompt_cache_options"),
+            prompt_cache_retention: self.fate("prompt_cache_retention"),
+            reasoning_context: self.fate("reasoning.context"),
+            reasoning_mode: self.fate("reasoning.mode"),
+            others: if self.quirks.other_members { Others::Sent } else { Others::Unknown },
+        }
+    }
+
+    /// The members of an object that the host is sent; `place` is the object's path with a dot.
+    fn sent(self, place: &str, extra: &Extra) -> Extra {
+        extra.retain(|name| {
+            let path = format!("{place}{name}");
+            let known = KNOWN_MEMBERS.contains(&path.as_str());
+            !self.quirks.drops(&path) && (known || self.quirks.other_members)
+        })
     }
 
     fn max_output_tokens(self, value: Option<u64>) -> (Option<u64>, Fate) {
@@ -166,7 +216,7 @@ impl Host<'_> {
         let (asked, summary) = (settings.effort(), settings.reasoning.and_then(|r| r.summary));
         let refused = match rule {
             _ if self.quirks.drops("reasoning") => Some(NOT_TAKEN),
-            Some(rule) if rule.efforts.is_empty() => Some("this model does not reason"),
+            Some(rule) if rule.efforts.is_empty() => Some(NO_REASONING),
             Some(_) | None => None,
         };
         if let Some(why) = refused {
@@ -187,7 +237,12 @@ impl Host<'_> {
             _ => Fate::Sent,
         };
         let summary = self.known("reasoning.summary", summary);
-        let object = (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary });
+        let extra = self.sent("reasoning.", &settings.members.reasoning);
+        let object = (effort.is_some() || summary.is_some() || !extra.is_empty()).then_some(Reasoning {
+            effort,
+            summary,
+            extra,
+        });
         (object, effort_fate, self.fate("reasoning.summary"))
     }
 
@@ -221,20 +276,25 @@ impl Host<'_> {
         settings: &'a Settings,
         rule: Option<ModelRule<'_>>,
     ) -> (Option<TextSettings<'a>>, Fate) {
+        let inner = &settings.members.format;
+        let extra = if self.quirks.other_members { inner } else { &Extra::NONE };
         let format = match &settings.text.format {
-            TextFormat::Text => None,
-            TextFormat::JsonObject => Some(Format::JsonObject),
+            TextFormat::Text => (!extra.is_empty()).then_some(Format::Text { extra }),
+            TextFormat::JsonObject => Some(Format::JsonObject { extra }),
             TextFormat::JsonSchema(format) => Some(Format::JsonSchema {
                 name: &format.name,
                 description: format.description.as_deref(),
                 schema: &format.schema,
                 strict: format.strict,
+                extra,
             }),
         };
         let format = self.known("text.format", format);
         let plain = rule.is_some_and(|r| !r.verbosity);
         let verbosity = self.known("text.verbosity", settings.text.verbosity.filter(|_| !plain));
         let fate = self.fate_unless(plain.then_some("this model only takes medium"), "text.verbosity");
-        ((format.is_some() || verbosity.is_some()).then_some(TextSettings { format, verbosity }), fate)
+        let extra = self.sent("text.", &settings.members.text);
+        let given = format.is_some() || verbosity.is_some() || !extra.is_empty();
+        (given.then_some(TextSettings { format, verbosity, extra }), fate)
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct SentTools<'a> {
 pub(super) fn translate<'a>(settings: &'a Settings, quirks: &Quirks, notes: &mut NoteList) -> SentTools<'a> {
     let flat = (!quirks.custom_tools).then(|| {
         let mut all = NoteList::default();
-        let flat = flatten_tools(&settings.tools, &mut all);
+        let flat = flatten_tools(settings.all_tools(), &mut all);
         // Hosted tools are the host's own affair and are passed on below.
         notes.extend(all.into_vec().into_iter().filter(|n| n.kind == NoteKind::Emulated));
         flat

@@ -258,21 +258,24 @@ struct Details {
     #[serde(default)]
     cached_tokens: Count,
     #[serde(default)]
+    cache_write_tokens: Count,
+    #[serde(default)]
     reasoning_tokens: Count,
 }
 
 /// Token counts; hosts leave details out.
 pub(super) fn usage(raw: &RawValue) -> Option<Usage> {
     let counts: UsageCounts = lenient::owned(raw.get())?;
-    let cached = counts.input_tokens_details.0.unwrap_or_default().cached_tokens;
+    let input = counts.input_tokens_details.0.unwrap_or_default();
     let reasoning = counts.output_tokens_details.0.unwrap_or_default().reasoning_tokens;
-    Some(Usage::new(
+    let usage = Usage::new(
         counts.input_tokens.0.unwrap_or(counts.prompt_tokens.or_zero()),
         counts.output_tokens.0.unwrap_or(counts.completion_tokens.or_zero()),
         counts.total_tokens.0,
-        cached.or_zero(),
+        input.cached_tokens.or_zero(),
         reasoning.or_zero(),
-    ))
+    );
+    Some(usage.with_cache_writes(input.cache_write_tokens.or_zero()))
 }
 
 /// The text of a raw string; of anything else its JSON. A host that sends arguments as an object is thus read.

@@ -2,55 +2,19 @@
 //!
 //! An adapter writes [`Fates`] as a literal, so a field that is added here does not compile in any adapter before it
 //! says what becomes of it; and [`Settings`] is taken apart by name, so a field that is added there cannot be
-//! forgotten here.
+//! forgotten here. Members without a form of their own have theirs in [`MemberFates`].
 
-use std::borrow::Cow;
+mod fate;
+pub(crate) mod members;
 
 use or_protocol::{
     Include, ReasoningConfig, Settings, TextConfig, TextFormat, ToolChoice, Truncation, Verbosity,
 };
 
-use crate::{Note, NoteList};
-
-/// Why most fields without a counterpart are dropped.
-pub(crate) const NOT_KNOWN: &str = "not known to this provider";
-/// Why a service tier is dropped.
-pub(crate) const NO_SUCH_TIER: &str = "this provider has no such tier";
-/// Why `truncation: auto` is dropped.
-pub(crate) const REFUSES_LONG_INPUT: &str = "this provider refuses an input that is too long";
-/// Why words of `include` for hosted tools are dropped.
-pub(crate) const NO_HOSTED_TOOLS: &str = "hosted tools are not available on this provider";
-
-/// What becomes of a field.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[must_use]
-pub(crate) enum Fate {
-    /// The provider is told. Where it cannot be told all of it, the place that tells it makes the note.
-    Sent,
-    /// This server carries it out, or there is nothing to carry out.
-    Ours,
-    /// Carried out by other means, for this reason.
-    Emulated(Cow<'static, str>),
-    /// Not carried out, for this reason.
-    Dropped(Cow<'static, str>),
-}
-
-impl Fate {
-    /// Carried out by other means.
-    pub(crate) fn emulated(why: impl Into<Cow<'static, str>>) -> Self {
-        Self::Emulated(why.into())
-    }
-
-    /// Sent, unless something stands against it.
-    pub(crate) fn sent_unless(why: Option<&'static str>) -> Self {
-        why.map_or(Self::Sent, Self::dropped)
-    }
-
-    /// Not carried out.
-    pub(crate) fn dropped(why: impl Into<Cow<'static, str>>) -> Self {
-        Self::Dropped(why.into())
-    }
-}
+use self::fate::note;
+pub(crate) use self::fate::{Fate, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
+use self::members::MemberFates;
+use crate::{AdapterError, Note, NoteList};
 
 /// The fate of every field. It matters only if the request asks for something in it, so a fate may be said whether or
 /// not the field is given.
@@ -83,12 +47,17 @@ pub(crate) struct Fates {
     pub(crate) prompt_cache_key: Fate,
     pub(crate) metadata: Fate,
     pub(crate) user: Fate,
+    /// Members that have no form of their own.
+    pub(crate) members: MemberFates,
 }
 
 impl Fates {
     /// Notes what was emulated or dropped of a request. What is absent, or asks for no more than the default, needs no
     /// note.
-    pub(crate) fn note(self, settings: &Settings, notes: &mut NoteList) {
+    ///
+    /// # Errors
+    /// If one that must not be ignored is not carried out.
+    pub(crate) fn note(self, settings: &Settings, notes: &mut NoteList) -> Result<(), AdapterError> {
         let Settings {
             instructions,
             tools,
@@ -110,6 +79,9 @@ impl Fates {
             prompt_cache_key,
             metadata,
             user,
+            members: _,
+            // Of the context, whose translation says what becomes of them.
+            brought: _,
         } = settings;
         let ReasoningConfig { effort, summary } = reasoning.unwrap_or_default();
         let other_than = |value: &Option<f64>, default| value.is_some_and(|v| v != default);
@@ -142,9 +114,10 @@ impl Fates {
         ];
         for (field, asked, fate) in rows {
             if asked {
-                notes.extend(note(field, fate));
+                notes.extend(note(field, fate)?);
             }
         }
+        self.members.note(settings, notes)?;
         for word in include {
             let fate = match word {
                 Include::OutputTextLogprobs => &self.logprobs,
@@ -157,19 +130,10 @@ impl Fates {
                 | Include::ComputerImageUrl
                 | Include::CodeInterpreterOutputs => &self.hosted_results,
             };
-            notes.extend(
-                note("include", fate.clone())
-                    .map(|n| Note { why: format!("{}: {}", word.as_str(), n.why), ..n }),
-            );
+            let note = note("include", fate.clone())?;
+            notes.extend(note.map(|n| Note { why: format!("{}: {}", word.as_str(), n.why), ..n }));
         }
-    }
-}
-
-fn note(field: &str, fate: Fate) -> Option<Note> {
-    match fate {
-        Fate::Sent | Fate::Ours => None,
-        Fate::Emulated(why) => Some(Note::emulated(field, why)),
-        Fate::Dropped(why) => Some(Note::dropped(field, why)),
+        Ok(())
     }
 }
 
@@ -209,6 +173,7 @@ mod tests {
             prompt_cache_key: f(),
             metadata: f(),
             user: f(),
+            members: MemberFates::translated(),
         }
     }
 
@@ -216,7 +181,7 @@ mod tests {
     fn check(body: Value, fate: Fate, want: &[&str]) {
         let settings = CreateResponseBody::from_value(body).unwrap().settings;
         let mut notes = NoteList::default();
-        all(fate).note(&settings, &mut notes);
+        all(fate).note(&settings, &mut notes).unwrap();
         assert_eq!(notes.iter().map(|note| note.field.as_str()).collect::<Vec<_>>(), want);
     }
 
@@ -290,7 +255,7 @@ mod tests {
         let settings =
             CreateResponseBody::from_value(json!({"include": ["web_search_call.results"]})).unwrap().settings;
         let mut notes = NoteList::default();
-        all(Fate::dropped("why")).note(&settings, &mut notes);
+        all(Fate::dropped("why")).note(&settings, &mut notes).unwrap();
         assert_eq!(notes.into_vec(), [Note::dropped("include", "web_search_call.results: why")]);
     }
 }

@@ -1,9 +1,11 @@
 //! Tools for providers that only know functions: custom tools and namespaces become functions.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use or_protocol::{CustomTool, FunctionTool, RawJson, Tool};
+use or_protocol::{CustomTool, Extra, FunctionTool, InnerTool, RawJson, Tool};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::note::plain;
 use crate::{Note, NoteList};
@@ -15,12 +17,14 @@ pub enum ToolOrigin {
     Function,
     /// A custom tool: the payload travels as `{"input": "…"}`.
     Custom,
-    /// A function of a namespace.
+    /// A function or custom tool of a namespace.
     Namespace {
         /// The namespace's name.
         namespace: String,
-        /// The function's name inside it.
+        /// The tool's name inside it.
         function: String,
+        /// Whether it is a custom tool.
+        custom: bool,
     },
 }
 
@@ -37,7 +41,7 @@ impl FlatTool {
     /// Whether a choice by this name means the tool: its own, that inside its namespace, or the namespace's.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         self.function.name == name
-            || matches!(&self.origin, ToolOrigin::Namespace { namespace, function } if namespace == name || function == name)
+            || matches!(&self.origin, ToolOrigin::Namespace { namespace, function, .. } if namespace == name || function == name)
     }
 
     /// The tool that a name means; its own name counts most.
@@ -56,7 +60,7 @@ impl Namespaces {
     pub(crate) fn new(tools: &[FlatTool]) -> Self {
         let mut spaces: HashMap<String, HashMap<String, String>> = HashMap::new();
         for tool in tools {
-            if let ToolOrigin::Namespace { namespace, function } = &tool.origin {
+            if let ToolOrigin::Namespace { namespace, function, .. } = &tool.origin {
                 let space = spaces.entry(namespace.clone()).or_default();
                 space.entry(function.clone()).or_insert_with(|| tool.function.name.clone());
             }
@@ -71,38 +75,36 @@ impl Namespaces {
 }
 
 /// Flattens the request's tools. Hosted tools cannot be run by such a provider: each makes a note.
-pub fn flatten_tools(tools: &[Tool], notes: &mut NoteList) -> Vec<FlatTool> {
-    let mut flat: Vec<FlatTool> = Vec::with_capacity(tools.len());
+pub fn flatten_tools<'a>(tools: impl IntoIterator<Item = &'a Tool>, notes: &mut NoteList) -> Vec<FlatTool> {
+    let mut flat: Vec<FlatTool> = Vec::new();
     let mut names: HashSet<String> = HashSet::new();
-    for (index, tool) in tools.iter().enumerate() {
+    for (index, tool) in tools.into_iter().enumerate() {
         match tool {
             Tool::Function(function) => {
                 names.insert(function.name.clone());
+                note_members(&format!("tools[{index}]"), &function.extra, notes);
                 flat.push(FlatTool { function: function.clone(), origin: ToolOrigin::Function });
             }
             Tool::Custom(tool) => {
                 names.insert(tool.name.clone());
-                flat.push(FlatTool {
-                    function: FunctionTool {
-                        name: tool.name.clone(),
-                        description: custom_description(tool),
-                        parameters: Some(custom_schema()),
-                        strict: None,
-                    },
-                    origin: ToolOrigin::Custom,
-                });
-                notes.push(Note::emulated(format!("tools[{index}]"), "custom tool sent as a function"));
-                if grammar(tool).is_some() {
-                    let field = format!("tools[{index}].format");
-                    notes.push(Note::emulated(field, "the grammar is described, not enforced"));
-                }
+                let function = custom_function(&format!("tools[{index}]"), tool, notes);
+                flat.push(FlatTool { function, origin: ToolOrigin::Custom });
             }
             Tool::Hosted(hosted) if hosted.kind() == "namespace" => {
                 let namespace = tool.name().unwrap_or_default().to_owned();
-                for function in hosted.functions() {
+                for tool in hosted.tools() {
+                    let field = format!("tools[{index}].tools");
+                    let (function, custom) = match tool {
+                        InnerTool::Function(function) => {
+                            note_members(&field, &function.extra, notes);
+                            (function, false)
+                        }
+                        InnerTool::Custom(tool) => (custom_function(&field, &tool, notes), true),
+                    };
                     let origin = ToolOrigin::Namespace {
                         namespace: namespace.clone(),
                         function: function.name.clone(),
+                        custom,
                     };
                     let taken = names.contains(&function.name);
                     let name =
@@ -117,6 +119,49 @@ pub fn flatten_tools(tools: &[Tool], notes: &mut NoteList) -> Vec<FlatTool> {
         }
     }
     flat
+}
+
+/// A custom tool as a function of one text.
+fn custom_function(field: &str, tool: &CustomTool, notes: &mut NoteList) -> FunctionTool {
+    notes.push(Note::emulated(field, "custom tool sent as a function"));
+    if grammar(tool).is_some() {
+        notes.push(Note::emulated(format!("{field}.format"), "the grammar is described, not enforced"));
+    }
+    const KNOWN: &[&str] = &["type", "name", "description", "format"];
+    note_each(field, tool.raw.members().into_iter().filter(|(name, _)| !KNOWN.contains(&&**name)), notes);
+    FunctionTool {
+        description: custom_description(tool),
+        parameters: Some(custom_schema()),
+        ..FunctionTool::named(&tool.name)
+    }
+}
+
+fn note_members(field: &str, extra: &Extra, notes: &mut NoteList) {
+    note_each(field, extra.members().into_iter(), notes);
+}
+
+/// Notes members of a tool that only OpenAI's own models are told of, unless they ask for what is done anyway.
+fn note_each<'a>(
+    field: &str,
+    members: impl Iterator<Item = (Cow<'a, str>, &'a RawValue)>,
+    notes: &mut NoteList,
+) {
+    for (name, value) in members {
+        let why = match (&*name, value.get()) {
+            ("async" | "defer_loading", "false") | ("allowed_callers", r#"["direct"]"#) | (_, "null") => {
+                continue;
+            }
+            ("async", _) => "this provider waits for every result",
+            ("defer_loading", _) => "this provider loads no tools later, the tool is declared at once",
+            ("allowed_callers", _) => "on this provider the model itself calls every tool",
+            ("output_schema", _) => "this provider knows no schemas of results",
+            _ => {
+                notes.push(Note::unknown(&format!("{field}."), &name));
+                continue;
+            }
+        };
+        notes.push(Note::dropped(format!("{field}.{name}"), why));
+    }
 }
 
 fn hosted_note(index: usize, kind: &str) -> Note {

@@ -111,7 +111,7 @@ impl<'a> MediaSource<'a> {
         Some(match part {
             ContentPart::InputImage { image_url: Some(image), .. } => url(image),
             ContentPart::InputImage { file_id: Some(id), .. } => Self::Stored(id),
-            ContentPart::InputVideo { video_url } => url(video_url),
+            ContentPart::InputVideo { video_url, .. } => url(video_url),
             ContentPart::InputFile { file_data: Some(data), .. } => match url(data) {
                 Self::Url(data) => Self::Data { claimed: "", data },
                 source => source,
@@ -188,15 +188,19 @@ pub(crate) fn decoded(data: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use or_protocol::Detail;
+    use or_protocol::{Detail, Extra};
     use pretty_assertions::assert_eq;
 
     use super::*;
 
     #[track_caller]
     fn check_image(url: &str, want: MediaSource<'_>) {
-        let part =
-            ContentPart::InputImage { image_url: Some(url.into()), file_id: None, detail: Detail::Auto };
+        let part = ContentPart::InputImage {
+            image_url: Some(url.into()),
+            file_id: None,
+            detail: Detail::Auto,
+            extra: Extra::NONE,
+        };
         assert_eq!(MediaSource::of(&part), Some(want));
     }
 
@@ -222,6 +226,7 @@ mod tests {
             file_data: data.map(Into::into),
             file_url: url.map(Into::into),
             file_id: id.map(Into::into),
+            extra: Extra::NONE,
         };
         let all = file(Some("AA"), Some("u"), Some("i"));
         assert_eq!(MediaSource::of(&all), Some(MediaSource::Data { claimed: "", data: "AA" }));

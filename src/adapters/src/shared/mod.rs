@@ -11,4 +11,5 @@ pub(crate) mod names;
 pub(crate) mod openai_models;
 pub(crate) mod quirks;
 pub(crate) mod schema;
+pub(crate) mod told;
 pub(crate) mod tool_plan;

@@ -84,17 +84,17 @@ impl Names {
     }
 
     /// The same from the request's tools; the common case, that all names fit, costs nothing.
-    pub(crate) fn of_request(tools: &[Tool], rule: &NameRule) -> Self {
+    pub(crate) fn of_request<'t>(tools: impl Iterator<Item = &'t Tool> + Clone, rule: &NameRule) -> Self {
         let fits = |tool: &Tool| match tool {
             Tool::Hosted(hosted) => {
                 let space = tool.name().unwrap_or_default();
                 let joined = |name: &str| space.len() + 2 + name.len();
                 let both = |name: &str| rule.fits(name) && joined(name) <= rule.max;
-                rule.fits(space) && hosted.functions().iter().all(|f| both(&f.name))
+                rule.fits(space) && hosted.tools().iter().all(|tool| both(tool.name()))
             }
             Tool::Function(_) | Tool::Custom(_) | Tool::Mcp(_) => tool.name().is_none_or(|n| rule.fits(n)),
         };
-        match tools.iter().all(fits) {
+        match tools.clone().all(fits) {
             true => Self::default(),
             false => Self::new(&flatten_tools(tools, &mut NoteList::default()), rule),
         }
@@ -167,7 +167,7 @@ mod tests {
     fn tools(names: &[&str]) -> Vec<FlatTool> {
         let tool = |name: &&str| {
             let name = (*name).to_owned();
-            let function = FunctionTool { name, description: None, parameters: None, strict: None };
+            let function = FunctionTool::named(name);
             FlatTool { function, origin: ToolOrigin::Function }
         };
         names.iter().map(tool).collect()

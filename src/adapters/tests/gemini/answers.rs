@@ -1,7 +1,7 @@
 //! Answers of Gemini, by feature, in transcripts of our own.
 
 use or_adapters::{AdapterError, FinishReason, ModelEvent, NoteKind, UpstreamErrorKind};
-use or_protocol::{FunctionCallOutput, FunctionTool, Item, Output, Settings, Tool};
+use or_protocol::{Extra, FunctionCallOutput, FunctionTool, Item, Output, Settings, Tool};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, assemble, body, stream, translator, user};
 
 fn tools() -> Settings {
-    let tool = |name: &str| {
-        Tool::Function(FunctionTool { name: name.into(), description: None, parameters: None, strict: None })
-    };
+    let tool = |name: &str| Tool::Function(FunctionTool::named(name));
     Settings { tools: vec![tool("look"), tool("2nd")], ..Settings::default() }
 }
 
@@ -41,6 +39,7 @@ fn echoed(answer: &Answer, model: &str) -> Value {
             call_id: call_id.clone(),
             output: Output::Text(format!("of {name}")),
             status: None,
+            extra: Extra::NONE,
         }));
     }
     if answer.calls.is_empty() {

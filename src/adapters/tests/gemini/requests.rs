@@ -344,7 +344,6 @@ fn what_cannot_be_said_is_refused() {
         user(json!({ "type": "input_file", "filename": "x.zzz", "file_data": "AAAA" })),
         "type",
     );
-    check_refused(FLASH, json!([{ "type": "compaction", "encrypted_content": "x" }]), "compaction");
     check_refused(FLASH, json!([]), "no text");
     let call = json!({ "type": "function_call", "call_id": "c", "name": "a", "arguments": "{}" });
     check_refused(FLASH, json!([{ "role": "user", "content": "Hi" }, call]), "No tool output found");

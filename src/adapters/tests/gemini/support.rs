@@ -8,7 +8,8 @@ use or_adapters::{
     ProviderOptions, ResponseTranslator,
 };
 use or_protocol::{
-    Annotation, ContentPart, FunctionCall, Item, Message, Reasoning, Role, Settings, SummaryPart, Usage,
+    Annotation, ContentPart, Extra, FunctionCall, Item, Message, Reasoning, Role, Settings, SummaryPart,
+    Usage,
 };
 use serde_json::{Map, Value};
 
@@ -107,6 +108,7 @@ pub(crate) fn assemble(events: &[ModelEvent]) -> Answer {
                     namespace: None,
                     arguments: String::new(),
                     status: None,
+                    extra: Extra::NONE,
                 });
                 open(&mut answer, &mut blocks, *block, call);
             }
@@ -158,8 +160,20 @@ fn message<'a>(
     blocks: &mut HashMap<u32, (usize, bool)>,
     block: u32,
 ) -> &'a mut ContentPart {
-    let part = ContentPart::OutputText { text: String::new(), annotations: Vec::new(), logprobs: None };
-    let item = Message { id: None, status: None, role: Role::Assistant, content: vec![part], phase: None };
+    let part = ContentPart::OutputText {
+        text: String::new(),
+        annotations: Vec::new(),
+        logprobs: None,
+        extra: Extra::NONE,
+    };
+    let item = Message {
+        id: None,
+        status: None,
+        role: Role::Assistant,
+        content: vec![part],
+        phase: None,
+        extra: Extra::NONE,
+    };
     let at = open(answer, blocks, block, Item::Message(item));
     match &mut answer.items[at] {
         Item::Message(message) => &mut message.content[0],
@@ -184,8 +198,9 @@ pub(crate) fn user(text: &str) -> Item {
         id: None,
         status: None,
         role: Role::User,
-        content: vec![ContentPart::InputText { text: text.into() }],
+        content: vec![ContentPart::text(text)],
         phase: None,
+        extra: Extra::NONE,
     })
 }
 

@@ -78,7 +78,6 @@ fn parts_take_the_hosts_forms_or_are_refused() {
     check_refused(json!({"file_parts": "none"}), &file, "Files");
     let url = json!([{"type": "message", "role": "user", "content": [{"type": "input_file", "file_url": "http://u"}]}]);
     check_refused(json!({}), &url, "file_url");
-    check_refused(json!({}), &json!([{"type": "compaction", "encrypted_content": "x"}]), "Compaction");
 }
 
 #[test]
@@ -248,10 +247,11 @@ fn unanswered_cut_off_calls_and_hosted_items_are_left_out() {
         json!({}),
         &json!([
             {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{\"x", "status": "incomplete"},
-            {"type": "web_search_call", "id": "ws", "status": "completed"},
+            {"type": "shell_call", "call_id": "s", "action": {"commands": ["ls"]}},
+            {"type": "compaction", "encrypted_content": "x"},
             {"type": "message", "role": "user", "content": "hi"}]),
         &json!([{"role": "user", "content": "hi"}]),
-        &["dropped input.function_call", "dropped input.web_search_call"],
+        &["dropped input.shell_call", "dropped input.function_call", "dropped input.compaction"],
     );
 }
 

@@ -149,7 +149,14 @@ fn openai_models_get_what_they_take() {
 
 #[test]
 fn a_stream_asks_for_usage() {
-    let message = Message { id: None, status: None, role: Role::User, content: vec![], phase: None };
+    let message = Message {
+        id: None,
+        status: None,
+        role: Role::User,
+        content: vec![],
+        phase: None,
+        extra: or_protocol::Extra::NONE,
+    };
     let context = [Item::Message(message)];
     let settings = Settings::default();
     let request = ModelRequest { model: "m", context: &context, settings: &settings, stream: true };

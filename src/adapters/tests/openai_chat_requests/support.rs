@@ -63,7 +63,7 @@ pub(crate) fn check_fields(host: &str, quirks: Value, settings: &Settings, want:
 }
 
 pub(crate) fn tool(name: &str, strict: Option<bool>) -> Tool {
-    Tool::Function(FunctionTool { name: name.into(), description: None, parameters: None, strict })
+    Tool::Function(FunctionTool { strict, ..FunctionTool::named(name) })
 }
 
 pub(crate) fn sent_tool(name: &str) -> Value {

@@ -364,11 +364,11 @@ fn what_the_model_does_not_look_at_is_noted() {
         "user": "ada",
         "service_tier": "default",
         "tools": [{"type": "web_search"}],
-        "input": [{"type": "web_search_call", "id": "ws_1", "status": "completed"}, user("Hi")]
+        "input": [{"type": "shell_call", "call_id": "s", "action": {"commands": ["ls"]}}, user("Hi")]
     });
     let (_, notes, _) = call(&body);
     let fields: Vec<_> = notes.iter().map(|n| n.field.as_str()).collect();
-    assert_eq!(fields, ["tools[0]", "input.web_search_call", "temperature", "user"]);
+    assert_eq!(fields, ["input.shell_call", "tools[0]", "temperature", "user"]);
     assert!(notes.iter().all(|n| n.kind == NoteKind::Dropped && n.why.is_ascii()));
 }
 

@@ -1,7 +1,7 @@
 //! How calls grow.
 
 use or_adapters::custom_input;
-use or_protocol::{CustomToolCall, EventBody, FunctionCall, Item, ItemStatus, McpItem};
+use or_protocol::{CustomToolCall, EventBody, Extra, FunctionCall, Item, ItemStatus, McpItem};
 
 use crate::events::EventWriter;
 use crate::items::{Assembly, Ending, OpenItem, Slot};
@@ -30,7 +30,15 @@ impl Assembly {
         }
         let status = Some(ItemStatus::InProgress);
         let item = if custom {
-            Item::CustomToolCall(CustomToolCall { id: None, call_id, name, input: String::new(), status })
+            Item::CustomToolCall(CustomToolCall {
+                id: None,
+                call_id,
+                name,
+                namespace,
+                input: String::new(),
+                status,
+                extra: Extra::NONE,
+            })
         } else {
             Item::FunctionCall(FunctionCall {
                 id: None,
@@ -39,6 +47,7 @@ impl Assembly {
                 namespace,
                 arguments: String::new(),
                 status,
+                extra: Extra::NONE,
             })
         };
         self.open_item(block, item, emulated.then(String::new), w);

@@ -35,7 +35,7 @@ fn content(output: &Output) -> Vec<Value> {
         Output::Text(whole) => vec![text(whole)],
         Output::Parts(parts) => {
             let shown = |part: &ContentPart| match part {
-                ContentPart::InputText { text: words } => text(words),
+                ContentPart::InputText { text: words, .. } => text(words),
                 other => json!(other),
             };
             parts.iter().map(shown).collect()

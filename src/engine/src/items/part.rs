@@ -1,7 +1,7 @@
 //! Parts of items: how they begin, and the events of their end.
 
 use or_protocol::{
-    ContentPart, EventBody, Item, ItemStatus, McpCallStatus, McpItem, Message, Part, Reasoning, Role,
+    ContentPart, EventBody, Extra, Item, ItemStatus, McpCallStatus, McpItem, Message, Part, Reasoning, Role,
 };
 
 use crate::events::EventWriter;
@@ -22,6 +22,7 @@ pub(crate) fn empty_message() -> Item {
         role: Role::Assistant,
         content: Vec::new(),
         phase: None,
+        extra: Extra::NONE,
     })
 }
 
@@ -58,12 +59,16 @@ const GROWING: &[&str] = &["in_progress", "searching", "interpreting", "generati
 /// A new text or refusal part, and the empty form that its `added` event shows.
 pub(crate) fn new_content_part(kind: OpenPart) -> (ContentPart, Part<'static>) {
     match kind {
-        OpenPart::Refusal => (ContentPart::Refusal { refusal: String::new() }, Part::Refusal { refusal: "" }),
+        OpenPart::Refusal => (
+            ContentPart::Refusal { refusal: String::new(), extra: Extra::NONE },
+            Part::Refusal { refusal: "" },
+        ),
         OpenPart::Text | OpenPart::Summary | OpenPart::Trace => (
             ContentPart::OutputText {
                 text: String::new(),
                 annotations: Vec::new(),
                 logprobs: Some(Vec::new()),
+                extra: Extra::NONE,
             },
             Part::OutputText { text: "", annotations: &[], logprobs: &[] },
         ),
@@ -75,7 +80,7 @@ pub(crate) fn close_content(message: &Message, output_index: usize, told: bool, 
     let item_id = message.id.as_deref().unwrap_or_default();
     let content_index = message.content.len().saturating_sub(1);
     let part = match message.content.last() {
-        Some(ContentPart::OutputText { text, annotations, logprobs }) => {
+        Some(ContentPart::OutputText { text, annotations, logprobs, .. }) => {
             let logprobs = logprobs.as_deref().unwrap_or_default();
             if !told {
                 let body = EventBody::TextDone { item_id, output_index, content_index, text, logprobs };
@@ -83,7 +88,7 @@ pub(crate) fn close_content(message: &Message, output_index: usize, told: bool, 
             }
             Part::OutputText { text, annotations, logprobs }
         }
-        Some(ContentPart::Refusal { refusal }) => {
+        Some(ContentPart::Refusal { refusal, .. }) => {
             if !told {
                 let body = EventBody::RefusalDone { item_id, output_index, content_index, refusal };
                 w.emit("response.refusal.done", body);

@@ -186,7 +186,7 @@ fn grown(item: &mut Item, part: Option<OpenPart>) -> Option<&mut String> {
         (Item::CustomToolCall(call), None) => Some(&mut call.input),
         (Item::Message(message), Some(_)) => match message.content.last_mut()? {
             ContentPart::OutputText { text, .. } => Some(text),
-            ContentPart::Refusal { refusal } => Some(refusal),
+            ContentPart::Refusal { refusal, .. } => Some(refusal),
             _ => None,
         },
         (Item::Reasoning(item), Some(OpenPart::Trace)) => item.content.last_mut().map(|part| &mut part.text),

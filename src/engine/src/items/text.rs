@@ -49,7 +49,7 @@ impl Assembly {
             "response.refusal.delta",
             EventBody::Delta { item_id, output_index: index, content_index, delta: text },
         );
-        if let Some(ContentPart::Refusal { refusal }) = message.content.last_mut() {
+        if let Some(ContentPart::Refusal { refusal, .. }) = message.content.last_mut() {
             refusal.push_str(text);
         }
     }

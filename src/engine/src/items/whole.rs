@@ -1,6 +1,6 @@
 //! Items that come whole: those of the provider's hosted tools, and results of calls that it or we ran.
 
-use or_protocol::{EventBody, FunctionCallOutput, Item, ItemStatus, McpCallStatus, McpItem, Output};
+use or_protocol::{EventBody, Extra, FunctionCallOutput, Item, ItemStatus, McpCallStatus, McpItem, Output};
 use serde_json::{Map, Value};
 
 use crate::events::EventWriter;
@@ -64,7 +64,7 @@ impl Assembly {
         if self.open.is_empty() {
             let output = Output::Text(String::new());
             let status = Some(ItemStatus::InProgress);
-            let item = FunctionCallOutput { id: None, call_id, output, status };
+            let item = FunctionCallOutput { id: None, call_id, output, status, extra: Extra::NONE };
             self.open_item(0, Item::FunctionCallOutput(item), None, w);
         }
         self.open.clear();

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use or_protocol::{
-    FunctionCall, FunctionCallOutput, Item, ItemStatus, McpApprovalResponse, McpCall, McpCallStatus,
+    Extra, FunctionCall, FunctionCallOutput, Item, ItemStatus, McpApprovalResponse, McpCall, McpCallStatus,
     McpDecision, McpItem, Output, Path, RawJson,
 };
 use serde_json::{Map, Value, json};
@@ -230,11 +230,19 @@ fn call_id(id: &str) -> String {
 
 fn call(call_id: String, name: String, arguments: &str) -> FunctionCall {
     let status = Some(ItemStatus::Completed);
-    FunctionCall { id: None, call_id, name, namespace: None, arguments: arguments.to_owned(), status }
+    FunctionCall {
+        id: None,
+        call_id,
+        name,
+        namespace: None,
+        arguments: arguments.to_owned(),
+        status,
+        extra: Extra::NONE,
+    }
 }
 
 fn output(call_id: String, output: Output) -> FunctionCallOutput {
-    FunctionCallOutput { id: None, call_id, output, status: Some(ItemStatus::Completed) }
+    FunctionCallOutput { id: None, call_id, output, status: Some(ItemStatus::Completed), extra: Extra::NONE }
 }
 
 /// What the model is told of a call's result; `None` while there is none.

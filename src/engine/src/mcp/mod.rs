@@ -92,10 +92,9 @@ impl McpFunction {
         }
         let parameters = schema::with_items(parameters);
         FunctionTool {
-            name: self.exposed.clone(),
             description: self.model_description.clone(),
             parameters: Some(parameters.into()),
-            strict: None,
+            ..FunctionTool::named(&self.exposed)
         }
     }
 

@@ -112,7 +112,7 @@ impl ResponseLoop {
             state: State::New,
             writer: EventWriter::new(spec.stream, spec.reasoning_events),
             assembly,
-            tools: ToolRules::new(&spec.settings.tools, &spec.mcp),
+            tools: ToolRules::new(&spec.settings, &spec.mcp),
             choice: spec.mcp.choice(&spec.settings.tool_choice),
             progress: Progress::default(),
             turn: Turn::default(),

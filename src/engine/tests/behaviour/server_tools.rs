@@ -117,7 +117,7 @@ fn a_failure_of_a_tool_is_a_result_like_any_other() {
 #[test]
 fn a_result_may_have_parts() {
     let mut played = say_with(json!({}), [call(0, "c", "f"), stop()]);
-    let output = Output::Parts(vec![ContentPart::InputText { text: "7".into() }]);
+    let output = Output::Parts(vec![ContentPart::text("7")]);
     played.feed(Input::ToolDone { index: 0, result: or_engine::ToolResult::done(output) });
     feed(&mut played, [stop()]);
     played.events();

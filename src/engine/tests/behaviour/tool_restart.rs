@@ -216,8 +216,9 @@ fn a_result_of_parts_comes_back_as_it_was() {
         image_url: Some("https://example.org/a.png".into()),
         file_id: None,
         detail: or_protocol::Detail::Low,
+        extra: or_protocol::Extra::NONE,
     };
-    let output = Output::Parts(vec![ContentPart::InputText { text: "a".into() }, image]);
+    let output = Output::Parts(vec![ContentPart::text("a"), image]);
     let want: Value = json!(output);
     played.feed(Input::ToolDone { index: 1, result: or_engine::ToolResult::done(output) });
     let disk = Checkpoint::take(&played, 0);

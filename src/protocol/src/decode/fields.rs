@@ -9,6 +9,8 @@ use serde_json::{Error, Number};
 
 use super::{Path, check_length, each, missing, not_json, refuse, text, too_many, word, wrong_type};
 use crate::ApiError;
+use crate::bounds::{MAX_EXTRA, MAX_NAME};
+use crate::json::extra::Extra;
 use crate::json::{Skimmed, Word};
 
 /// Values by their names, none of them read yet. `null` counts as absent.
@@ -18,12 +20,26 @@ pub(crate) struct Fields<'a, 'p> {
     values: Vec<Option<&'a RawValue>>,
     /// The first member with another name.
     other: Option<Cow<'a, str>>,
+    /// Members with other names, if they are wanted, and at most one more than there may be.
+    others: Option<Vec<(Cow<'a, str>, &'a RawValue)>>,
     path: Path<'p>,
 }
 
 impl<'a, 'p> Fields<'a, 'p> {
     /// Reads an object, and keeps the members of these names; anything but an object is `invalid_type`.
     pub(crate) fn new(
+        raw: &'a RawValue,
+        path: Path<'p>,
+        keys: &'static [&'static str],
+    ) -> Result<Self, ApiError> {
+        if !raw.get().starts_with('{') {
+            return Err(wrong_type(path, "an object", raw));
+        }
+        Self::read_with(raw.get().as_bytes(), path, keys, None).map_err(|e| not_json(&e))
+    }
+
+    /// The same, and [`rest`](Self::rest) has the members of other names.
+    pub(crate) fn whole(
         raw: &'a RawValue,
         path: Path<'p>,
         keys: &'static [&'static str],
@@ -40,7 +56,16 @@ impl<'a, 'p> Fields<'a, 'p> {
         path: Path<'p>,
         keys: &'static [&'static str],
     ) -> Result<Self, Error> {
-        let mut fields = Self { keys, values: vec![None; keys.len()], other: None, path };
+        Self::read_with(bytes, path, keys, Some(Vec::new()))
+    }
+
+    fn read_with(
+        bytes: &'a [u8],
+        path: Path<'p>,
+        keys: &'static [&'static str],
+        others: Option<Vec<(Cow<'a, str>, &'a RawValue)>>,
+    ) -> Result<Self, Error> {
+        let mut fields = Self { keys, values: vec![None; keys.len()], other: None, others, path };
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         Members(&mut fields).deserialize(&mut deserializer)?;
         deserializer.end()?;
@@ -55,6 +80,24 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// The first member of a name that was not asked for.
     pub(crate) fn other(&self) -> Option<&str> {
         self.other.as_deref()
+    }
+
+    /// What nobody took so far, as it came.
+    ///
+    /// # Errors
+    /// If these are more members than an object may have of them, or no JSON after all.
+    pub(crate) fn rest(&mut self) -> Result<Extra, ApiError> {
+        let others = self.others.take().unwrap_or_default();
+        if others.len() > MAX_EXTRA {
+            let text =
+                format_args!("object has too many unknown properties. Expected at most {MAX_EXTRA} of them.");
+            return Err(refuse("object_above_max_properties", self.path, text));
+        }
+        let known = self.keys.iter().zip(&mut self.values);
+        let left = known.filter_map(|(key, value)| Some((Cow::Borrowed(*key), value.take()?)));
+        let others = others.into_iter().filter(|(_, value)| value.get() != "null");
+        let all: Vec<_> = left.chain(others).collect();
+        Extra::of(&all).map_err(|e| not_json(&e))
     }
 
     fn place(&self, key: &str) -> Option<usize> {
@@ -89,6 +132,19 @@ impl<'a, 'p> Fields<'a, 'p> {
         let text = self.required_string(key, max)?;
         check_length(self.at(key), &text, 1, max)?;
         Ok(text)
+    }
+
+    /// A function's name: `^[a-zA-Z0-9_-]+$`, 1 to 64 characters.
+    pub(crate) fn function_name(&mut self, key: &str) -> Result<String, ApiError> {
+        let name = self.identifier(key, MAX_NAME)?;
+        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+            return Ok(name);
+        }
+        Err(refuse(
+            "invalid_value",
+            self.at(key),
+            "string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
+        ))
     }
 
     /// A boolean.
@@ -248,12 +304,24 @@ impl<'de> Visitor<'de> for Members<'_, 'de, '_> {
                     // The last one of a name counts.
                     *value = Some(raw).filter(|raw| raw.get() != "null");
                 }
-                None => {
-                    let Skimmed = map.next_value()?;
-                    fields.other.get_or_insert(name);
-                }
+                None => match &mut fields.others {
+                    Some(others) => keep_last(others, name, map.next_value()?),
+                    None => {
+                        let Skimmed = map.next_value()?;
+                        fields.other.get_or_insert(name);
+                    }
+                },
             }
         }
         Ok(())
+    }
+}
+
+/// The last one of a name counts. There are few, so looking for it costs little.
+fn keep_last<'a>(others: &mut Vec<(Cow<'a, str>, &'a RawValue)>, name: Cow<'a, str>, value: &'a RawValue) {
+    if let Some((_, earlier)) = others.iter_mut().find(|(known, _)| *known == name) {
+        *earlier = value;
+    } else if others.len() <= MAX_EXTRA {
+        others.push((name, value));
     }
 }

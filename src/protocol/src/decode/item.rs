@@ -6,12 +6,14 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::bounds::{MAX_NAME, MAX_PARTS, MAX_TEXT};
 use crate::decode::fields::Fields;
 use crate::decode::part::{PART, decode_parts, string_part};
-use crate::decode::{bad_value, keep, missing, not_json, refuse, text, word, wrong_type};
+use crate::decode::settings::decode_update;
+use crate::decode::tool::decode_tools;
+use crate::decode::{bad_value, keep, missing, not_json, text, word, wrong_type};
 use crate::item::{
     Compaction, CustomToolCall, FunctionCall, FunctionCallOutput, Item, ItemReference, ItemStatus, Message,
     Output, Phase, Reasoning, ReasoningPart, Role, SummaryPart,
 };
-use crate::json::string;
+use crate::json::{member, string};
 use crate::{ApiError, Path};
 
 /// Members of all items that have a form of their own.
@@ -69,7 +71,18 @@ const KNOWN_OTHER: &[&str] = &[
     "program",
     "program_output",
     "configuration_update",
+    "compaction_trigger",
 ];
+
+/// Whether an item of this type is kept as it came: one that we know, one with a slug, or what the hosted tool of
+/// another vendor made.
+fn is_kept(kind: &str) -> bool {
+    let typed = matches!(kind, "function_call" | "custom_tool_call")
+        || matches!(kind, "function_call_output" | "custom_tool_call_output");
+    KNOWN_OTHER.contains(&kind)
+        || kind.contains(':')
+        || (!typed && (kind.ends_with("_call") || kind.ends_with("_call_output")))
+}
 
 /// Decodes one item. Errors name the place under `path`.
 pub fn decode_item(value: Value, path: Path<'_>) -> Result<Item, ApiError> {
@@ -80,7 +93,7 @@ pub fn decode_item(value: Value, path: Path<'_>) -> Result<Item, ApiError> {
 
 /// The same of its text.
 pub(crate) fn decode_raw_item(raw: &RawValue, path: Path<'_>) -> Result<Item, ApiError> {
-    let mut fields = Fields::new(raw, path, ITEM)?;
+    let mut fields = Fields::whole(raw, path, ITEM)?;
     let kind = match fields.take("type") {
         Some(kind) => match string(kind) {
             Some(kind) => kind,
@@ -90,19 +103,21 @@ pub(crate) fn decode_raw_item(raw: &RawValue, path: Path<'_>) -> Result<Item, Ap
         None if fields.peek("id").is_some() => "item_reference".into(),
         None => return Err(missing(fields.at("type"))),
     };
-    if KNOWN_OTHER.contains(&&*kind) || kind.contains(':') {
-        return Ok(Item::foreign(keep(raw, path)?));
+    if is_kept(&kind) {
+        return kept(&kind, raw, path);
     }
     Ok(match &*kind {
         "message" => Item::Message(message(&mut fields)?),
         "function_call" => Item::FunctionCall(function_call(&mut fields)?),
-        "function_call_output" => Item::FunctionCallOutput(call_output(&mut fields)?),
+        // One may answer no call of the model (OpenAI's types of November 2026).
+        "function_call_output" => Item::FunctionCallOutput(call_output(&mut fields, false)?),
         "custom_tool_call" => Item::CustomToolCall(custom_call(&mut fields)?),
-        "custom_tool_call_output" => Item::CustomToolCallOutput(call_output(&mut fields)?),
+        "custom_tool_call_output" => Item::CustomToolCallOutput(call_output(&mut fields, true)?),
         "reasoning" => Item::Reasoning(reasoning(&mut fields)?),
         "compaction" => Item::Compaction(Compaction {
             id: fields.string("id", MAX_TEXT)?,
             encrypted_content: fields.required_string("encrypted_content", MAX_TEXT)?,
+            extra: fields.rest()?,
         }),
         "item_reference" => Item::ItemReference(ItemReference { id: fields.identifier("id", MAX_TEXT)? }),
         other => {
@@ -120,6 +135,27 @@ pub(crate) fn decode_raw_item(raw: &RawValue, path: Path<'_>) -> Result<Item, Ap
             return Err(bad_value(fields.at("type"), other, &all));
         }
     })
+}
+
+/// An item of a type that has no form of its own, after a look at what this server itself carries out of it.
+fn kept(kind: &str, raw: &RawValue, path: Path<'_>) -> Result<Item, ApiError> {
+    match kind {
+        "additional_tools" => {
+            let Some(tools) = member(raw, "tools").filter(|tools| tools.get() != "null") else {
+                return Err(missing(Path::Key(&path, "tools")));
+            };
+            let place = Path::Key(&path, "tools");
+            if !tools.get().starts_with('[') {
+                return Err(wrong_type(place, "an array", tools));
+            }
+            decode_tools(tools, place)?;
+        }
+        "configuration_update" => {
+            decode_update(raw, path)?;
+        }
+        _ => {}
+    }
+    Ok(Item::foreign(keep(raw, path)?))
 }
 
 /// Reads items of our own records; they were checked when they came in.
@@ -148,20 +184,14 @@ fn message(fields: &mut Fields<'_, '_>) -> Result<Message, ApiError> {
         Role::Assistant => fields.word("phase", PHASES)?,
         Role::User | Role::System | Role::Developer => None,
     };
-    Ok(Message { id: fields.string("id", MAX_TEXT)?, status: status(fields)?, role, content, phase })
-}
-
-/// Checks a function's name: `^[a-zA-Z0-9_-]+$`, 1 to 64 characters.
-pub(crate) fn function_name(fields: &mut Fields<'_, '_>, key: &str) -> Result<String, ApiError> {
-    let name = fields.identifier(key, MAX_NAME)?;
-    if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-        return Ok(name);
-    }
-    Err(refuse(
-        "invalid_value",
-        fields.at(key),
-        "string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
-    ))
+    Ok(Message {
+        id: fields.string("id", MAX_TEXT)?,
+        status: status(fields)?,
+        role,
+        content,
+        phase,
+        extra: fields.rest()?,
+    })
 }
 
 fn function_call(fields: &mut Fields<'_, '_>) -> Result<FunctionCall, ApiError> {
@@ -173,6 +203,7 @@ fn function_call(fields: &mut Fields<'_, '_>) -> Result<FunctionCall, ApiError> 
         namespace: fields.string("namespace", MAX_TEXT)?,
         arguments: fields.required_string("arguments", MAX_TEXT)?,
         status: status(fields)?,
+        extra: fields.rest()?,
     })
 }
 
@@ -181,12 +212,14 @@ fn custom_call(fields: &mut Fields<'_, '_>) -> Result<CustomToolCall, ApiError> 
         id: fields.string("id", MAX_TEXT)?,
         call_id: fields.identifier("call_id", MAX_NAME)?,
         name: fields.identifier("name", MAX_TEXT)?,
+        namespace: fields.string("namespace", MAX_TEXT)?,
         input: fields.required_string("input", MAX_TEXT)?,
         status: status(fields)?,
+        extra: fields.rest()?,
     })
 }
 
-fn call_output(fields: &mut Fields<'_, '_>) -> Result<FunctionCallOutput, ApiError> {
+fn call_output(fields: &mut Fields<'_, '_>, needs_call: bool) -> Result<FunctionCallOutput, ApiError> {
     let output = match fields.take("output") {
         Some(raw) if raw.get().starts_with('"') => Output::Text(text(fields.at("output"), raw, MAX_TEXT)?),
         // A tool's output is input for the model, whoever ran the tool.
@@ -200,9 +233,13 @@ fn call_output(fields: &mut Fields<'_, '_>) -> Result<FunctionCallOutput, ApiErr
     };
     Ok(FunctionCallOutput {
         id: fields.string("id", MAX_TEXT)?,
-        call_id: fields.identifier("call_id", MAX_NAME)?,
+        call_id: match fields.peek("call_id") {
+            None if !needs_call => String::new(),
+            _ => fields.identifier("call_id", MAX_NAME)?,
+        },
         output,
         status: status(fields)?,
+        extra: fields.rest()?,
     })
 }
 
@@ -231,5 +268,6 @@ fn reasoning(fields: &mut Fields<'_, '_>) -> Result<Reasoning, ApiError> {
         summary: summary.into_iter().map(|text| SummaryPart { text }).collect(),
         content: content.into_iter().map(|text| ReasoningPart { text }).collect(),
         encrypted_content: fields.string("encrypted_content", MAX_TEXT)?,
+        extra: fields.rest()?,
     })
 }

@@ -6,7 +6,9 @@ pub(crate) mod mcp;
 pub(crate) mod part;
 pub(crate) mod settings;
 pub(crate) mod stored_item;
+pub(crate) mod stored_part;
 pub(crate) mod tool;
+pub(crate) mod update;
 
 use std::fmt;
 

@@ -5,7 +5,9 @@ use serde_json::value::RawValue;
 use crate::bounds::{MAX_FILE_DATA, MAX_IMAGE_URL, MAX_NAME, MAX_PARTS, MAX_TEXT};
 use crate::decode::fields::{Fields, list};
 use crate::decode::{bad_value, check_length, keep, missing, refuse, wrong_type};
-use crate::item::{Annotation, ContentPart, Detail, InputAudio, LogProb, Role};
+use crate::item::Role;
+use crate::item::part::{Annotation, ContentPart, Detail, InputAudio, LogProb};
+use crate::json::extra::Extra;
 use crate::json::{member, string};
 use crate::{ApiError, Path};
 
@@ -32,8 +34,11 @@ const DETAILS: &[(&str, Detail)] =
 /// The part that a string content stands for.
 pub(crate) fn string_part(role: Role, text: String) -> ContentPart {
     match role {
-        Role::Assistant => ContentPart::OutputText { text, annotations: Vec::new(), logprobs: None },
-        Role::User | Role::System | Role::Developer => ContentPart::InputText { text },
+        Role::Assistant => {
+            let extra = Extra::default();
+            ContentPart::OutputText { text, annotations: Vec::new(), logprobs: None, extra }
+        }
+        Role::User | Role::System | Role::Developer => ContentPart::text(text),
     }
 }
 
@@ -51,7 +56,7 @@ pub(crate) fn decode_parts(raw: &RawValue, path: Path<'_>, role: Role) -> Result
 }
 
 fn decode_part(raw: &RawValue, path: Path<'_>, role: Role) -> Result<ContentPart, ApiError> {
-    let mut fields = Fields::new(raw, path, PART)?;
+    let mut fields = Fields::whole(raw, path, PART)?;
     let kind = match fields.take("type") {
         Some(kind) => match string(kind) {
             Some(kind) => kind,
@@ -62,18 +67,23 @@ fn decode_part(raw: &RawValue, path: Path<'_>, role: Role) -> Result<ContentPart
     match (&*kind, role) {
         // Clients that keep history in one form send either text type for either side; the text is the same.
         ("input_text" | "text" | "output_text", Role::User | Role::System | Role::Developer) => {
-            Ok(ContentPart::InputText { text: fields.required_string("text", MAX_TEXT)? })
+            let text = fields.required_string("text", MAX_TEXT)?;
+            // Of a model's text, where there is nothing for them to be of.
+            let _ = (fields.take("annotations"), fields.take("logprobs"));
+            Ok(ContentPart::InputText { text, extra: fields.rest()? })
         }
         ("output_text" | "input_text" | "text", Role::Assistant) => output_text(&mut fields),
         ("refusal", Role::Assistant) => {
-            Ok(ContentPart::Refusal { refusal: fields.required_string("refusal", MAX_TEXT)? })
+            let refusal = fields.required_string("refusal", MAX_TEXT)?;
+            Ok(ContentPart::Refusal { refusal, extra: fields.rest()? })
         }
         ("input_image", Role::User) => image(&mut fields),
         ("input_file", Role::User) => file(&mut fields),
         ("input_video", Role::User) => {
             let video_url = fields.required_string("video_url", MAX_FILE_DATA)?;
             let is_data = video_url.starts_with("data:");
-            Ok(ContentPart::InputVideo { video_url: if is_data { unbroken(video_url) } else { video_url } })
+            let video_url = if is_data { unbroken(video_url) } else { video_url };
+            Ok(ContentPart::InputVideo { video_url, extra: fields.rest()? })
         }
         ("input_audio", Role::User) => audio(&mut fields),
         (other, role) => Err(bad_value(fields.at("type"), other, allowed(role))),
@@ -105,7 +115,7 @@ fn image(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
         _ => {}
     }
     let detail = fields.word("detail", DETAILS)?.unwrap_or(Detail::Auto);
-    Ok(ContentPart::InputImage { image_url, file_id, detail })
+    Ok(ContentPart::InputImage { image_url, file_id, detail, extra: fields.rest()? })
 }
 
 /// Base64 without the line ends that some encoders put in after every 76 characters, and some providers refuse.
@@ -160,19 +170,18 @@ fn file(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
         check_url(fields.at("file_url"), url, false)?;
     }
     let filename = fields.string("filename", MAX_TEXT)?;
-    Ok(ContentPart::InputFile { filename, file_data, file_url, file_id })
+    Ok(ContentPart::InputFile { filename, file_data, file_url, file_id, extra: fields.rest()? })
 }
 
 fn audio(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
     let Some(inner) = fields.take("input_audio") else { return Err(missing(fields.at("input_audio"))) };
     let parent = fields.at("input_audio");
     let mut inner = Fields::new(inner, parent, &["data", "format"])?;
-    Ok(ContentPart::InputAudio {
-        input_audio: InputAudio {
-            data: unbroken(inner.required_string("data", MAX_FILE_DATA)?),
-            format: inner.required_string("format", MAX_NAME)?,
-        },
-    })
+    let input_audio = InputAudio {
+        data: unbroken(inner.required_string("data", MAX_FILE_DATA)?),
+        format: inner.required_string("format", MAX_NAME)?,
+    };
+    Ok(ContentPart::InputAudio { input_audio, extra: fields.rest()? })
 }
 
 fn output_text(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
@@ -186,7 +195,7 @@ fn output_text(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
             refuse("invalid_value", path, format_args!("{why}."))
         })
     })?;
-    Ok(ContentPart::OutputText { text, annotations, logprobs })
+    Ok(ContentPart::OutputText { text, annotations, logprobs, extra: fields.rest()? })
 }
 
 fn annotation(raw: &RawValue, path: Path<'_>) -> Result<Annotation, ApiError> {

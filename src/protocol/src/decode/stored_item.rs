@@ -6,16 +6,17 @@
 
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::decode::item::decode_raw_item;
+use crate::decode::stored_part::{StoredPart, closed, push};
 use crate::json::Word;
+use crate::json::extra::Extra;
 use crate::{
-    Annotation, Compaction, ContentPart, CustomToolCall, Detail, FunctionCall, FunctionCallOutput,
-    InputAudio, Item, ItemReference, ItemStatus, LogProb, Message, Output, Path, Phase, RawJson, Reasoning,
-    ReasoningPart, Role, SummaryPart,
+    Compaction, ContentPart, CustomToolCall, FunctionCall, FunctionCallOutput, Item, ItemReference,
+    ItemStatus, Message, Output, Path, Phase, RawJson, Reasoning, ReasoningPart, Role, SummaryPart,
 };
 
 /// An item as it was stored or logged. What was written comes back equal.
@@ -52,19 +53,10 @@ impl<'de> Visitor<'de> for ItemVisitor {
             push(&mut text, &first, &serde_json::to_string(&kind).map_err(A::Error::custom)?)?;
             return collect(map, text).map(Item::foreign);
         }
-        ItemFields::deserialize(MapAccessDeserializer::new(map))?
-            .into_item(&kind)
-            .map_err(A::Error::missing_field)
+        let mut fields = ItemFields::read(&kind, map)?;
+        let extra = fields.extra()?;
+        fields.into_item(&kind, extra).map_err(A::Error::missing_field)
     }
-}
-
-/// Writes a member behind those that are there.
-fn push<E: Error>(text: &mut String, key: &str, value: &str) -> Result<(), E> {
-    text.push(if text.is_empty() { '{' } else { ',' });
-    text.push_str(&serde_json::to_string(key).map_err(E::custom)?);
-    text.push(':');
-    text.push_str(value);
-    Ok(())
 }
 
 /// The whole item as text.
@@ -92,12 +84,11 @@ fn unusual<E: Error>(item: &RawJson) -> Result<Item, E> {
 }
 
 /// The members of every known type of item. Absent and null are the same.
-#[derive(serde::Deserialize)]
+#[derive(Default)]
 struct ItemFields {
     id: Option<String>,
     status: Option<ItemStatus>,
     role: Option<Role>,
-    #[serde(default)]
     content: Vec<StoredPart>,
     phase: Option<Phase>,
     call_id: Option<String>,
@@ -106,14 +97,62 @@ struct ItemFields {
     arguments: Option<String>,
     input: Option<String>,
     output: Option<Output>,
-    #[serde(default)]
     summary: Vec<StoredPart>,
     encrypted_content: Option<String>,
+    /// All others, as the text of an object that is not closed yet.
+    others: String,
+}
+
+impl ItemFields {
+    /// Reads all members but the type, which was the first.
+    fn read<'de, A: MapAccess<'de>>(kind: &str, mut map: A) -> Result<Self, A::Error> {
+        let mut fields = Self::default();
+        while let Some(Word(key)) = map.next_key()? {
+            match (&*key, kind) {
+                ("id", _) => fields.id = map.next_value()?,
+                ("status", "message" | "reasoning" | "function_call" | "custom_tool_call") => {
+                    fields.status = map.next_value()?;
+                }
+                ("call_id", kind) if kind.contains("call") => fields.call_id = map.next_value()?,
+                ("encrypted_content", "reasoning" | "compaction") => {
+                    fields.encrypted_content = map.next_value()?
+                }
+                ("role", "message") => fields.role = map.next_value()?,
+                ("content", "message" | "reasoning") => {
+                    fields.content = map.next_value::<Option<_>>()?.unwrap_or_default();
+                }
+                ("phase", "message") => fields.phase = map.next_value()?,
+                ("name" | "namespace", "function_call" | "custom_tool_call") => {
+                    let place = if key == "name" { &mut fields.name } else { &mut fields.namespace };
+                    *place = map.next_value()?;
+                }
+                ("arguments", "function_call") => fields.arguments = map.next_value()?,
+                ("input", "custom_tool_call") => fields.input = map.next_value()?,
+                ("output" | "status", "function_call_output" | "custom_tool_call_output") => match &*key {
+                    "output" => fields.output = map.next_value()?,
+                    _ => fields.status = map.next_value()?,
+                },
+                ("summary", "reasoning") => {
+                    fields.summary = map.next_value::<Option<_>>()?.unwrap_or_default();
+                }
+                _ => {
+                    let value: Box<RawValue> = map.next_value()?;
+                    push(&mut fields.others, &key, value.get())?;
+                }
+            }
+        }
+        Ok(fields)
+    }
+
+    /// The members that have no form.
+    fn extra<E: Error>(&mut self) -> Result<Extra, E> {
+        closed(std::mem::take(&mut self.others))
+    }
 }
 
 impl ItemFields {
     /// The item, or the name of the member that it lacks.
-    fn into_item(self, kind: &str) -> Result<Item, &'static str> {
+    fn into_item(self, kind: &str, extra: Extra) -> Result<Item, &'static str> {
         let Self { id, status, .. } = self;
         Ok(match kind {
             "message" => Item::Message(Message {
@@ -122,6 +161,7 @@ impl ItemFields {
                 role: self.role.ok_or("role")?,
                 content: parts(self.content)?,
                 phase: self.phase,
+                extra,
             }),
             "function_call" => Item::FunctionCall(FunctionCall {
                 id,
@@ -130,20 +170,24 @@ impl ItemFields {
                 namespace: self.namespace,
                 arguments: self.arguments.ok_or("arguments")?,
                 status,
+                extra,
             }),
             "custom_tool_call" => Item::CustomToolCall(CustomToolCall {
                 id,
                 call_id: self.call_id.ok_or("call_id")?,
                 name: self.name.ok_or("name")?,
+                namespace: self.namespace,
                 input: self.input.ok_or("input")?,
                 status,
+                extra,
             }),
             "function_call_output" | "custom_tool_call_output" => {
                 let output = FunctionCallOutput {
                     id,
-                    call_id: self.call_id.ok_or("call_id")?,
+                    call_id: self.call_id.unwrap_or_default(),
                     output: self.output.ok_or("output")?,
                     status,
+                    extra,
                 };
                 if kind == "function_call_output" {
                     Item::FunctionCallOutput(output)
@@ -157,10 +201,12 @@ impl ItemFields {
                 summary: texts(self.summary, |text| SummaryPart { text })?,
                 content: texts(self.content, |text| ReasoningPart { text })?,
                 encrypted_content: self.encrypted_content,
+                extra,
             }),
             "compaction" => Item::Compaction(Compaction {
                 id,
                 encrypted_content: self.encrypted_content.ok_or("encrypted_content")?,
+                extra,
             }),
             _ => Item::ItemReference(ItemReference { id: id.ok_or("id")? }),
         })
@@ -198,70 +244,6 @@ impl<'de> Visitor<'de> for OutputVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Output, A::Error> {
         let list = Vec::deserialize(SeqAccessDeserializer::new(list))?;
         parts(list).map(Output::Parts).map_err(A::Error::missing_field)
-    }
-}
-
-/// The members of every type of part.
-#[derive(serde::Deserialize)]
-struct StoredPart {
-    #[serde(rename = "type")]
-    kind: PartKind,
-    text: Option<String>,
-    #[serde(default)]
-    annotations: Vec<Annotation>,
-    logprobs: Option<Vec<LogProb>>,
-    refusal: Option<String>,
-    image_url: Option<String>,
-    file_id: Option<String>,
-    detail: Option<Detail>,
-    filename: Option<String>,
-    file_data: Option<String>,
-    file_url: Option<String>,
-    video_url: Option<String>,
-    input_audio: Option<InputAudio>,
-}
-
-#[derive(Clone, Copy, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PartKind {
-    InputText,
-    InputImage,
-    InputFile,
-    InputVideo,
-    InputAudio,
-    OutputText,
-    Refusal,
-    SummaryText,
-    ReasoningText,
-}
-
-impl StoredPart {
-    fn into_content(self) -> Result<ContentPart, &'static str> {
-        Ok(match self.kind {
-            PartKind::InputText => ContentPart::InputText { text: self.text.ok_or("text")? },
-            PartKind::InputImage => ContentPart::InputImage {
-                image_url: self.image_url,
-                file_id: self.file_id,
-                detail: self.detail.ok_or("detail")?,
-            },
-            PartKind::InputFile => ContentPart::InputFile {
-                filename: self.filename,
-                file_data: self.file_data,
-                file_url: self.file_url,
-                file_id: self.file_id,
-            },
-            PartKind::InputVideo => ContentPart::InputVideo { video_url: self.video_url.ok_or("video_url")? },
-            PartKind::InputAudio => {
-                ContentPart::InputAudio { input_audio: self.input_audio.ok_or("input_audio")? }
-            }
-            PartKind::OutputText => ContentPart::OutputText {
-                text: self.text.ok_or("text")?,
-                annotations: self.annotations,
-                logprobs: self.logprobs,
-            },
-            PartKind::Refusal => ContentPart::Refusal { refusal: self.refusal.ok_or("refusal")? },
-            PartKind::SummaryText | PartKind::ReasoningText => return Err("type of a content part"),
-        })
     }
 }
 
@@ -314,6 +296,26 @@ mod tests {
             {"type": "input_text", "text": "a"}, {"type": "input_image", "file_id": "file_1"}]}));
         check(json!({"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "free"}));
         check(json!({"type": "custom_tool_call_output", "call_id": "c", "output": "text"}));
+    }
+
+    #[test]
+    fn members_without_a_form_come_back() {
+        let breakpoint = json!({"mode": "explicit", "ttl": "12h"});
+        check(json!({"role": "user", "x": [1, 2], "content": [
+            {"type": "input_text", "text": "a", "prompt_cache_breakpoint": breakpoint},
+            {"type": "input_image", "file_id": "file_1", "prompt_cache_breakpoint": breakpoint, "n": 1e15},
+            {"type": "input_file", "file_id": "file_2", "y": null, "z": {"w": "\u{1F600}"}},
+        ]}));
+        check(json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "async": true,
+            "caller": {"type": "program", "caller_id": "p"}}));
+        check(json!({"type": "function_call_output", "output": "text", "name": "f", "namespace": "n"}));
+        check(
+            json!({"type": "custom_tool_call", "call_id": "c", "name": "f", "namespace": "n", "input": "i", "role": "x"}),
+        );
+        check(
+            json!({"type": "compaction", "encrypted_content": "x", "created_by": "y", "status": "completed"}),
+        );
+        check(json!({"type": "reasoning", "summary": [], "encrypted_content": "x", "call_id": "odd"}));
     }
 
     #[test]

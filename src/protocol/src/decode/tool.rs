@@ -8,7 +8,6 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::bounds::{MAX_NAME, MAX_SCHEMA_BYTES, MAX_SCHEMA_VALUES, MAX_TEXT, MAX_TOOLS, MAX_TOOLS_BYTES};
 use crate::decode::fields::{Fields, list};
-use crate::decode::item::function_name;
 use crate::decode::mcp::mcp_tool;
 use crate::decode::{bad_value, each, keep, missing, not_json, refuse, too_many, wrong_type};
 use crate::json::{RawJson, count_values, elements, member, string};
@@ -16,26 +15,7 @@ use crate::tool::{AllowedMode, CustomTool, FunctionTool, HostedTool, Tool, ToolC
 use crate::{ApiError, Path};
 
 /// Members of a function and of a custom tool that are read here.
-const FUNCTION: &[&str] = &["name", "description", "parameters", "strict", "function"];
-
-/// Tool types of OpenAI's that other servers and providers may run; a type with a slug is an extension.
-const HOSTED: &[&str] = &[
-    "namespace",
-    "web_search",
-    "web_search_2025_08_26",
-    "web_search_preview",
-    "web_search_preview_2025_03_11",
-    "file_search",
-    "code_interpreter",
-    "image_generation",
-    "local_shell",
-    "shell",
-    "apply_patch",
-    "computer",
-    "computer_use_preview",
-    "tool_search",
-    "programmatic_tool_calling",
-];
+const FUNCTION: &[&str] = &["type", "name", "description", "parameters", "strict", "function"];
 
 /// Decodes one tool of a request; errors name places within it.
 pub fn decode_request_tool(value: Value) -> Result<Tool, ApiError> {
@@ -100,14 +80,12 @@ pub(crate) fn decode_tool(raw: &RawValue, path: Path<'_>) -> Result<Tool, ApiErr
         return Err(wrong_type(path, "an object", raw));
     }
     match &*kind(raw, path)? {
-        "function" => function(Fields::new(raw, path, FUNCTION)?).map(Tool::Function),
+        "function" => function(Fields::whole(raw, path, FUNCTION)?).map(Tool::Function),
         "custom" => custom(raw, path).map(Tool::Custom),
         "mcp" => mcp_tool(raw, path).map(|tool| Tool::Mcp(Box::new(tool))),
-        other if HOSTED.contains(&other) || other.contains(':') => hosted(other, raw, path).map(Tool::Hosted),
-        other => {
-            let all: Vec<_> = ["function", "custom", "mcp"].iter().chain(HOSTED).copied().collect();
-            Err(bad_value(Path::Key(&path, "type"), other, &all))
-        }
+        "" => Err(missing(Path::Key(&path, "type"))),
+        // OpenAI's hosted tools, another vendor's, an extension: whoever runs it knows its members.
+        other => hosted(other, raw, path).map(Tool::Hosted),
     }
 }
 
@@ -117,20 +95,28 @@ fn function(mut fields: Fields<'_, '_>) -> Result<FunctionTool, ApiError> {
         return Err(missing(fields.at("name")));
     }
     Ok(FunctionTool {
-        name: function_name(&mut fields, "name")?,
+        name: fields.function_name("name")?,
         description: fields.string("description", MAX_TEXT)?,
         parameters: match fields.object("parameters")? {
             Some(raw) => Some(schema(raw, fields.at("parameters"))?),
             None => None,
         },
         strict: fields.boolean("strict")?,
+        extra: {
+            let _ = fields.take("type");
+            let extra = fields.rest()?;
+            if let Some(schema) = extra.member("output_schema") {
+                check_schema(schema.as_raw(), fields.at("output_schema"))?;
+            }
+            extra
+        },
     })
 }
 
 fn custom(raw: &RawValue, path: Path<'_>) -> Result<CustomTool, ApiError> {
     let mut fields = Fields::new(raw, path, FUNCTION)?;
     Ok(CustomTool {
-        name: function_name(&mut fields, "name")?,
+        name: fields.function_name("name")?,
         description: fields.string("description", MAX_TEXT)?,
         raw: keep(raw, path)?,
     })
@@ -168,17 +154,11 @@ fn object_choice(raw: &RawValue, path: Path<'_>) -> Result<ToolChoice, ApiError>
     match &*kind(raw, path)? {
         "function" => {
             let mut fields = Fields::new(raw, path, FUNCTION)?;
-            Ok(ToolChoice::Function(function_name(&mut fields, "name")?))
+            Ok(ToolChoice::Function(fields.function_name("name")?))
         }
         "allowed_tools" => allowed(Fields::new(raw, path, &["mode", "tools"])?),
-        other if matches!(other, "custom" | "mcp") || HOSTED.contains(&other) || other.contains(':') => {
-            Ok(ToolChoice::Other(keep(raw, path)?))
-        }
-        other => {
-            let all: Vec<_> =
-                ["function", "allowed_tools", "custom", "mcp"].iter().chain(HOSTED).copied().collect();
-            Err(bad_value(Path::Key(&path, "type"), other, &all))
-        }
+        "" => Err(missing(Path::Key(&path, "type"))),
+        _ => Ok(ToolChoice::Other(keep(raw, path)?)),
     }
 }
 
@@ -219,9 +199,14 @@ fn allowed(mut fields: Fields<'_, '_>) -> Result<ToolChoice, ApiError> {
 }
 
 /// A choice must be possible with the tools at hand (rules 8.8).
-pub(crate) fn check_choice(choice: &ToolChoice, tools: &[Tool], path: Path<'_>) -> Result<(), ApiError> {
+pub(crate) fn check_choice(
+    choice: &ToolChoice,
+    tools: &[Tool],
+    brought: &[Tool],
+    path: Path<'_>,
+) -> Result<(), ApiError> {
     let named = matches!(choice, ToolChoice::Function(_) | ToolChoice::Allowed { .. });
-    let known = if named { names(tools) } else { HashSet::new() };
+    let known = if named { names(tools.iter().chain(brought)) } else { HashSet::new() };
     let unknown = |name: &str| {
         let text = format!("Tool choice '{name}' not found in 'tools' parameter.");
         Err(ApiError::invalid("invalid_value", path.to_string(), text))
@@ -229,7 +214,7 @@ pub(crate) fn check_choice(choice: &ToolChoice, tools: &[Tool], path: Path<'_>) 
     match choice {
         ToolChoice::Auto | ToolChoice::None => Ok(()),
         ToolChoice::Other(raw) => check_server(raw, tools, path),
-        ToolChoice::Required if tools.is_empty() => {
+        ToolChoice::Required if tools.is_empty() && brought.is_empty() => {
             let text = "Tool choice 'required' must be specified with 'tools' parameter.";
             Err(ApiError::invalid("invalid_value", path.to_string(), text))
         }
@@ -246,12 +231,12 @@ pub(crate) fn check_choice(choice: &ToolChoice, tools: &[Tool], path: Path<'_>) 
 }
 
 /// What a choice may call the tools: by their names and those inside namespaces.
-fn names(tools: &[Tool]) -> HashSet<Cow<'_, str>> {
+fn names<'a>(tools: impl Iterator<Item = &'a Tool>) -> HashSet<Cow<'a, str>> {
     let mut names = HashSet::new();
     for tool in tools {
         names.extend(tool.name().map(Cow::Borrowed));
         if let Tool::Hosted(hosted) = tool {
-            names.extend(hosted.functions().into_iter().map(|function| Cow::Owned(function.name)));
+            names.extend(hosted.tools().iter().map(|tool| Cow::Owned(tool.name().to_owned())));
         }
     }
     names

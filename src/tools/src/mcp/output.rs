@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use or_protocol::{ContentPart, Detail, InputAudio, Output};
+use or_protocol::{ContentPart, Detail, Extra, InputAudio, Output};
 use rmcp::model::{ContentBlock, ResourceContents};
 use serde_json::Value;
 
@@ -52,7 +52,7 @@ fn output(result: Called) -> Result<ToolOutput, ToolError> {
         texts.extend(more.as_deref());
         return Ok(ToolOutput::Text(texts.join("\n")));
     }
-    let more = more.map(|text| Ok(ContentPart::InputText { text }));
+    let more = more.map(|text| Ok(ContentPart::text(text)));
     content.into_iter().map(part).chain(more).collect::<Result<_, _>>().map(ToolOutput::Parts)
 }
 
@@ -78,7 +78,7 @@ fn says(texts: &[&str], structured: &str) -> bool {
 
 fn part(block: ContentBlock) -> Result<ContentPart, ToolError> {
     Ok(match block {
-        ContentBlock::Text(text) => ContentPart::InputText { text: text.text },
+        ContentBlock::Text(text) => ContentPart::text(text.text),
         ContentBlock::Image(image) => {
             checked(&image.data, "an image")?;
             image_part(&image.mime_type, &image.data)
@@ -88,13 +88,14 @@ fn part(block: ContentBlock) -> Result<ContentPart, ToolError> {
             match audio_format(&audio.mime_type) {
                 Some(format) => ContentPart::InputAudio {
                     input_audio: InputAudio { data: audio.data, format: format.into() },
+                    extra: Extra::NONE,
                 },
                 None => file_part("audio", &audio.mime_type, &audio.data),
             }
         }
         ContentBlock::Resource(embedded) => match embedded.resource {
             ResourceContents::TextResourceContents { uri, text, .. } => {
-                ContentPart::InputText { text: format!("Resource {uri}:\n{text}") }
+                ContentPart::text(format!("Resource {uri}:\n{text}"))
             }
             ResourceContents::BlobResourceContents { uri, mime_type, blob, .. } => {
                 checked(&blob, "a resource")?;
@@ -108,7 +109,7 @@ fn part(block: ContentBlock) -> Result<ContentPart, ToolError> {
         ContentBlock::ResourceLink(link) => {
             let title = link.title.as_ref().unwrap_or(&link.name);
             let about = link.description.map(|text| format!(": {text}")).unwrap_or_default();
-            ContentPart::InputText { text: format!("Resource {} ({title}){about}", link.uri) }
+            ContentPart::text(format!("Resource {} ({title}){about}", link.uri))
         }
         _ => return Err(unknown("a content block")),
     })
@@ -120,7 +121,7 @@ fn unknown(what: &str) -> ToolError {
 
 fn image_part(media_type: &str, data: &str) -> ContentPart {
     let image_url = Some(format!("data:{media_type};base64,{data}"));
-    ContentPart::InputImage { image_url, file_id: None, detail: Detail::Auto }
+    ContentPart::InputImage { image_url, file_id: None, detail: Detail::Auto, extra: Extra::NONE }
 }
 
 fn file_part(name: &str, media_type: &str, data: &str) -> ContentPart {
@@ -129,6 +130,7 @@ fn file_part(name: &str, media_type: &str, data: &str) -> ContentPart {
         file_data: Some(format!("data:{media_type};base64,{data}")),
         file_url: None,
         file_id: None,
+        extra: Extra::NONE,
     }
 }
 

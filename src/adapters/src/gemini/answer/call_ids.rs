@@ -82,6 +82,7 @@ mod tests {
             namespace: None,
             arguments: "{}".into(),
             status: None,
+            extra: or_protocol::Extra::NONE,
         })
     }
 

@@ -44,7 +44,7 @@ impl Machine {
     pub(super) fn new(request: &ModelRequest<'_>) -> Self {
         Self {
             model: request.model.to_owned(),
-            names: Names::of_request(&request.settings.tools, &NAMES),
+            names: Names::of_request(request.settings.all_tools(), &NAMES),
             wants_logprobs: request.settings.wants_logprobs(),
             ids: CallIds::new(request),
             next_block: 0,

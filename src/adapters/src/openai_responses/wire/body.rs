@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use or_protocol::{
-    Annotation, Detail, Effort, FunctionTool, InputAudio, Phase, RawJson, ReasoningPart, Role, SummaryPart,
-    SummaryStyle, Verbosity,
+    Annotation, Detail, Effort, Extra, FunctionTool, InputAudio, Phase, RawJson, ReasoningPart, Role,
+    SummaryPart, SummaryStyle, Verbosity,
 };
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -59,11 +59,16 @@ pub(crate) struct Body<'a> {
     pub(crate) prompt_cache_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<&'a str>,
+    /// Members that have no form of their own.
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub(crate) extra: Extra,
 }
 
 #[derive(Serialize)]
 pub(crate) struct StreamOptions {
     pub(crate) include_obfuscation: bool,
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub(crate) extra: Extra,
 }
 
 #[derive(Serialize)]
@@ -72,6 +77,8 @@ pub(crate) struct Reasoning {
     pub(crate) effort: Option<Effort>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) summary: Option<SummaryStyle>,
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub(crate) extra: Extra,
 }
 
 #[derive(Serialize)]
@@ -80,18 +87,30 @@ pub(crate) struct TextSettings<'a> {
     pub(crate) format: Option<Format<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verbosity: Option<Verbosity>,
+    #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+    pub(crate) extra: Extra,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Format<'a> {
-    JsonObject,
+    /// Only where a member of it has no form of its own.
+    Text {
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
+    },
+    JsonObject {
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
+    },
     JsonSchema {
         name: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<&'a str>,
         schema: &'a RawJson,
         strict: bool,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
 }
 
@@ -104,6 +123,8 @@ pub(crate) enum InputItem<'a> {
         content: Content<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         phase: Option<Phase>,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     FunctionCall {
         call_id: &'a str,
@@ -111,19 +132,30 @@ pub(crate) enum InputItem<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         namespace: Option<&'a str>,
         arguments: Cow<'a, str>,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     FunctionCallOutput {
+        #[serde(skip_serializing_if = "str::is_empty")]
         call_id: &'a str,
         output: Content<'a>,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     CustomToolCall {
         call_id: &'a str,
         name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
         input: &'a str,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     CustomToolCallOutput {
         call_id: &'a str,
         output: Content<'a>,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     Reasoning {
         summary: &'a [SummaryPart],
@@ -135,9 +167,13 @@ pub(crate) enum InputItem<'a> {
         format: Option<Box<RawValue>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         signature: Option<Box<RawValue>>,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     Compaction {
         encrypted_content: String,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     #[serde(untagged)]
     Other(RawJson),
@@ -156,6 +192,8 @@ pub(crate) enum Content<'a> {
 pub(crate) enum Part<'a> {
     InputText {
         text: &'a str,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     InputImage {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +201,8 @@ pub(crate) enum Part<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<&'a str>,
         detail: Detail,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     InputFile {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,19 +213,29 @@ pub(crate) enum Part<'a> {
         file_url: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<&'a str>,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     InputVideo {
         video_url: &'a str,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     InputAudio {
         input_audio: &'a InputAudio,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     OutputText {
         text: &'a str,
         annotations: Vec<&'a Annotation>,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
     Refusal {
         refusal: &'a str,
+        #[serde(flatten, skip_serializing_if = "Extra::is_empty")]
+        extra: &'a Extra,
     },
 }
 
@@ -232,6 +282,9 @@ impl Serialize for SentTool<'_> {
         }
         if write_strict {
             map.serialize_entry("strict", &strict)?;
+        }
+        for (name, value) in function.extra.members() {
+            map.serialize_entry(&name, value)?;
         }
         map.end()
     }
