@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use or_engine::{LoopLimits, ReasoningEvents};
+use or_engine::LoopLimits;
 use serde::{Deserialize, Serialize};
 
 use crate::owners::{OwnerLimits, Owners};
@@ -24,8 +24,6 @@ pub struct Limits {
     pub max_response: Duration,
     /// Of the output of one response, as JSON.
     pub max_output_bytes: u64,
-    /// Names of raw-reasoning events.
-    pub reasoning_events: ReasoningEvents,
     /// How often a background response's failed provider calls are made again.
     pub background_max_retries: u32,
     /// Longest pause before that.

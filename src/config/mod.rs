@@ -17,7 +17,6 @@ mod summary;
 mod tables;
 
 pub use or_actors::ToolLimits;
-pub use or_engine::ReasoningEvents;
 pub use or_store::OnCorruption;
 pub use or_telemetry::LogFormat;
 pub use or_tools::{HttpMethod as ToolMethod, Offer as ToolOffer};
@@ -40,7 +39,7 @@ pub use tables::metrics::MetricsConfig;
 pub use tables::provider::{McpRunner, ProviderConfig, ProviderKind};
 pub use tables::route::{Pattern, Route, built_in_routes};
 pub use tables::security::Security;
-pub use tables::server::Server;
+pub use tables::server::{ReasoningNames, Server};
 pub use tables::store::Store;
 pub use tables::tool::{Parameters, ToolConfig, ToolKind};
 

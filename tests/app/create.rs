@@ -111,11 +111,37 @@ fn thinking_comes_before_the_text() {
         assert_eq!(output_types(&response), ["reasoning", "message"], "{kind}");
         let thought = &response["output"][0];
         assert!(thought.get("encrypted_content").is_none(), "{kind}: {thought}");
-        let raw = ["openai-chat", "ollama"].contains(&kind);
-        let text = if raw { &thought["content"][0]["text"] } else { &thought["summary"][0]["text"] };
-        assert_eq!(text, "2+2 is 4", "{kind}: {thought}");
+        assert_eq!(thought["summary"][0]["text"], "2+2 is 4", "{kind}: {thought}");
+        assert_eq!(thought.get("content"), None, "{kind}: {thought}");
         assert_eq!(response["reasoning"], json!({"effort": "low", "summary": "auto"}));
     }
+}
+
+#[test]
+fn events_of_a_raw_trace_are_named_as_their_client_reads_them() {
+    let (fake, app) = all_kinds();
+    let names = |headers: &[(&str, &str)], kind: &'static str| {
+        fake.push(wire::answer(kind, Turn { thinking: "2+2 is 4", ..text(&["4"]) }));
+        let answer =
+            app.post_with(headers, &json!({"model": format!("{kind}/m"), "input": "2+2?", "stream": true}));
+        let names = answer
+            .events_with(Options::HOSTED)
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(|name| name.contains("reasoning"));
+        names.collect::<Vec<_>>()
+    };
+    let spec = ["response.reasoning.delta", "response.reasoning.done"];
+    let openai = ["response.reasoning_text.delta", "response.reasoning_text.done"];
+    for kind in ["openai-chat", "ollama"] {
+        assert_eq!(names(&[], kind), spec, "{kind}");
+        assert_eq!(names(&[("x-stainless-lang", "js")], kind), openai, "{kind}");
+        assert_eq!(names(&[("user-agent", "ai/7 ai-sdk/open-responses/2")], kind), openai, "{kind}");
+        assert_eq!(names(&[("openresponses-reasoning-events", "openai")], kind), openai, "{kind}");
+    }
+    let headers = [("openresponses-reasoning-events", "both")];
+    let answer = app.post_with(&headers, &json!({"model": "ollama/m", "input": "2+2?"}));
+    assert_eq!(answer.error().2.as_deref(), Some("invalid_value"));
 }
 
 #[test]

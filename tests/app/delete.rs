@@ -36,7 +36,7 @@ fn a_deleted_response_is_not_there_for_anything() {
     assert_eq!(answer.json(), json!({"id": second["id"], "object": "response", "deleted": true}));
 
     let id = second["id"].as_str().unwrap();
-    let gone = (404, "not_found".into(), None, None);
+    let gone = (404, "not_found".into(), Some("not_found".into()), None);
     for again in [
         delete(&app, &second["id"]),
         app.stored(&second["id"]),
@@ -52,7 +52,10 @@ fn a_deleted_response_is_not_there_for_anything() {
     }
     let reference = json!([{"type": "item_reference", "id": second["output"][0]["id"]}]);
     let refused = app.post(&json!({"model": "openai-chat/m", "input": reference}));
-    assert_eq!(refused.error(), (404, "not_found".into(), None, Some("input[0].id".into())));
+    assert_eq!(
+        refused.error(),
+        (404, "not_found".into(), Some("not_found".into()), Some("input[0].id".into()))
+    );
 
     assert_eq!(app.stored(&first["id"]).response(), first);
     assert_eq!(app.stored(&third["id"]).response(), third);
@@ -78,7 +81,7 @@ fn what_is_not_a_stored_response_cannot_be_deleted() {
     let (_fake, app) = server();
     for path in ["resp_unknown", "resp_0199f0f0f0f070008000000000000000", "%ff%fe", "..%2f..", "resp_%00"] {
         let answer = app.request("DELETE", &format!("/v1/responses/{path}"), &[], None).finish();
-        assert_eq!(answer.error(), (404, "not_found".into(), None, None), "{path}");
+        assert_eq!(answer.error(), (404, "not_found".into(), Some("not_found".into()), None), "{path}");
     }
     for (method, path) in [("DELETE", "/v1/responses"), ("PUT", "/v1/responses/resp_x")] {
         let answer = app.request(method, path, &[], None).finish();

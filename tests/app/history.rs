@@ -35,7 +35,7 @@ fn a_response_that_is_not_stored_is_not_found() {
         let response = if stream { answer.last_response() } else { answer.response() };
         assert_eq!(response["store"], false);
         let got = app.stored(&response["id"]);
-        assert_eq!(got.error(), (404, "not_found".into(), None, None));
+        assert_eq!(got.error(), (404, "not_found".into(), Some("not_found".into()), None));
         let id = response["id"].as_str().unwrap();
         assert_eq!(got.message(), format!("Response with id '{id}' not found."));
         let next = json!({"model": "openai-chat/m", "input": "And?", "previous_response_id": id});
@@ -118,7 +118,11 @@ fn an_item_reference_stands_for_the_stored_item() {
     for wrong in ["fc_nothing", "msg_0199f0f0f0f07000800000000000000000", "../../etc", "é"] {
         let input = json!([{"type": "item_reference", "id": wrong}]);
         let refused = app.post(&json!({"model": "openai-chat/m", "input": input}));
-        assert_eq!(refused.error(), (404, "not_found".into(), None, Some("input[0].id".into())), "{wrong}");
+        assert_eq!(
+            refused.error(),
+            (404, "not_found".into(), Some("not_found".into()), Some("input[0].id".into())),
+            "{wrong}"
+        );
         assert_eq!(refused.message(), format!("Item with id '{wrong}' not found."));
     }
 }

@@ -174,7 +174,11 @@ fn a_wrong_query_is_named() {
     let good = "?include[]=message.input_image.image_url&include=reasoning.encrypted_content&before=x";
     assert_eq!(get(&app, &id, good).status, 200);
     for unknown in ["resp_0199f0f0f0f070008000000000000000", "resp_x", "..%2f..", "%ff"] {
-        assert_eq!(get(&app, unknown, "").error(), (404, "not_found".into(), None, None), "{unknown}");
+        assert_eq!(
+            get(&app, unknown, "").error(),
+            (404, "not_found".into(), Some("not_found".into()), None),
+            "{unknown}"
+        );
     }
     let answer = app.request("POST", &format!("/v1/responses/{id}/input_items"), &[], Some(b"{}")).finish();
     assert_eq!((answer.error().0, answer.header("allow")), (405, Some("GET")));

@@ -75,7 +75,7 @@ fn owners_do_not_see_each_other() {
 
     let foreign = get_as(&app, BOB, &path);
     let unknown = get_as(&app, BOB, "/v1/responses/resp_0199f0f0f0f070008000000000000000");
-    assert_eq!(foreign.error(), (404, "not_found".into(), None, None));
+    assert_eq!(foreign.error(), (404, "not_found".into(), Some("not_found".into()), None));
     assert_eq!(unknown.error(), foreign.error());
 
     let items = format!("{path}/input_items");

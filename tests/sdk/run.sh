@@ -39,12 +39,12 @@ start_notebook() {
     export MCP_URL=http://$notebook/mcp
 }
 
-# Starts a server with the given names of reasoning events and offer of an MCP server; its address is in $url.
+# Starts a server with the given offer of an MCP server's tools; its address is in $url.
 start_server() {
     local dir=$work/$1
     mkdir "$dir"
     {
-        printf '[server]\nbind = "127.0.0.1:0"\nlog_format = "json"\nreasoning_events = "%s"\n' "$1"
+        printf '[server]\nbind = "127.0.0.1:0"\nlog_format = "json"\n'
         printf '[auth]\nclient_keys_env = "SERVER_KEY"\n'
         printf '[providers.demo]\nenabled = true\n'
         provider openai-responses "$upstream/openai-responses/v1"
@@ -55,7 +55,7 @@ start_server() {
         provider ollama "$upstream/ollama"
         printf '[security]\nallow_private_hosts = ["%s"]\nseal_key_env = "SEAL_KEY"\n' "$notebook"
         printf '[mcp.own]\nurl = "%s"\nheaders = { authorization = "Bearer %s" }\n' "$MCP_URL" "$MCP_TOKEN"
-        printf 'allowed_tools = ["add"]\nrequire_approval = "never"\noffer = "%s"\n' "$2"
+        printf 'allowed_tools = ["add"]\nrequire_approval = "never"\noffer = "%s"\n' "$1"
         printf '[tools.tide_table]\nkind = "command"\ndescription = "Tides of a harbour"\n'
         printf 'env = ["TOOL_RUNS"]\n'
         printf 'command = ["/bin/sh", "-c", "cat >/dev/null; echo $OPENRESPONSES_RESPONSE_ID >>$TOOL_RUNS; echo high at noon"]\n'
@@ -101,10 +101,10 @@ SEAL_KEY=$(head -c 32 /dev/urandom | base64)
 export SEAL_KEY
 start_upstream
 start_notebook
-start_server spec requested
+start_server requested
 export SERVER_URL=$url
-start_server openai always
-export SERVER_URL_OPENAI_EVENTS=$url
+start_server always
+export SERVER_URL_OFFERING=$url
 suites=("$@")
 [ ${#suites[@]} -eq 0 ] && suites=(python node)
 for suite in "${suites[@]}"; do

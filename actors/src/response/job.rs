@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use or_adapters::Note;
+use or_engine::ReasoningEvents;
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -29,6 +30,8 @@ pub struct Routed {
     pub owner: String,
     /// Whether a dropped field is an error (design D13).
     pub strict: bool,
+    /// Names of the raw-reasoning events that its client reads.
+    pub reasoning_events: ReasoningEvents,
     /// Bytes of the body.
     pub bytes: usize,
     /// What it holds of the bytes in flight.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Addr;
+use or_engine::ReasoningEvents;
 use or_telemetry::ResponseFacts;
 
 use crate::held::Held;
@@ -35,6 +36,7 @@ pub(crate) struct Request {
     pub(crate) facts: Arc<ResponseFacts>,
     pub(crate) route: Route,
     pub(crate) strict: bool,
+    pub(crate) reasoning_events: ReasoningEvents,
     pub(crate) previous: Option<String>,
     /// Bytes of the request and of what it refers to, as far as they are known.
     bytes: Cell<usize>,
@@ -49,6 +51,7 @@ impl Request {
             facts,
             route: std::mem::take(&mut routed.route),
             strict: routed.strict,
+            reasoning_events: routed.reasoning_events,
             previous: routed.body.previous_response_id.take(),
             bytes: Cell::new(routed.bytes),
             held: routed.held.clone(),

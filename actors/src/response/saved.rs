@@ -1,6 +1,6 @@
 //! What of a request is kept beside its response, to go on with it after a restart.
 
-use or_engine::Progress;
+use or_engine::{Progress, ReasoningEvents};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -14,6 +14,9 @@ pub struct SavedRequest {
     pub(super) upstream_model: String,
     pub(super) request_id: String,
     pub(super) strict: bool,
+    /// Names of the raw-reasoning events: those that its log has so far.
+    #[serde(default)]
+    pub(super) reasoning_events: ReasoningEvents,
     /// It was made with keys of the client's own, for the provider or an MCP server. They are not stored, so it
     /// cannot go on.
     pub(super) client_key: bool,

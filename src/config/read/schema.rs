@@ -29,7 +29,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("server.max_upstream_bytes", Rule::Int(65_536, 1 << 40)),
     ("server.model_discovery_s", Rule::Int(0, 86_400)),
     ("server.cors_allowed_origins", Rule::Origins),
-    ("server.reasoning_events", Rule::OneOf(&["spec", "openai"])),
+    ("server.reasoning_events", Rule::OneOf(&["auto", "spec", "openai"])),
     ("server.strict_translation", Rule::Bool),
     ("server.log_format", Rule::OneOf(&["auto", "pretty", "json"])),
     ("auth.client_keys_env", Rule::OptionalVariable),

@@ -39,9 +39,33 @@ pub struct Server {
     /// How long a provider's list of models is believed; 0: nobody is asked.
     pub model_discovery_s: u64,
     pub cors_allowed_origins: Vec<String>,
-    pub reasoning_events: ReasoningEvents,
+    pub reasoning_events: ReasoningNames,
     pub strict_translation: bool,
     pub log_format: LogFormat,
+}
+
+/// `server.reasoning_events`: how the events of a raw reasoning trace are named (rules 12.9).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReasoningNames {
+    /// As the client reads them.
+    #[default]
+    Auto,
+    /// `response.reasoning.*`.
+    Spec,
+    /// `response.reasoning_text.*`.
+    OpenAi,
+}
+
+impl ReasoningNames {
+    /// The names for all clients; `None`: it depends on the client.
+    pub fn names(self) -> Option<ReasoningEvents> {
+        match self {
+            Self::Auto => None,
+            Self::Spec => Some(ReasoningEvents::Spec),
+            Self::OpenAi => Some(ReasoningEvents::OpenAi),
+        }
+    }
 }
 
 impl Server {
@@ -101,7 +125,7 @@ impl Default for Server {
             max_upstream_bytes: 256 * 1024 * 1024,
             model_discovery_s: 300,
             cors_allowed_origins: Vec::new(),
-            reasoning_events: ReasoningEvents::Spec,
+            reasoning_events: ReasoningNames::Auto,
             strict_translation: false,
             log_format: LogFormat::Auto,
         }

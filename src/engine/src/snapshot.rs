@@ -66,10 +66,7 @@ pub(crate) fn snapshot_json(resource: &ResponseResource<'_>) -> Box<RawValue> {
 }
 
 pub(crate) fn response_error(error: &ApiError) -> ResponseError {
-    ResponseError {
-        code: error.code.clone().unwrap_or_else(|| error.kind.wire().1.to_owned()),
-        message: error.message.clone(),
-    }
+    ResponseError { code: error.code().to_owned(), message: error.message.clone() }
 }
 
 /// Longest member that stays in a response whose record has to be short; and longest metadata, which clients look

@@ -4,6 +4,7 @@
 mod auth;
 mod body;
 mod connection;
+mod dialect;
 mod gate;
 mod headers;
 mod listing;

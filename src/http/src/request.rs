@@ -11,6 +11,7 @@ use or_bounds::Reservation;
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
 
 use crate::auth::owner;
+use crate::dialect;
 use crate::headers::only_one;
 use crate::respond::RequestId;
 use crate::state::AppState;
@@ -131,6 +132,7 @@ pub(crate) fn routed(
     };
     Ok(Routed {
         strict: caller.is_strict(state),
+        reasoning_events: dialect::reasoning_events(caller.headers, state.options.reasoning_events)?,
         request_id: caller.request_id,
         body,
         model,

@@ -13,8 +13,8 @@ use actix_web::{
 use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
-use crate::connection;
 use crate::state::AppState;
+use crate::{connection, dialect};
 
 const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
 const PROCESSING: HeaderName = HeaderName::from_static("openai-processing-ms");
@@ -67,11 +67,23 @@ pub(crate) async fn finish(
         state.node.metrics.refused(status);
         log_refusal(&response, &id, status);
     }
+    if status >= 400 && dialect::reads_texts_only(response.request().headers()) {
+        response = of_texts(response);
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     connection::close_unread(&mut response);
     Ok(response)
+}
+
+/// The same error, with a text in every member.
+fn of_texts(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let refusal = response.response().extensions().get::<Refusal>().cloned();
+    match refusal {
+        Some(Refusal(error)) => response.map_body(|_, _| BoxBody::new(error.to_json_of_texts())),
+        None => response,
+    }
 }
 
 /// An error of the framework or of a panic, in the spec's shape.
@@ -100,20 +112,18 @@ impl ResponseError for Shaped {
 #[derive(Clone, Copy)]
 pub(crate) struct LoggedByLoop;
 
-/// What the log says of a refused request beside its status.
-#[derive(Clone, Debug, Default)]
-struct Refusal {
-    code: Option<String>,
-    param: Option<String>,
-}
+/// Why a request was refused.
+#[derive(Clone, Debug)]
+struct Refusal(ApiError);
 
 fn log_refusal(response: &ServiceResponse<BoxBody>, id: &str, status: u16) {
     let request = response.request();
-    let refusal = response.response().extensions().get::<Refusal>().cloned().unwrap_or_default();
+    let refusal = response.response().extensions().get::<Refusal>().map(|refusal| refusal.0.clone());
+    let refusal = refusal.as_ref();
     tracing::info!(
         request_id = id,
-        error_code = refusal.code,
-        param = refusal.param,
+        error_code = refusal.map(ApiError::code),
+        param = refusal.and_then(|error| error.param.as_deref()),
         method = %request.method(),
         path = request.path(),
         http_status = status,
@@ -155,8 +165,7 @@ pub(crate) fn error_response(error: &ApiError) -> HttpResponse {
         response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"open-responses\""));
     }
     let mut response = response.content_type("application/json").body(error.to_json());
-    let (code, param) = (error.code.clone(), error.param.clone());
-    response.extensions_mut().insert(Refusal { code, param });
+    response.extensions_mut().insert(Refusal(error.clone()));
     response
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::Addr;
 use or_actors::store::StoreHandle;
 use or_actors::{Discovery, LoopSupervisor, Node, Route};
+use or_engine::ReasoningEvents;
 use or_protocol::ApiError;
 
 use crate::gate::Gate;
@@ -45,6 +46,8 @@ pub struct HttpOptions {
     pub cors_allowed_origins: Vec<String>,
     /// Whether a dropped field is an error unless the request says otherwise.
     pub strict_translation: bool,
+    /// Names of raw-reasoning events for all clients; `None`: those that each client reads.
+    pub reasoning_events: Option<ReasoningEvents>,
     /// Whether clients may bring their own provider keys.
     pub client_provider_keys: bool,
     /// How long connections may go on after a stop.

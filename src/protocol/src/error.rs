@@ -118,21 +118,35 @@ impl ApiError {
         self.kind.wire().0
     }
 
+    /// What programs go by; the `type` where nothing more is known.
+    pub fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or(self.kind.wire().1)
+    }
+
     /// The `error` object of bodies and stream events.
     pub fn payload(&self) -> ErrorPayload<'_> {
         ErrorPayload {
             message: &self.message,
             r#type: self.kind.wire().1,
             param: self.param.as_deref(),
-            code: self.code.as_deref(),
+            // OpenAI has a 400 without a code where nothing more is to say, and so do providers.
+            code: (self.code.is_some() || self.kind != ErrorKind::InvalidRequest).then(|| self.code()),
         }
+    }
+
+    /// The whole JSON body of an error answer, for a client that reads it only if every member is a text.
+    pub fn to_json_of_texts(&self) -> String {
+        let payload = self.payload();
+        let param = Some(payload.param.unwrap_or_default());
+        let error = ErrorPayload { param, code: Some(self.code()), ..payload };
+        serde_json::to_string(&ErrorBody { error }).unwrap_or_else(|_| self.to_json())
     }
 
     /// The whole JSON body of an error answer.
     pub fn to_json(&self) -> String {
         // Strings and nulls only: this cannot fail, and an empty body would be the one wrong answer.
         serde_json::to_string(&ErrorBody { error: self.payload() }).unwrap_or_else(|_| {
-            r#"{"error":{"message":"server error","type":"server_error","param":null,"code":null}}"#.into()
+            r#"{"error":{"message":"server error","type":"server_error","param":null,"code":"server_error"}}"#.into()
         })
     }
 }

@@ -384,6 +384,18 @@ pub struct Reasoning {
     pub encrypted_content: Option<String>,
 }
 
+impl Reasoning {
+    /// The raw trace as far as the item has it: where a client asked for a summary and the provider gave only its
+    /// trace, that stands in the summary. Not known to be one from what is sealed by another provider.
+    pub fn trace(&self) -> Vec<&str> {
+        if self.content.is_empty() {
+            self.summary.iter().map(|part| part.text.as_str()).collect()
+        } else {
+            self.content.iter().map(|part| part.text.as_str()).collect()
+        }
+    }
+}
+
 /// `{"type":"summary_text","text":…}`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename = "summary_text")]

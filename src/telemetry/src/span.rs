@@ -68,7 +68,7 @@ impl ResponseSpan {
 
     /// Something went wrong; the last one stands in the log.
     pub fn error(&mut self, error: &ApiError) {
-        let code = error.code.clone().unwrap_or_else(|| error.kind.wire().1.to_owned());
+        let code = error.code().to_owned();
         self.error = Some((error.status(), code));
     }
 

@@ -1,5 +1,6 @@
 //! One run of a tool: arguments, a place, the time, the result, and everything that can go wrong.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -121,8 +122,17 @@ impl Failure {
     }
 }
 
-/// Runs one call. Dropping the future, or the other end of `gone`, ends the tool.
-pub async fn run(registry: &Registry, http: &Client, request: ToolRequest) -> ToolRun {
+/// Runs one call. Dropping the future, or the other end of `gone`, ends the tool. It is boxed so that its code is made in
+/// this crate and not where it is awaited.
+pub fn run<'a>(
+    registry: &'a Registry,
+    http: &'a Client,
+    request: ToolRequest,
+) -> Pin<Box<dyn Future<Output = ToolRun> + 'a>> {
+    Box::pin(ran(registry, http, request))
+}
+
+async fn ran(registry: &Registry, http: &Client, request: ToolRequest) -> ToolRun {
     let started = Instant::now();
     let ToolRequest { name, arguments, mut context, gone } = request;
     // However this ends, work that the tool left elsewhere is told, and nobody else.

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenResponses } from "@ai-sdk/open-responses";
 import { APICallError, generateText, streamText } from "ai";
-import { client, each, key, openaiEventsUrl, url } from "./setup.mjs";
+import { client, each, key, offeringUrl, url } from "./setup.mjs";
 
 const notebook = {
   type: "mcp",
@@ -137,7 +137,7 @@ for (const stream of [false, true]) {
   }
 
   each(`@ai-sdk/open-responses ${way} with MCP tools of the operator`, async (model) => {
-    const language = createOpenResponses({ name: "local", url: `${openaiEventsUrl}/responses`, apiKey: key });
+    const language = createOpenResponses({ name: "local", url: `${offeringUrl}/responses`, apiKey: key });
     const { text } = await run({ model: language(model), prompt: ask, maxRetries: 0 }, stream);
     assert.match(text, /8/);
   });

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import OpenAI from "openai";
 import { zodResponsesFunction, zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
-import { client, each, openaiEventsClient, url } from "./setup.mjs";
+import { client, each, url } from "./setup.mjs";
 
 const Person = z.object({ name: z.string(), age: z.number().int() });
 const weather = zodResponsesFunction({
@@ -114,11 +114,23 @@ each("a thought goes back without a store", async (model) => {
     include: ["reasoning.encrypted_content"],
   };
   const input = [{ role: "user", content: "My name is Ada." }];
-  const first = await openaiEventsClient.responses.stream({ ...settings, input }).finalResponse();
+  const first = await client.responses.stream({ ...settings, input }).finalResponse();
   assert.ok(first.output.some((item) => item.type === "reasoning" && item.encrypted_content));
   input.push(...first.output, { role: "user", content: "And again" });
   const second = await client.responses.create({ ...settings, input });
   assert.match(second.output_text, /that came back/);
+});
+
+each("the stream helper reads thoughts, with and without a summary", async (model) => {
+  for (const reasoning of [{ effort: "medium" }, { effort: "medium", summary: "auto" }]) {
+    const stream = client.responses.stream({ model, input: "Good morning", reasoning });
+    const deltas = [];
+    stream.on("event", (event) => /reasoning.*\.delta$/.test(event.type) && deltas.push(event.delta));
+    const { output, output_text } = await stream.finalResponse();
+    const parts = output.flatMap((item) => (item.type === "reasoning" ? [...item.summary, ...(item.content ?? [])] : []));
+    assert.equal(deltas.join(""), parts.map((part) => part.text).join(""));
+    assert.match(output_text, /Good morning/);
+  }
 });
 
 each("a rate limit says when to come back", async (model) => {

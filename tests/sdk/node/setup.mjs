@@ -8,10 +8,8 @@ export const url = process.env.SERVER_URL + "/v1";
 export const key = process.env.SERVER_KEY;
 export const client = new OpenAI({ baseURL: url, apiKey: key, maxRetries: 0 });
 
-// The stream helper of the `openai` package gives up at `response.reasoning.delta`, the specification's name for
-// raw thinking, and the AI SDK leaves it out; both know OpenAI's name. This server has `reasoning_events = "openai"`.
-export const openaiEventsUrl = process.env.SERVER_URL_OPENAI_EVENTS + "/v1";
-export const openaiEventsClient = new OpenAI({ baseURL: openaiEventsUrl, apiKey: key, maxRetries: 0 });
+// A server that offers the tools of an MCP server to every request.
+export const offeringUrl = process.env.SERVER_URL_OFFERING + "/v1";
 
 // A provider and a model that its adapter knows; endings such as `-error-429` ask the upstream for trouble.
 const models = {

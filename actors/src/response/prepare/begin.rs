@@ -185,6 +185,7 @@ impl Preparation {
             upstream_model: request.route.first().map(|target| target.model.clone()).unwrap_or_default(),
             request_id: request.facts.request_id.clone(),
             strict: request.strict,
+            reasoning_events: request.reasoning_events,
             client_key: request.route.uses_client_key() || secrets,
             progress: or_engine::Progress::default(),
         }
@@ -204,7 +205,7 @@ impl Preparation {
             stream: request.facts.stream,
             settings: body.settings,
             context,
-            reasoning_events: limits.reasoning_events,
+            reasoning_events: request.reasoning_events,
             server_tools,
             mcp,
             seal: self.neighbours.node.sealer.of_owner(&request.facts.owner),

@@ -65,6 +65,7 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             owner,
             // What could not be carried out was refused when the response was made.
             strict: false,
+            reasoning_events: saved.reasoning_events,
             bytes,
             held,
             received: Instant::now(),

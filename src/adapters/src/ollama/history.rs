@@ -1,5 +1,7 @@
 //! Context items as messages.
 
+mod order;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -22,7 +24,7 @@ pub(super) fn translate<'a>(
 ) -> Result<Vec<ChatMessage<'a>>, AdapterError> {
     let mut history =
         History { messages: Vec::new(), turn: None, images: None, names: HashMap::new(), namespaces, notes };
-    for item in context {
+    for item in order::results_behind_calls(context) {
         history.item(item)?;
     }
     history.end_turn();
@@ -115,16 +117,18 @@ impl<'a> History<'a, '_> {
             Ok(envelope) if envelope.kind == KIND => Some(envelope.blob),
             _ => None,
         });
-        if own.is_none() && item.encrypted_content.is_some() {
+        let foreign = own.is_none() && item.encrypted_content.is_some();
+        if foreign {
             let why = "sealed reasoning of another provider, or damaged";
             self.note(Note::dropped("input.reasoning.encrypted_content", why));
         }
-        let thinking: Cow<'a, str> = match (own, &item.content[..]) {
+        let trace = if foreign && item.content.is_empty() { Vec::new() } else { item.trace() };
+        let thinking: Cow<'a, str> = match (own, &trace[..]) {
             (Some(blob), _) => Cow::Owned(blob),
-            (None, [part]) => Cow::Borrowed(&part.text),
-            (None, parts) => Cow::Owned(parts.iter().map(|p| p.text.as_str()).collect::<Vec<_>>().join("\n")),
+            (None, [text]) => Cow::Borrowed(text),
+            (None, texts) => Cow::Owned(texts.join("\n")),
         };
-        if !item.summary.is_empty() && thinking.is_empty() {
+        if foreign && !item.summary.is_empty() && thinking.is_empty() {
             self.note(Note::dropped("input.reasoning.summary", "a digest is not the model's own thinking"));
         }
         if thinking.is_empty() {

@@ -174,7 +174,7 @@ fn fates() -> Fates {
         text_format: Fate::Sent,
         verbosity: Fate::dropped(NOT_KNOWN),
         effort: Fate::Sent,
-        summary: Fate::dropped("the whole trace is given in place of a summary"),
+        summary: Fate::emulated("the whole trace is given in place of a summary"),
         temperature: Fate::Sent,
         top_p: Fate::Sent,
         presence_penalty: Fate::Sent,

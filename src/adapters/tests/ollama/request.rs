@@ -126,7 +126,7 @@ fn what_has_no_counterpart_is_noted() {
         json!({"think": null, "options": null}),
         &[
             "-text.verbosity",
-            "-reasoning.summary",
+            "~reasoning.summary",
             "-service_tier",
             "-safety_identifier",
             "-prompt_cache_key",

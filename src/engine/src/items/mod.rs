@@ -41,11 +41,13 @@ pub(crate) struct OpenItem {
     pub(crate) emulated_custom: Option<String>,
     /// The whole text of `part`, or the whole payload of the call, was told. Only a log can end there.
     pub(crate) told: bool,
+    /// Its summary is made of the raw trace.
+    pub(crate) traced: bool,
 }
 
 impl OpenItem {
     pub(crate) fn new(index: usize, emulated_custom: Option<String>) -> Self {
-        Self { index, part: None, emulated_custom, told: false }
+        Self { index, part: None, emulated_custom, told: false, traced: false }
     }
 }
 
@@ -78,6 +80,8 @@ impl Ending {
 pub(crate) struct Assembly {
     pub(crate) id: ResponseId,
     pub(crate) show_sealed: bool,
+    /// The client asked for a summary: where the provider gives only a raw trace, the trace is the summary.
+    pub(crate) wants_summary: bool,
     pub(crate) output: Vec<Item>,
     /// Sealed state the client did not ask to see, by output index.
     pub(crate) sealed: Vec<(usize, String)>,
@@ -97,6 +101,7 @@ impl Assembly {
         Self {
             id,
             show_sealed,
+            wants_summary: false,
             output: Vec::new(),
             sealed: Vec::new(),
             open: Vec::new(),
@@ -109,6 +114,13 @@ impl Assembly {
 
     pub(crate) fn slot(&self, block: u32) -> Option<usize> {
         self.open.iter().position(|(b, _)| *b == block)
+    }
+
+    fn open_mut(&mut self, block: u32) -> Option<&mut OpenItem> {
+        self.open.iter_mut().find_map(|(b, slot)| match slot {
+            Slot::Item(open) if *b == block => Some(open),
+            Slot::Item(_) | Slot::Held(_) | Slot::Suppressed => None,
+        })
     }
 
     /// Whether the block is open, or its events are to be swallowed.

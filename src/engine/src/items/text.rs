@@ -77,6 +77,9 @@ impl Assembly {
 
     pub(crate) fn reasoning(&mut self, block: u32, text: &str, w: &mut EventWriter) {
         let Some(index) = self.ensure(block, w, empty_reasoning) else { return };
+        if self.trace_is_summary(block, index) {
+            return self.grow_summary(block, index, text, w);
+        }
         self.switch_part(block, OpenPart::Trace, w);
         let Some(Item::Reasoning(item)) = self.output.get_mut(index) else { return };
         let content_index = item.content.len().saturating_sub(1);
@@ -90,8 +93,26 @@ impl Assembly {
         }
     }
 
+    /// Whether a piece of the trace goes into the summary: the client wants one, and the provider has given none.
+    fn trace_is_summary(&mut self, block: u32, index: usize) -> bool {
+        let none = matches!(self.output.get(index), Some(Item::Reasoning(item)) if item.summary.is_empty());
+        let wanted = self.wants_summary;
+        self.open_mut(block).is_some_and(|open| {
+            open.traced |= wanted && none;
+            open.traced
+        })
+    }
+
     pub(crate) fn summary(&mut self, block: u32, text: &str, w: &mut EventWriter) {
         let Some(index) = self.ensure(block, w, empty_reasoning) else { return };
+        if self.open_mut(block).is_some_and(|open| std::mem::take(&mut open.traced)) {
+            // The provider's own digest begins a part of its own.
+            self.part_done(block, w);
+        }
+        self.grow_summary(block, index, text, w);
+    }
+
+    fn grow_summary(&mut self, block: u32, index: usize, text: &str, w: &mut EventWriter) {
         self.switch_part(block, OpenPart::Summary, w);
         let Some(Item::Reasoning(item)) = self.output.get_mut(index) else { return };
         let summary_index = item.summary.len().saturating_sub(1);

@@ -107,6 +107,7 @@ impl ResponseLoop {
         let context = Arc::new(context);
         let mut assembly = Assembly::new(spec.id.clone(), show_sealed, spec.limits.max_output_bytes);
         assembly.approval_key = spec.mcp.key;
+        assembly.wants_summary = spec.settings.wants_summary();
         Self {
             state: State::New,
             writer: EventWriter::new(spec.stream, spec.reasoning_events),

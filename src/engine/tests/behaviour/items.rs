@@ -205,6 +205,34 @@ fn raw_reasoning_can_have_openai_names() {
 }
 
 #[test]
+fn a_trace_is_the_summary_where_one_is_asked_for_and_none_is_given() {
+    let played = say(
+        spec(json!({"reasoning": {"summary": "auto"}})),
+        [
+            trace(0, "a"),
+            trace(0, "b"),
+            done(0),
+            digest(1, "d"),
+            trace(1, "t"),
+            done(1),
+            trace(2, "t"),
+            digest(2, "d"),
+            stop(),
+        ],
+    );
+    let output = &played.response()["output"];
+    let texts = |item: usize, field: &str| {
+        let parts = output[item][field].as_array().into_iter().flatten();
+        parts.map(|part| part["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((texts(0, "summary"), texts(0, "content")), (vec!["ab".into()], vec![]));
+    // What the provider gives apart stays apart.
+    assert_eq!((texts(1, "summary"), texts(1, "content")), (vec!["d".into()], vec!["t".into()]));
+    // That it would give one was not to be known.
+    assert_eq!((texts(2, "summary"), texts(2, "content")), (vec!["t".into(), "d".into()], vec![]));
+}
+
+#[test]
 fn sealed_reasoning_is_kept_apart_unless_included() {
     let played = say(spec(json!({})), [text(0, "a"), done(0), trace(1, "x"), sealed(1, "or1.seal"), stop()]);
     let item = played.response()["output"][1].clone();
