@@ -9,14 +9,14 @@ use or_bounds::{Budget, Reservation};
 use or_protocol::DONE;
 use tokio::sync::{Notify, mpsc};
 
-/// Bytes that may wait for one client.
-const ROOM: usize = 64 * 1024;
+/// Bytes that may wait for one client; what is put into the last of the room may go beyond it by a piece.
+const ROOM: usize = 12 * 1024;
 /// What is longer is cut into pieces of this length: each is copied once more before it is written.
 const PIECE: usize = 16 * 1024;
 /// What each piece costs beside its bytes.
 const OVERHEAD: usize = 64;
 
-/// A queue of frames for one client. Who fills it waits while [`ROOM`] bytes are in it; how long is not its own matter,
+/// A queue of frames for one client. Who has put [`ROOM`] bytes into it waits before it makes more; how long is not its own matter,
 /// because a client that takes nothing loses its connection, and with that goes the other end.
 pub(crate) fn client_queue(budget: &Budget) -> (ToClient, ClientFrames) {
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -61,13 +61,13 @@ impl ToClient {
         self.pieces.closed().await;
     }
 
-    /// Waits for room and sends. `false`: the client left.
+    /// Sends, and waits for room for more. `false`: the client left.
     pub(crate) async fn send(&self, mut frames: Bytes) -> bool {
         while !frames.is_empty() {
-            self.has_room().await;
             if !self.put(first(&mut frames)) {
                 return false;
             }
+            self.has_room().await;
         }
         !self.pieces.is_closed()
     }

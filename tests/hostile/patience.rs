@@ -99,7 +99,7 @@ const ROWS: &[Row] = &[
         name: "a second head that trickles",
         first: |_| [get("/health"), b"GET /health HTTP/1.1\r\n".to_vec()].concat(),
         then: b"x: y\r\n",
-        want: Want::Status(200, Duration::from_secs(15).saturating_add(SLACK)),
+        want: Want::Status(200, Duration::from_secs(25).saturating_add(SLACK)),
     },
     Row {
         name: "a slow reader",

@@ -16,8 +16,8 @@ use super::permit::Permit;
 use super::redact::mask;
 use super::spec::ProviderSpec;
 
-/// Batches that may wait between the reader and the loop.
-const QUEUE: usize = 2;
+/// Batches that may wait between the reader and the loop. The next one is read when there is room for it.
+const QUEUE: usize = 1;
 /// Blank bytes before an answer.
 const MAX_BLANK: usize = 4 * 1024;
 

@@ -142,6 +142,13 @@ impl FrameDecoder {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Gives back what the buffer has beyond the bytes that are still to be read.
+    pub fn shrink(&mut self) {
+        let read = std::mem::take(&mut self.begin);
+        self.forget(read);
+        self.buffer.shrink_to_fit();
+    }
+
     /// Lets go of the frames that were read.
     fn forget(&mut self, read: usize) {
         self.buffer.drain(..read);

@@ -1,7 +1,7 @@
 //! The stored form of a response: a format byte, then JSON whose big parts are kept as they were sent.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
 
 use or_engine::{ServerThen, failed_response, short_response};
 use or_protocol::{ApiError, Item, ResponseStatus, StoredItem};
@@ -228,10 +228,15 @@ impl StoredResponse {
 
     /// The bytes that go to disk.
     pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = Vec::with_capacity(self.input.get().len() + self.response.get().len() + 256);
-        bytes.push(FORMAT);
-        serde_json::to_writer(&mut bytes, self).map_err(|e| StoreError::Encode(e.to_string()))?;
+        let mut bytes = Vec::with_capacity(self.size());
+        self.encode_to(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// The same, as they are made.
+    pub(crate) fn encode_to(&self, to: &mut impl io::Write) -> Result<(), StoreError> {
+        to.write_all(&[FORMAT]).map_err(|e| StoreError::Io(e.to_string()))?;
+        serde_json::to_writer(to, self).map_err(|e| StoreError::Encode(e.to_string()))
     }
 
     /// Reads bytes from disk. `id` names the record in errors.

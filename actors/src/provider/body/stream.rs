@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, StreamExt as _};
 use or_adapters::{AdapterError, FrameDecoder, Framing, ModelEvent, ResponseTranslator};
 use or_wire::{Body, BodyError};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -24,7 +25,7 @@ use crate::provider::spec::ProviderKey;
 const GATHER: usize = 32 * 1024;
 /// The same, in pieces of the body. Short ones take many times their length as events, and wait as long as the client
 /// is slow.
-const GATHER_PIECES: usize = 128;
+const GATHER_PIECES: usize = 64;
 /// How long the rest of a finished stream is read, so that its connection can be used again.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -78,6 +79,9 @@ impl StreamReader {
             ended: None,
         };
         loop {
+            if !self.has_room(&mut place).await {
+                return Ok(());
+            }
             let Some(chunk) = self.next(&mut place).await? else { return Ok(()) };
             let mut batch = Vec::new();
             let (result, ended) = match chunk {
@@ -133,6 +137,19 @@ impl StreamReader {
         place.is_nothing &= translate(decoder, self.translator.as_mut(), batch)? == 0;
         let end = self.translator.finish(decoder.stray(), batch);
         end.map(|()| 0).map_err(|error| no_answer(place.is_nothing, error))
+    }
+
+    /// Waits until the loop takes another batch: what is not read waits at the provider. `false`: the loop is gone.
+    async fn has_room(&self, place: &mut Place) -> bool {
+        match self.sender.try_reserve() {
+            Ok(_) => true,
+            Err(TrySendError::Closed(())) => false,
+            Err(TrySendError::Full(())) => {
+                // As long as a slow client lets it wait.
+                place.decoder.shrink();
+                self.sender.reserve().await.is_ok()
+            }
+        }
     }
 
     /// What comes next; none if the loop is gone.

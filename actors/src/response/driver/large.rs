@@ -14,8 +14,11 @@ use super::{Driver, Step};
 use crate::limits::HEAVY;
 use crate::response::attend::unix_now;
 
-/// Frames of one read are sent in parts of about this length.
+/// Frames of one read are sent in parts of at most this length, as a rule.
 const PART: usize = 16 * 1024;
+/// A part with no more room than this is sent: a frame that does not fit would double its buffer, which stays as it is for
+/// as long as the client lets it wait.
+const ROOM_LEFT: usize = 1024;
 /// Bytes of an event's frame, as a rule: most are deltas.
 const USUAL_FRAME: usize = 320;
 /// Events that are fed at once; others have the arbiter between.
@@ -75,10 +78,10 @@ impl Driver {
             }
             self.engine.handle(Input::Model(event), now, &mut out);
             // The rest is smaller as events, for as long as a slow client lets it wait.
-            if out.frames.len() >= PART && out.next.is_none() && !self.request.facts.background {
-                let part = std::mem::replace(&mut out, fresh(events.len()));
-                match self.part(part).await {
-                    Step::More => {}
+            let is_full = out.frames.len() >= PART - ROOM_LEFT;
+            if is_full && out.next.is_none() && !self.request.facts.background {
+                match self.part(std::mem::take(&mut out)).await {
+                    Step::More => out = fresh(events.len()),
                     step => return Err(step),
                 }
             }

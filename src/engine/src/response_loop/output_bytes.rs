@@ -82,11 +82,12 @@ fn fit(event: &mut ModelEvent, room: &mut Room, settings: &Settings) -> bool {
         ModelEvent::ReasoningSealed { encrypted_content, .. } => room.take(encrypted_content.len() as u64),
         ModelEvent::Annotation { annotation, .. } => room.take(json_bytes(annotation)),
         ModelEvent::HostedItem { item, .. } => room.take(json_bytes(item)),
+        // No part of the response, but of what is shown of it.
+        ModelEvent::HostedEvent { event, .. } => room.take(json_bytes(event)),
         ModelEvent::ToolCallStart { name, call_id, .. } => {
             room.take((name.len() + call_id.as_ref().map_or(0, String::len)) as u64)
         }
         ModelEvent::MessageStart { .. }
-        | ModelEvent::HostedEvent { .. }
         | ModelEvent::PartDone { .. }
         | ModelEvent::BlockDone { .. }
         | ModelEvent::Usage(_)

@@ -52,6 +52,10 @@ fn whatever_grows_is_bounded() {
             json!({"type": "web_search_call", "id": "ws", "status": "completed", "x": long}),
             true,
         )],
+        vec![
+            hosted(0, json!({"type": "web_search_call", "id": "ws", "status": "in_progress"}), false),
+            hosted_event(0, json!({"type": "response.web_search_call.searching", "x": long})),
+        ],
     ];
     let many = (0..2000).map(|block| text(block, "x")).collect();
     let parts = (0..2000).map(|n| if n % 2 == 0 { text(0, "") } else { refusal(0, "") }).collect();

@@ -19,10 +19,14 @@ use tokio::net::TcpStream;
 
 use super::stream::{ClientStream, Clocks};
 
-/// From the first byte of a connection to the end of its first head.
-const FIRST_HEAD: Duration = Duration::from_secs(5);
+/// From the beginning of a connection to the end of its first head. A server that is stalled for longer refuses heads that are
+/// there already, so it is more than clients need.
+const FIRST_HEAD: Duration = Duration::from_secs(15);
 /// How long a connection may be idle between two requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Bytes of an answer beyond which no further piece is made ready to be written. With a piece of a stream that is 24 KiB
+/// at most, which is what waits here for a client that does not read.
+const WRITE_AHEAD: usize = 8 * 1024;
 /// How long the rest of a body is taken in after an early answer.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 
@@ -83,6 +87,7 @@ impl Door {
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(FIRST_HEAD)
                 .client_disconnect_timeout(LAST_BYTES)
+                .h1_write_buffer_size(WRITE_AHEAD)
                 // Otherwise a client's leaving is noticed late.
                 .h1_allow_half_closed(false)
                 .on_connect_ext(|stream: &ClientStream, extensions| {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// From the end of one answer to the whole head of the next request. Longer than the framework's own patience for an
 /// idle connection and for a first head together.
-const NEXT_HEAD: Duration = Duration::from_secs(15);
+const NEXT_HEAD: Duration = Duration::from_secs(25);
 /// How long the rest of a body that nobody wants is taken in, so that its sender comes to see the answer.
 const UNWANTED: Duration = Duration::from_secs(2);
 

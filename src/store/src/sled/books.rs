@@ -96,15 +96,15 @@ impl<'a> Ledger<'a> {
         Ok(now)
     }
 
-    /// A record takes the place of an earlier one.
-    pub(super) fn record(&mut self, response: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
-        let record = pieces_of(bytes.len());
+    /// A record of this length takes the place of an earlier one. `first`: its first piece.
+    pub(super) fn record(&mut self, response: &[u8], length: usize, first: &[u8]) -> Result<(), StoreError> {
+        let record = pieces_of(length);
         let account = self.account(response)?;
         match account {
             Some(account) => account.record = record,
             // One that does not say whose it is belongs to nobody.
             None => {
-                let owner = StoredResponse::owner_of(bytes).map(|owner| owner.into_owned());
+                let owner = StoredResponse::owner_of(first).map(|owner| owner.into_owned());
                 *account = owner.map(|owner| Account { owner, record, log: 0 });
             }
         }

@@ -1,6 +1,7 @@
 //! Plain synchronous sled code: write a batch, read, remove, expire; and opening anew after an error.
 
 mod batch;
+mod cutter;
 mod owners;
 
 use std::io;
@@ -60,11 +61,36 @@ pub(super) struct Write {
     pub(super) appends: Vec<Append>,
 }
 
-/// An encoded record.
+/// A record to write.
 #[derive(Clone, Debug)]
 pub(super) struct RecordBytes {
-    pub(super) bytes: Vec<u8>,
+    pub(super) content: Content,
     pub(super) state: RecordState,
+}
+
+/// The bytes of a record.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Bytes(Vec<u8>),
+    /// They are made when they are written, piece by piece.
+    Record(Arc<StoredResponse>),
+}
+
+impl Content {
+    /// How many they are, or somewhat more.
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Record(record) => record.size(),
+        }
+    }
+
+    fn write(&self, to: &mut impl io::Write) -> Result<(), StoreError> {
+        match self {
+            Self::Bytes(bytes) => to.write_all(bytes).map_err(|e| StoreError::Io(e.to_string())),
+            Self::Record(record) => record.encode_to(to),
+        }
+    }
 }
 
 /// What a record says of its response.
@@ -82,7 +108,7 @@ impl Write {
     /// Roughly what it takes on disk.
     pub(super) fn len(&self) -> usize {
         let added = self.appends.iter().map(|Append::Frames(frames)| frames.bytes.len());
-        self.record.as_ref().map_or(0, |r| r.bytes.len()) + added.sum::<usize>()
+        self.record.as_ref().map_or(0, |record| record.content.len()) + added.sum::<usize>()
     }
 
     pub(super) fn is_begun(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
-use super::db::{Db, RecordBytes, RecordState, Write};
+use super::db::{Content, Db, RecordBytes, RecordState, Write};
 use super::keys;
 use super::pieces::failed;
 use crate::{StoreError, StoredResponse, too_large};
@@ -32,7 +32,7 @@ pub(super) fn settle(db: &Db, max_record_bytes: usize) -> Vec<(ResponseId, Strin
             Ok(Look::GoesOn(owner)) => unfinished.push((id, owner)),
             Ok(Look::Ends(bytes)) => {
                 settled += 1;
-                let record = Some(RecordBytes { bytes, state: RecordState::Over });
+                let record = Some(RecordBytes { content: Content::Bytes(bytes), state: RecordState::Over });
                 writes.push(Write { id, record, appends: Vec::new() });
             }
             // Its record has expired.

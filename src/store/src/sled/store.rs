@@ -11,7 +11,7 @@ use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use super::cache::{Ready, chain};
-use super::db::{Db, RecordBytes, RecordState, Write};
+use super::db::{Content, Db, RecordBytes, RecordState, Write};
 use super::disk_space::{check_room, share};
 use super::open::{DbOptions, OnCorruption};
 use super::pieces::LONGEST;
@@ -21,6 +21,9 @@ use crate::{
     ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, LogPlace, Marked, Store,
     StoreError, StoreFuture, StoreOpenError, StoredResponse, Usage,
 };
+
+/// Records up to this length become bytes where they come from.
+const ENCODED_HERE: usize = 16 * 1024;
 
 /// How to open a [`SledStore`].
 #[derive(Clone, Debug)]
@@ -96,13 +99,14 @@ impl SledStore {
         Ok(Arc::new(Self { db, ready, writer, unfinished, approval_key, max_record_bytes, share }))
     }
 
-    /// A record as bytes, unless it is too long; that is known before they are made.
-    fn encoded(&self, record: &StoredResponse, state: RecordState) -> Result<RecordBytes, StoreError> {
-        let size = record.size();
-        if size > self.max_record_bytes {
-            return Err(StoreError::TooLong(size));
-        }
-        Ok(RecordBytes { bytes: record.encode()?, state })
+    /// A record to write, unless it is too long. The bytes of a long one are made by the writer: here somebody waits.
+    fn encoded(&self, record: Arc<StoredResponse>, state: RecordState) -> Result<RecordBytes, StoreError> {
+        let content = match record.size() {
+            size if size > self.max_record_bytes => return Err(StoreError::TooLong(size)),
+            ..=ENCODED_HERE => Content::Bytes(record.encode()?),
+            _ => Content::Record(record),
+        };
+        Ok(RecordBytes { content, state })
     }
 
     /// Runs a read on the blocking pool of the calling runtime.
@@ -188,14 +192,20 @@ impl Store for SledStore {
         let state = |record: &StoredResponse| {
             if record.is_over() { RecordState::Over } else { RecordState::Open }
         };
-        match record.map(|record| self.encoded(&record, state(&record))).transpose() {
+        match record
+            .map(|record| {
+                let state = state(&record);
+                self.encoded(record, state)
+            })
+            .transpose()
+        {
             Ok(record) => Box::pin(self.writer.commit(Write { id, record, appends })),
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
     }
 
     fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
-        match self.encoded(&record, RecordState::Begun) {
+        match self.encoded(Arc::new(record), RecordState::Begun) {
             Ok(record) => {
                 Box::pin(self.writer.commit(Write { id, record: Some(record), appends: Vec::new() }))
             }

@@ -2,9 +2,10 @@
 
 use or_protocol::ResponseId;
 
+use super::cutter::{Cut, Cutter};
 use super::{RecordBytes, RecordState, Write};
 use crate::sled::books::Ledger;
-use crate::sled::pieces::{PIECE, failed};
+use crate::sled::pieces::failed;
 use crate::sled::{keys, rows};
 use crate::{Append, StoreError};
 
@@ -22,8 +23,9 @@ pub(super) fn put(
             if record.state == RecordState::Begun && sled.contains_key(&key).map_err(failed)? {
                 continue;
             }
-            put_record(sled, batch, id, &key, record)?;
-            ledger.record(&key, &record.bytes)?;
+            let cut = put_record(sled, batch, id, &key, record)?;
+            ledger.record(&key, cut.length, cut.head.get(2..).unwrap_or_default())?;
+            batch.insert(key.as_slice(), cut.head);
         }
         for Append::Frames(frames) in appends {
             rows::put(batch, &key, frames)?;
@@ -56,20 +58,16 @@ fn put_record(
     id: &ResponseId,
     key: &[u8],
     record: &RecordBytes,
-) -> Result<(), StoreError> {
-    let (first, rest) = record.bytes.split_at(record.bytes.len().min(PIECE));
-    let rest = rest.chunks(PIECE);
-    let further = u16::try_from(rest.len()).map_err(|_| StoreError::TooLong(record.bytes.len()))?;
-    for (piece, number) in rest.zip(1..) {
-        batch.insert(keys::piece(key, number), piece);
-    }
-    // What an earlier, longer record has behind it.
+) -> Result<Cut, StoreError> {
     let earlier = sled.get(key).map_err(failed)?;
     let earlier = earlier.and_then(|head| head.first_chunk().copied()).map_or(0, u16::from_be_bytes);
-    for number in further.saturating_add(1)..=earlier {
+    let mut cutter = Cutter::new(batch, key);
+    let written = record.content.write(&mut cutter);
+    let cut = cutter.end(written)?;
+    // What an earlier, longer record has behind it.
+    for number in cut.further.saturating_add(1)..=earlier {
         batch.remove(keys::piece(key, number));
     }
-    batch.insert(key, [&further.to_be_bytes(), first].concat());
     let mark = keys::open(id);
     match record.state {
         RecordState::Begun | RecordState::Open => batch.insert(mark, &[]),
@@ -77,5 +75,5 @@ fn put_record(
         RecordState::Over if sled.contains_key(&mark).map_err(failed)? => batch.remove(mark),
         RecordState::Over => {}
     }
-    Ok(())
+    Ok(cut)
 }

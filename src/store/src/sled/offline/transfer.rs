@@ -11,7 +11,7 @@ use or_protocol::{ResponseId, ResponseStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::sled::db::{Adopted, Db, RecordBytes, RecordState, Write};
+use crate::sled::db::{Adopted, Content, Db, RecordBytes, RecordState, Write};
 use crate::sled::keys;
 use crate::sled::open::{DbOptions, FOLDER, OnCorruption};
 use crate::sled::pieces::{LONGEST, failed};
@@ -260,7 +260,7 @@ fn parse(line: &[u8], adopted: &Adopted) -> Result<(Write, Option<String>), Stri
         rows.map(|row| Frames { first: row.first, bytes: row.frames.into_owned().into() }).collect();
     // One that failed at a restart may lack it.
     check_log(&rows, record.is_over() && record.status != ResponseStatus::Failed)?;
-    let record = Some(RecordBytes { bytes, state });
+    let record = Some(RecordBytes { content: Content::Bytes(bytes), state });
     Ok((Write { id, record, appends: rows.into_iter().map(Append::Frames).collect() }, previous))
 }
 

@@ -18,7 +18,11 @@ fn write(bytes: usize) -> Write {
 }
 
 fn record(id: ResponseId, bytes: Vec<u8>) -> Write {
-    Write { id, record: Some(RecordBytes { bytes, state: RecordState::Over }), appends: Vec::new() }
+    Write {
+        id,
+        record: Some(RecordBytes { content: Content::Bytes(bytes), state: RecordState::Over }),
+        appends: Vec::new(),
+    }
 }
 
 impl Db {
@@ -28,7 +32,10 @@ impl Db {
 }
 
 fn bytes_of(write: &Write) -> Option<&Vec<u8>> {
-    write.record.as_ref().map(|record| &record.bytes)
+    match &write.record.as_ref()?.content {
+        Content::Bytes(bytes) => Some(bytes),
+        Content::Record(_) => None,
+    }
 }
 
 fn made_at(ms: u64) -> Write {
@@ -314,7 +321,7 @@ fn a_response_is_open_from_its_first_record_to_its_last() {
     let folder = tempfile::tempdir().unwrap();
     let db = Db::open(folder.path(), &OPTIONS).unwrap();
     let put = |id: &ResponseId, state, text: &str| {
-        let record = Some(RecordBytes { bytes: text.into(), state });
+        let record = Some(RecordBytes { content: Content::Bytes(text.into()), state });
         let appends = vec![Append::Frames(frames(0, 1, 1))];
         db.write(&[Write { id: id.clone(), record, appends }]).unwrap();
     };
@@ -361,4 +368,32 @@ fn a_read_sees_all_of_a_batch_or_nothing() {
         }
         over.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn a_record_that_is_encoded_as_it_is_written_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(folder.path(), &OPTIONS).unwrap();
+    for len in [0, PIECE - 400, PIECE, 10 * PIECE, 1_000_000] {
+        let raw = |json: String| serde_json::value::RawValue::from_string(json).unwrap();
+        let stored = Arc::new(StoredResponse {
+            owner: "me".into(),
+            created_at: 1,
+            status: or_protocol::ResponseStatus::Completed,
+            provider: "demo".into(),
+            previous_response_id: None,
+            input: raw(format!("[\"{}\"]", "x".repeat(len))),
+            response: raw("{}".into()),
+            sealed: Vec::new(),
+            notes: Vec::new(),
+            background: false,
+            resume: None,
+        });
+        let id = ResponseId::new();
+        let content = Content::Record(Arc::clone(&stored));
+        let record = Some(RecordBytes { content, state: RecordState::Over });
+        db.write(&[Write { id: id.clone(), record, appends: Vec::new() }]).unwrap();
+        assert_eq!(db.read(&id).unwrap(), Some(stored.encode().unwrap()), "{len}");
+        assert!(db.is_of(&id, "me").unwrap());
+    }
 }

@@ -5,7 +5,7 @@ use pretty_assertions::assert_eq;
 use serde_json::value::RawValue;
 
 use super::super::super::open::{DbOptions, OnCorruption};
-use super::super::{RecordBytes, RecordState, Write};
+use super::super::{Content, RecordBytes, RecordState, Write};
 use super::*;
 use crate::StoredResponse;
 
@@ -35,7 +35,8 @@ fn put(db: &Db, owner: &str, length: usize) -> ResponseId {
         background: false,
         resume: None,
     };
-    let record = Some(RecordBytes { bytes: record.encode().unwrap(), state: RecordState::Open });
+    let record =
+        Some(RecordBytes { content: Content::Bytes(record.encode().unwrap()), state: RecordState::Open });
     db.write(&[Write { id: id.clone(), record, appends: Vec::new() }]).unwrap();
     id
 }

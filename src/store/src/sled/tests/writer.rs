@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::ApprovalState;
-use crate::sled::db::{RecordBytes, RecordState};
+use crate::sled::db::{Content, RecordBytes, RecordState};
 
 /// What a recovery is noted as.
 const RECOVERY: isize = 0;
@@ -90,7 +90,7 @@ fn trouble(error: &StoreError) -> Health {
 }
 
 fn write(len: usize) -> Write {
-    let record = RecordBytes { bytes: vec![1; len], state: RecordState::Over };
+    let record = RecordBytes { content: Content::Bytes(vec![1; len]), state: RecordState::Over };
     Write { id: ResponseId::new(), record: Some(record), appends: Vec::new() }
 }
 
