@@ -306,7 +306,7 @@ mod tests {
         let (begun, has_begun) = mpsc::channel();
         let work = heavy.run("alice", move |gone| {
             begun.send(()).unwrap();
-            for _ in 0..500 {
+            for _ in 0..3000 {
                 if gone.is_set() {
                     std::thread::sleep(Duration::from_millis(100));
                     return;

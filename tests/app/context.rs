@@ -1,17 +1,14 @@
 //! What a request refers to is bounded and paid for before it is read, and nobody else waits for it.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::PROGRAM;
 use crate::stage::app::{App, folder, setup};
 use crate::stage::memory::Memory;
 use crate::stage::slow_store::{SlowStore, Work};
-use or_test_support::client::Connection;
 use or_test_support::provider::{FakeProvider, Gate, Script, Step};
 use or_test_support::wire::{self, text};
 
@@ -170,80 +167,4 @@ fn an_answer_for_which_there_is_no_room_ends_as_failed() {
         (&json!("failed"), &json!("server_overloaded"))
     );
     assert_eq!(app.stored(&failed["id"]).response(), failed);
-}
-
-/// The longest that `/health` took meanwhile, and the most that the process grew.
-struct Probe {
-    stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<(Duration, usize)>,
-}
-
-impl Probe {
-    fn start(address: std::net::SocketAddr, process: u32) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let before = resident(process);
-        let thread = std::thread::spawn(move || {
-            let (mut longest, mut most) = (Duration::ZERO, 0);
-            while !stopped.load(Ordering::Relaxed) {
-                let begun = Instant::now();
-                assert_eq!(Connection::send(address, "GET", "/health", &[], None).finish().status, 200);
-                longest = longest.max(begun.elapsed());
-                most = most.max(resident(process).saturating_sub(before));
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            (longest, most)
-        });
-        Self { stop, thread }
-    }
-
-    fn finish(self) -> (Duration, usize) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
-    }
-}
-
-/// Bytes of memory of a process.
-fn resident(process: u32) -> usize {
-    let status =
-        std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join("status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
-}
-
-/// Large contexts of small requests, all at once. Their bounds are generous for a build that is not optimised; the
-/// faults that this is about broke them by far.
-#[test]
-fn large_contexts_keep_nobody_waiting() {
-    const LINK: usize = 1000 * KB;
-    let folder = tempfile::tempdir().unwrap();
-    let binary = PROGRAM.start(folder.path(), "server.workers = 2\n", &[]);
-    let post = |body: &Value| {
-        let body = body.to_string();
-        Connection::send(binary.address, "POST", "/v1/responses", &[], Some(body.as_bytes()))
-    };
-    let mut last = Value::Null;
-    for _ in 0..4 {
-        let mut link = message(LINK);
-        link["previous_response_id"] = last.clone();
-        last = post(&link).finish().response()["id"].clone();
-    }
-    let path = format!("/v1/responses/{}/input_items", last.as_str().unwrap());
-    let list = Connection::send(binary.address, "GET", &path, &[], None).finish().json();
-    let id = list["data"][0]["id"].as_str().unwrap().to_owned();
-    let chain = json!({"model": "demo", "input": "Hi", "previous_response_id": last, "store": false});
-    let several = json!({"model": "demo", "input": references(&id, 4), "store": false});
-    let too_many = json!({"model": "demo", "input": references(&id, 200), "store": false});
-    for (body, status) in [(chain, 200), (several, 200), (too_many, 400)] {
-        let probe = Probe::start(binary.address, binary.id());
-        let open: Vec<_> = (0..4).map(|_| post(&body)).collect();
-        // Clients that leave are in nobody's way either.
-        (0..2).for_each(|_| post(&body).leave());
-        for connection in open {
-            assert_eq!(connection.finish().status, status);
-        }
-        let (longest, most) = probe.finish();
-        assert!(longest < Duration::from_secs(1), "/health took {longest:?} with {}", body["input"]);
-        assert!(most < 300 * 1000 * KB, "the process grew by {most} bytes");
-    }
 }

@@ -4,14 +4,12 @@
 use or_test_support::binary::Program;
 
 mod background;
-mod clients;
 mod context;
 mod create;
 mod delete;
 mod door;
 mod failures;
 mod history;
-mod hostile;
 mod hostile_providers;
 mod input_items;
 mod input_tokens;
@@ -23,6 +21,7 @@ mod metrics;
 mod model_discovery;
 mod models;
 mod owners;
+mod readers;
 mod records;
 mod running;
 mod sealed;

@@ -30,7 +30,7 @@ impl Tool for Endless {
 /// Waits until the only response in progress is in this phase.
 #[track_caller]
 fn check(app: &App, phase: &Phase) -> RunningResponse {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     loop {
         let running = app.running();
         match &running[..] {
@@ -54,7 +54,7 @@ fn a_response_is_listed_with_what_it_does_until_it_is_over() {
     assert_eq!(said, ("local", "demo-hang", "demo", true, false));
     assert_eq!((one.turn, one.tokens), (1, 0));
     stream.leave();
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     while !app.running().is_empty() {
         assert!(Instant::now() < end, "it is over and still listed");
         std::thread::sleep(Duration::from_millis(2));
@@ -75,7 +75,7 @@ fn a_running_tool_is_named() {
 #[test]
 fn a_response_that_waits_for_the_disk_says_so() {
     let store = SlowStore::new(&Memory::default(), |work| match work {
-        Work::Commit => Duration::from_secs(1),
+        Work::Commit => Duration::from_secs(3),
         _ => Duration::ZERO,
     });
     let app = setup("").with(|builder| builder.store(Arc::new(store))).start();

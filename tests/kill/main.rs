@@ -35,7 +35,7 @@ const MORE: Duration = Duration::from_millis(400);
 const EARLIER: usize = 40;
 /// Ended responses that are chained on in each round.
 const CHAINED: usize = 6;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 struct Test {
     folder: TempDir,

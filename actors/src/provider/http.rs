@@ -77,7 +77,8 @@ impl Upstream {
         let content_type =
             answer.headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let is_stream = match content_type.split(';').next().unwrap_or_default().trim() {
-            "application/json" => Some(false),
+            // A page is most often the answer of a wrong address.
+            "application/json" | "text/html" => Some(false),
             "text/event-stream" | "application/x-ndjson" => Some(true),
             _ => None,
         };
@@ -98,16 +99,24 @@ impl Upstream {
     }
 }
 
-/// Seconds from `retry-after-ms` or `retry-after` (seconds or a date), rounded up.
+/// Longest wait that is passed on, in seconds: a day. What is above it is a clock that is wrong, or no date.
+const MAX_RETRY_AFTER_S: u64 = 24 * 60 * 60;
+
+/// Seconds from `retry-after-ms` and `retry-after` (seconds or a date), rounded up. Of both the longer wait counts,
+/// and what is no wait at all is as if it were absent.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
-    if let Some(ms) = text("retry-after-ms").and_then(|v| v.parse::<f64>().ok()) {
-        return Some((ms / 1000.0).ceil().max(0.0) as u64);
-    }
-    let value = text("retry-after")?;
-    if let Ok(seconds) = value.parse::<f64>() {
-        return Some(seconds.ceil().max(0.0) as u64);
-    }
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    let milliseconds = text("retry-after-ms").and_then(number).map(|ms| (ms / 1000.0).ceil() as u64);
+    let seconds = text("retry-after").and_then(|value| match number(value) {
+        Some(seconds) => Some(seconds.ceil() as u64),
+        None => until(value),
+    });
+    milliseconds.max(seconds).map(|seconds| seconds.min(MAX_RETRY_AFTER_S))
+}
+
+/// Seconds until a date.
+fn until(value: &str) -> Option<u64> {
     let date: SystemTime = value.parse::<HttpDate>().ok()?.into();
     Some(date.duration_since(SystemTime::now()).map_or(0, |left| left.as_secs() + 1))
 }

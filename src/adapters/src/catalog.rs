@@ -6,6 +6,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::shared::lenient;
 use crate::{AdapterError, UpstreamCall};
 
 /// Kinds of input, in the order in which they are listed.
@@ -54,7 +55,7 @@ pub(crate) fn get(path: String, headers: Vec<(&'static str, String)>) -> Upstrea
 }
 
 pub(crate) fn parse<T: DeserializeOwned>(provider: &'static str, body: &[u8]) -> Result<T, AdapterError> {
-    serde_json::from_slice(body).map_err(|e| AdapterError::BadFrame { provider, what: e.to_string() })
+    lenient::whole(provider, body)
 }
 
 /// These of our words that a provider's list has.

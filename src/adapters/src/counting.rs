@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use or_protocol::{RawJson, elements, member, members as members_of, string};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::shared::lenient::{self, Count};
 use crate::{AdapterError, UpstreamCall};
 
 /// The estimate for one image, audio, video or document, whatever its size: about what the providers charge for
@@ -73,8 +74,8 @@ pub(crate) fn counting(call: &UpstreamCall, path: String, body: &impl Serialize)
 /// The number that a counter's answer has under `name`.
 pub(crate) fn read_number(provider: &'static str, body: &[u8], name: &str) -> Result<u64, AdapterError> {
     let bad = |what: String| AdapterError::BadFrame { provider, what };
-    let answer: Value = serde_json::from_slice(body).map_err(|e| bad(e.to_string()))?;
-    let number = answer.get(name).and_then(Value::as_u64);
+    let answer: Value = lenient::whole(provider, body)?;
+    let number = answer.get(name).and_then(|value| Count::deserialize(value).ok()?.0);
     number.ok_or_else(|| bad(format!("a token count without a number `{name}`")))
 }
 
@@ -258,7 +259,8 @@ mod tests {
     #[test]
     fn a_count_is_read_or_refused() {
         assert_eq!(read_number("p", br#"{"object":"x","input_tokens":7}"#, "input_tokens"), Ok(7));
-        for body in ["", "[]", "{}", r#"{"input_tokens":"7"}"#, r#"{"input_tokens":-1}"#] {
+        assert_eq!(read_number("p", br#"{"input_tokens":"7"}"#, "input_tokens"), Ok(7));
+        for body in ["", "[]", "{}", r#"{"input_tokens":"many"}"#, r#"{"input_tokens":-1}"#] {
             let error = read_number("p", body.as_bytes(), "input_tokens").unwrap_err();
             assert!(matches!(error, AdapterError::BadFrame { provider: "p", .. }), "{body}");
         }

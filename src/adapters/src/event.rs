@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::Note;
 
 /// Whether a call's payload is JSON arguments or free text.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum CallKind {
     /// `function_call`: the payload is JSON.
     Function,

@@ -1,12 +1,19 @@
 //! Cuts a byte stream into frames: server-sent events, or one JSON object a line.
 //!
-//! Any split of the bytes gives the same frames. Lines end in LF, CRLF or CR.
+//! Any split of the bytes gives the same frames. Lines end in LF, CRLF or CR. What hosts do wrong is mended where it
+//! is known what they meant ([`odd`]); a frame that the end of the bytes tore is none.
+
+mod odd;
 
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use self::odd::OddFrames;
 use crate::AdapterError;
+use crate::shared::lenient;
 
 /// How a provider's stream is cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,16 +34,24 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Parses the data as JSON.
-    pub fn parse<T: serde::Deserialize<'a>>(&self, provider: &'static str) -> Result<T, AdapterError> {
-        serde_json::from_str(self.data).map_err(|e| AdapterError::BadFrame { provider, what: e.to_string() })
+    /// Reads the data as JSON. What is nearly JSON, such as half a surrogate pair or a key that stands twice, is mended.
+    pub fn parse<T: DeserializeOwned>(&self, provider: &'static str) -> Result<T, AdapterError> {
+        lenient::read(provider, self.data, &mut String::new())
+    }
+
+    /// The same for what borrows from the frame. What has to be mended is kept in `mended`, an empty text of the
+    /// caller's.
+    pub(crate) fn parse_in<T: Deserialize<'a>>(
+        &self,
+        provider: &'static str,
+        mended: &'a mut String,
+    ) -> Result<T, AdapterError> {
+        lenient::read(provider, self.data, mended)
     }
 }
 
 /// Longest frame that is put together, in bytes: an image in base64 fits, an endless line does not.
 const MAX_FRAME: usize = 64 * 1024 * 1024;
-/// How much of bytes outside any frame is kept for error messages.
-const MAX_STRAY: usize = 64 * 1024;
 
 /// A larger buffer is given back when no more than this came twice in a row: streams begin with large frames
 /// and then trickle.
@@ -75,13 +90,20 @@ pub struct FrameDecoder {
     skip_lf: bool,
     started: bool,
     closed: bool,
+    /// The last line had no end.
+    unended: bool,
     event: Option<Span>,
     data: Data,
     /// Data of several lines, and data that had to be mended.
     joined: String,
+    /// Where the lines begin in `joined`, each with the event named before it.
+    lines: Vec<(usize, Option<Span>)>,
+    /// The event that was named before the first data line.
+    first_event: Option<Span>,
     /// An event name that had to be mended.
     mended: String,
     stray: Vec<u8>,
+    odd: OddFrames,
 }
 
 impl FrameDecoder {
@@ -96,11 +118,15 @@ impl FrameDecoder {
             skip_lf: false,
             started: false,
             closed: false,
+            unended: false,
             event: None,
             data: Data::None,
             joined: String::new(),
+            lines: Vec::new(),
+            first_event: None,
             mended: String::new(),
             stray: Vec::new(),
+            odd: OddFrames::default(),
         }
     }
 
@@ -124,38 +150,60 @@ impl FrameDecoder {
         let moved =
             |span: Span| Span { start: span.start.saturating_sub(read), end: span.end.saturating_sub(read) };
         self.event = self.event.map(moved);
+        self.first_event = self.first_event.map(moved);
+        self.lines.iter_mut().for_each(|(_, event)| *event = event.map(moved));
         if let Data::Line(span) = self.data {
             self.data = Data::Line(moved(span));
         }
     }
 
-    /// No more bytes will come: what is left counts as ended by a line end and a blank line.
+    /// No more bytes will come, be it that the host was done or that the connection broke. What is left counts as a
+    /// frame if it is whole JSON.
     pub fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Bytes that were part of no frame, such as an error body after the last event.
+    /// Bytes that were part of no frame, such as an error body after the last event, or a page in place of a stream.
     pub fn stray(&self) -> &[u8] {
         &self.stray
     }
 
-    /// Whether a frame has begun that is not whole. Comments and blank lines are none.
+    /// Whether a frame has begun that was not handed out. Comments and blank lines are none.
     pub fn in_frame(&self) -> bool {
         let rest = self.buffer.get(self.at..).unwrap_or_default();
         let line = rest.first().is_some_and(|byte| !matches!(byte, b':' | b'\n' | b'\r' | b' ' | b'\t'));
-        line || self.event.is_some() || !matches!(self.data, Data::None)
+        line || self.event.is_some() || !matches!(self.data, Data::None) || self.odd.waits()
     }
 
     /// The next whole frame. Fails when a frame grows beyond 64 MiB.
     #[expect(clippy::should_implement_trait, reason = "the frame borrows from the decoder")]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, AdapterError> {
+        loop {
+            if self.odd.advance() {
+                return Ok(Some(self.odd.frame()));
+            }
+            if self.cut()? {
+                if self.is_plain() {
+                    return Ok(Some(self.hand_out()));
+                }
+                self.sort(false);
+            } else if self.closed && !matches!(self.data, Data::None) {
+                self.sort(true);
+            } else if !self.odd.settle(self.closed) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads lines up to the end of a frame; false if there are too few.
+    fn cut(&mut self) -> Result<bool, AdapterError> {
         while let Some((start, end)) = self.line() {
-            let whole = match self.framing {
+            let is_whole = match self.framing {
                 Framing::Sse => self.sse_line(start, end),
                 Framing::Ndjson => self.json_line(start, end),
             };
-            if whole {
-                return Ok(Some(self.hand_out()));
+            if is_whole {
+                return Ok(true);
             }
         }
         if self.buffer.len() - self.begin > MAX_FRAME {
@@ -164,14 +212,36 @@ impl FrameDecoder {
                 what: "a frame over 64 MiB".into(),
             });
         }
-        if self.closed && !matches!(self.data, Data::None) {
-            return Ok(Some(self.hand_out()));
-        }
-        Ok(None)
+        Ok(false)
+    }
+
+    /// Whether the frame is an object in one line, without anything to mend or to wait for.
+    fn is_plain(&self) -> bool {
+        let Data::Line(line) = self.data else { return false };
+        let json = bytes(&self.buffer, line);
+        json.first() == Some(&b'{') && !self.odd.waits() && !lenient::suspicious(json) && !self.is_last()
+    }
+
+    /// Whether nothing but the end of the bytes ended the line of JSON that was read last.
+    fn is_last(&self) -> bool {
+        self.closed && self.framing == Framing::Ndjson && self.unended
+    }
+
+    /// Takes a frame that is not plain out of the buffer. `is_torn`: the end of the bytes ended it.
+    fn sort(&mut self, is_torn: bool) {
+        let is_torn = is_torn || self.is_last();
+        let names: Vec<(usize, String)> = std::mem::take(&mut self.lines)
+            .into_iter()
+            .map(|(at, event)| (at, lossy(bytes(&self.buffer, event.unwrap_or_default())).into_owned()))
+            .collect();
+        let Frame { event, data } = self.hand_out();
+        let (event, data) = (event.to_owned(), data.to_owned());
+        self.odd.take(event, data, &names, is_torn, &mut self.stray);
     }
 
     fn hand_out(&mut self) -> Frame<'_> {
         self.begin = self.at;
+        self.lines.clear();
         let event = self.event.take().unwrap_or_default();
         let event = text(bytes(&self.buffer, event), &mut self.mended);
         let data = match std::mem::replace(&mut self.data, Data::None) {
@@ -202,6 +272,7 @@ impl FrameDecoder {
             self.searched = self.buffer.len();
             if self.closed && start < self.buffer.len() {
                 self.at = self.buffer.len();
+                self.unended = true;
                 return Some((start, self.at));
             }
             return None;
@@ -213,6 +284,7 @@ impl FrameDecoder {
     }
 
     fn json_line(&mut self, start: usize, end: usize) -> bool {
+        let start = self.behind_mark(start, end);
         let line = bytes(&self.buffer, Span { start, end }).trim_ascii_start();
         let start = end - line.len();
         let line = line.trim_ascii_end();
@@ -224,15 +296,17 @@ impl FrameDecoder {
         true
     }
 
+    /// Where a line begins behind the byte order mark that the first one may have.
+    fn behind_mark(&mut self, start: usize, end: usize) -> usize {
+        let mark = "\u{feff}".as_bytes();
+        let has_mark = !self.started && bytes(&self.buffer, Span { start, end }).starts_with(mark);
+        self.started = true;
+        if has_mark { start + mark.len() } else { start }
+    }
+
     /// Takes one line in; true if it ended a frame.
-    fn sse_line(&mut self, mut start: usize, end: usize) -> bool {
-        if !self.started {
-            self.started = true;
-            let bom = "\u{feff}".as_bytes();
-            if bytes(&self.buffer, Span { start, end }).starts_with(bom) {
-                start += bom.len();
-            }
-        }
+    fn sse_line(&mut self, start: usize, end: usize) -> bool {
+        let start = self.behind_mark(start, end);
         if start == end {
             let whole = !matches!(self.data, Data::None);
             // An event without data is no event (WHATWG HTML 9.2.6).
@@ -255,11 +329,7 @@ impl FrameDecoder {
             b"data" => self.data_line(value),
             b"event" => self.event = Some(value),
             b"" | b"id" | b"retry" => {}
-            _ if self.stray.len() + line.len() < MAX_STRAY => {
-                self.stray.extend_from_slice(line);
-                self.stray.push(b'\n');
-            }
-            _ => {}
+            _ => odd::keep(&mut self.stray, line),
         }
         if self.event.is_none() && matches!(self.data, Data::None) {
             self.begin = self.at;
@@ -269,16 +339,21 @@ impl FrameDecoder {
 
     fn data_line(&mut self, line: Span) {
         match self.data {
-            Data::None => return self.data = Data::Line(line),
+            Data::None => {
+                self.first_event = self.event;
+                return self.data = Data::Line(line);
+            }
             Data::Line(first) => {
                 self.joined.clear();
-                self.joined.push_str(&String::from_utf8_lossy(bytes(&self.buffer, first)));
+                self.joined.push_str(&lossy(bytes(&self.buffer, first)));
+                self.lines = vec![(0, self.first_event)];
                 self.data = Data::Joined;
             }
             Data::Joined => {}
         }
         self.joined.push('\n');
-        self.joined.push_str(&String::from_utf8_lossy(bytes(&self.buffer, line)));
+        self.lines.push((self.joined.len(), self.event));
+        self.joined.push_str(&lossy(bytes(&self.buffer, line)));
     }
 }
 
@@ -304,91 +379,4 @@ fn text<'a>(bytes: &'a [u8], mended: &'a mut String) -> &'a str {
 }
 
 #[cfg(test)]
-mod tests {
-    use pretty_assertions::assert_eq;
-
-    use super::*;
-
-    fn decode(framing: Framing, chunks: &[&[u8]]) -> (Vec<(String, String)>, String) {
-        let mut decoder = FrameDecoder::new(framing);
-        let mut out = Vec::new();
-        for chunk in chunks {
-            decoder.feed(chunk);
-            while let Some(frame) = decoder.next().unwrap() {
-                out.push((frame.event.to_owned(), frame.data.to_owned()));
-            }
-        }
-        decoder.close();
-        while let Some(frame) = decoder.next().unwrap() {
-            out.push((frame.event.to_owned(), frame.data.to_owned()));
-        }
-        (out, String::from_utf8_lossy(decoder.stray()).into_owned())
-    }
-
-    #[track_caller]
-    fn check(text: &str, want: &[(&str, &str)], stray: &str) {
-        let want: Vec<_> = want.iter().map(|(e, d)| ((*e).to_owned(), (*d).to_owned())).collect();
-        let want = (want, stray.to_owned());
-        for text in [text.to_owned(), text.replace('\n', "\r\n"), text.replace('\n', "\r")] {
-            let bytes = text.as_bytes();
-            for cut in 0..=bytes.len() {
-                let (a, b) = bytes.split_at(cut);
-                assert_eq!(decode(Framing::Sse, &[a, b]), want, "cut at {cut} of {text:?}");
-            }
-            let single: Vec<_> = bytes.chunks(1).collect();
-            assert_eq!(decode(Framing::Sse, &single), want);
-        }
-    }
-
-    #[test]
-    fn events_data_and_comments_are_told_apart() {
-        check(
-            "\u{feff}: hi\nevent: a\ndata: {\"x\":1}\nid: 3\n\ndata:1\ndata: 2\n\nevent: lost\n\ndata: [DONE]\n\n",
-            &[("a", "{\"x\":1}"), ("", "1\n2"), ("", "[DONE]")],
-            "",
-        );
-    }
-
-    #[test]
-    fn the_last_frame_needs_no_blank_line() {
-        check("data: a\n\ndata: ünï", &[("", "a"), ("", "ünï")], "");
-    }
-
-    #[test]
-    fn an_error_body_behind_the_stream_is_kept() {
-        check("data: a\n\n{\n  \"error\": {}\n}\n", &[("", "a")], "{\n  \"error\": {}\n}\n");
-    }
-
-    #[test]
-    fn comments_are_no_part_of_a_frame() {
-        for (text, want) in [
-            ("", false),
-            (": k", false),
-            (": k\n\n", false),
-            ("data: a\n\n", false),
-            ("data: a\n\n: k", false),
-            ("da", true),
-            ("data: a\n", true),
-            ("event: a\n: k", true),
-        ] {
-            let mut decoder = FrameDecoder::new(Framing::Sse);
-            decoder.feed(text.as_bytes());
-            while decoder.next().unwrap().is_some() {}
-            assert_eq!(decoder.in_frame(), want, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn lines_of_json_are_frames() {
-        let want = vec![(String::new(), "{\"a\":1}".to_owned()), (String::new(), "{\"b\":2}".to_owned())];
-        assert_eq!(decode(Framing::Ndjson, &[b"{\"a\":1}\r\n\n{\"b\"", b":2}"]).0, want);
-    }
-
-    #[test]
-    fn broken_utf8_is_replaced() {
-        assert_eq!(
-            decode(Framing::Sse, &[b"data: a\xff\n\n"]).0,
-            vec![(String::new(), "a\u{fffd}".to_owned())]
-        );
-    }
-}
+mod tests;

@@ -31,4 +31,5 @@ pub use event::{CallKind, FinishReason, ModelEvent};
 pub use framing::{Frame, FrameDecoder, Framing};
 pub use note::{Note, NoteKind, NoteList};
 pub use registry::{KINDS, builtin};
-pub use shared::flat_tools::{FlatTool, ToolOrigin, custom_arguments, custom_input, flatten_tools};
+pub use shared::custom_input::{custom_arguments, custom_input};
+pub use shared::flat_tools::{FlatTool, ToolOrigin, flatten_tools};

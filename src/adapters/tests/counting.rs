@@ -23,7 +23,7 @@ fn calls(adapter: &dyn Adapter, model: &str) -> (UpstreamCall, Option<UpstreamCa
                   {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{\"x\":1.50}"},
                   {"type": "function_call_output", "call_id": "c", "output": "rain"}],
         "tools": [{"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}],
-        "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}}
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object", "properties": {}}}}
     }))
     .unwrap();
     let request = ModelRequest { model, context: &body.input, settings: &body.settings, stream: false };

@@ -1,6 +1,6 @@
 //! Numbers events and writes their frames.
 
-use or_protocol::{DONE, EventBody, StreamEvent, write_frame};
+use or_protocol::{DONE, EventBody, StreamEvent, escape_breaks, write_frame};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -70,11 +70,14 @@ impl EventWriter {
             "event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{},\"response\":",
             self.next
         );
+        let before = self.frames.len();
         self.frames.reserve(head.len() + response.get().len() + 24);
         self.frames.extend_from_slice(head.as_bytes());
+        let start = self.frames.len();
         self.frames.extend_from_slice(response.get().as_bytes());
+        escape_breaks(&mut self.frames, start);
         self.frames.extend_from_slice(b"}\n\n");
-        self.written += (head.len() + response.get().len() + 3) as u64;
+        self.written += (self.frames.len() - before) as u64;
         self.next += 1;
     }
 

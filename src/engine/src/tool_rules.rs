@@ -80,7 +80,7 @@ impl ToolRules {
     }
 
     /// An item that a provider sent whole, or why it cannot be shown: hosted tools' items are for those who
-    /// asked for such a tool (design D14).
+    /// asked for such a tool (design D14). An image may come without one.
     pub(crate) fn whole_item(&self, item: Map<String, Value>) -> Result<Item, Note> {
         let kind = item.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
         match kind.as_str() {
@@ -92,6 +92,8 @@ impl ToolRules {
             "" | "message" | "reasoning" | "function_call" | "custom_tool_call" | "item_reference" => {
                 Err(unfit(&kind))
             }
+            // What a model answers that makes images: without it there would be no answer.
+            "image_generation_call" => Ok(Item::foreign(item.into())),
             _ if self.takes_hosted => Ok(Item::foreign(item.into())),
             _ => Err(unasked(&kind)),
         }

@@ -149,6 +149,7 @@ pub fn write_frame(out: &mut Vec<u8>, event: &StreamEvent<'_>) -> Result<(), ser
                 out.push(b'}');
             }
         }
+        escape_breaks(out, brace);
         out.extend_from_slice(b"\n\n");
         Ok(())
     })();
@@ -159,9 +160,64 @@ pub fn write_frame(out: &mut Vec<u8>, event: &StreamEvent<'_>) -> Result<(), ser
     written
 }
 
+/// Escapes the line breaks of Unicode that are none of SSE's, in the JSON from `start` on: clients that cut lines as
+/// Python's `splitlines` does would lose the event. Outside of strings JSON has none of them.
+pub fn escape_breaks(out: &mut Vec<u8>, start: usize) {
+    let Some(first) = out.get(start..).and_then(break_at) else { return };
+    let mut rest = out.split_off(start + first.0);
+    let mut from = 0;
+    while let Some((at, length, escape)) = rest.get(from..).and_then(break_at) {
+        out.extend_from_slice(rest.get(from..from + at).unwrap_or_default());
+        out.extend_from_slice(escape);
+        from += at + length;
+    }
+    out.extend(rest.drain(from.min(rest.len())..));
+}
+
+/// Place and length of the first such break, and its escape.
+fn break_at(json: &[u8]) -> Option<(usize, usize, &'static [u8])> {
+    let lead = |byte: &u8| matches!(byte, 0xC2 | 0xE2);
+    let mut from = 0;
+    loop {
+        let rest = json.get(from..)?;
+        let at = rest.iter().position(lead)?;
+        let found: Option<(usize, &'static [u8])> = match rest.get(at..)? {
+            [0xC2, 0x85, ..] => Some((2, b"\\u0085")),
+            [0xE2, 0x80, 0xA8, ..] => Some((3, b"\\u2028")),
+            [0xE2, 0x80, 0xA9, ..] => Some((3, b"\\u2029")),
+            _ => None,
+        };
+        if let Some((length, escape)) = found {
+            return Some((from + at, length, escape));
+        }
+        from += at + 1;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_line_break_of_unicode_stands_in_a_frame() {
+        for text in [
+            "a\u{2028}b\u{85}c\u{2029}",
+            "\u{2028}",
+            "’é\u{85}",
+            "\u{85}\u{85}x",
+            "plain ’ é",
+            "\u{2027}\u{84}",
+        ] {
+            let mut out = Vec::new();
+            let body = EventBody::InputDone { item_id: "i", output_index: 0, input: text };
+            write_frame(&mut out, &StreamEvent { name: "n", sequence_number: 0, body }).unwrap();
+            let frame = String::from_utf8(out).unwrap();
+            assert!(!frame.contains(['\u{2028}', '\u{2029}', '\u{85}']), "{frame}");
+            let json = frame.split_once("\ndata: ").unwrap().1;
+            let value: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(value["input"], text);
+        }
+    }
 
     #[test]
     fn a_frame_is_two_lines_and_a_blank_one() {

@@ -27,7 +27,7 @@ pub use decode::mcp::{MCP_HEADERS, McpDecision};
 pub use decode::stored_item::StoredItem;
 pub use decode::tool::decode_request_tool;
 pub use error::{ApiError, ErrorBody, ErrorKind, ErrorPayload};
-pub use event::{DONE, EventBody, Part, StreamEvent, write_frame};
+pub use event::{DONE, EventBody, Part, StreamEvent, escape_breaks, write_frame};
 pub use ids::{ItemId, ResponseId};
 pub use item::InputAudio;
 pub use item::json_bytes;

@@ -1,5 +1,6 @@
 //! One run of a tool: arguments, a place, the time, the result, and everything that can go wrong.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,8 @@ pub enum Failure {
     Refused(ToolError, McpFault),
     /// It took longer than this.
     TimedOut(Duration),
+    /// No place became free in this time.
+    NoPlace(Duration),
     /// A bug in the tool.
     Panicked,
     /// Nobody waits for it any more.
@@ -77,6 +80,7 @@ impl Failure {
             | Self::BadArguments(_)
             | Self::Failed(_)
             | Self::TimedOut(_)
+            | Self::NoPlace(_)
             | Self::Panicked
             | Self::Cancelled => None,
         }
@@ -87,7 +91,7 @@ impl Failure {
             Self::Unknown => "unknown",
             Self::BadArguments(_) => "bad_arguments",
             Self::Failed(_) | Self::Refused(..) => "error",
-            Self::TimedOut(_) => "timeout",
+            Self::TimedOut(_) | Self::NoPlace(_) => "timeout",
             Self::Panicked => "panic",
             Self::Cancelled => "cancelled",
         }
@@ -108,14 +112,27 @@ impl Failure {
             Self::TimedOut(after) => {
                 format!("Error: '{name}' was stopped after {} s without a result.", after.as_secs_f64())
             }
+            Self::NoPlace(after) => {
+                let waited = after.as_secs_f64();
+                format!("Error: '{name}' was not run: too many calls were before it for {waited} s.")
+            }
             Self::Panicked => format!("Error: '{name}' failed with an internal error."),
             Self::Cancelled => format!("Error: '{name}' was cancelled."),
         }
     }
 }
 
-/// Runs one call. Dropping the future, or the other end of `gone`, ends the tool.
-pub async fn run(registry: &Registry, http: &Client, request: ToolRequest) -> ToolRun {
+/// Runs one call. Dropping the future, or the other end of `gone`, ends the tool. It is boxed so that its code is made in
+/// this crate and not where it is awaited.
+pub fn run<'a>(
+    registry: &'a Registry,
+    http: &'a Client,
+    request: ToolRequest,
+) -> Pin<Box<dyn Future<Output = ToolRun> + 'a>> {
+    Box::pin(ran(registry, http, request))
+}
+
+async fn ran(registry: &Registry, http: &Client, request: ToolRequest) -> ToolRun {
     let started = Instant::now();
     let ToolRequest { name, arguments, mut context, gone } = request;
     // However this ends, work that the tool left elsewhere is told, and nobody else.
@@ -160,7 +177,8 @@ async fn work(
     let arguments = checked.await.map_err(|e| broken(&e))?.map_err(Failure::BadArguments)?;
     let limit = entry.spec.timeout;
     let late = |_| Failure::TimedOut(limit);
-    let place = timeout(limit, places(owners, &entry, &context.owner)).await.map_err(late)?;
+    let place = timeout(limit, places(owners, &entry, &context.owner)).await;
+    let place = place.map_err(|_| Failure::NoPlace(limit))?;
     let gave = match &entry.tool {
         AnyTool::Http(tool) => {
             let answer = timeout(limit, tool.call(http, arguments, &context)).await.map_err(late)?;

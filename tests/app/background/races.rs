@@ -76,7 +76,7 @@ fn readers_of_what_is_deleted_are_let_go() {
         let answer = reader.finish();
         assert!(answer.cut || answer.text().ends_with("data: [DONE]\n\n"), "{}", answer.text());
     }
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     assert_eq!(ask(&app, "GET", &id, "?stream=true").finish().status, 404);
 }
 
@@ -102,7 +102,7 @@ fn a_reader_that_is_behind_when_all_is_deleted_is_let_go() {
     assert_eq!(ask(&app, "DELETE", &id, "").finish().json()["deleted"], true);
     let answer = behind.finish();
     assert!(answer.cut && !answer.text().contains("[DONE]"), "{}", answer.text());
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn two_hundred_readers_read_one_response() {
     }
     let begin = Instant::now();
     while !app.get("/metrics").text().contains("openresponses_stream_readers 0") {
-        assert!(begin.elapsed() < Duration::from_secs(5), "readers are left");
+        assert!(begin.elapsed() < Duration::from_secs(20), "readers are left");
     }
 }
 
@@ -149,7 +149,7 @@ fn a_silent_stream_is_kept_alive_for_each_reader() {
 #[test]
 fn a_reader_that_takes_nothing_is_dropped_and_the_response_goes_on() {
     let fake = FakeProvider::start();
-    let config = format!("server.client_write_timeout_s = 1\n{}", fake.provider("openai-chat"));
+    let config = format!("server.client_write_timeout_s = 3\n{}", fake.provider("openai-chat"));
     let app = setup(config).start();
     let long: &'static str = Box::leak("x".repeat(64 * 1024).into_boxed_str());
     let pieces: &'static [&'static str] = Box::leak(vec![long; 200].into_boxed_slice());
@@ -160,7 +160,7 @@ fn a_reader_that_takes_nothing_is_dropped_and_the_response_goes_on() {
     while app.stored(&id).json()["status"] != "completed"
         || !app.get("/metrics").text().contains("openresponses_stream_readers 0")
     {
-        assert!(begin.elapsed() < Duration::from_secs(25), "it waits for who does not read");
+        assert!(begin.elapsed() < Duration::from_secs(60), "it waits for who does not read");
         std::thread::sleep(Duration::from_millis(50));
     }
     let idle = idle.finish();

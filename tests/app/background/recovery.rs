@@ -13,7 +13,7 @@ use crate::stage::slow_store::{SlowStore, Work};
 use or_test_support::provider::{FakeProvider, Gate, Script, Step};
 use or_test_support::wire::{self, text};
 
-const SLOW: Duration = Duration::from_millis(400);
+const SLOW: Duration = Duration::from_millis(1500);
 
 /// A background response that one server left unfinished, and the next server, which takes a while to take it up.
 fn left(fake: &FakeProvider, stream: bool) -> (App, Value) {
@@ -92,7 +92,7 @@ fn a_stop_in_the_middle_of_it_leaves_it_to_the_next_start() {
     drop(foreground);
     app.stop();
     assert!(
-        begin.elapsed() < Duration::from_secs(5),
+        begin.elapsed() < Duration::from_secs(20),
         "it waits for what it can leave: {:?}",
         begin.elapsed()
     );

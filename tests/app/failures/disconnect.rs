@@ -9,8 +9,9 @@ use or_test_support::client::Connection;
 use or_test_support::provider::{FakeProvider, Script, Step};
 use or_test_support::wire;
 
-/// How long an upstream connection may outlive its client.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long an upstream connection may outlive its client on a busy machine; what is not closed at once is closed after
+/// minutes.
+const AT_ONCE: Duration = Duration::from_secs(15);
 
 fn server(more: &str) -> (FakeProvider, App) {
     let fake = FakeProvider::start();
@@ -29,7 +30,7 @@ fn begun() -> Script {
     frames.into_iter().take(2).fold(Script::head(200, "text/event-stream"), Script::send).then(Step::Hold)
 }
 
-/// The client has left: the upstream connection is closed within a second.
+/// The client has left: the upstream connection is closed.
 #[track_caller]
 fn check_closed(fake: &FakeProvider, number: usize, left: Instant) {
     let closed = fake.closed(number);
@@ -45,7 +46,7 @@ fn leave(connection: Connection) -> Instant {
 /// What is stored under this id, once it is.
 #[track_caller]
 fn wait_for_record(app: &App, id: &Value) -> Value {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     loop {
         let answer = app.stored(id);
         if answer.status == 200 {
@@ -202,7 +203,7 @@ fn a_quiet_stream_is_kept_alive() {
 fn a_head_is_held_only_so_long_and_errors_are_in_the_stream_from_then_on() {
     let (fake, app) = server("server.keepalive_s = 1");
     let late = Script::json(500, &wire::error("openai-chat", 500, "too late"))
-        .after(Step::Pause(Duration::from_millis(1500)));
+        .after(Step::Pause(Duration::from_secs(6)));
     fake.script(late);
     let answer = app.post(&body(true));
     assert!(answer.text().contains(": keep-alive\n\n"), "{}", answer.text());

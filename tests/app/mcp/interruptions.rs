@@ -75,7 +75,7 @@ impl Node {
     /// Polls until the response is over.
     #[track_caller]
     fn end(&self, id: &Value) -> Value {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(40);
         loop {
             let path = format!("/v1/responses/{}", id.as_str().unwrap());
             let response = good(&self.send("GET", &path, None).finish());

@@ -2,7 +2,6 @@
 
 mod approvals;
 mod errors;
-mod hostile;
 mod interruptions;
 mod owners;
 mod provider;

@@ -38,7 +38,7 @@ impl Stuck {
         full.store(true, Ordering::SeqCst);
         gate.open();
         // Until it waits.
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(30);
         while !app.running().iter().any(|running| format!("{:?}", running.phase) == "Storing") {
             assert!(Instant::now() < end, "{:?}", app.running());
             std::thread::sleep(Duration::from_millis(5));
@@ -59,10 +59,11 @@ impl Stuck {
     }
 }
 
+/// Without waiting for the disk, which writes when it is told to.
 fn quickly<T>(work: impl FnOnce() -> T) -> T {
     let begin = Instant::now();
     let done = work();
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     done
 }
 
@@ -106,7 +107,7 @@ fn a_deletion_takes_it_away() {
 
 #[test]
 fn its_time_runs_out() {
-    let stuck = Stuck::new("server.max_response_s = 2");
+    let stuck = Stuck::new("server.max_response_s = 8");
     stuck.fake.closed(0);
     let failed = quickly(|| stuck.ask("GET", "").json());
     assert_eq!(failed["error"]["code"], "response_timeout", "{failed}");
@@ -115,8 +116,8 @@ fn its_time_runs_out() {
 
 #[test]
 fn a_stop_does_not_wait_for_it() {
-    let stuck = Stuck::new("server.shutdown_grace_s = 20");
+    let stuck = Stuck::new("server.shutdown_grace_s = 90");
     let begin = Instant::now();
     stuck.app.stop();
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
 }

@@ -36,7 +36,7 @@ fn ask(app: &App, method: &str, id: &Value, more: &str) -> Answer {
 /// The response once it is over.
 #[track_caller]
 fn ended(app: &App, id: &Value) -> Value {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     loop {
         let response = app.stored(id).json();
         if !matches!(response["status"].as_str(), Some("queued" | "in_progress")) {

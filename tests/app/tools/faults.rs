@@ -10,12 +10,15 @@ use serde_json::{Value, json};
 
 use crate::stage::app::{App, setup};
 use or_test_support::provider::{FakeProvider, Script, Step};
-use or_test_support::wire::{self, CALL, KINDS, text};
+use or_test_support::wire::{self, CALL, KINDS, Turn, text};
 
 /// What a request asks of the tool, in its metadata.
 const FAULTS: [&str; 4] = ["none", "crash", "hang", "flood"];
 const LIMIT: usize = 1000;
-const TIMEOUT_S: u64 = 5;
+/// The tool that hangs is another, since the others have all the time that a busy machine may take.
+const HANGING: &str = "get_storm";
+const TIMEOUT_S: u64 = 2;
+const PATIENCE_S: u64 = 100;
 
 /// A model that calls the tool once, on every kind; a fake of its own for each, since scripts depend on the kind.
 fn models() -> Vec<FakeProvider> {
@@ -25,7 +28,14 @@ fn models() -> Vec<FakeProvider> {
             let fake = FakeProvider::start();
             fake.always(move |request| {
                 // Only the call that comes back has the name of the city.
-                let turn = if request.body.to_string().contains("Oslo") { text(&["Done"]) } else { CALL };
+                let said = request.body.to_string();
+                let turn = match (said.contains("Oslo"), said.contains(HANGING)) {
+                    (true, _) => text(&["Done"]),
+                    (false, true) => {
+                        Turn { call: CALL.call.map(|(id, _, city)| (id, HANGING, city)), ..CALL }
+                    }
+                    (false, false) => CALL,
+                };
                 wire::answer(kind, turn)(request)
             });
             fake
@@ -37,9 +47,24 @@ fn providers(models: &[FakeProvider]) -> String {
     models.iter().zip(KINDS).map(|(fake, kind)| fake.provider(kind)).collect()
 }
 
-fn body(kind: &str, stream: bool, metadata: &Value) -> Value {
+fn tool(fault: &str) -> &'static str {
+    if fault == "hang" { HANGING } else { "get_weather" }
+}
+
+fn body(kind: &str, stream: bool, tool: &str, metadata: &Value) -> Value {
     json!({"model": format!("{kind}/m"), "input": "How is it there?", "stream": stream, "metadata": metadata,
-           "tools": [{"type": "function", "name": "get_weather"}]})
+           "tools": [{"type": "function", "name": tool}]})
+}
+
+/// The tables of both tools; as many run as there are calls.
+fn tables(members: &str) -> String {
+    let table = |name: &str, timeout_s: u64| {
+        format!(
+            "[tools.{name}]\ndescription = 'Weather'\ntimeout_s = {timeout_s}\nmax_output_bytes = {LIMIT}\n\
+             max_concurrent = 0\n{members}\n"
+        )
+    };
+    table("get_weather", PATIENCE_S) + &table(HANGING, TIMEOUT_S)
 }
 
 /// The result that the model was shown in a response that is otherwise as it should be.
@@ -61,12 +86,12 @@ fn check(app: &App, models: &[FakeProvider], crash: &str, crashed: &str) {
     for fault in FAULTS {
         for kind in KINDS {
             for stream in [false, true] {
-                let request = body(kind, stream, &json!({"fault": fault}));
+                let request = body(kind, stream, tool(fault), &json!({"fault": fault}));
                 open.push((fault, kind, stream, app.open(&request)));
             }
         }
     }
-    let timed_out = format!("Error: 'get_weather' was stopped after {TIMEOUT_S} s without a result.");
+    let timed_out = format!("Error: '{HANGING}' was stopped after {TIMEOUT_S} s without a result.");
     let cut = format!("\n[Cut off here: the result is longer than {LIMIT} bytes.]");
     for (fault, kind, stream, connection) in open {
         let answer = connection.finish();
@@ -82,13 +107,16 @@ fn check(app: &App, models: &[FakeProvider], crash: &str, crashed: &str) {
         assert_eq!(fake.count(), 2 * 2 * FAULTS.len(), "{kind}");
     }
     let metrics = app.get("/metrics").text();
-    for result in ["ok", crashed, "timeout", "cut"] {
-        let want = format!("openresponses_tool_runs_total{{result=\"{result}\",tool=\"get_weather\"}} 10\n");
+    for (result, tool) in
+        ["ok", crashed, "cut"].map(|result| (result, "get_weather")).into_iter().chain([("timeout", HANGING)])
+    {
+        let want = format!("openresponses_tool_runs_total{{result=\"{result}\",tool=\"{tool}\"}} 10\n");
         assert!(metrics.contains(&want), "no {want} in {metrics}");
     }
 }
 
 struct Faulty {
+    name: &'static str,
     running: Arc<AtomicUsize>,
 }
 
@@ -102,8 +130,8 @@ impl Drop for Running {
 
 impl Tool for Faulty {
     fn spec(&self) -> ToolSpec {
-        let timeout = Duration::from_secs(TIMEOUT_S);
-        ToolSpec { timeout, max_output_bytes: LIMIT, ..ToolSpec::new("get_weather", "Weather") }
+        let timeout = Duration::from_secs(if self.name == HANGING { TIMEOUT_S } else { PATIENCE_S });
+        ToolSpec { timeout, max_output_bytes: LIMIT, ..ToolSpec::new(self.name, "Weather") }
     }
 
     fn execute(&self, _: Value, context: ToolContext) -> ToolFuture<'_> {
@@ -124,11 +152,12 @@ impl Tool for Faulty {
 #[test]
 fn rust_that_panics_hangs_or_floods_is_told_to_every_model() {
     let (models, running) = (models(), Arc::<AtomicUsize>::default());
-    let tool = Faulty { running: Arc::clone(&running) };
-    let app = setup(providers(&models)).with(|builder| builder.tool(tool)).start();
+    let tool = |name| Faulty { name, running: Arc::clone(&running) };
+    let (weather, storm) = (tool("get_weather"), tool(HANGING));
+    let app = setup(providers(&models)).with(|builder| builder.tool(weather).tool(storm)).start();
     check(&app, &models, "Error: 'get_weather' failed with an internal error.", "panic");
     assert!(app.get("/metrics").text().contains("openresponses_panics_total 10\n"));
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     while running.load(Ordering::SeqCst) > 0 {
         assert!(Instant::now() < end, "a tool runs on");
         std::thread::sleep(Duration::from_millis(5));
@@ -139,11 +168,8 @@ fn rust_that_panics_hangs_or_floods_is_told_to_every_model() {
 fn a_program_that_dies_hangs_or_floods_is_told_to_every_model() {
     let models = models();
     let script = "case $OPENRESPONSES_METADATA in *none*) echo 7;; *crash*) kill -9 $$;; *hang*) sleep 600;; *) exec yes;; esac";
-    let tool = format!(
-        "[tools.get_weather]\nkind = 'command'\ndescription = 'Weather'\nenv = ['PATH']\n\
-         command = ['/bin/sh', '-c', '{script}']\ntimeout_s = {TIMEOUT_S}\nmax_output_bytes = {LIMIT}\n"
-    );
-    let app = setup(format!("{}{tool}", providers(&models))).env("PATH", "/usr/bin:/bin").start();
+    let tools = tables(&format!("kind = 'command'\nenv = ['PATH']\ncommand = ['/bin/sh', '-c', '{script}']"));
+    let app = setup(format!("{}{tools}", providers(&models))).env("PATH", "/usr/bin:/bin").start();
     check(&app, &models, "Error: 'get_weather' failed: ", "error");
 }
 
@@ -161,12 +187,8 @@ fn an_endpoint_that_breaks_off_hangs_or_floods_is_told_to_every_model() {
             _ => text.then(Step::Flood(vec![b'x'; 1 << 16])),
         }
     });
-    let tool = format!(
-        "[tools.get_weather]\nkind = 'http'\ndescription = 'Weather'\nurl = 'http://{}/'\n\
-         timeout_s = {TIMEOUT_S}\nmax_output_bytes = {LIMIT}\n",
-        endpoint.address
-    );
-    let app = setup(format!("{}{tool}", providers(&models))).start();
+    let tools = tables(&format!("kind = 'http'\nurl = 'http://{}/'", endpoint.address));
+    let app = setup(format!("{}{tools}", providers(&models))).start();
     check(&app, &models, "Error: 'get_weather' failed: ", "error");
     assert_eq!(endpoint.count(), 10 * FAULTS.len());
 }
@@ -192,7 +214,7 @@ fn one_crash_among_a_hundred_loops_is_its_own() {
     let app = setup(providers(&models)).with(|builder| builder.tool(Crashy)).start();
     let open: Vec<_> = (0..100)
         .map(|n| {
-            let request = body(KINDS[n % 5], n % 2 == 0, &json!({"number": n.to_string()}));
+            let request = body(KINDS[n % 5], n % 2 == 0, "get_weather", &json!({"number": n.to_string()}));
             app.open(&request)
         })
         .collect();

@@ -39,7 +39,7 @@ time.sleep(600)
 "#;
 
 fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let over = Instant::now() + Duration::from_secs(20);
+    let over = Instant::now() + Duration::from_secs(40);
     loop {
         if let Some(found) = found() {
             return found;

@@ -13,7 +13,7 @@ use or_test_support::client::{Answer, Connection};
 use or_test_support::provider::{FakeProvider, Script};
 use or_test_support::wire::{self, CALL, text};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 struct Node {
     folder: TempDir,

@@ -54,7 +54,7 @@ fn ask(app: &App, key: &str) -> serde_json::Value {
 
 #[track_caller]
 fn until(what: &str, good: impl Fn() -> bool) {
-    let over = Instant::now() + Duration::from_secs(20);
+    let over = Instant::now() + Duration::from_secs(40);
     while !good() {
         assert!(Instant::now() < over, "{what}");
         std::thread::sleep(Duration::from_millis(10));
@@ -86,13 +86,16 @@ fn a_flood_of_one_key_leaves_places_for_others() {
 fn who_waits_too_long_is_told_so() {
     let (folder, fake) = (tempfile::tempdir().unwrap(), FakeProvider::start());
     let app = start(folder.path(), &fake, "key_limits.max_tool_processes = 1", "timeout_s = 2");
-    std::thread::scope(|scope| {
-        let both: Vec<_> = (0..2).map(|_| scope.spawn(|| ask(&app, ADA))).collect();
-        for one in both {
-            let answer = one.join().unwrap();
-            let output = answer["output"][1]["output"].as_str().unwrap();
-            assert_eq!(output, "Error: 'get_weather' was stopped after 2 s without a result.");
-        }
+    let stopped = "Error: 'get_weather' was stopped after 2 s without a result.";
+    let not_run = "Error: 'get_weather' was not run: too many calls were before it for 2 s.";
+    let told: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| ask(&app, ADA))).collect();
+        all.into_iter()
+            .map(|one| one.join().unwrap()["output"][1]["output"].as_str().unwrap().to_owned())
+            .collect()
     });
-    assert!(started(folder.path()).len() <= 2);
+    assert!(told.iter().all(|told| told == stopped || told == not_run), "{told:?}");
+    // One has the place, and another may get it in the moment in which both are given up.
+    let run = told.iter().filter(|told| *told == stopped).count();
+    assert!((1..=2).contains(&run) && started(folder.path()).len() <= run, "{told:?}");
 }

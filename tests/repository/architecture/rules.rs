@@ -98,6 +98,9 @@ fn only_adapters_know_providers() {
         ("src/http/", "\"openai-processing-ms\""),
         // Names of events, by whose API has them.
         ("src/engine/src/events.rs", "OpenAi"),
+        ("src/http/src/dialect.rs", "OpenAi"),
+        // Clients by their names.
+        ("src/http/src/dialect.rs", "openai"),
         // Answers that are made in the process.
         ("actors/src/provider/", "emo"),
         ("src/wiring.rs", "Transport::Demo"),

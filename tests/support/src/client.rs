@@ -11,7 +11,7 @@ use crate::order::{check_events_with, parse_sse};
 use crate::schema::schemas;
 
 /// Longer than anything takes here: who waits so long waits for ever.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Status, headers and what came of the body.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// How often a waiting script looks whether the gateway is still there.
 const LOOK: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A door in a script that the test opens.
 #[derive(Clone, Default)]

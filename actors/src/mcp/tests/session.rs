@@ -1,7 +1,7 @@
 //! Sessions: opening, losing, sharing, ending.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use or_protocol::Output;
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::fake::{User, mcp_server, until};
 use crate::mcp::McpPool;
+use or_test_support::mcp::Does;
 use or_tools::mcp::{McpCommand, McpError, McpPlace, McpServer};
 
 #[actix_rt::test]
@@ -18,7 +19,9 @@ async fn all_calls_share_one_session() {
     let user = User::of(&fake);
     let runs = join_all((0..50).map(|_| user.call("echo", "{}"))).await;
     assert!(runs.iter().all(|run| !run.failed), "{runs:?}");
-    assert_eq!(fake.asked("initialize").len(), 1);
+    let asked = fake.asked("initialize");
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].body["params"]["protocolVersion"], "2025-11-25");
     assert!(user.metrics().contains("openresponses_mcp_sessions 1"));
 }
 
@@ -82,17 +85,20 @@ async fn a_server_that_failed_is_left_alone_for_a_while() {
     let fake = mcp_server();
     fake.rules().status = Some(500);
     let user = User::of(&fake);
+    let begun = Instant::now();
     for _ in 0..3 {
         assert_eq!(user.list().await, Err(McpError::Http { status: 500 }));
         assert!(user.call("echo", "{}").await.failed);
     }
-    assert_eq!(fake.seen().len(), 1);
+    let asked = fake.seen().len();
+    assert!(asked == 1 || begun.elapsed() >= Duration::from_secs(1), "{asked} times");
     fake.rules().status = None;
-    actix_rt::time::sleep(Duration::from_millis(1010)).await;
+    // The pause is a second, and twice as long if the machine was too slow for the first.
+    actix_rt::time::sleep(Duration::from_millis(2010)).await;
     assert_eq!(user.names().await, ["a", "b", "c"]);
 }
 
-async fn check_expired(status: u16) {
+async fn check_expired(status: u16, body: Option<&str>) {
     let fake = mcp_server();
     let user = User::of(&fake);
     user.list().await.unwrap();
@@ -100,6 +106,7 @@ async fn check_expired(status: u16) {
         let mut rules = fake.rules().clone();
         rules.session = Some(2);
         rules.expired = status;
+        rules.expired_body = body.map(str::to_owned);
         rules
     };
     let run = user.call("echo", r#"{"n":1}"#).await;
@@ -116,8 +123,30 @@ async fn check_expired(status: u16) {
 
 #[actix_rt::test]
 async fn a_call_in_a_session_that_expired_goes_to_a_new_one() {
-    check_expired(404).await;
-    check_expired(400).await;
+    check_expired(404, None).await;
+    check_expired(400, None).await;
+    check_expired(410, Some("gone")).await;
+    check_expired(400, Some("who are you?")).await;
+    check_expired(422, Some("")).await;
+    for error in [
+        r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: Server not initialized"},"id":null}"#,
+        r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: what?"},"id":null}"#,
+        r#"{"error":{"code":-32000,"message":"Bad Request: Unknown Mcp-Session-Id header"}}"#,
+        r#"{"what":1}"#,
+    ] {
+        check_expired(400, Some(error)).await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_server_that_refuses_every_call_is_asked_in_one_new_session() {
+    let fake = mcp_server();
+    let user = User::of(&fake);
+    user.list().await.unwrap();
+    fake.rules().does.insert("echo".into(), Does::Status(400));
+    let run = user.call("echo", "{}").await;
+    assert!(run.failed, "{run:?}");
+    assert_eq!((fake.asked("initialize").len(), fake.asked("tools/call").len()), (2, 2));
 }
 
 #[actix_rt::test]
@@ -164,8 +193,8 @@ async fn an_idle_session_is_closed_and_opened_again() {
 #[actix_rt::test]
 async fn a_session_in_use_is_not_idle() {
     let fake = mcp_server();
-    let user = User::with(&fake, |server| server.limits.call_timeout = Duration::from_millis(600))
-        .bounded(Duration::from_millis(100), 10);
+    let user = User::with(&fake, |server| server.limits.call_timeout = Duration::from_secs(4))
+        .bounded(Duration::from_secs(2), 10);
     assert_eq!(user.call("never", "{}").await.result, "timeout");
     assert_eq!(fake.asked("DELETE").len(), 0);
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::shape::{MARK, Shape};
 use super::silence::Silence;
-use super::whole::whole;
+use super::whole::{no_answer, whole};
 use crate::provider::error::SampleError;
 use crate::provider::http::Upstream;
 use crate::provider::messages::Batch;
@@ -45,6 +45,8 @@ struct Place {
     silence: Silence,
     /// Blank bytes that came before any other; none once it is known what the body is.
     blank: Option<BytesMut>,
+    /// The first bytes are those of no answer; nothing of one came since.
+    is_nothing: bool,
     /// Bytes that came in all.
     taken: usize,
     /// An end of the body that was found while gathering.
@@ -71,6 +73,7 @@ impl StreamReader {
             decoder: FrameDecoder::new(self.upstream.spec().adapter.framing()),
             silence: Silence::new(self.upstream.spec().idle_timeout, self.upstream.spec().first_byte_timeout),
             blank: Some(BytesMut::new()),
+            is_nothing: false,
             taken: 0,
             ended: None,
         };
@@ -90,15 +93,16 @@ impl StreamReader {
                     }
                     self.take(&mut place, &bytes)?;
                     self.gather(&mut place, bytes.len())?;
-                    (translate(&mut place.decoder, self.translator.as_mut(), &mut batch), false)
+                    let result = translate(&mut place.decoder, self.translator.as_mut(), &mut batch);
+                    (result.map_err(|error| no_answer(place.is_nothing, error)), false)
                 }
-                // Whether that was all, the provider's own end of the stream says.
-                end @ (None | Some(Err(BodyError::Cut))) => {
-                    (self.finish(&mut place.decoder, end.is_some(), &mut batch), true)
-                }
+                None | Some(Err(BodyError::Cut)) => (self.finish(&mut place, &mut batch), true),
             };
             match &result {
-                _ if !batch.is_empty() => place.silence.came_to_something(),
+                _ if !batch.is_empty() => {
+                    place.is_nothing = false;
+                    place.silence.came_to_something();
+                }
                 Ok(frames) if *frames > 0 || place.decoder.in_frame() => place.silence.came_to_life(),
                 Ok(_) | Err(_) => {}
             }
@@ -121,26 +125,14 @@ impl StreamReader {
         }
     }
 
-    /// The end of the body, or of the connection in the middle of it. Half a frame is thrown away: where it was of
-    /// use, the stream has no end.
-    fn finish(
-        &mut self,
-        decoder: &mut FrameDecoder,
-        is_cut: bool,
-        batch: &mut Vec<ModelEvent>,
-    ) -> Result<usize, AdapterError> {
-        let is_torn = decoder.in_frame();
-        if !is_cut {
-            // The last frame needs no blank line.
-            decoder.close();
-        }
-        match translate(decoder, self.translator.as_mut(), batch) {
-            Err(AdapterError::BadFrame { .. }) if is_torn => {}
-            rest => {
-                rest?;
-            }
-        }
-        self.translator.finish(decoder.stray(), batch).map(|()| 0)
+    /// The end of the body, or of the connection in the middle of it: whether that was all, the provider's own end of
+    /// the stream says.
+    fn finish(&mut self, place: &mut Place, batch: &mut Vec<ModelEvent>) -> Result<usize, SampleError> {
+        let decoder = &mut place.decoder;
+        decoder.close();
+        place.is_nothing &= translate(decoder, self.translator.as_mut(), batch)? == 0;
+        let end = self.translator.finish(decoder.stray(), batch);
+        end.map(|()| 0).map_err(|error| no_answer(place.is_nothing, error))
     }
 
     /// What comes next; none if the loop is gone.
@@ -189,7 +181,10 @@ impl StreamReader {
                 decoder.feed(blank);
                 (place.decoder, place.blank) = (decoder, None);
             }
-            Some(Shape::Lines | Shape::Other) => place.blank = None,
+            Some(shape @ (Shape::Lines | Shape::Other)) => {
+                place.blank = None;
+                place.is_nothing = shape == Shape::Other;
+            }
         }
         false
     }

@@ -42,11 +42,22 @@ async fn translated(
 ) -> Result<Vec<ModelEvent>, SampleError> {
     let framing = upstream.spec().adapter.framing();
     let length = bytes.len();
+    let is_nothing = Shape::of(&bytes, framing) == Some(Shape::Other);
     let work = move || {
         let mut events = Vec::new();
         translate_whole(translator.as_mut(), framing, &bytes, &mut events).map(|()| events)
     };
-    Ok(upstream.sized(length, work).await??)
+    upstream.sized(length, work).await?.map_err(|error| no_answer(is_nothing, error))
+}
+
+/// What is wrong with an answer; `is_nothing`: its first bytes are those of none.
+pub(super) fn no_answer(is_nothing: bool, error: AdapterError) -> SampleError {
+    match error {
+        AdapterError::BadFrame { .. } | AdapterError::Truncated { .. } if is_nothing => {
+            SampleError::NoAnswer("it is none of a model API, such as a page for people".to_owned())
+        }
+        error => error.into(),
+    }
 }
 
 /// Gives the translator a body that was read whole.

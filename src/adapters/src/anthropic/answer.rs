@@ -4,7 +4,10 @@
 //! own tools between them, are one message. A block's item is closed when the next one begins or at the end,
 //! since only the end tells whether the last one was cut off.
 
+mod deltas;
 mod open;
+
+use std::collections::HashSet;
 
 use or_protocol::{Annotation, Usage};
 use serde_json::value::RawValue;
@@ -14,8 +17,11 @@ use super::error;
 use super::quirks::Quirks;
 use super::request::{self, Asked};
 use super::wire::{
-    AnswerBlock, Citation, Delta, EventKind, KIND, MessageBody, StopDetails, StreamEvent, UsageCounts,
+    AnswerBlock, Citation, Delta, EventKind, KIND, MessageBody, OutputDetails, StopDetails, StreamEvent,
+    UsageCounts,
 };
+use crate::framing::lossy;
+use crate::shared::lenient::{self, Count, Lenient, Text, Word};
 use crate::{
     AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, Note, ResponseTranslator,
 };
@@ -26,10 +32,18 @@ pub(super) struct AnswerTranslator {
     asked: Asked,
     next_block: u32,
     open: Vec<Open>,
-    usage: UsageCounts,
+    /// Id of the message, once it began.
+    message: Option<String>,
+    /// How many blocks began, and the index of the last one.
+    begun: u64,
+    last_index: u64,
+    /// Indices of blocks that make no item.
+    passed_over: HashSet<u64>,
+    usage: UsageCounts<'static>,
     tier: Option<String>,
     stop_reason: Option<String>,
-    stop_details: Option<StopDetails>,
+    /// Why the model declined, in its provider's words.
+    explanation: Option<String>,
     noted_tools: bool,
     noted_citations: bool,
     finished: bool,
@@ -40,26 +54,36 @@ impl AnswerTranslator {
         Self { asked: request::asked(quirks, request), ..Self::default() }
     }
 
+    /// The index of a block that begins. Without one it is its place.
+    fn begin(&mut self, index: Count) -> u64 {
+        self.last_index = index.0.unwrap_or(self.begun);
+        self.begun = self.begun.saturating_add(1);
+        self.passed_over.remove(&self.last_index);
+        self.last_index
+    }
+
     /// A content block begins. A unary answer's block is whole, a stream's is filled by deltas.
     fn start(&mut self, index: u64, block: AnswerBlock<'_>, out: &mut Vec<ModelEvent>) {
         match block.kind.as_str() {
             "text" => {
                 self.start_text(index, out);
-                let citations = block.citations.unwrap_or_default();
                 let delta = Delta { text: block.text, ..Delta::default() };
-                self.delta(index, delta, out);
-                citations.into_iter().for_each(|citation| self.cite(index, citation, out));
+                self.known_delta(index, delta, out);
+                block.citations.0.into_iter().for_each(|citation| self.cite(index, citation, out));
             }
             "thinking" => {
                 self.start_item(index, Kind::Thinking { text: String::new(), signature: String::new() }, out);
                 let (thinking, signature) = (block.thinking, block.signature);
-                self.delta(index, Delta { thinking, signature, ..Delta::default() }, out);
+                self.known_delta(index, Delta { thinking, signature, ..Delta::default() }, out);
             }
             "redacted_thinking" => {
-                self.start_item(index, Kind::Redacted { data: block.data.unwrap_or_default() }, out);
+                self.start_item(index, Kind::Redacted { data: block.data.0.into_owned() }, out);
             }
             "tool_use" => self.start_call(index, block, out),
-            other => self.note_tools(other, out),
+            other => {
+                self.passed_over.insert(index);
+                self.note_tools(other, out);
+            }
         }
     }
 
@@ -70,25 +94,23 @@ impl AnswerTranslator {
         }
     }
 
-    /// Takes a usage report in.
-    fn count(&mut self, new: UsageCounts, out: &mut Vec<ModelEvent>) {
+    /// Takes a usage report in. What it counts grows, so a smaller number is none.
+    fn count(&mut self, new: UsageCounts<'_>, out: &mut Vec<ModelEvent>) {
         let usage = &mut self.usage;
-        usage.input_tokens = new.input_tokens.or(usage.input_tokens);
+        usage.input_tokens = usage.input_tokens.max(new.input_tokens);
         usage.cache_creation_input_tokens =
-            new.cache_creation_input_tokens.or(usage.cache_creation_input_tokens);
-        usage.cache_read_input_tokens = new.cache_read_input_tokens.or(usage.cache_read_input_tokens);
-        usage.output_tokens = new.output_tokens.or(usage.output_tokens);
-        usage.output_tokens_details = new.output_tokens_details.or(usage.output_tokens_details);
-        let cached = usage.cache_read_input_tokens.unwrap_or(0);
-        let input = usage
-            .input_tokens
-            .unwrap_or(0)
-            .saturating_add(cached)
-            .saturating_add(usage.cache_creation_input_tokens.unwrap_or(0));
-        let thinking = usage.output_tokens_details.and_then(|d| d.thinking_tokens).unwrap_or(0);
-        let output = usage.output_tokens.unwrap_or(0);
-        out.push(ModelEvent::Usage(Usage::new(input, output, None, cached, thinking)));
-        if let Some(tier) = new.service_tier
+            usage.cache_creation_input_tokens.max(new.cache_creation_input_tokens);
+        usage.cache_read_input_tokens = usage.cache_read_input_tokens.max(new.cache_read_input_tokens);
+        usage.output_tokens = usage.output_tokens.max(new.output_tokens);
+        let thinking = |counts: &UsageCounts<'_>| counts.output_tokens_details.0.map(|d| d.thinking_tokens);
+        let thinking = thinking(usage).unwrap_or_default().max(thinking(&new).unwrap_or_default());
+        usage.output_tokens_details.0 = Some(OutputDetails { thinking_tokens: thinking });
+        let cached = usage.cache_read_input_tokens.or_zero();
+        let input = usage.input_tokens.or_zero();
+        let input = input.saturating_add(cached).saturating_add(usage.cache_creation_input_tokens.or_zero());
+        let output = usage.output_tokens.or_zero();
+        out.push(ModelEvent::Usage(Usage::new(input, output, None, cached, thinking.or_zero())));
+        if let Some(tier) = new.service_tier.some()
             && self.tier.as_ref() != Some(&tier)
         {
             let word = if tier == "standard" { "default" } else { tier.as_str() };
@@ -98,9 +120,10 @@ impl AnswerTranslator {
     }
 
     /// Takes the reason of the end in.
-    fn reason(&mut self, reason: Option<String>, details: Option<StopDetails>) {
-        self.stop_reason = reason.or(self.stop_reason.take());
-        self.stop_details = details.or(self.stop_details.take());
+    fn reason(&mut self, reason: Word<'_>, details: Lenient<StopDetails<'_>>) {
+        self.stop_reason = reason.some().or(self.stop_reason.take());
+        let explanation = details.0.and_then(|details| details.explanation.some());
+        self.explanation = explanation.or(self.explanation.take());
     }
 
     /// The message is over.
@@ -128,8 +151,7 @@ impl AnswerTranslator {
     }
 
     fn refuse(&mut self, out: &mut Vec<ModelEvent>) {
-        let said = self.stop_details.take().and_then(|d| d.explanation).filter(|text| !text.is_empty());
-        let text = said.unwrap_or_else(|| "The model declined to answer.".to_owned());
+        let text = self.explanation.take().unwrap_or_else(|| "The model declined to answer.".to_owned());
         self.close_ended(true, out);
         let block = match self.open.last_mut() {
             Some(Open { kind: Kind::Message { opened, .. }, block, .. }) => {
@@ -160,12 +182,13 @@ impl AnswerTranslator {
     }
 
     fn start_call(&mut self, index: u64, block: AnswerBlock<'_>, out: &mut Vec<ModelEvent>) {
-        let name = block.name.unwrap_or_default();
-        let whole = block.input.map(|raw| raw.get()).filter(|json| !matches!(*json, "{}" | "null"));
+        let name = block.name.0.into_owned();
+        let whole = block.input.map(|raw| lenient::object_text(raw.get()));
+        let whole = whole.filter(|json| !matches!(json.as_ref(), "{}" | "null" | ""));
         if self.asked.answer_tool.as_ref() == Some(&name) {
             self.start_item(index, Kind::Answer { any: false }, out);
         } else {
-            let id = block.id.filter(|id| !id.is_empty());
+            let id = block.id.some();
             let block = self.start_item(index, Kind::Call { any: false }, out);
             out.push(ModelEvent::ToolCallStart {
                 block,
@@ -176,8 +199,8 @@ impl AnswerTranslator {
             });
         }
         if let Some(json) = whole {
-            let delta = Delta { partial_json: Some(json.to_owned()), ..Delta::default() };
-            self.delta(index, delta, out);
+            let delta = Delta { partial_json: Text(json), ..Delta::default() };
+            self.known_delta(index, delta, out);
         }
     }
 
@@ -206,31 +229,23 @@ impl AnswerTranslator {
         }
     }
 
-    fn delta(&mut self, index: u64, delta: Delta, out: &mut Vec<ModelEvent>) {
-        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index && !open.ended) else {
-            // A piece of a block that makes no item.
-            return;
+    fn cite(&mut self, index: u64, citation: Citation<'_>, out: &mut Vec<ModelEvent>) {
+        let Some(url) = citation.url.some() else {
+            return self.note_citation("citations without a URL have no standard form", out);
         };
-        open.delta(delta, out);
-    }
-
-    fn cite(&mut self, index: u64, citation: Citation, out: &mut Vec<ModelEvent>) {
-        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index && !open.ended) else {
-            return;
-        };
-        match citation.url.filter(|url| !url.is_empty()) {
-            Some(url) => {
-                let title = citation.title.unwrap_or_default();
+        match self.open_text(index).and_then(|at| self.open.get_mut(at)).filter(|open| !open.ended) {
+            Some(open) => {
+                let title = citation.title.0.into_owned();
                 open.cite(Annotation::UrlCitation { url, title, start_index: 0, end_index: 0 });
             }
-            None if !self.noted_citations => {
-                self.noted_citations = true;
-                out.push(ModelEvent::Note(Note::dropped(
-                    "output.annotations",
-                    "citations without a URL have no standard form",
-                )));
-            }
-            None => {}
+            None => self.note_citation("a citation came without its text", out),
+        }
+    }
+
+    fn note_citation(&mut self, why: &str, out: &mut Vec<ModelEvent>) {
+        if !self.noted_citations {
+            self.noted_citations = true;
+            out.push(ModelEvent::Note(Note::dropped("output.annotations", why)));
         }
     }
 
@@ -246,31 +261,53 @@ impl AnswerTranslator {
         }
     }
 
+    /// A message begins. A second one is a proxy that tries again: what the first one put out cannot be taken back, so
+    /// unless it was whole the answer is lost. False: the first one was whole.
+    fn begin_message(&mut self, id: Word<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
+        let again = self.message.as_ref().is_some_and(|first| *first != id.as_str());
+        self.message = Some(id.0.into_owned());
+        if again && self.stop_reason.is_some() {
+            self.end(out);
+            return Ok(false);
+        }
+        if again && self.begun > 0 {
+            return Err(AdapterError::Truncated { provider: KIND });
+        }
+        Ok(true)
+    }
+
     fn event(&mut self, event: StreamEvent<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let index = event.index.unwrap_or(0);
+        let index = event.index.0.unwrap_or(self.last_index);
         match event.kind {
             EventKind::ContentBlockDelta => {
-                let Some(mut delta) = event.delta else { return Ok(()) };
-                if let Some(citation) = delta.citation.take() {
+                let Some(mut delta) = event.delta.0 else { return Ok(()) };
+                if let Some(citation) = delta.citation.0.take() {
                     self.cite(index, citation, out);
                 }
-                self.delta(index, delta, out);
+                self.delta(index, delta, out)?;
             }
             EventKind::ContentBlockStart => {
                 let Some(raw) = event.content_block else { return Ok(()) };
-                self.start(index, block(raw)?, out);
+                let mut mended = String::new();
+                let block = block(raw, &mut mended)?;
+                let index = self.begin(event.index);
+                self.start(index, block, out);
             }
             EventKind::ContentBlockStop => self.stop(index, out),
             EventKind::MessageStart => {
-                if let Some(usage) = event.message.and_then(|m| m.usage) {
+                let Some(message) = event.message.0 else { return Ok(()) };
+                if !self.begin_message(message.id, out)? {
+                    return Ok(());
+                }
+                if let Some(usage) = message.usage.0 {
                     self.count(usage, out);
                 }
             }
             EventKind::MessageDelta => {
-                if let Some(usage) = event.usage {
+                if let Some(usage) = event.usage.0 {
                     self.count(usage, out);
                 }
-                let delta = event.delta.unwrap_or_default();
+                let delta = event.delta.0.unwrap_or_default();
                 self.reason(delta.stop_reason, delta.stop_details);
             }
             EventKind::MessageStop => self.end(out),
@@ -291,7 +328,15 @@ impl ResponseTranslator for AnswerTranslator {
         if self.finished || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
         }
-        self.event(frame.parse(KIND)?, out)
+        if frame.event == "error" && !frame.data.starts_with('{') {
+            return Err(error::TABLE.inside(frame.data));
+        }
+        let mut mended = String::new();
+        let mut event: StreamEvent<'_> = frame.parse_in(KIND, &mut mended)?;
+        if event.kind == EventKind::Unknown {
+            event.kind = EventKind::of(frame.event);
+        }
+        self.event(event, out)
     }
 
     fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -310,18 +355,23 @@ impl ResponseTranslator for AnswerTranslator {
     }
 
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let body: MessageBody<'_> = serde_json::from_slice(body).map_err(|e| bad(&e))?;
+        let text = lossy(body);
+        let mut mended = String::new();
+        let body: MessageBody<'_> = lenient::read(KIND, &text, &mut mended)?;
         if let Some(error) = body.error {
             return Err(error::TABLE.inside(error.get()));
         }
         let Some(content) = body.content else {
             return Err(AdapterError::BadFrame { provider: KIND, what: "no `content`".into() });
         };
-        for (index, raw) in (0..).zip(content) {
-            self.start(index, block(raw)?, out);
+        let mut mended = String::new();
+        for raw in blocks(content, &mut mended)? {
+            let index = self.begin(Count::default());
+            let mut mended = String::new();
+            self.start(index, block(raw, &mut mended)?, out);
             self.stop(index, out);
         }
-        if let Some(usage) = body.usage {
+        if let Some(usage) = body.usage.0 {
             self.count(usage, out);
         }
         self.reason(body.stop_reason, body.stop_details);
@@ -330,15 +380,23 @@ impl ResponseTranslator for AnswerTranslator {
     }
 }
 
-/// Reads one content block.
-fn block(raw: &RawValue) -> Result<AnswerBlock<'_>, AdapterError> {
-    let block: AnswerBlock<'_> = serde_json::from_str(raw.get()).map_err(|e| bad(&e))?;
-    if block.kind == "tool_use" && block.name.as_ref().is_none_or(|name| name.is_empty()) {
+/// The blocks of a whole message. What is no list is a single block.
+fn blocks<'a>(content: &'a RawValue, mended: &'a mut String) -> Result<Vec<&'a RawValue>, AdapterError> {
+    match content.get().starts_with('[') {
+        true => lenient::read(KIND, content.get(), mended),
+        false => Ok(vec![content]),
+    }
+}
+
+/// Reads one content block; a mere text is one of text.
+fn block<'a>(raw: &'a RawValue, mended: &'a mut String) -> Result<AnswerBlock<'a>, AdapterError> {
+    if !raw.get().starts_with('{') {
+        let text = lenient::read(KIND, raw.get(), mended)?;
+        return Ok(AnswerBlock { kind: Word("text".into()), text, ..AnswerBlock::default() });
+    }
+    let block: AnswerBlock<'_> = lenient::read(KIND, raw.get(), mended)?;
+    if block.kind.as_str() == "tool_use" && block.name.is_empty() {
         return Err(AdapterError::BadFrame { provider: KIND, what: "a call without a name".into() });
     }
     Ok(block)
-}
-
-fn bad(error: &serde_json::Error) -> AdapterError {
-    AdapterError::BadFrame { provider: KIND, what: error.to_string() }
 }

@@ -21,7 +21,7 @@ fn translator(client: Value) -> Box<dyn ResponseTranslator> {
 }
 
 /// Feeds one JSON object a line, then the end.
-fn stream(client: Value, lines: &str) -> Result<Vec<ModelEvent>, AdapterError> {
+pub(super) fn stream(client: Value, lines: &str) -> Result<Vec<ModelEvent>, AdapterError> {
     let mut translator = translator(client);
     let mut out = Vec::new();
     for data in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -39,35 +39,35 @@ fn unary(client: Value, body: Value) -> Result<Vec<ModelEvent>, AdapterError> {
 
 /// What follows from a stream, usage left out.
 #[track_caller]
-fn check(lines: &str, want: &[ModelEvent]) {
+pub(super) fn check(lines: &str, want: &[ModelEvent]) {
     let mut got = stream(json!({}), lines).unwrap();
     got.retain(|event| !matches!(event, ModelEvent::Usage(_)));
     assert_eq!(got, want);
 }
 
-fn text(block: u32, text: &str) -> ModelEvent {
+pub(super) fn text(block: u32, text: &str) -> ModelEvent {
     ModelEvent::TextDelta { block, text: text.into(), logprobs: Vec::new() }
 }
 
-fn call(block: u32, id: &str, name: &str) -> ModelEvent {
+pub(super) fn call(block: u32, id: &str, name: &str) -> ModelEvent {
     let (call_id, name) = (Some(id.into()), name.into());
     ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind: CallKind::Function }
 }
 
-fn args(block: u32, delta: &str) -> ModelEvent {
+pub(super) fn args(block: u32, delta: &str) -> ModelEvent {
     ModelEvent::ToolArgsDelta { block, delta: delta.into() }
 }
 
-fn sealed(block: u32, blob: &str) -> ModelEvent {
+pub(super) fn sealed(block: u32, blob: &str) -> ModelEvent {
     let encrypted_content = Envelope::seal("anthropic", "claude-sonnet-4-6", blob);
     ModelEvent::ReasoningSealed { block, encrypted_content }
 }
 
-fn done(block: u32) -> ModelEvent {
+pub(super) fn done(block: u32) -> ModelEvent {
     ModelEvent::BlockDone { block, complete: true }
 }
 
-fn finished(reason: FinishReason) -> ModelEvent {
+pub(super) fn finished(reason: FinishReason) -> ModelEvent {
     ModelEvent::Finished { reason }
 }
 

@@ -19,9 +19,6 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
         ("conflict_error", Kind::Server),
     ],
     phrases: &[
-        (&["prompt is too long"], Kind::ContextLength),
-        (&["exceed context limit"], Kind::ContextLength),
-        (&["context window"], Kind::ContextLength),
         (&["credit balance is too low"], Kind::Quota),
         (&["usage limits"], Kind::Quota),
         (&["spend limit"], Kind::Quota),

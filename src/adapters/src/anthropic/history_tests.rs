@@ -178,7 +178,7 @@ fn bound_thinking_is_dropped_when_its_prefix_changed() {
 }
 
 #[test]
-fn the_user_speaks_first_and_last() {
+fn the_user_speaks_last() {
     let user = |text: &str| json!({"role": "user", "content": [{"type": "text", "text": text}]});
     let said = |text: &str| json!({"role": "assistant", "content": [{"type": "text", "text": text}]});
     let input = json!([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "a "}]);
@@ -194,8 +194,8 @@ fn the_user_speaks_first_and_last() {
     );
     check(
         json!({"input": [{"role": "assistant", "content": "a"}, {"role": "user", "content": "Hi"}]}),
-        json!({"messages": [user("Continue."), said("a"), user("Hi")]}),
-        &["input emulated"],
+        json!({"messages": [said("a"), user("Hi")]}),
+        &[],
     );
     check(
         json!({"input": [{"role": "system", "content": "S"}]}),

@@ -85,6 +85,8 @@ impl Adapter for Anthropic {
 #[cfg(test)]
 mod answer_tests;
 #[cfg(test)]
+mod delta_tests;
+#[cfg(test)]
 mod history_tests;
 #[cfg(test)]
 mod request_tests;

@@ -201,9 +201,10 @@ fn settle_ends(
         notes.push(Note::emulated("input", "a user message was added: there was none"));
         return Ok(());
     };
-    if first.role != WireRole::User {
+    // The assistant may speak first.
+    if !matches!(first.role, WireRole::User | WireRole::Assistant) {
         messages.insert(0, speak());
-        notes.push(Note::emulated("input", "a user message was added before the assistant's first"));
+        notes.push(Note::emulated("input", "a user message was added before the first"));
     }
     if let Some(last) = messages.last_mut()
         && last.role == WireRole::Assistant

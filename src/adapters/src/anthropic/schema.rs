@@ -38,7 +38,8 @@ pub(super) struct StrictSchema {
     pub(super) unions: usize,
 }
 
-/// Rewrites a schema. `None` if it refers to itself, which the provider cannot enforce.
+/// Rewrites a schema. `None` if the provider cannot enforce it: it refers to itself, or has an object whose members
+/// are not all named. Closed, such an object would forbid what it is there for.
 pub(super) fn fit(schema: &Map<String, Value>) -> Option<StrictSchema> {
     if recursive(schema) {
         return None;
@@ -46,7 +47,12 @@ pub(super) fn fit(schema: &Map<String, Value>) -> Option<StrictSchema> {
     let fitted = schema::fit(schema, &RULES);
     let moved = fitted.of(Change::Described).map(str::to_owned).collect();
     let (optional, unions) = (fitted.optional, fitted.unions);
-    (!fitted.unfinished).then_some(StrictSchema { schema: fitted.schema, moved, optional, unions })
+    (!fitted.unfinished && !fitted.closed_open).then_some(StrictSchema {
+        schema: fitted.schema,
+        moved,
+        optional,
+        unions,
+    })
 }
 
 /// Whether a definition reaches itself, or anything refers to the whole schema.
@@ -123,10 +129,10 @@ mod tests {
     #[test]
     fn every_object_is_closed() {
         check(
-            json!({"type": "object", "properties": {"a": {"type": "object"}}, "required": ["a"]}),
+            json!({"type": "object", "properties": {"a": {"type": "object", "properties": {}}}, "required": ["a"]}),
             json!({
                 "type": "object",
-                "properties": {"a": {"type": "object", "additionalProperties": false, "properties": {}}},
+                "properties": {"a": {"type": "object", "properties": {}, "additionalProperties": false}},
                 "required": ["a"],
                 "additionalProperties": false
             }),
@@ -163,17 +169,22 @@ mod tests {
     }
 
     #[test]
-    fn open_objects_are_closed_and_say_so() {
-        check(
+    fn an_open_object_does_not_fit() {
+        let open = [
+            json!({"type": "object"}),
+            json!({"type": ["object", "null"]}),
+            json!({"type": "object", "additionalProperties": true}),
             json!({"type": "object", "additionalProperties": {"type": "string"}}),
-            json!({
-                "type": "object",
-                "additionalProperties": false,
-                "properties": {},
-                "description": "{additionalProperties: {\"type\":\"string\"}}"
-            }),
-            &["additionalProperties"],
-        );
+            json!({"type": "object", "properties": {"a": {}}, "additionalProperties": {}}),
+            json!({"type": "object", "properties": {}, "patternProperties": {"^x": {}}}),
+            json!({"type": "object", "allOf": [{"type": "object", "properties": {"a": {}}}]}),
+        ];
+        for schema in open {
+            assert_eq!(fitted(schema.clone()), None, "{schema}");
+            let inner = json!({"type": "object", "properties": {"list": {"type": "array", "items": schema}}});
+            assert_eq!(fitted(inner.clone()), None, "{inner}");
+        }
+        assert!(fitted(json!({"type": "object", "additionalProperties": false})).is_some());
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use or_protocol::RawJson;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use crate::shared::lenient::{Count, Lenient, Objects, Text, Word};
 use crate::shared::names::NameRule;
 
 /// The kind in the configuration, and the origin of sealed thinking.
@@ -201,22 +202,21 @@ pub(super) struct StreamEvent<'a> {
     #[serde(rename = "type", default)]
     pub(super) kind: EventKind,
     #[serde(default)]
-    pub(super) index: Option<u64>,
-    #[serde(default)]
-    pub(super) delta: Option<Delta>,
+    pub(super) index: Count,
+    #[serde(borrow, default)]
+    pub(super) delta: Lenient<Delta<'a>>,
     #[serde(borrow, default)]
     pub(super) content_block: Option<&'a RawValue>,
-    #[serde(default)]
-    pub(super) message: Option<StartMessage>,
-    #[serde(default)]
-    pub(super) usage: Option<UsageCounts>,
+    #[serde(borrow, default)]
+    pub(super) message: Lenient<StartMessage<'a>>,
+    #[serde(borrow, default)]
+    pub(super) usage: Lenient<UsageCounts<'a>>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
 }
 
 /// Type of a stream event.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum EventKind {
     MessageStart,
     ContentBlockStart,
@@ -227,100 +227,136 @@ pub(super) enum EventKind {
     Error,
     /// `ping` and whatever comes new.
     #[default]
-    #[serde(other)]
     Unknown,
+}
+
+impl EventKind {
+    /// The type of this name.
+    pub(super) fn of(name: &str) -> Self {
+        match name {
+            "message_start" => Self::MessageStart,
+            "content_block_start" => Self::ContentBlockStart,
+            "content_block_delta" => Self::ContentBlockDelta,
+            "content_block_stop" => Self::ContentBlockStop,
+            "message_delta" => Self::MessageDelta,
+            "message_stop" => Self::MessageStop,
+            "error" => Self::Error,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EventKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::of(Word::deserialize(deserializer)?.as_str()))
+    }
 }
 
 /// A piece of a block, or the end data of the message.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Delta {
-    pub(super) text: Option<String>,
-    pub(super) partial_json: Option<String>,
-    pub(super) thinking: Option<String>,
-    pub(super) signature: Option<String>,
-    pub(super) citation: Option<Citation>,
-    pub(super) stop_reason: Option<String>,
-    pub(super) stop_details: Option<StopDetails>,
+pub(super) struct Delta<'a> {
+    #[serde(borrow)]
+    pub(super) text: Text<'a>,
+    #[serde(borrow)]
+    pub(super) partial_json: Text<'a>,
+    #[serde(borrow)]
+    pub(super) thinking: Text<'a>,
+    #[serde(borrow)]
+    pub(super) signature: Text<'a>,
+    #[serde(borrow)]
+    pub(super) citation: Lenient<Citation<'a>>,
+    #[serde(borrow)]
+    pub(super) stop_reason: Word<'a>,
+    #[serde(borrow)]
+    pub(super) stop_details: Lenient<StopDetails<'a>>,
 }
 
 /// The message as it begins.
 #[derive(Debug, Deserialize)]
-pub(super) struct StartMessage {
-    #[serde(default)]
-    pub(super) usage: Option<UsageCounts>,
+pub(super) struct StartMessage<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) usage: Lenient<UsageCounts<'a>>,
 }
 
 /// A unary answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct MessageBody<'a> {
+    /// A list of blocks, or a text.
     #[serde(borrow, default)]
-    pub(super) content: Option<Vec<&'a RawValue>>,
-    #[serde(default)]
-    pub(super) stop_reason: Option<String>,
-    #[serde(default)]
-    pub(super) stop_details: Option<StopDetails>,
-    #[serde(default)]
-    pub(super) usage: Option<UsageCounts>,
+    pub(super) content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) stop_reason: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) stop_details: Lenient<StopDetails<'a>>,
+    #[serde(borrow, default)]
+    pub(super) usage: Lenient<UsageCounts<'a>>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
 }
 
 /// A content block of an answer; which members are there depends on `kind`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct AnswerBlock<'a> {
-    #[serde(rename = "type", default)]
-    pub(super) kind: String,
-    #[serde(default)]
-    pub(super) text: Option<String>,
-    #[serde(default)]
-    pub(super) citations: Option<Vec<Citation>>,
-    #[serde(default)]
-    pub(super) thinking: Option<String>,
-    #[serde(default)]
-    pub(super) signature: Option<String>,
-    #[serde(default)]
-    pub(super) data: Option<String>,
-    #[serde(default)]
-    pub(super) id: Option<String>,
-    #[serde(default)]
-    pub(super) name: Option<String>,
-    #[serde(borrow, default)]
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Word<'a>,
+    #[serde(borrow)]
+    pub(super) text: Text<'a>,
+    #[serde(borrow)]
+    pub(super) citations: Objects<Citation<'a>>,
+    #[serde(borrow)]
+    pub(super) thinking: Text<'a>,
+    #[serde(borrow)]
+    pub(super) signature: Text<'a>,
+    #[serde(borrow)]
+    pub(super) data: Text<'a>,
+    #[serde(borrow)]
+    pub(super) id: Word<'a>,
+    #[serde(borrow)]
+    pub(super) name: Word<'a>,
+    #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
 }
 
 /// Where a text comes from. Only web results have a URL.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Citation {
-    pub(super) url: Option<String>,
-    pub(super) title: Option<String>,
+pub(super) struct Citation<'a> {
+    #[serde(borrow)]
+    pub(super) url: Word<'a>,
+    #[serde(borrow)]
+    pub(super) title: Word<'a>,
 }
 
 /// Why a model declined.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct StopDetails {
-    pub(super) explanation: Option<String>,
+pub(super) struct StopDetails<'a> {
+    #[serde(borrow)]
+    pub(super) explanation: Text<'a>,
 }
 
-/// Token counts; a later report replaces the members it has.
+/// Token counts; of two reports the larger counts.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct UsageCounts {
-    pub(super) input_tokens: Option<u64>,
-    pub(super) cache_creation_input_tokens: Option<u64>,
-    pub(super) cache_read_input_tokens: Option<u64>,
-    pub(super) output_tokens: Option<u64>,
-    pub(super) output_tokens_details: Option<OutputDetails>,
-    pub(super) service_tier: Option<String>,
+pub(super) struct UsageCounts<'a> {
+    pub(super) input_tokens: Count,
+    pub(super) cache_creation_input_tokens: Count,
+    pub(super) cache_read_input_tokens: Count,
+    pub(super) output_tokens: Count,
+    pub(super) output_tokens_details: Lenient<OutputDetails>,
+    #[serde(borrow)]
+    pub(super) service_tier: Word<'a>,
 }
 
 /// Part of the output that was thinking.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OutputDetails {
-    pub(super) thinking_tokens: Option<u64>,
+    pub(super) thinking_tokens: Count,
 }
 
 /// A thinking block as it is sealed and sent back. Order of members as the provider documents it.

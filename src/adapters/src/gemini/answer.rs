@@ -13,6 +13,7 @@ use super::error;
 use super::quirks::Quirks;
 use super::wire::{Chunk, KIND};
 use crate::framing::lossy;
+use crate::shared::lenient;
 use crate::{AdapterError, Frame, ModelEvent, ModelRequest, ResponseTranslator};
 
 /// Translates one answer.
@@ -32,7 +33,11 @@ impl ResponseTranslator for AnswerTranslator {
         if self.machine.over() || frame.data.is_empty() || frame.data == "[DONE]" {
             return Ok(());
         }
-        let chunk: Chunk<'_> = frame.parse(KIND)?;
+        if frame.event == "error" && !frame.data.starts_with('{') {
+            return Err(error::TABLE.inside(frame.data));
+        }
+        let mut mended = String::new();
+        let chunk: Chunk<'_> = frame.parse_in(KIND, &mut mended)?;
         self.machine.push(chunk, out)
     }
 
@@ -57,16 +62,17 @@ impl ResponseTranslator for AnswerTranslator {
         let bad = |what: String| AdapterError::BadFrame { provider: KIND, what };
         let text = lossy(body);
         let text = text.trim_start_matches('\u{feff}').trim_start();
+        let mut mended = String::new();
         if text.starts_with('[') {
-            let chunks: Vec<Chunk<'_>> = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+            let chunks: Vec<Chunk<'_>> = lenient::read(KIND, text, &mut mended)?;
             for chunk in chunks {
                 self.machine.push(chunk, out)?;
             }
         } else {
-            let chunk: Chunk<'_> = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+            let chunk: Chunk<'_> = lenient::read(KIND, text, &mut mended)?;
             self.machine.push(chunk, out)?;
         }
-        match self.machine.finish(out) {
+        match self.machine.finish_whole(out) {
             true => Ok(()),
             false => Err(bad("no candidate that has a finish reason".into())),
         }

@@ -1,9 +1,11 @@
 //! Gemini's error bodies, in and outside a stream.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::wire::ErrorDetail;
 use crate::shared::error_body::ErrorTable;
+use crate::shared::lenient;
 use crate::{UpstreamError, UpstreamErrorKind as Kind};
 
 pub(super) const TABLE: ErrorTable = ErrorTable {
@@ -22,11 +24,7 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
         ("INVALID_ARGUMENT", Kind::InvalidRequest),
         ("OUT_OF_RANGE", Kind::InvalidRequest),
     ],
-    phrases: &[
-        (&["api key not valid"], Kind::Auth),
-        (&["token count", "exceeds the maximum number of tokens"], Kind::ContextLength),
-        (&["payload size exceeds the limit"], Kind::TooLarge),
-    ],
+    phrases: &[(&["api key not valid"], Kind::Auth), (&["payload size exceeds the limit"], Kind::TooLarge)],
     // The model is part of the path.
     statuses: &[(404, Kind::ModelNotFound)],
     refine: detailed,
@@ -34,12 +32,12 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
 
 /// What only Google's details say: that the key is bad, that a day's quota is used up, when to come back.
 fn detailed(error: &mut UpstreamError, json: &str) {
-    let body: Value = serde_json::from_str(json).unwrap_or_default();
+    let body: Value = lenient::owned(json).unwrap_or_default();
     let body = body.get(0).unwrap_or(&body);
     let list = body.get("error").unwrap_or(body).get("details").and_then(Value::as_array);
-    let read = |detail: &Value| serde_json::from_value(detail.clone()).ok();
-    let details: Vec<ErrorDetail> = list.into_iter().flatten().filter_map(read).collect();
-    let reason = |word: &str| details.iter().any(|d| d.reason.as_deref().is_some_and(|r| r.contains(word)));
+    let read = |detail| ErrorDetail::deserialize(detail).ok();
+    let details: Vec<ErrorDetail<'_>> = list.into_iter().flatten().filter_map(read).collect();
+    let reason = |word: &str| details.iter().any(|d| d.reason.as_str().contains(word));
     if reason("API_KEY") || reason("ACCESS_TOKEN") {
         error.kind = Kind::Auth;
     }
@@ -48,7 +46,7 @@ fn detailed(error: &mut UpstreamError, json: &str) {
     }
     let told = details
         .iter()
-        .find_map(|d| seconds(d.retry_delay.as_deref()?))
+        .find_map(|d| seconds(d.retry_delay.as_str()))
         .or_else(|| seconds(error.message.split_once("retry in ")?.1.split_inclusive('s').next()?));
     error.retry_after_s = told.or(error.retry_after_s);
 }
@@ -65,11 +63,12 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 /// Only a quota by the day is exhausted: waiting a minute does not help.
-fn per_day(details: &[ErrorDetail]) -> bool {
+fn per_day(details: &[ErrorDetail<'_>]) -> bool {
     let mut ids = details
         .iter()
-        .flat_map(|d| d.violations.iter().flatten())
-        .filter_map(|v| v.quota_id.as_deref())
+        .flat_map(|d| &d.violations.0)
+        .map(|v| v.quota_id.as_str())
+        .filter(|id| !id.is_empty())
         .peekable();
     ids.peek().is_some() && ids.any(|id| id.contains("PerDay"))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use or_protocol::{Effort, Settings, SummaryStyle, TextFormat};
+use or_protocol::{Effort, Item, Role, Settings, SummaryStyle, TextFormat};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
@@ -53,6 +53,10 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let instructions = settings.instructions.as_deref().filter(|text| !text.is_empty());
     let mut system: Vec<_> = instructions.map(Part::text).into_iter().collect();
     system.append(&mut context.system);
+    if context.contents.is_empty() && system.is_empty() && speaks(request.context) {
+        // The provider answers an empty text.
+        context.contents.push(Content { role: Some(Speaker::User), parts: vec![Part::text("")] });
+    }
     ends(&mut context.contents, &mut system, &traits, &mut notes)?;
     system.extend(told.map(Part::text));
 
@@ -262,6 +266,11 @@ fn fates(traits: &Traits, service_tier: Fate) -> Fates {
         metadata: Fate::Ours,
         user: Fate::dropped(NOT_KNOWN),
     }
+}
+
+/// Whether the user says anything, be it nothing.
+fn speaks(context: &[Item]) -> bool {
+    context.iter().any(|item| matches!(item, Item::Message(message) if message.role == Role::User))
 }
 
 /// The first content must be the user's, the last one too on newer models, and there must be one.

@@ -22,6 +22,10 @@ const RULES: SchemaRules = SchemaRules {
         "enum",
         "minItems",
         "maxItems",
+        "uniqueItems",
+        "minLength",
+        "maxLength",
+        "pattern",
         "minimum",
         "maximum",
         "required",
@@ -77,7 +81,8 @@ mod tests {
         let schema = json!({
             "type": "object", "title": "T", "additionalProperties": false, "required": ["a"],
             "properties": { "a": { "type": ["string", "null"], "enum": ["x", "y"] },
-                            "b": { "$ref": "#/$defs/B" }, "c": { "type": "array", "items": { "type": "integer", "minimum": 1 } } },
+                            "b": { "$ref": "#/$defs/B" }, "c": { "type": "array", "uniqueItems": true, "items": { "type": "integer", "minimum": 1 } },
+                            "d": { "type": "string", "minLength": 1, "maxLength": 9, "pattern": "^a" } },
             "$defs": { "B": { "anyOf": [{ "type": "string" }, { "type": "number" }] } }
         });
         check(schema.clone(), schema, &[]);
@@ -86,9 +91,9 @@ mod tests {
     #[test]
     fn unknown_keywords_move_into_the_description() {
         check(
-            json!({ "$schema": "x", "type": "string", "minLength": 2, "description": "D", "pattern": "^a" }),
-            json!({ "type": "string", "description": "D (minLength: 2; pattern: \"^a\")" }),
-            &["minLength", "pattern"],
+            json!({ "$schema": "x", "type": "number", "multipleOf": 2, "description": "D", "not": {} }),
+            json!({ "type": "number", "description": "D (multipleOf: 2; not: {})" }),
+            &["multipleOf", "not"],
         );
     }
 

@@ -4,9 +4,10 @@ pub(super) mod body;
 
 use or_protocol::{LogProb, TopLogProb, Usage};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::shared::lenient::{Count, Flag, Lenient, List, Objects, Real, Seen, Text, Word};
 use crate::shared::names::NameRule;
 
 /// The kind in the configuration and in envelopes.
@@ -21,9 +22,11 @@ pub(super) const NAMES: NameRule =
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Chunk<'a> {
     #[serde(borrow)]
-    pub(super) candidates: Option<Vec<Candidate<'a>>>,
-    pub(super) prompt_feedback: Option<PromptFeedback>,
-    pub(super) usage_metadata: Option<UsageMetadata>,
+    pub(super) candidates: Objects<Candidate<'a>>,
+    #[serde(borrow)]
+    pub(super) prompt_feedback: Lenient<PromptFeedback<'a>>,
+    #[serde(borrow)]
+    pub(super) usage_metadata: Lenient<UsageMetadata<'a>>,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
@@ -32,10 +35,12 @@ pub(super) struct Chunk<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Candidate<'a> {
     #[serde(borrow)]
-    pub(super) content: Option<Content<'a>>,
-    pub(super) finish_reason: Option<String>,
-    pub(super) finish_message: Option<String>,
-    pub(super) index: Option<u32>,
+    pub(super) content: Lenient<Content<'a>>,
+    #[serde(borrow)]
+    pub(super) finish_reason: Word<'a>,
+    #[serde(borrow)]
+    pub(super) finish_message: Word<'a>,
+    pub(super) index: Count,
     #[serde(borrow)]
     pub(super) grounding_metadata: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -46,183 +51,257 @@ pub(super) struct Candidate<'a> {
 #[serde(default)]
 pub(super) struct Content<'a> {
     #[serde(borrow)]
-    pub(super) parts: Option<Vec<Part<'a>>>,
+    pub(super) parts: Objects<Part<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Part<'a> {
-    pub(super) text: Option<String>,
-    pub(super) thought: Option<bool>,
-    pub(super) thought_signature: Option<String>,
+    /// Absent and empty are two things: an empty text may carry a signature.
     #[serde(borrow)]
-    pub(super) function_call: Option<FunctionCall<'a>>,
-    pub(super) executable_code: Option<IgnoredAny>,
-    pub(super) code_execution_result: Option<IgnoredAny>,
-    pub(super) tool_call: Option<IgnoredAny>,
-    pub(super) tool_response: Option<IgnoredAny>,
-    pub(super) inline_data: Option<IgnoredAny>,
-    pub(super) file_data: Option<IgnoredAny>,
+    pub(super) text: Option<Text<'a>>,
+    pub(super) thought: Flag,
+    #[serde(borrow)]
+    pub(super) thought_signature: Word<'a>,
+    #[serde(borrow)]
+    pub(super) function_call: Lenient<FunctionCall<'a>>,
+    pub(super) executable_code: Seen,
+    pub(super) code_execution_result: Seen,
+    pub(super) tool_call: Seen,
+    pub(super) tool_response: Seen,
+    #[serde(borrow)]
+    pub(super) inline_data: Lenient<InlineData<'a>>,
+    pub(super) file_data: Seen,
+}
+
+/// Media in base64.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct InlineData<'a> {
+    #[serde(borrow)]
+    pub(super) mime_type: Word<'a>,
+    #[serde(borrow)]
+    pub(super) data: Word<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct FunctionCall<'a> {
-    pub(super) name: Option<String>,
-    pub(super) id: Option<String>,
+    #[serde(borrow)]
+    pub(super) name: Word<'a>,
+    #[serde(borrow)]
+    pub(super) id: Word<'a>,
     #[serde(borrow)]
     pub(super) args: Option<&'a RawValue>,
-    pub(super) partial_args: Option<Vec<PartialArg>>,
-    pub(super) will_continue: Option<bool>,
+    #[serde(borrow)]
+    pub(super) partial_args: Objects<PartialArg<'a>>,
+    pub(super) will_continue: Flag,
 }
 
-/// A piece of streamed arguments (Vertex).
+/// A piece of streamed arguments (Vertex). The model's own values stay as they are.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PartialArg {
-    pub(super) json_path: String,
-    pub(super) string_value: Option<String>,
-    pub(super) number_value: Option<serde_json::Number>,
-    pub(super) bool_value: Option<bool>,
-    pub(super) will_continue: Option<bool>,
+pub(super) struct PartialArg<'a> {
+    #[serde(borrow)]
+    pub(super) json_path: Word<'a>,
+    #[serde(borrow)]
+    pub(super) string_value: Option<Text<'a>>,
+    pub(super) number_value: Option<Value>,
+    pub(super) bool_value: Option<Value>,
+    pub(super) will_continue: Flag,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PromptFeedback {
-    pub(super) block_reason: Option<String>,
-    pub(super) block_reason_message: Option<String>,
+pub(super) struct PromptFeedback<'a> {
+    #[serde(borrow)]
+    pub(super) block_reason: Word<'a>,
+    #[serde(borrow)]
+    pub(super) block_reason_message: Word<'a>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct UsageMetadata {
-    pub(super) prompt_token_count: Option<u64>,
-    pub(super) candidates_token_count: Option<u64>,
-    pub(super) total_token_count: Option<u64>,
-    pub(super) thoughts_token_count: Option<u64>,
-    pub(super) cached_content_token_count: Option<u64>,
-    pub(super) tool_use_prompt_token_count: Option<u64>,
-    pub(super) service_tier: Option<String>,
+pub(super) struct UsageMetadata<'a> {
+    pub(super) prompt_token_count: Count,
+    pub(super) candidates_token_count: Count,
+    pub(super) total_token_count: Count,
+    pub(super) thoughts_token_count: Count,
+    pub(super) cached_content_token_count: Count,
+    pub(super) tool_use_prompt_token_count: Count,
+    #[serde(borrow)]
+    pub(super) service_tier: Word<'a>,
 }
 
 /// Where the answer's statements come from.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Grounding {
-    pub(super) grounding_chunks: Option<Vec<GroundingChunk>>,
-    pub(super) grounding_supports: Option<Vec<GroundingSupport>>,
+pub(super) struct Grounding<'a> {
+    #[serde(borrow)]
+    pub(super) grounding_chunks: List<Lenient<GroundingChunk<'a>>>,
+    #[serde(borrow)]
+    pub(super) grounding_supports: Objects<GroundingSupport<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct GroundingChunk {
-    pub(super) web: Option<Source>,
-    pub(super) retrieved_context: Option<Source>,
-    pub(super) maps: Option<Source>,
-    pub(super) image: Option<Source>,
+pub(super) struct GroundingChunk<'a> {
+    #[serde(borrow)]
+    pub(super) web: Lenient<Source<'a>>,
+    #[serde(borrow)]
+    pub(super) retrieved_context: Lenient<Source<'a>>,
+    #[serde(borrow)]
+    pub(super) maps: Lenient<Source<'a>>,
+    #[serde(borrow)]
+    pub(super) image: Lenient<Source<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Source {
-    pub(super) uri: Option<String>,
+pub(super) struct Source<'a> {
+    #[serde(borrow)]
+    pub(super) uri: Word<'a>,
     /// Of images, in place of `uri`.
-    pub(super) source_uri: Option<String>,
-    pub(super) title: Option<String>,
+    #[serde(borrow)]
+    pub(super) source_uri: Word<'a>,
+    #[serde(borrow)]
+    pub(super) title: Word<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct GroundingSupport {
-    pub(super) segment: Option<Segment>,
-    pub(super) grounding_chunk_indices: Option<Vec<usize>>,
+pub(super) struct GroundingSupport<'a> {
+    #[serde(borrow)]
+    pub(super) segment: Lenient<Segment<'a>>,
+    pub(super) grounding_chunk_indices: List<Count>,
 }
 
 /// Byte offsets in the whole answer text; a missing start is 0.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Segment {
-    pub(super) start_index: Option<usize>,
-    pub(super) end_index: Option<usize>,
-    pub(super) text: Option<String>,
+pub(super) struct Segment<'a> {
+    pub(super) start_index: Count,
+    pub(super) end_index: Count,
+    #[serde(borrow)]
+    pub(super) text: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct LogprobsResult {
-    pub(super) chosen_candidates: Option<Vec<TokenLogprob>>,
-    pub(super) top_candidates: Option<Vec<TopCandidates>>,
+pub(super) struct LogprobsResult<'a> {
+    #[serde(borrow)]
+    pub(super) chosen_candidates: Objects<TokenLogprob<'a>>,
+    #[serde(borrow)]
+    pub(super) top_candidates: List<Lenient<TopCandidates<'a>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct TopCandidates {
-    pub(super) candidates: Option<Vec<TokenLogprob>>,
+pub(super) struct TopCandidates<'a> {
+    #[serde(borrow)]
+    pub(super) candidates: Objects<TokenLogprob<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct TokenLogprob {
-    pub(super) token: String,
-    pub(super) log_probability: f64,
+pub(super) struct TokenLogprob<'a> {
+    #[serde(borrow)]
+    pub(super) token: Text<'a>,
+    pub(super) log_probability: Real,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct ErrorDetail {
-    pub(super) reason: Option<String>,
-    pub(super) retry_delay: Option<String>,
-    pub(super) violations: Option<Vec<Violation>>,
+pub(super) struct ErrorDetail<'a> {
+    #[serde(borrow)]
+    pub(super) reason: Word<'a>,
+    #[serde(borrow)]
+    pub(super) retry_delay: Word<'a>,
+    #[serde(borrow)]
+    pub(super) violations: Objects<Violation<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Violation {
-    pub(super) quota_id: Option<String>,
+pub(super) struct Violation<'a> {
+    #[serde(borrow)]
+    pub(super) quota_id: Word<'a>,
 }
 
-impl UsageMetadata {
+impl UsageMetadata<'_> {
+    fn input(&self) -> u64 {
+        self.prompt_token_count.or_zero().saturating_add(self.tool_use_prompt_token_count.or_zero())
+    }
+
+    fn output(&self) -> u64 {
+        self.candidates_token_count.or_zero().saturating_add(self.thoughts_token_count.or_zero())
+    }
+
+    /// This report after an earlier one. Each of them counts anew, and may correct the one before, so the last counts
+    /// hold unless they say nothing.
+    pub(super) fn over(&self, old: &UsageMetadata<'static>) -> UsageMetadata<'static> {
+        let has_input = self.input() > 0 || old.input() == 0;
+        let has_output = self.output() > 0 || old.output() == 0;
+        let input = |new: Count, old: Count| if has_input { new } else { old };
+        let output = |new: Count, old: Count| if has_output { new } else { old };
+        let tier = if self.service_tier.is_empty() { &old.service_tier } else { &self.service_tier };
+        UsageMetadata {
+            prompt_token_count: input(self.prompt_token_count, old.prompt_token_count),
+            tool_use_prompt_token_count: input(
+                self.tool_use_prompt_token_count,
+                old.tool_use_prompt_token_count,
+            ),
+            cached_content_token_count: input(
+                self.cached_content_token_count,
+                old.cached_content_token_count,
+            ),
+            candidates_token_count: output(self.candidates_token_count, old.candidates_token_count),
+            thoughts_token_count: output(self.thoughts_token_count, old.thoughts_token_count),
+            total_token_count: self.total_token_count.max(if has_input && has_output {
+                Count::default()
+            } else {
+                old.total_token_count
+            }),
+            service_tier: Word(tier.as_str().to_owned().into()),
+        }
+    }
+
     /// Our counting. Nothing if the provider counted nothing.
     pub(super) fn counts(&self) -> Option<Usage> {
         let counted = [self.prompt_token_count, self.candidates_token_count, self.total_token_count];
-        counted.iter().any(Option::is_some).then(|| {
-            let n = Option::unwrap_or_default;
-            let thoughts: u64 = n(self.thoughts_token_count);
-            Usage::new(
-                n(self.prompt_token_count).saturating_add(n(self.tool_use_prompt_token_count)),
-                n(self.candidates_token_count).saturating_add(thoughts),
-                self.total_token_count,
-                n(self.cached_content_token_count),
-                thoughts,
-            )
+        counted.iter().any(|count| count.0.is_some()).then(|| {
+            let (input, output) = (self.input(), self.output());
+            // A total below its parts is none.
+            let total = self.total_token_count.0.filter(|total| *total >= input.saturating_add(output));
+            let cached = self.cached_content_token_count.or_zero();
+            Usage::new(input, output, total, cached, self.thoughts_token_count.or_zero())
         })
     }
 }
 
-impl LogprobsResult {
+impl LogprobsResult<'_> {
     /// In our form.
     pub(super) fn entries(self) -> Vec<LogProb> {
-        let mut tops = self.top_candidates.into_iter().flatten();
-        let top = |t: TokenLogprob| TopLogProb {
-            bytes: t.token.clone().into_bytes(),
-            token: t.token,
-            logprob: t.log_probability,
-        };
-        let chosen = self.chosen_candidates.into_iter().flatten();
+        let mut tops = self.top_candidates.0.into_iter();
+        let chosen = self.chosen_candidates.0.into_iter();
         chosen
-            .map(|t| LogProb {
-                bytes: t.token.clone().into_bytes(),
-                token: t.token,
-                logprob: t.log_probability,
-                top_logprobs: tops
-                    .next()
-                    .and_then(|list| list.candidates)
-                    .into_iter()
-                    .flatten()
-                    .map(top)
-                    .collect(),
+            .map(|token| {
+                let top = tops.next().and_then(|list| list.0).unwrap_or_default().candidates.0.into_iter();
+                let (token, logprob) = token.parts();
+                let bytes = token.clone().into_bytes();
+                let top_logprobs = top.map(TokenLogprob::parts).map(|(token, logprob)| TopLogProb {
+                    bytes: token.clone().into_bytes(),
+                    token,
+                    logprob,
+                });
+                LogProb { bytes, token, logprob, top_logprobs: top_logprobs.collect() }
             })
             .collect()
+    }
+}
+
+impl TokenLogprob<'_> {
+    fn parts(self) -> (String, f64) {
+        (self.token.0.into_owned(), self.log_probability.0.unwrap_or_default())
     }
 }

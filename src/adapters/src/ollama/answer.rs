@@ -4,8 +4,10 @@ use or_protocol::{Envelope, Include, LogProb, Settings, TextFormat, Usage};
 
 use super::quirks::{LeakMode, Quirks};
 use super::think_tags::{Piece, Splitter};
-use super::wire::{CallIn, KIND, Line};
+use super::wire::{CallIn, CallInFunction, KIND, Line};
 use super::{error, logprobs, models, request};
+use crate::framing::lossy;
+use crate::shared::lenient::{self, Count};
 use crate::{
     AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, NoteList, ResponseTranslator,
     UpstreamErrorKind,
@@ -32,6 +34,9 @@ pub(super) struct AnswerTranslator {
     open: Open,
     /// Number of the open block, or of the next one.
     block: u32,
+    /// Tokens as they were counted last.
+    input: Count,
+    output: Count,
     over: bool,
 }
 
@@ -51,6 +56,8 @@ impl AnswerTranslator {
             logprobs: Vec::new(),
             open: Open::Nothing,
             block: 0,
+            input: Count::default(),
+            output: Count::default(),
             over: false,
         }
     }
@@ -64,46 +71,52 @@ impl AnswerTranslator {
             self.over = true;
             return Err(error::TABLE.inside(raw.get()));
         }
-        let message = line.message;
         if self.wants_logprobs
             && let Some(raw) = line.logprobs
         {
             // Entries of another form are no reason to lose the answer.
-            let entries = serde_json::from_str::<Option<Vec<LogProb>>>(raw.get()).ok().flatten();
+            let entries = lenient::owned::<Option<Vec<LogProb>>>(raw.get()).flatten();
             self.logprobs.extend(entries.unwrap_or_default());
         }
-        if let Some(message) = message {
-            let answers = message.content.as_ref().is_some_and(|text| !text.0.is_empty());
-            if let Some(thinking) = message.thinking.filter(|text| !text.0.is_empty()) {
+        if let Some(message) = line.message.0 {
+            let answers = !message.content.is_empty();
+            if let Some(thinking) = message.thinking.some() {
                 // The server tells thinking and answer apart by itself.
                 self.flush(out);
-                self.reasoning(thinking.0.into_owned(), out);
+                self.reasoning(thinking, out);
                 if !answers {
                     self.logprobs.clear();
                 }
             }
-            if let Some(content) = message.content.filter(|text| !text.0.is_empty()) {
+            if answers {
                 if self.splitter.passes() {
-                    self.text(content.0.into_owned(), out);
+                    self.text(message.content.0.into_owned(), out);
                 } else {
                     let mut pieces = Vec::new();
-                    self.splitter.push(&content.0, &mut pieces);
+                    self.splitter.push(message.content.as_str(), &mut pieces);
                     self.pieces(pieces, out);
                 }
             }
-            for call in message.tool_calls.unwrap_or_default() {
+            for call in message.tool_calls.0 {
                 self.flush(out);
-                self.call(&call, out);
+                self.call(call, out)?;
             }
         }
-        if line.done {
+        self.input = self.input.max(line.prompt_eval_count);
+        self.output = self.output.max(line.eval_count);
+        if line.done.is_on() {
             self.flush(out);
-            let reason = reason(line.done_reason.as_deref(), line.eval_count.is_some())?;
+            let reason = reason(line.done_reason.as_str(), line.eval_count.0.is_some())?;
             self.close(reason == FinishReason::Stop, out);
             self.over = true;
-            if line.prompt_eval_count.is_some() || line.eval_count.is_some() {
-                let (input, output) = (line.prompt_eval_count.unwrap_or(0), line.eval_count.unwrap_or(0));
-                out.push(ModelEvent::Usage(Usage::new(input, output, None, 0, 0)));
+            if self.input.0.is_some() || self.output.0.is_some() {
+                out.push(ModelEvent::Usage(Usage::new(
+                    self.input.or_zero(),
+                    self.output.or_zero(),
+                    None,
+                    0,
+                    0,
+                )));
             }
             out.push(ModelEvent::Finished { reason });
         }
@@ -139,13 +152,16 @@ impl AnswerTranslator {
         out.push(ModelEvent::TextDelta { block: self.block, text, logprobs });
     }
 
-    fn call(&mut self, call: &CallIn<'_>, out: &mut Vec<ModelEvent>) {
+    fn call(&mut self, call: CallIn<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let CallInFunction { name, arguments } = call.function.0.unwrap_or_default();
+        let Some(name) = name.some() else {
+            return Err(AdapterError::BadFrame { provider: KIND, what: "a call without a name".into() });
+        };
         self.close(true, out);
         let block = self.block;
         self.block += 1;
-        let call_id = call.id.as_ref().map(|id| id.0.to_string()).filter(|id| !id.is_empty());
-        let name = call.function.name.0.clone().into_owned();
-        let arguments = call.function.arguments.map_or("{}", |raw| raw.get());
+        let call_id = call.id.some();
+        let arguments = arguments.map_or("{}", |raw| raw.get());
         out.push(ModelEvent::ToolCallStart {
             block,
             call_id,
@@ -158,6 +174,7 @@ impl AnswerTranslator {
             out.push(ModelEvent::ToolArgsDelta { block, delta });
         }
         out.push(ModelEvent::BlockDone { block, complete: true });
+        Ok(())
     }
 
     fn become_open(&mut self, what: Open, out: &mut Vec<ModelEvent>) {
@@ -195,7 +212,7 @@ fn constrained(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
 /// Arguments are an object; a text holds the object's JSON.
 fn arguments_text(raw: &str) -> String {
     match raw.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned()),
+        Some(b'"') => lenient::object_text(raw).into_owned(),
         Some(b'n') => "{}".to_owned(),
         _ => raw.to_owned(),
     }
@@ -203,15 +220,14 @@ fn arguments_text(raw: &str) -> String {
 
 /// Without a reason the connection to the model's runner was lost, except on servers before the field,
 /// which count tokens.
-fn reason(word: Option<&str>, counted: bool) -> Result<FinishReason, AdapterError> {
-    match word.filter(|word| !word.is_empty()) {
-        Some("length") => Ok(FinishReason::MaxOutputTokens),
-        Some(_) => Ok(FinishReason::Stop),
-        None if counted => Ok(FinishReason::Stop),
-        None => Err(AdapterError::failed(
+fn reason(word: &str, counted: bool) -> Result<FinishReason, AdapterError> {
+    match word {
+        "length" => Ok(FinishReason::MaxOutputTokens),
+        "" if !counted => Err(AdapterError::failed(
             UpstreamErrorKind::Server,
             "The model server lost its model runner before the answer was complete.",
         )),
+        _ => Ok(FinishReason::Stop),
     }
 }
 
@@ -220,7 +236,8 @@ impl ResponseTranslator for AnswerTranslator {
         if self.over {
             return Ok(());
         }
-        self.line(frame.parse(KIND)?, out)
+        let mut mended = String::new();
+        self.line(frame.parse_in(KIND, &mut mended)?, out)
     }
 
     fn finish(&mut self, _stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -229,13 +246,16 @@ impl ResponseTranslator for AnswerTranslator {
 
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         // A server that streams unasked sends several objects.
-        for line in serde_json::Deserializer::from_slice(body).into_iter::<Line<'_>>() {
-            let line = line.map_err(|e| AdapterError::BadFrame { provider: KIND, what: e.to_string() })?;
-            self.line(line, out)?;
+        let text = lossy(body);
+        let mut mended = String::new();
+        let (lines, end) = lenient::values(KIND, &text, &mut mended);
+        for line in lines {
+            let mut mended = String::new();
+            self.line(lenient::read(KIND, line.get(), &mut mended)?, out)?;
             if self.over {
                 return Ok(());
             }
         }
-        Err(AdapterError::Truncated { provider: KIND })
+        end.and(Err(AdapterError::Truncated { provider: KIND }))
     }
 }

@@ -7,11 +7,6 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
     code_at: "/code",
     words: &[],
     phrases: &[
-        (&["exceeds the available context size"], Kind::ContextLength),
-        (&["longer than the context length"], Kind::ContextLength),
-        (&["exceeded max context length"], Kind::ContextLength),
-        (&["exceeds the context length"], Kind::ContextLength),
-        (&["exceeds maximum context length"], Kind::ContextLength),
         (&["usage limit"], Kind::Quota),
         (&["try pulling it first"], Kind::ModelNotFound),
         (&["does not support"], Kind::InvalidRequest),

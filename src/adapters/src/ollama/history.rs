@@ -1,5 +1,7 @@
 //! Context items as messages.
 
+mod order;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -22,7 +24,7 @@ pub(super) fn translate<'a>(
 ) -> Result<Vec<ChatMessage<'a>>, AdapterError> {
     let mut history =
         History { messages: Vec::new(), turn: None, images: None, names: HashMap::new(), namespaces, notes };
-    for item in context {
+    for item in order::results_behind_calls(context) {
         history.item(item)?;
     }
     history.end_turn();

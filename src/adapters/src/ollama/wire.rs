@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::shared::lenient::{Count, Flag, Lenient, Objects, Text, Word};
+
 /// The kind in the configuration, and the origin of sealed thinking.
 pub(super) const KIND: &str = "ollama";
 
@@ -105,15 +107,15 @@ pub(super) struct ChatFunction {
 #[derive(Debug, Deserialize)]
 pub(super) struct Line<'a> {
     #[serde(borrow, default)]
-    pub(super) message: Option<LineMessage<'a>>,
+    pub(super) message: Lenient<LineMessage<'a>>,
     #[serde(default)]
-    pub(super) done: bool,
+    pub(super) done: Flag,
     #[serde(borrow, default)]
-    pub(super) done_reason: Option<Cow<'a, str>>,
+    pub(super) done_reason: Word<'a>,
     #[serde(default)]
-    pub(super) prompt_eval_count: Option<u64>,
+    pub(super) prompt_eval_count: Count,
     #[serde(default)]
-    pub(super) eval_count: Option<u64>,
+    pub(super) eval_count: Count,
     /// Read only where it was asked for.
     #[serde(borrow, default)]
     pub(super) logprobs: Option<&'a RawValue>,
@@ -122,33 +124,31 @@ pub(super) struct Line<'a> {
     pub(super) error: Option<&'a RawValue>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct LineMessage<'a> {
-    #[serde(borrow, default)]
-    pub(super) content: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub(super) thinking: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    pub(super) tool_calls: Option<Vec<CallIn<'a>>>,
-}
-
-/// A string that is borrowed where it has no escapes (a bare `Option<Cow>` is always copied).
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-#[derive(Debug, Deserialize)]
-pub(super) struct CallIn<'a> {
-    #[serde(borrow, default)]
-    pub(super) id: Option<Text<'a>>,
     #[serde(borrow)]
-    pub(super) function: CallInFunction<'a>,
+    pub(super) content: Text<'a>,
+    #[serde(borrow)]
+    pub(super) thinking: Text<'a>,
+    #[serde(borrow)]
+    pub(super) tool_calls: Objects<CallIn<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CallIn<'a> {
+    #[serde(borrow)]
+    pub(super) id: Word<'a>,
+    #[serde(borrow)]
+    pub(super) function: Lenient<CallInFunction<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct CallInFunction<'a> {
     #[serde(borrow)]
-    pub(super) name: Text<'a>,
-    #[serde(borrow, default)]
+    pub(super) name: Word<'a>,
+    #[serde(borrow)]
     pub(super) arguments: Option<&'a RawValue>,
 }

@@ -1,9 +1,12 @@
 //! An answer: a stream of `data:` chunks up to `[DONE]`, or up to the end of the connection once a finish reason came;
 //! or a whole body with the same members as a stream's deltas, all at once.
 
-mod arguments;
 mod calls;
+mod lanes;
 mod machine;
+mod media;
+mod reasons;
+mod sources;
 
 use serde_json::value::RawValue;
 
@@ -12,6 +15,7 @@ use super::error;
 use super::quirks::Quirks;
 use super::wire::{Chunk, Delta, GroqExtras, KIND};
 use crate::framing::lossy;
+use crate::shared::lenient::{self, Count};
 use crate::{AdapterError, Frame, ModelEvent, ModelRequest, ResponseTranslator};
 
 /// One answer of a host, streamed or unary.
@@ -41,10 +45,11 @@ impl AnswerTranslator {
         self.machine.service_tier(chunk.service_tier, out);
         let mut usage = chunk.usage;
         if let Some(choice) = chunk.choices.0 {
-            if let Some(delta) = choice.delta {
+            if let Some(delta) = choice.delta.0 {
                 self.machine.delta(delta, choice.logprobs, out);
             } else if let Some(message) = choice.message.filter(|_| self.machine.is_empty()) {
-                let message: Delta<'_> = parse(message)?;
+                let mut mended = String::new();
+                let message: Delta<'_> = lenient::read(KIND, message.get(), &mut mended)?;
                 self.machine.delta(numbered(message), choice.logprobs, out);
             }
             if !choice.finish_reason.is_empty() {
@@ -52,22 +57,31 @@ impl AnswerTranslator {
             }
             usage = usage.or(choice.usage);
         }
-        if let Some(raw) = chunk.x_groq
-            && let Ok(extras) = serde_json::from_str::<GroqExtras<'_>>(raw.get())
-        {
-            if !extras.error.is_empty() {
-                return Err(error::TABLE
-                    .inside(&format!("{{\"error\":{}}}", serde_json::Value::from(extras.error.as_str()))));
-            }
-            usage = usage.or(extras.usage);
-        }
-        if let Some(raw) = usage {
+        let mut mended = String::new();
+        let extras = chunk.x_groq.map(|raw| lenient::read::<GroqExtras<'_>>(KIND, raw.get(), &mut mended));
+        let extras = extras.and_then(Result::ok).unwrap_or_default();
+        if let Some(raw) = usage.or(extras.usage) {
             self.machine.usage(raw, out);
         }
-        if chunk.citations.0 {
-            self.machine.note("citations", "the provider's list of sources is not carried", out);
+        self.machine.sources(chunk.citations, chunk.search_results, out);
+        if extras.error.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let error = serde_json::json!({ "error": extras.error.as_str() });
+        Err(error::TABLE.inside(&error.to_string()))
+    }
+
+    /// Whether the mark of the end is enough. It may come in the middle of a call, which no host means.
+    fn may_end_here(&mut self) -> bool {
+        self.any && self.finish_reason_optional && !self.machine.has_unfinished_call()
+    }
+
+    /// OpenRouter counts the tokens of what failed in the same chunk.
+    fn count_failed(&mut self, chunk: &Chunk<'_>, out: &mut Vec<ModelEvent>) {
+        let choice = chunk.choices.0.as_ref().and_then(|choice| choice.usage);
+        if let Some(raw) = chunk.usage.or(choice) {
+            self.machine.usage(raw, out);
+        }
     }
 
     fn end(&mut self, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -81,13 +95,8 @@ impl AnswerTranslator {
 fn failed(chunk: &Chunk<'_>) -> bool {
     let set = |e: &&RawValue| !matches!(e.get(), "\"\"" | "{}" | "false");
     chunk.error.as_ref().is_some_and(set)
-        || chunk.object.0 == "error"
+        || chunk.object.as_str() == "error"
         || chunk.choices.0.as_ref().and_then(|c| c.error.as_ref()).is_some_and(set)
-}
-
-fn parse<'a>(raw: &'a RawValue) -> Result<Delta<'a>, AdapterError> {
-    serde_json::from_str(raw.get())
-        .map_err(|e| AdapterError::BadFrame { provider: KIND, what: e.to_string() })
 }
 
 impl ResponseTranslator for AnswerTranslator {
@@ -97,7 +106,7 @@ impl ResponseTranslator for AnswerTranslator {
             return Ok(());
         }
         let result = if data == "[DONE]" {
-            if self.finish_reason.is_some() || (self.any && self.finish_reason_optional) {
+            if self.finish_reason.is_some() || self.may_end_here() {
                 self.end(out)
             } else {
                 Err(AdapterError::Truncated { provider: KIND })
@@ -105,12 +114,10 @@ impl ResponseTranslator for AnswerTranslator {
         } else if frame.event == "error" {
             Err(error::TABLE.inside(data))
         } else {
-            match frame.parse::<Chunk<'_>>(KIND) {
+            let mut mended = String::new();
+            match frame.parse_in::<Chunk<'_>>(KIND, &mut mended) {
                 Ok(chunk) if failed(&chunk) => {
-                    // OpenRouter counts the tokens of what failed in the same chunk.
-                    if let Some(raw) = chunk.usage {
-                        self.machine.usage(raw, out);
-                    }
+                    self.count_failed(&chunk, out);
                     Err(error::TABLE.inside(data))
                 }
                 Ok(chunk) => self.chunk(chunk, out),
@@ -136,22 +143,24 @@ impl ResponseTranslator for AnswerTranslator {
         self.done = true;
         let bad = |what: String| AdapterError::BadFrame { provider: KIND, what };
         let text = lossy(body);
-        let chunk: Chunk<'_> = serde_json::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        let mut mended = String::new();
+        let chunk: Chunk<'_> = lenient::read(KIND, &text, &mut mended)?;
         if failed(&chunk) {
+            self.count_failed(&chunk, out);
             return Err(error::TABLE.inside(&text));
         }
         let Some(choice) = chunk.choices.0 else {
             return Err(error::TABLE.found(&text).unwrap_or(bad("no choices".into())));
         };
         self.machine.service_tier(chunk.service_tier, out);
+        let mut mended = String::new();
         let message: Delta<'_> = match choice.message {
-            Some(raw) => serde_json::from_str(raw.get()).map_err(|e| bad(e.to_string()))?,
-            None => choice.delta.unwrap_or_default(),
+            Some(raw) => lenient::read(KIND, raw.get(), &mut mended)?,
+            None => choice.delta.0.unwrap_or_default(),
         };
+        self.machine.is_whole();
         self.machine.delta(numbered(message), choice.logprobs, out);
-        if chunk.citations.0 {
-            self.machine.note("citations", "the provider's list of sources is not carried", out);
-        }
+        self.machine.sources(chunk.citations, chunk.search_results, out);
         if let Some(usage) = chunk.usage.or(choice.usage) {
             self.machine.usage(usage, out);
         }
@@ -161,8 +170,8 @@ impl ResponseTranslator for AnswerTranslator {
 
 /// In a whole message every entry is a call of its own, whatever its index says.
 fn numbered(mut message: Delta<'_>) -> Delta<'_> {
-    for (index, call) in (0..).zip(message.tool_calls.iter_mut().flatten()) {
-        call.index = Some(index);
+    for (index, call) in (0..).zip(&mut message.tool_calls.0) {
+        call.index = Count(Some(index));
     }
     message
 }

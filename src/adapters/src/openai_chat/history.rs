@@ -8,9 +8,11 @@ use serde_json::value::RawValue;
 
 use super::call_ids::CallIds;
 use super::media;
-use super::quirks::{Quirks, ReasoningEcho};
+use super::quirks::{LaterSystem, Quirks, ReasoningEcho};
 use super::reasoning::{self, Opened};
+use super::roles;
 use super::wire::body::{Call, ChatMessage, Content, Function, Part, ThinkingText};
+use crate::shared::arguments::{WRAPPED, object_text};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::quirks::DeveloperRole;
 use crate::{AdapterError, Note, NoteList, custom_arguments};
@@ -44,23 +46,20 @@ pub(super) fn translate<'a>(
         used: vec![false; context.len()],
         turn: Turn::default(),
         out: Vec::with_capacity(context.len() + 1),
+        leading: 0,
+        front: Vec::new(),
         notes,
     };
     if let Some(head) = head {
         let role = builder.role(Role::Developer);
-        builder.out.push(ChatMessage::text(role, head));
+        builder.system(ChatMessage::text(role, head));
     }
     for (at, item) in context.iter().enumerate() {
         builder.item(at, item)?;
     }
     builder.flush()?;
-    let mut out = builder.out;
-    if quirks.merge_system {
-        merge(&mut out, |at, message| at && matches!(message.role, "system" | "developer"));
-    }
-    if quirks.alternate_roles {
-        merge(&mut out, |_, message| matches!(message.role, "user" | "assistant"));
-    }
+    let Builder { mut out, leading, front, notes, .. } = builder;
+    roles::settle(quirks, &mut out, leading, front, notes);
     Ok(out)
 }
 
@@ -74,6 +73,10 @@ struct Builder<'a, 'b> {
     used: Vec<bool>,
     turn: Turn<'a>,
     out: Vec<ChatMessage<'a>>,
+    /// How many system messages stand before all others.
+    leading: usize,
+    /// Later ones that belong there.
+    front: Vec<ChatMessage<'a>>,
     notes: &'b mut NoteList,
 }
 
@@ -108,26 +111,29 @@ impl<'a> Builder<'a, '_> {
             Item::Message(message) => {
                 self.flush()?;
                 let parts = media::translate(self.quirks, &message.content)?;
-                let content = match message.role {
+                match message.role {
                     // Standing orders are text everywhere.
                     Role::System | Role::Developer => {
                         if parts.iter().any(|p| !matches!(p, Part::Text { .. })) {
                             let why = "System messages can only hold text on this provider.";
                             return Err(AdapterError::unsupported("input", why));
                         }
-                        media::content(parts, true)
+                        let role = self.role(message.role);
+                        self.system(ChatMessage::new(role, media::content(parts, true)));
                     }
-                    Role::User | Role::Assistant => media::content(parts, self.quirks.content_strings),
-                };
-                self.out.push(ChatMessage::new(self.role(message.role), content));
+                    Role::User | Role::Assistant => {
+                        let content = media::content(parts, self.quirks.content_strings);
+                        self.out.push(ChatMessage::new(self.role(message.role), content));
+                    }
+                }
             }
             Item::FunctionCall(call) => {
-                let arguments = match call.arguments.trim() {
-                    "" => "{}",
-                    _ => &call.arguments,
-                };
+                let (arguments, wrapped) = object_text(&call.arguments);
                 let flat = self.namespaces.get(call.namespace.as_deref(), &call.name);
-                self.call(&call.call_id, flat.unwrap_or(&call.name), arguments.into(), call.status);
+                let sent = self.call(&call.call_id, flat.unwrap_or(&call.name), arguments, call.status);
+                if sent && wrapped {
+                    self.notes.push(Note::emulated("input.arguments", WRAPPED));
+                }
             }
             Item::CustomToolCall(call) => {
                 self.call(&call.call_id, &call.name, custom_arguments(&call.input).into(), call.status);
@@ -159,6 +165,27 @@ impl<'a> Builder<'a, '_> {
         Ok(())
     }
 
+    /// A system message, where the host's template takes one.
+    fn system(&mut self, mut message: ChatMessage<'a>) {
+        if self.leading == self.out.len() {
+            self.leading += 1;
+            return self.out.push(message);
+        }
+        let why = match self.quirks.later_system {
+            LaterSystem::System => return self.out.push(message),
+            LaterSystem::Front => {
+                self.front.push(message);
+                "a later system message was moved to the front"
+            }
+            LaterSystem::User => {
+                roles::mark_as_user(&mut message);
+                self.out.push(message);
+                "a later system message was sent as marked user text"
+            }
+        };
+        self.notes.push(Note::emulated("input.role", why));
+    }
+
     fn assistant(&mut self, message: &'a Message) {
         if message.phase.is_some() {
             self.drop("input.phase", "chat completions has no phases");
@@ -184,12 +211,22 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn call(&mut self, id: &'a str, name: &'a str, arguments: Cow<'a, str>, status: Option<ItemStatus>) {
+    /// False for a call that cannot be sent.
+    fn call(
+        &mut self,
+        id: &'a str,
+        name: &'a str,
+        arguments: Cow<'a, str>,
+        status: Option<ItemStatus>,
+    ) -> bool {
         let answered = self.outputs.get(id).is_some_and(|list| !list.is_empty());
-        if status == Some(ItemStatus::Incomplete) && !answered {
-            return self.drop("input.function_call", "a call that was cut off and has no result");
+        let sent = status != Some(ItemStatus::Incomplete) || answered;
+        if sent {
+            self.turn.calls.push((id, name, arguments));
+        } else {
+            self.drop("input.function_call", "a call that was cut off and has no result");
         }
-        self.turn.calls.push((id, name, arguments));
+        sent
     }
 
     fn reasoning(&mut self, item: &'a Reasoning) {
@@ -346,46 +383,4 @@ struct Echo {
     details: Option<Box<RawValue>>,
     reasoned: bool,
     calls: bool,
-}
-
-/// Joins neighbours of one role where `wanted` says so; it is told whether the message is in the leading run.
-fn merge<'a>(messages: &mut Vec<ChatMessage<'a>>, wanted: impl Fn(bool, &ChatMessage<'a>) -> bool) {
-    let mut out: Vec<ChatMessage<'a>> = Vec::with_capacity(messages.len());
-    let mut leading = true;
-    for message in messages.drain(..) {
-        leading &= wanted(true, &message);
-        match out.last_mut() {
-            Some(last)
-                if last.role == message.role && last.tool_calls.is_empty() && wanted(leading, &message) =>
-            {
-                join(last, message);
-            }
-            _ => out.push(message),
-        }
-    }
-    *messages = out;
-}
-
-fn join<'a>(last: &mut ChatMessage<'a>, next: ChatMessage<'a>) {
-    last.content = match (last.content.take(), next.content) {
-        (None, content) | (content, None) => content,
-        (Some(Content::Text(a)), Some(Content::Text(b))) if a.is_empty() || b.is_empty() => {
-            Some(Content::Text(if a.is_empty() { b } else { a }))
-        }
-        (Some(Content::Text(a)), Some(Content::Text(b))) => Some(Content::Text(format!("{a}\n\n{b}").into())),
-        (Some(a), Some(b)) => {
-            let list = |content| match content {
-                Content::Text(text) => vec![Part::Text { text }],
-                Content::Parts(parts) => parts,
-            };
-            let mut parts = list(a);
-            parts.extend(list(b));
-            Some(Content::Parts(parts))
-        }
-    };
-    last.tool_calls = next.tool_calls;
-    last.refusal = last.refusal.take().or(next.refusal);
-    last.reasoning_content = last.reasoning_content.take().or(next.reasoning_content);
-    last.reasoning = last.reasoning.take().or(next.reasoning);
-    last.reasoning_details = last.reasoning_details.take().or(next.reasoning_details);
 }

@@ -16,6 +16,7 @@ mod presets;
 mod quirks;
 mod reasoning;
 mod request;
+mod roles;
 mod wire;
 
 use self::quirks::Quirks;

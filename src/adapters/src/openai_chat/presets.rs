@@ -27,14 +27,15 @@ pub(super) const PRESETS: &[(&str, &[&str], &str)] = &[
     (
         "mistral",
         &["api.mistral.ai"],
-        r#"{"tool_choice":"strings","required_word":"any","tool_call_id":"alnum9","stream_usage":false,
+        r#"{"required_word":"any","tool_call_id":"alnum9","stream_usage":false,
             "reasoning_efforts":["none","high"],"file_parts":"document_url","reasoning_echo":"none"}"#,
     ),
     (
         "groq",
         &["api.groq.com"],
-        r#"{"reasoning_echo":"none","drop_params":["store","service_tier","safety_identifier",
-            "prompt_cache_key","verbosity","user","logprobs","top_logprobs"]}"#,
+        r#"{"reasoning_efforts":["none","low","medium","high"],"reasoning_echo":"none","drop_params":["store",
+            "service_tier","safety_identifier","prompt_cache_key","verbosity","user","logprobs",
+            "top_logprobs"]}"#,
     ),
     (
         "deepseek",
@@ -61,16 +62,17 @@ pub(super) const PRESETS: &[(&str, &[&str], &str)] = &[
     (
         "fireworks",
         &["api.fireworks.ai"],
-        r#"{"required_word":"any","tools_with_format":false,"reasoning_echo":"reasoning_content"}"#,
+        r#"{"merge_system":true,"later_system":"user","required_word":"any","tools_with_format":false,
+            "reasoning_echo":"reasoning_content"}"#,
     ),
     (
         "perplexity",
         &["api.perplexity.ai"],
-        r#"{"merge_system":true,"alternate_roles":true,"json_schema":"bare_schema","drop_params":["store",
+        r#"{"merge_system":true,"later_system":"user","alternate_roles":true,"json_schema":"bare_schema","drop_params":["store",
             "service_tier","safety_identifier","prompt_cache_key","verbosity","user","tools","tool_choice",
             "parallel_tool_calls"]}"#,
     ),
-    ("cerebras", &["api.cerebras.ai"], "{}"),
+    ("cerebras", &["api.cerebras.ai"], r#"{"reasoning_efforts":["none","low","medium","high"]}"#),
     (
         "moonshot",
         &["api.moonshot.ai", "api.moonshot.cn"],
@@ -81,23 +83,28 @@ pub(super) const PRESETS: &[(&str, &[&str], &str)] = &[
     (
         "zai",
         &["api.z.ai", "open.bigmodel.cn"],
-        r#"{"tool_choice":"auto_only","json_schema":"as_json_object","reasoning_param":"thinking_type",
-            "reasoning_efforts":[],"reasoning_echo":"reasoning_content"}"#,
+        r#"{"tool_choice":"auto_or_named","json_schema":"as_json_object","reasoning_param":"thinking_type",
+            "reasoning_efforts":["high","max"],"reasoning_echo":"reasoning_content"}"#,
     ),
     (
         "dashscope",
         &["aliyuncs.com"],
-        r#"{"tool_choice":"auto_when_thinking","reasoning_param":"enable_thinking","reasoning_efforts":[],
-            "file_parts":"none"}"#,
+        r#"{"merge_system":true,"later_system":"user","tool_choice":"auto_when_thinking",
+            "reasoning_param":"enable_thinking","reasoning_efforts":[],"file_parts":"none"}"#,
     ),
     (
         "snowflake",
         &["snowflakecomputing.com"],
         r#"{"reasoning_param":"openrouter","reasoning_echo":"reasoning_details"}"#,
     ),
-    ("vllm", &[], r#"{"reasoning_echo":"reasoning"}"#),
-    ("llamacpp", &[], r#"{"reasoning_echo":"reasoning_content"}"#),
-    ("lmstudio", &[], r#"{"tool_choice":"strings","json_object":false}"#),
+    ("vllm", &[], r#"{"merge_system":true,"later_system":"user","reasoning_echo":"reasoning"}"#),
+    ("sglang", &[], r#"{"merge_system":true,"later_system":"user","reasoning_echo":"reasoning_content"}"#),
+    ("llamacpp", &[], r#"{"merge_system":true,"later_system":"user","reasoning_echo":"reasoning_content"}"#),
+    (
+        "lmstudio",
+        &[],
+        r#"{"merge_system":true,"later_system":"user","tool_choice":"strings","json_object":false}"#,
+    ),
 ];
 
 /// The preset for a host; `{}` where none is known.

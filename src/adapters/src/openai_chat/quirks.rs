@@ -23,6 +23,8 @@ pub(super) struct Quirks {
     pub(super) developer_role: DeveloperRole,
     /// Join the leading system messages.
     pub(super) merge_system: bool,
+    /// As what a system message behind any other is sent.
+    pub(super) later_system: LaterSystem,
     /// Join neighbours of the same role.
     pub(super) alternate_roles: bool,
     /// Send content that is only text as a string.
@@ -71,6 +73,7 @@ impl Default for Quirks {
             auth_header: KeyHeader::Bearer,
             developer_role: DeveloperRole::System,
             merge_system: false,
+            later_system: LaterSystem::System,
             alternate_roles: false,
             content_strings: true,
             max_tokens_field: MaxTokensField::MaxTokens,
@@ -99,6 +102,18 @@ impl Default for Quirks {
     }
 }
 
+/// What becomes of a system message inside the conversation: many models' templates take one in front only.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LaterSystem {
+    /// It stays what it is.
+    System,
+    /// Marked user text, where it stands.
+    User,
+    /// It joins those in front.
+    Front,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum MaxTokensField {
@@ -113,6 +128,8 @@ pub(super) enum ToolChoiceForm {
     Full,
     Strings,
     AutoOnly,
+    /// `auto`, or one function.
+    AutoOrNamed,
     /// Everything while reasoning is switched off, else only `auto`.
     AutoWhenThinking,
 }

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::wire::KIND;
+use crate::shared::lenient;
 
 /// The readable part of one entry.
 #[derive(Debug, PartialEq)]
@@ -29,7 +30,7 @@ pub(super) struct Details {
 impl Details {
     /// Takes a piece in; gives the readable texts in it, each with the index of its entry.
     pub(super) fn push(&mut self, raw: &RawValue) -> Vec<(Option<u64>, DetailText)> {
-        let Ok(Value::Array(pieces)) = serde_json::from_str::<Value>(raw.get()) else { return Vec::new() };
+        let Some(Value::Array(pieces)) = lenient::owned::<Value>(raw.get()) else { return Vec::new() };
         if pieces.is_empty() {
             return Vec::new();
         }

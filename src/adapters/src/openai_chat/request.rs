@@ -142,14 +142,18 @@ fn number(value: f64) -> Value {
 fn support(quirks: &Quirks, settings: &Settings) -> Support {
     let auto_only = match quirks.tool_choice {
         _ if quirks.drops("tool_choice") => true,
-        ToolChoiceForm::AutoOnly => true,
+        ToolChoiceForm::AutoOnly | ToolChoiceForm::AutoOrNamed => true,
         ToolChoiceForm::AutoWhenThinking => settings.effort() != Some(Effort::None),
         ToolChoiceForm::Full | ToolChoiceForm::Strings => false,
     };
     Support {
         none: !auto_only,
         required: !auto_only,
-        named: !auto_only && quirks.tool_choice != ToolChoiceForm::Strings,
+        named: match quirks.tool_choice {
+            ToolChoiceForm::AutoOrNamed => !quirks.drops("tool_choice"),
+            ToolChoiceForm::Strings => false,
+            ToolChoiceForm::Full | ToolChoiceForm::AutoOnly | ToolChoiceForm::AutoWhenThinking => !auto_only,
+        },
         allowed: quirks.allowed_tools && !quirks.drops("tool_choice"),
         one_call: quirks.parallel_tool_calls && !quirks.drops("parallel_tool_calls"),
     }
@@ -270,7 +274,8 @@ impl Writer<'_, '_, '_> {
     /// Puts the wish for an effort. Gives what was sent.
     fn effort(&mut self, model: Option<Vec<Effort>>) -> (Option<Effort>, Fate) {
         let Some(asked) = self.request.settings.effort() else { return (None, Fate::Sent) };
-        let listed = model.unwrap_or_else(|| self.quirks.reasoning_efforts.clone());
+        let by_model = model.is_some();
+        let listed = model.unwrap_or_else(|| models::host_efforts(self.quirks, self.request.model));
         let thinks = asked != Effort::None;
         let form = self.quirks.reasoning_param;
         let switch = match form {
@@ -291,6 +296,10 @@ impl Writer<'_, '_, '_> {
             if listed.is_empty() {
                 return (Some(asked), Fate::emulated("this provider only knows on and off"));
             }
+        }
+        // Of a host's models nobody knows which of them think: any effort would ask for more than the default.
+        if !thinks && !by_model && !listed.contains(&Effort::None) {
+            return (None, Fate::dropped("this provider cannot be asked not to think"));
         }
         let sent = if form == ReasoningParam::None { None } else { nearest(asked, &listed) };
         let Some(sent) = sent else {

@@ -6,94 +6,15 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::shared::lenient::{Count, Lenient, List, Objects, Seen, Text, Word};
+
 /// The kind in the configuration, and the origin of sealed reasoning.
 pub(super) const KIND: &str = "openai-chat";
-
-/// Text that hosts leave out in many ways: absent, null and `""` are one. Numbers become their digits,
-/// objects and lists (arguments that were not put into a string) their JSON.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
-
-impl Text<'_> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor).map(Text)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text")
-    }
-
-    fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(v))
-    }
-
-    fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(v.to_owned()))
-    }
-
-    fn visit_string<E>(self, v: String) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(v))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(""))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(""))
-    }
-
-    fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(v.to_string()))
-    }
-
-    fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(v.to_string()))
-    }
-
-    fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(v.to_string()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(map)).map(|v| Cow::Owned(v.to_string()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(seq)).map(|v| Cow::Owned(v.to_string()))
-    }
-}
-
-/// Whether a key was there with a value, whatever it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen(pub(super) bool);
-
-impl<'de> Deserialize<'de> for Seen {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::<IgnoredAny>::deserialize(deserializer).map(|v| Self(v.is_some()))
-    }
-}
 
 /// One piece of a stream, or a whole unary answer: they differ only in `delta` and `message`.
 #[derive(Debug, Deserialize)]
@@ -107,15 +28,19 @@ pub(super) struct Chunk<'a> {
     #[serde(borrow, default)]
     pub(super) x_groq: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) object: Text<'a>,
+    pub(super) object: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) service_tier: Text<'a>,
-    #[serde(default)]
-    pub(super) citations: Seen,
+    pub(super) service_tier: Word<'a>,
+    /// Perplexity and xAI; sources, as URLs or as objects.
+    #[serde(borrow, default)]
+    pub(super) citations: Option<&'a RawValue>,
+    /// Perplexity; the same with titles.
+    #[serde(borrow, default)]
+    pub(super) search_results: Option<&'a RawValue>,
 }
 
 /// Groq's own member; `error` says why a stream was stopped.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct GroqExtras<'a> {
     #[serde(borrow, default)]
     pub(super) usage: Option<&'a RawValue>,
@@ -146,12 +71,14 @@ impl<'de> Visitor<'de> for FirstChoiceVisitor {
         Ok(None)
     }
 
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Choice::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut first = None;
-        while let Some(choice) = seq.next_element::<Choice<'de>>()? {
-            if first.is_none() && choice.index.unwrap_or(0) == 0 {
-                first = Some(choice);
-            }
+        while let Some(choice) = seq.next_element::<Lenient<Choice<'de>>>()? {
+            first = first.or(choice.0.filter(|choice| choice.index.or_zero() == 0));
         }
         Ok(first)
     }
@@ -160,14 +87,14 @@ impl<'de> Visitor<'de> for FirstChoiceVisitor {
 #[derive(Debug, Deserialize)]
 pub(super) struct Choice<'a> {
     #[serde(default)]
-    pub(super) index: Option<u64>,
+    pub(super) index: Count,
     #[serde(borrow, default)]
-    pub(super) delta: Option<Delta<'a>>,
+    pub(super) delta: Lenient<Delta<'a>>,
     /// The whole message of a unary answer. Some hosts also repeat it, growing, beside each delta.
     #[serde(borrow, default)]
     pub(super) message: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) finish_reason: Text<'a>,
+    pub(super) finish_reason: Word<'a>,
     #[serde(borrow, default)]
     pub(super) logprobs: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -191,11 +118,63 @@ pub(super) struct Delta<'a> {
     #[serde(borrow, default)]
     pub(super) annotations: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) tool_calls: Option<Vec<CallPiece<'a>>>,
+    pub(super) tool_calls: Objects<CallPiece<'a>>,
     #[serde(borrow, default)]
-    pub(super) function_call: Option<FunctionPiece<'a>>,
+    pub(super) function_call: Lenient<FunctionPiece<'a>>,
     #[serde(default)]
     pub(super) executed_tools: Seen,
+    #[serde(borrow, default)]
+    pub(super) audio: Lenient<WireAudio<'a>>,
+    /// OpenRouter.
+    #[serde(borrow, default)]
+    pub(super) images: Objects<WireImage<'a>>,
+}
+
+/// A spoken answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireAudio<'a> {
+    #[serde(borrow, default)]
+    pub(super) transcript: Text<'a>,
+    #[serde(default)]
+    pub(super) data: Seen,
+}
+
+/// An image, in the forms that hosts have for it.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireImage<'a> {
+    #[serde(borrow, default)]
+    pub(super) image_url: Address<'a>,
+    #[serde(borrow, default)]
+    pub(super) url: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) b64_json: Word<'a>,
+}
+
+/// A URL, or an object that holds one.
+#[derive(Debug, Default)]
+pub(super) struct Address<'a>(Word<'a>);
+
+impl Address<'_> {
+    pub(super) fn url(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Address<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Inner<'a> {
+            #[serde(borrow, default)]
+            url: Word<'a>,
+        }
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        let read = match raw.get().as_bytes().first() {
+            Some(b'{') => serde_json::from_str::<Inner<'_>>(raw.get()).map(|inner| inner.url),
+            Some(b'"') => serde_json::from_str(raw.get()),
+            _ => Ok(Word::default()),
+        };
+        read.map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 /// `content`: text, or Mistral's list of parts.
@@ -238,20 +217,59 @@ impl<'de> Visitor<'de> for ContentVisitor {
         Ok(Content::default())
     }
 
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Content::default())
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
+        Ok(Content::Text(Cow::Owned(v.to_string())))
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
+        Ok(Content::Text(Cow::Owned(v.to_string())))
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+        Ok(Content::Text(Cow::Owned(v.to_string())))
+    }
+
+    /// Some hosts send structured output as the object that it is.
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let object = Value::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Content::Text(Cow::Owned(object.to_string())))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut parts = Vec::new();
-        while let Some(part) = seq.next_element()? {
-            parts.push(part);
+        while let Some(part) = seq.next_element::<Element<'de>>()? {
+            parts.extend(part.0);
         }
         Ok(Content::Parts(parts))
     }
 }
 
+/// An element of a content list: a part, or a plain text.
+struct Element<'a>(Option<ContentPiece<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Element<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        let read = match raw.get().as_bytes().first() {
+            Some(b'{') => serde_json::from_str(raw.get()).map(Some),
+            Some(b'"') => serde_json::from_str(raw.get()).map(|text| {
+                Some(ContentPiece { kind: Word("text".into()), text, ..ContentPiece::default() })
+            }),
+            _ => Ok(None),
+        };
+        read.map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
 /// A part of a content list. A `thinking` part holds a list of text parts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct ContentPiece<'a> {
     #[serde(rename = "type", borrow, default)]
-    pub(super) kind: Text<'a>,
+    pub(super) kind: Word<'a>,
     #[serde(borrow, default)]
     pub(super) text: Text<'a>,
     #[serde(borrow, default)]
@@ -261,20 +279,20 @@ pub(super) struct ContentPiece<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct CallPiece<'a> {
     #[serde(default)]
-    pub(super) index: Option<u64>,
+    pub(super) index: Count,
     #[serde(borrow, default)]
-    pub(super) id: Text<'a>,
+    pub(super) id: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) function: Option<FunctionPiece<'a>>,
+    pub(super) function: Lenient<FunctionPiece<'a>>,
     #[serde(borrow, default)]
-    pub(super) custom: Option<CustomPiece<'a>>,
+    pub(super) custom: Lenient<CustomPiece<'a>>,
 }
 
 impl CallPiece<'_> {
     /// Some hosts fill a stream with pieces that say nothing.
     pub(super) fn is_empty(&self) -> bool {
-        let function = self.function.as_ref().is_none_or(|f| f.name.is_empty() && f.arguments.is_empty());
-        let custom = self.custom.as_ref().is_none_or(|c| c.name.is_empty() && c.input.is_empty());
+        let function = self.function.0.as_ref().is_none_or(|f| f.name.is_empty() && f.arguments.is_empty());
+        let custom = self.custom.0.as_ref().is_none_or(|c| c.name.is_empty() && c.input.is_empty());
         self.id.is_empty() && function && custom
     }
 }
@@ -282,7 +300,7 @@ impl CallPiece<'_> {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct FunctionPiece<'a> {
     #[serde(borrow, default)]
-    pub(super) name: Text<'a>,
+    pub(super) name: Word<'a>,
     #[serde(borrow, default)]
     pub(super) arguments: Text<'a>,
 }
@@ -290,7 +308,7 @@ pub(super) struct FunctionPiece<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct CustomPiece<'a> {
     #[serde(borrow, default)]
-    pub(super) name: Text<'a>,
+    pub(super) name: Word<'a>,
     #[serde(borrow, default)]
     pub(super) input: Text<'a>,
 }
@@ -298,78 +316,90 @@ pub(super) struct CustomPiece<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Logprobs {
     #[serde(default)]
-    pub(super) content: Option<Vec<or_protocol::LogProb>>,
+    pub(super) content: List<or_protocol::LogProb>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct WireAnnotation<'a> {
     #[serde(rename = "type", borrow, default)]
-    pub(super) kind: Text<'a>,
+    pub(super) kind: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) url_citation: Option<UrlCitation<'a>>,
+    pub(super) url_citation: Lenient<UrlCitation<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct UrlCitation<'a> {
     #[serde(borrow, default)]
-    pub(super) url: Text<'a>,
+    pub(super) url: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) title: Text<'a>,
+    pub(super) title: Word<'a>,
     #[serde(default)]
-    pub(super) start_index: Option<u64>,
+    pub(super) start_index: Count,
     #[serde(default)]
-    pub(super) end_index: Option<u64>,
+    pub(super) end_index: Count,
 }
 
 /// Token counts under every name the hosts use.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct WireUsage {
     #[serde(default)]
-    prompt_tokens: Option<u64>,
+    prompt_tokens: Count,
     #[serde(default)]
-    completion_tokens: Option<u64>,
+    completion_tokens: Count,
     #[serde(default)]
-    total_tokens: Option<u64>,
+    total_tokens: Count,
     #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
+    prompt_tokens_details: Lenient<PromptDetails>,
     #[serde(default)]
-    completion_tokens_details: Option<CompletionDetails>,
+    completion_tokens_details: Lenient<CompletionDetails>,
     /// DeepSeek.
     #[serde(default)]
-    prompt_cache_hit_tokens: Option<u64>,
+    prompt_cache_hit_tokens: Count,
     /// Moonshot.
     #[serde(default)]
-    cached_tokens: Option<u64>,
+    cached_tokens: Count,
     /// Copilot.
     #[serde(default)]
-    reasoning_tokens: Option<u64>,
+    reasoning_tokens: Count,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct PromptDetails {
     #[serde(default)]
-    cached_tokens: Option<u64>,
+    cached_tokens: Count,
 }
 
 #[derive(Debug, Default, Deserialize)]
 struct CompletionDetails {
     #[serde(default)]
-    reasoning_tokens: Option<u64>,
+    reasoning_tokens: Count,
 }
 
 impl WireUsage {
-    /// In our counting. A `completion_tokens` without the thinking is recognised by the total.
-    pub(super) fn count(&self) -> or_protocol::Usage {
-        let input = self.prompt_tokens.unwrap_or(0);
-        let mut output = self.completion_tokens.unwrap_or(0);
-        let reasoning = self.completion_tokens_details.as_ref().and_then(|d| d.reasoning_tokens);
-        let reasoning = reasoning.or(self.reasoning_tokens).unwrap_or(0);
-        let cached = self.prompt_tokens_details.as_ref().and_then(|d| d.cached_tokens);
-        let cached = cached.or(self.prompt_cache_hit_tokens).or(self.cached_tokens).unwrap_or(0);
+    /// In our counting, over what was counted before: counts that grow never fall. None if nobody counted the input.
+    /// A `completion_tokens` without the thinking is recognised by the total.
+    pub(super) fn count(&self, before: Option<or_protocol::Usage>) -> Option<or_protocol::Usage> {
+        let total = self.total_tokens.0;
+        let rest = |part: Count| total?.checked_sub(part.0?);
+        let input = self.prompt_tokens.0.or_else(|| rest(self.completion_tokens));
+        let input = input.or(before.map(|before| before.input_tokens))?;
+        let mut output = self.completion_tokens.or_zero();
+        let reasoning = self.completion_tokens_details.0.as_ref().and_then(|d| d.reasoning_tokens.0);
+        let reasoning = reasoning.or(self.reasoning_tokens.0).unwrap_or(0);
+        let cached = self.prompt_tokens_details.0.as_ref().and_then(|d| d.cached_tokens.0);
+        let cached = cached.or(self.prompt_cache_hit_tokens.0).or(self.cached_tokens.0).unwrap_or(0);
         let with_thinking = output.saturating_add(reasoning);
-        if reasoning > 0 && self.total_tokens == Some(input.saturating_add(with_thinking)) {
+        if reasoning > 0 && total == Some(input.saturating_add(with_thinking)) {
             output = with_thinking;
         }
-        or_protocol::Usage::new(input, output, self.total_tokens, cached, reasoning)
+        let before = before.unwrap_or_default();
+        let usage = or_protocol::Usage::new(input, output, total, cached, reasoning);
+        Some(or_protocol::Usage::new(
+            usage.input_tokens.max(before.input_tokens),
+            usage.output_tokens.max(before.output_tokens),
+            Some(usage.total_tokens.max(before.total_tokens)),
+            cached.max(before.input_tokens_details.cached_tokens),
+            reasoning.max(before.output_tokens_details.reasoning_tokens),
+        ))
     }
 }

@@ -1,18 +1,27 @@
-//! The stream: events are told apart by the `type` in their data, items by `output_index`.
+//! The stream: events are told apart by the `type` in their data, items by their ids and places (`blocks`).
 
 mod blocks;
+mod calls;
 mod machine;
+mod matching;
+mod parts;
+mod reading;
+mod texts;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
-use self::blocks::{BlockKind, PartKind};
-use self::machine::{Machine, annotation, finish_reason};
+use self::blocks::{BlockKind, Place};
+use self::machine::Machine;
+use self::parts::PartKind;
+use self::reading::{annotation, ascii, finish_reason};
 use super::error;
 use super::quirks::Quirks;
 use super::wire::{DeltaEvent, Ended, Event, KIND, Response, parse, string};
 use crate::framing::lossy;
+use crate::shared::lenient::{self, Count, Word};
 use crate::{
-    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, ResponseTranslator,
+    AdapterError, CallKind, FinishReason, Frame, ModelEvent, ModelRequest, Note, ResponseTranslator,
     UpstreamErrorKind,
 };
 
@@ -48,18 +57,14 @@ impl AnswerTranslator {
         Self { machine, ended: false }
     }
 
-    /// Place of an item. Hosts that leave the number out send one item after the other.
-    fn place(&self, output_index: Option<u32>) -> u32 {
-        output_index.or_else(|| self.machine.blocks.last()).unwrap_or_default()
-    }
-
     /// The hot path. False if the event is not a delta of a modelled item.
     fn delta(&mut self, frame: &Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<bool, AdapterError> {
-        let mut event: DeltaEvent<'_> = frame.parse(KIND)?;
+        let mut mended = String::new();
+        let mut event: DeltaEvent<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind.is_empty() {
-            event.kind = frame.event.into();
+            event.kind = Word(frame.event.into());
         }
-        let (part, call) = match event.kind.as_ref() {
+        let (part, call) = match event.kind.as_str() {
             "response.output_text.delta" => (Some(PartKind::Text), None),
             "response.function_call_arguments.delta" => (None, Some(CallKind::Function)),
             "response.reasoning_summary_text.delta" => (Some(PartKind::Summary), None),
@@ -68,7 +73,7 @@ impl AnswerTranslator {
             "response.refusal.delta" => (Some(PartKind::Refusal), None),
             _ => return Ok(false),
         };
-        let at = self.place(event.output_index);
+        let place = Place { id: event.item_id.as_str(), index: event.output_index.narrow() };
         let text = event.delta.into_text();
         if let Some(kind) = part {
             let (index, logprobs) = match kind {
@@ -76,42 +81,43 @@ impl AnswerTranslator {
                 PartKind::Refusal | PartKind::Raw => (event.content_index, Vec::new()),
                 PartKind::Summary => (event.summary_index, Vec::new()),
             };
-            self.machine.blocks.text(at, kind, index.unwrap_or_default(), text, logprobs, out);
+            self.machine.text(place, kind, index.narrow(), text, logprobs, out);
         } else if let Some(kind) = call {
-            self.machine.blocks.payload(at, kind, text, out);
+            self.machine.payload(place, kind, &text, out);
         }
-        Ok(true)
+        self.within_bounds().map(|()| true)
     }
 
-    fn text_done(
-        &mut self,
-        kind: PartKind,
-        index: Option<u32>,
-        event: &Event<'_>,
-        out: &mut Vec<ModelEvent>,
-    ) {
-        let at = self.place(event.output_index);
-        let whole = if kind == PartKind::Refusal { event.refusal } else { event.text };
+    /// Looking for an item costs as much as there are items that are open.
+    fn within_bounds(&mut self) -> Result<(), AdapterError> {
+        if self.machine.blocks.are_too_many() {
+            self.ended = true;
+            return Err(AdapterError::BadFrame { provider: KIND, what: "too many items".into() });
+        }
+        Ok(())
+    }
+
+    fn text_done(&mut self, kind: PartKind, index: Count, event: &Event<'_>, out: &mut Vec<ModelEvent>) {
+        let whole = if kind == PartKind::Refusal { event.refusal.or(event.text) } else { event.text };
         let logprobs = match kind {
             PartKind::Text => self.machine.logprobs(event.logprobs),
             PartKind::Refusal | PartKind::Summary | PartKind::Raw => Vec::new(),
         };
         let whole = whole.map(string).unwrap_or_default();
-        self.machine.blocks.whole_text(at, kind, index.unwrap_or_default(), &whole, logprobs, out);
+        self.machine.text_done(event.place(), kind, index.narrow(), &whole, logprobs, out);
     }
 
     fn part_done(
         &mut self,
         kind: PartKind,
-        index: Option<u32>,
+        index: Count,
         event: &Event<'_>,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let (at, index) = (self.place(event.output_index), index.unwrap_or_default());
         match event.part {
-            Some(part) => self.machine.part_done(at, kind, index, part, out),
+            Some(part) => self.machine.part_done(event.place(), kind, index.narrow(), part, out),
             None => {
-                self.machine.blocks.part_done(at, kind, index, out);
+                self.machine.end_open_part(event.place(), kind, index.narrow(), out);
                 Ok(())
             }
         }
@@ -119,51 +125,41 @@ impl AnswerTranslator {
 
     /// The kind of part that a content event without further sign is about.
     fn content_kind(&self, event: &Event<'_>) -> PartKind {
-        match self.machine.blocks.get(self.place(event.output_index)).map(|b| b.kind) {
+        match self.machine.blocks.kind_at(event.place()) {
             Some(BlockKind::Reasoning) => PartKind::Raw,
             _ => PartKind::Text,
         }
     }
 
-    fn added(&mut self, event: &Event<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let Some(item) = event.item else { return Ok(()) };
-        let next = || self.machine.blocks.last().map_or(0, |last| last.saturating_add(1));
-        let at = event.output_index.unwrap_or_else(next);
-        self.machine.item_added(at, item, out)
-    }
-
-    /// An event about a hosted item goes on as it is, without its padding and places.
-    fn hosted(&self, event: &Event<'_>, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let Some(at) = event.output_index else { return Ok(()) };
-        let open = self.machine.blocks.get(at).is_some_and(|b| b.kind == BlockKind::Hosted && !b.done);
-        if open {
-            let mut event: Map<String, Value> = parse(data)?;
-            for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
-                event.shift_remove(key);
-            }
-            out.push(ModelEvent::HostedEvent { block: at, event });
-        }
-        Ok(())
+    fn payload_done(
+        &mut self,
+        kind: CallKind,
+        payload: Option<&RawValue>,
+        event: &Event<'_>,
+        out: &mut Vec<ModelEvent>,
+    ) {
+        let whole = payload.map(string).unwrap_or_default();
+        self.machine.payload_done(event.place(), kind, &whole, out);
     }
 
     fn end(&mut self, kind: &str, data: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         self.ended = true;
-        let response = parse::<Ended<'_>>(data)?.response.unwrap_or_default();
-        let status = response.status.as_ref().map_or("", |t| &t.0);
+        let mut mended = String::new();
+        let response = parse::<Ended<'_>>(data, &mut mended)?.response.0.unwrap_or_default();
+        let status = response.status.as_str();
         let reason = match (kind, status) {
             ("response.failed", _) | (_, "failed") => {
-                return Err(match response.error {
-                    Some(raw) => error::TABLE.inside(raw.get()),
-                    None => failed("The model provider reported a failed response."),
-                });
+                self.machine.counts(&response, out);
+                return Err(told(data).unwrap_or(failed("The model provider reported a failed response.")));
             }
             ("response.cancelled", _) | (_, "cancelled") => {
-                return Err(failed("The model provider cancelled the response."));
+                self.machine.counts(&response, out);
+                return Err(told(data).unwrap_or(failed("The model provider cancelled the response.")));
             }
             ("response.incomplete", _) | (_, "incomplete") => finish_reason(&response, out),
-            _ => FinishReason::Stop,
+            (_, status) => plain_end(status, out),
         };
-        self.machine.end(&response, out)?;
+        let reason = self.machine.end(&response, reason, out)?;
         out.push(ModelEvent::Finished { reason });
         Ok(())
     }
@@ -189,20 +185,25 @@ impl ResponseTranslator for AnswerTranslator {
         if likely && self.delta(&frame, out)? {
             return Ok(());
         }
-        let mut event: Event<'_> = frame.parse(KIND)?;
+        let mut mended = String::new();
+        let mut event: Event<'_> = frame.parse_in(KIND, &mut mended)?;
         if event.kind.is_empty() {
-            event.kind = frame.event.into();
+            event.kind = Word(frame.event.into());
         }
-        if !likely && event.kind.ends_with(".delta") && self.delta(&frame, out)? {
+        if !likely && event.kind.as_str().ends_with(".delta") && self.delta(&frame, out)? {
             return Ok(());
         }
-        let kind = event.kind.as_ref();
+        let kind = event.kind.as_str();
         let (content, summary) = (event.content_index, event.summary_index);
         match kind {
-            "response.output_item.added" => self.added(&event, out)?,
+            "response.output_item.added" => {
+                if let Some(item) = event.item {
+                    self.machine.item_added(event.place(), item, out)?;
+                }
+            }
             "response.output_item.done" => {
                 if let Some(item) = event.item {
-                    self.machine.item_done(self.place(event.output_index), item, out)?;
+                    self.machine.item_done(event.place(), item, out)?;
                 }
             }
             "response.output_text.done" => self.text_done(PartKind::Text, content, &event, out),
@@ -214,33 +215,21 @@ impl ResponseTranslator for AnswerTranslator {
                 self.text_done(PartKind::Summary, summary, &event, out);
             }
             "response.function_call_arguments.done" => {
-                let whole = event.arguments.map(string).unwrap_or_default();
-                self.machine.blocks.whole_payload(
-                    self.place(event.output_index),
-                    CallKind::Function,
-                    &whole,
-                    out,
-                );
+                self.payload_done(CallKind::Function, event.arguments, &event, out);
             }
             "response.custom_tool_call_input.done" => {
-                let whole = event.input.map(string).unwrap_or_default();
-                self.machine.blocks.whole_payload(
-                    self.place(event.output_index),
-                    CallKind::Custom,
-                    &whole,
-                    out,
-                );
+                self.payload_done(CallKind::Custom, event.input, &event, out);
             }
             "response.output_text.annotation.added" => {
                 if let Some(annotation) = event.annotation.and_then(annotation) {
-                    let at = self.place(event.output_index);
-                    self.machine.blocks.annotation(at, content.unwrap_or_default(), None, annotation, out);
+                    self.machine.annotation(event.place(), content.narrow(), annotation, out);
                 }
             }
-            "response.content_part.done" | "response.reasoning_part.done" => {
+            "response.content_part.done" => {
                 let kind = self.content_kind(&event);
                 self.part_done(kind, content, &event, out)?;
             }
+            "response.reasoning_part.done" => self.part_done(PartKind::Raw, content, &event, out)?,
             "response.reasoning_summary_part.done" => {
                 self.part_done(PartKind::Summary, summary, &event, out)?;
             }
@@ -248,13 +237,13 @@ impl ResponseTranslator for AnswerTranslator {
             kind if TERMINAL.contains(&kind) => self.end(kind, frame.data, out)?,
             "error" | "response.error" => return Err(self.fail(frame.data)),
             "" => {
-                if is_error(&parse::<Value>(frame.data)?) {
+                if is_error(&parse::<Value>(frame.data, &mut String::new())?) {
                     return Err(self.fail(frame.data));
                 }
             }
-            _ => self.hosted(&event, frame.data, out)?,
+            _ => self.machine.hosted_event(&event, frame.data, out)?,
         }
-        Ok(())
+        self.within_bounds()
     }
 
     fn finish(&mut self, stray: &[u8], _out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -267,27 +256,61 @@ impl ResponseTranslator for AnswerTranslator {
     fn unary(&mut self, body: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         self.ended = true;
         let text = lossy(body);
-        let response: Response<'_> = parse(&text)?;
-        if let Some(raw) = response.error {
-            return Err(error::TABLE.inside(raw.get()));
+        let mut mended = String::new();
+        let response: Response<'_> = parse(&text, &mut mended)?;
+        if response.error.is_some_and(|error| says_something(error.get())) {
+            self.machine.counts(&response, out);
+            return Err(told(&text).unwrap_or(failed("The model provider reported a failed response.")));
         }
-        if response.output.is_none() && response.status.is_none() {
+        if response.output.is_none() && response.status.is_empty() {
             let bad = AdapterError::BadFrame { provider: KIND, what: "a body without output".into() };
             return Err(error::TABLE.found(&text).unwrap_or(bad));
         }
-        let reason = match response.status.as_ref().map_or("", |t| &t.0) {
-            "incomplete" => finish_reason(&response, out),
-            "failed" => return Err(failed("The model provider reported a failed response.")),
-            "cancelled" => return Err(failed("The model provider cancelled the response.")),
-            "queued" | "in_progress" => {
-                return Err(failed("The model provider answered before the response was finished."));
-            }
-            _ => FinishReason::Stop,
+        let words = match response.status.as_str() {
+            "failed" => Some("The model provider reported a failed response."),
+            "cancelled" => Some("The model provider cancelled the response."),
+            "queued" | "in_progress" => Some("The model provider answered before the response was finished."),
+            _ => None,
         };
-        self.machine.end(&response, out)?;
+        if let Some(words) = words {
+            self.machine.counts(&response, out);
+            return Err(told(&text).unwrap_or(failed(words)));
+        }
+        let reason = match response.status.as_str() {
+            "incomplete" => finish_reason(&response, out),
+            status => plain_end(status, out),
+        };
+        let reason = self.machine.end(&response, reason, out)?;
         out.push(ModelEvent::Finished { reason });
         Ok(())
     }
+}
+
+/// The end of a response that says nothing against it.
+fn plain_end(status: &str, out: &mut Vec<ModelEvent>) -> FinishReason {
+    if !matches!(status, "" | "completed" | "in_progress") {
+        let why = format!("status {:?} was taken as a plain end", ascii(status));
+        out.push(ModelEvent::Note(Note::dropped("status", why)));
+    }
+    FinishReason::Stop
+}
+
+/// Where a failed response, or the event around it, may name its error.
+const ERRORS: [&str; 5] = ["/error", "/status_details/error", "/last_error", "/incomplete_details/error", ""];
+
+/// The error that a failed response names, wherever it does.
+fn told(data: &str) -> Option<AdapterError> {
+    let value: Value = lenient::owned(data)?;
+    let said = |place: String| {
+        let error = value.pointer(&place)?.to_string();
+        if says_something(&error) { error::TABLE.found(&error) } else { None }
+    };
+    ERRORS.iter().flat_map(|place| ["/response", ""].map(|around| format!("{around}{place}"))).find_map(said)
+}
+
+/// Whether JSON is more than the word for nothing.
+fn says_something(json: &str) -> bool {
+    !matches!(json, "null" | "\"\"" | "{}" | "[]" | "false")
 }
 
 /// An answer that the provider ended with a failure but without an error object.

@@ -7,16 +7,16 @@ use serde_json::{Map, Value, json};
 use super::{KIND, OpenAiResponses};
 use crate::{
     Adapter, AdapterError, CallKind, FinishReason, FrameDecoder, Framing, ModelEvent, ModelRequest,
-    ProviderOptions, UpstreamErrorKind,
+    ProviderOptions,
 };
 
-fn translator(settings: &Settings) -> Box<dyn crate::ResponseTranslator> {
+pub(super) fn translator(settings: &Settings) -> Box<dyn crate::ResponseTranslator> {
     let request = ModelRequest { model: "gpt-5", context: &[], settings, stream: true };
     OpenAiResponses::new(&ProviderOptions::default()).unwrap().translator(&request)
 }
 
 /// Frames with numbers, one for each event.
-fn frames(events: &[Value]) -> String {
+pub(super) fn frames(events: &[Value]) -> String {
     let mut text = String::new();
     for (number, event) in events.iter().enumerate() {
         let mut event = event.clone();
@@ -27,7 +27,7 @@ fn frames(events: &[Value]) -> String {
     text
 }
 
-fn run(text: &str, settings: &Settings) -> (Vec<ModelEvent>, Result<(), AdapterError>) {
+pub(super) fn run(text: &str, settings: &Settings) -> (Vec<ModelEvent>, Result<(), AdapterError>) {
     let mut decoder = FrameDecoder::new(Framing::Sse);
     let mut translator = translator(settings);
     let mut out = Vec::new();
@@ -274,30 +274,34 @@ fn interleaved_items_are_told_apart_by_index_though_their_ids_change() {
     );
 }
 
-#[track_caller]
-fn check_error(text: &str, kind: UpstreamErrorKind, message: &str) {
-    match run(text, &Settings::default()).1 {
-        Err(AdapterError::Upstream(error)) => {
-            assert_eq!((error.kind, error.message.as_str(), error.status), (kind, message, None));
-        }
-        other => panic!("{other:?}"),
-    }
+#[test]
+fn pieces_of_something_unknown_are_told_once() {
+    let piece = json!({"type": "response.audio.delta", "item_id": "x", "output_index": 0, "delta": "UklG"});
+    let note = crate::Note::dropped("output", "events of type response.audio.delta");
+    check(&[piece.clone(), piece, completed()], &[ModelEvent::Note(note), STOP]);
 }
 
 #[test]
-fn the_first_error_of_a_stream_decides_in_any_form() {
-    let failed = json!({"type": "response.failed", "response": {"status": "failed", "error": {"code": "rate_limit_exceeded", "message": "slow"}}});
-    let nested = json!({"type": "error", "error": {"type": "x", "code": "slow_down", "message": "m"}});
-    let flat = json!({"type": "error", "code": "context_length_exceeded", "message": "m", "param": null});
-    check_error(&frames(&[nested, failed.clone()]), UpstreamErrorKind::Overloaded, "m");
-    check_error(&frames(&[flat, failed.clone()]), UpstreamErrorKind::ContextLength, "m");
-    check_error(&frames(&[failed]), UpstreamErrorKind::RateLimit, "slow");
-    check_error("data: {\"error\":{\"message\":\"m\",\"code\":502}}\n\n", UpstreamErrorKind::Server, "m");
-    check_error(
-        "{\"error\":{\"message\":\"m\",\"code\":\"invalid_api_key\"}}\n",
-        UpstreamErrorKind::Auth,
-        "m",
+fn an_unknown_status_is_an_end_with_a_note() {
+    let event = json!({"type": "response.completed", "response": {"status": "sealed", "output": []}});
+    let note = crate::Note::dropped("status", "status \"sealed\" was taken as a plain end");
+    check(&[event], &[ModelEvent::Note(note), STOP]);
+}
+
+#[test]
+fn an_annotation_behind_its_text_is_told() {
+    let note = json!({"type": "url_citation", "url": "https://a/"});
+    let (got, end) = run(
+        &frames(&[
+            json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "a"}),
+            json!({"type": "response.content_part.done", "output_index": 0, "content_index": 0, "part": {"type": "output_text", "text": "a"}}),
+            json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "message", "content": [{"type": "output_text", "text": "a", "annotations": [note]}]}}),
+            completed(),
+        ]),
+        &logging(),
     );
+    assert_eq!(end, Ok(()));
+    assert!(got.iter().any(|event| matches!(event, ModelEvent::Note(_))), "{got:?}");
 }
 
 #[test]

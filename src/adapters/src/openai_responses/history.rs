@@ -1,16 +1,18 @@
 //! Context items as input items. No id of ours goes out, and no status.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use or_protocol::{
-    CustomToolCall, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, Message, Output,
-    RawJson, Reasoning, Role,
+    CustomToolCall, Envelope, EnvelopeError, FunctionCall, FunctionCallOutput, Item, ItemStatus, Message,
+    Output, RawJson, Reasoning, Role,
 };
 
 use super::media::{self, joined};
 use super::quirks::Quirks;
 use super::wire::body::{Content, InputItem};
 use super::wire::{Extended, KIND};
+use crate::shared::arguments::{WRAPPED, object_text};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::quirks::DeveloperRole;
 use crate::{AdapterError, Note, NoteList, custom_arguments};
@@ -67,8 +69,23 @@ impl<'q, 'n> History<'q, 'n> {
         'q: 'a,
     {
         let mut input = Vec::with_capacity(context.len());
+        let answered: HashSet<&str> = context
+            .iter()
+            .filter_map(|item| match item {
+                Item::FunctionCallOutput(o) | Item::CustomToolCallOutput(o) => Some(o.call_id.as_str()),
+                _ => None,
+            })
+            .collect();
         for (index, item) in context.iter().enumerate() {
             let sent = match item {
+                Item::FunctionCall(FunctionCall { call_id, status, .. })
+                | Item::CustomToolCall(CustomToolCall { call_id, status, .. })
+                    if *status == Some(ItemStatus::Incomplete) && !answered.contains(call_id.as_str()) =>
+                {
+                    let why = "a call that was cut off and has no result";
+                    self.note(Note::dropped("input.function_call", why));
+                    None
+                }
                 Item::Message(message) => self.message(message)?,
                 Item::FunctionCall(call) => Some(self.function_call(call)),
                 Item::FunctionCallOutput(output) => Some(InputItem::FunctionCallOutput {
@@ -143,12 +160,11 @@ impl<'q, 'n> History<'q, 'n> {
         if let Some(flat) = self.flat {
             name = flat.get(namespace.take(), name).unwrap_or(name);
         }
-        InputItem::FunctionCall {
-            call_id: &call.call_id,
-            name,
-            namespace,
-            arguments: Cow::Borrowed(&call.arguments),
+        let (arguments, wrapped) = object_text(&call.arguments);
+        if wrapped {
+            self.note(Note::emulated("input.arguments", WRAPPED));
         }
+        InputItem::FunctionCall { call_id: &call.call_id, name, namespace, arguments }
     }
 
     fn custom_call<'a>(&self, call: &'a CustomToolCall) -> InputItem<'a> {

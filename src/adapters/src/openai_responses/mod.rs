@@ -7,13 +7,15 @@
 //! - any difference of a host is data: a preset by the host of `base_url` (`quirks`), a table by model
 //!   name (`models`).
 //!
-//! Items are told apart by `output_index`, which becomes the block number; upstream ids are never used,
-//! for some hosts change them between two events of one item.
+//! Items are told apart by their ids, their `output_index` and their place, in this order (`answer::blocks`): some
+//! hosts change ids between two events of one item, and some give all items one index.
 
 mod answer;
 #[cfg(test)]
 mod answer_tests;
 mod error;
+#[cfg(test)]
+mod failure_tests;
 mod history;
 mod media;
 mod models;

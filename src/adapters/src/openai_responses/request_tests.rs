@@ -221,6 +221,22 @@ fn state_of_others_is_dropped_once_and_damage_is_noticed() {
 }
 
 #[test]
+fn a_call_that_was_cut_off_goes_back_whole_or_not_at_all() {
+    let call = |arguments: &str| json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments, "status": "incomplete"});
+    let output = json!({"type": "function_call_output", "call_id": "c", "output": "1"});
+    let sent = |arguments: &str| json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments});
+    for base_url in [OPENAI, OTHER] {
+        let check =
+            |input: Value, want: Value, notes: &[&str]| check_input(base_url, json!({}), input, want, notes);
+        let whole = "{ \"a\" : 1.0 }";
+        check(json!([call(whole), output]), json!([sent(whole), output]), &[]);
+        let wrapped = sent("{\"_raw\":\"{\\\"a\\\": \"}");
+        check(json!([call("{\"a\": "), output]), json!([wrapped, output]), &["Emulated input.arguments"]);
+        check(json!([call("{\"a\": ")]), json!([]), &["Dropped input.function_call"]);
+    }
+}
+
+#[test]
 fn extended_state_goes_back_member_by_member() {
     let sealed = Envelope::seal(KIND, "m", r#"{"encrypted_content":"a\"b","format":"x-v1"}"#);
     check_input(

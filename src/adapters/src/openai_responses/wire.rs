@@ -11,13 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::AdapterError;
+use crate::shared::lenient::{self, Count, Lenient, Text, Word};
 
 /// The kind in the configuration, and the origin of sealed state.
 pub(super) const KIND: &str = "openai-responses";
-
-/// A string that borrows where it has no escapes.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// What is a text or a list on this wire. Anything else counts as nothing (hosted events have objects as `delta`).
 #[derive(Debug, Default)]
@@ -107,13 +104,15 @@ impl<'de> Visitor<'de> for LooseVisitor {
 #[derive(Debug, Deserialize)]
 pub(super) struct DeltaEvent<'a> {
     #[serde(rename = "type", borrow, default)]
-    pub(super) kind: Cow<'a, str>,
+    pub(super) kind: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) item_id: Word<'a>,
     #[serde(default)]
-    pub(super) output_index: Option<u32>,
+    pub(super) output_index: Count,
     #[serde(default)]
-    pub(super) content_index: Option<u32>,
+    pub(super) content_index: Count,
     #[serde(default)]
-    pub(super) summary_index: Option<u32>,
+    pub(super) summary_index: Count,
     #[serde(borrow, default)]
     pub(super) delta: Loose<'a>,
     #[serde(borrow, default)]
@@ -124,13 +123,15 @@ pub(super) struct DeltaEvent<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Event<'a> {
     #[serde(rename = "type", borrow, default)]
-    pub(super) kind: Cow<'a, str>,
+    pub(super) kind: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) item_id: Word<'a>,
     #[serde(default)]
-    pub(super) output_index: Option<u32>,
+    pub(super) output_index: Count,
     #[serde(default)]
-    pub(super) content_index: Option<u32>,
+    pub(super) content_index: Count,
     #[serde(default)]
-    pub(super) summary_index: Option<u32>,
+    pub(super) summary_index: Count,
     #[serde(borrow, default)]
     pub(super) logprobs: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -153,24 +154,26 @@ pub(super) struct Event<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Ended<'a> {
     #[serde(borrow, default)]
-    pub(super) response: Option<Response<'a>>,
+    pub(super) response: Lenient<Response<'a>>,
 }
 
 /// An output item of the four types that we model; others only show their type.
 #[derive(Debug, Deserialize)]
 pub(super) struct OutputItem<'a> {
     #[serde(rename = "type", borrow, default)]
-    pub(super) kind: Cow<'a, str>,
+    pub(super) kind: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) status: Option<Text<'a>>,
+    pub(super) id: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) phase: Option<Text<'a>>,
+    pub(super) status: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) call_id: Option<Text<'a>>,
+    pub(super) phase: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) name: Option<Text<'a>>,
+    pub(super) call_id: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) namespace: Option<Text<'a>>,
+    pub(super) name: Word<'a>,
+    #[serde(borrow, default)]
+    pub(super) namespace: Word<'a>,
     #[serde(borrow, default)]
     pub(super) arguments: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -193,14 +196,14 @@ pub(super) struct OutputItem<'a> {
 }
 
 /// A content or summary part.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct OutputPart<'a> {
     #[serde(rename = "type", borrow, default)]
-    pub(super) kind: Cow<'a, str>,
+    pub(super) kind: Word<'a>,
     #[serde(borrow, default)]
-    pub(super) text: Option<Text<'a>>,
+    pub(super) text: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) refusal: Option<Text<'a>>,
+    pub(super) refusal: Text<'a>,
     #[serde(borrow, default)]
     pub(super) annotations: Loose<'a>,
     #[serde(borrow, default)]
@@ -211,7 +214,7 @@ pub(super) struct OutputPart<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Response<'a> {
     #[serde(borrow, default)]
-    pub(super) status: Option<Text<'a>>,
+    pub(super) status: Word<'a>,
     #[serde(borrow, default)]
     /// Nothing else than absent if it is no list.
     pub(super) output: Option<Loose<'a>>,
@@ -220,7 +223,7 @@ pub(super) struct Response<'a> {
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) incomplete_details: Option<Incomplete<'a>>,
+    pub(super) incomplete_details: Lenient<Incomplete<'a>>,
     #[serde(borrow, default)]
     pub(super) service_tier: Option<&'a RawValue>,
 }
@@ -229,50 +232,58 @@ pub(super) struct Response<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Incomplete<'a> {
     #[serde(borrow, default)]
-    pub(super) reason: Option<Text<'a>>,
+    pub(super) reason: Word<'a>,
 }
 
 #[derive(Default, Deserialize)]
 struct UsageCounts {
-    #[serde(default, alias = "prompt_tokens")]
-    input_tokens: Option<u64>,
-    #[serde(default, alias = "completion_tokens")]
-    output_tokens: Option<u64>,
     #[serde(default)]
-    total_tokens: Option<u64>,
+    input_tokens: Count,
     #[serde(default)]
-    input_tokens_details: Option<Details>,
+    prompt_tokens: Count,
     #[serde(default)]
-    output_tokens_details: Option<Details>,
+    output_tokens: Count,
+    #[serde(default)]
+    completion_tokens: Count,
+    #[serde(default)]
+    total_tokens: Count,
+    #[serde(default)]
+    input_tokens_details: Lenient<Details>,
+    #[serde(default)]
+    output_tokens_details: Lenient<Details>,
 }
 
 #[derive(Default, Deserialize)]
 struct Details {
     #[serde(default)]
-    cached_tokens: Option<u64>,
+    cached_tokens: Count,
     #[serde(default)]
-    reasoning_tokens: Option<u64>,
+    reasoning_tokens: Count,
 }
 
 /// Token counts; hosts leave details out.
 pub(super) fn usage(raw: &RawValue) -> Option<Usage> {
-    let counts: UsageCounts = serde_json::from_str(raw.get()).ok()?;
-    let cached = counts.input_tokens_details.and_then(|d| d.cached_tokens);
-    let reasoning = counts.output_tokens_details.and_then(|d| d.reasoning_tokens);
+    let counts: UsageCounts = lenient::owned(raw.get())?;
+    let cached = counts.input_tokens_details.0.unwrap_or_default().cached_tokens;
+    let reasoning = counts.output_tokens_details.0.unwrap_or_default().reasoning_tokens;
     Some(Usage::new(
-        counts.input_tokens.unwrap_or_default(),
-        counts.output_tokens.unwrap_or_default(),
-        counts.total_tokens,
-        cached.unwrap_or_default(),
-        reasoning.unwrap_or_default(),
+        counts.input_tokens.0.unwrap_or(counts.prompt_tokens.or_zero()),
+        counts.output_tokens.0.unwrap_or(counts.completion_tokens.or_zero()),
+        counts.total_tokens.0,
+        cached.or_zero(),
+        reasoning.or_zero(),
     ))
 }
 
 /// The text of a raw string; of anything else its JSON. A host that sends arguments as an object is thus read.
 pub(super) fn string(raw: &RawValue) -> Cow<'_, str> {
-    match serde_json::from_str::<Text<'_>>(raw.get()) {
+    let json = raw.get();
+    if !json.starts_with('"') {
+        return Cow::Borrowed(json);
+    }
+    match serde_json::from_str::<Text<'_>>(json) {
         Ok(text) => text.0,
-        Err(_) => Cow::Borrowed(raw.get()),
+        Err(_) => lenient::owned(json).map_or(Cow::Borrowed(json), Cow::Owned),
     }
 }
 
@@ -291,7 +302,10 @@ pub(super) struct Extended<'a> {
     pub(super) signature: Option<&'a RawValue>,
 }
 
-/// Reads JSON of the provider.
-pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, AdapterError> {
-    serde_json::from_str(text).map_err(|e| AdapterError::BadFrame { provider: KIND, what: e.to_string() })
+/// Reads JSON of the provider. What has to be mended is kept in `mended`, an empty text of the caller's.
+pub(super) fn parse<'a, T: Deserialize<'a>>(
+    text: &'a str,
+    mended: &'a mut String,
+) -> Result<T, AdapterError> {
+    lenient::read(KIND, text, mended)
 }

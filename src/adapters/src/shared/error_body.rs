@@ -1,9 +1,13 @@
 //! Errors of providers: one reader for all the shapes they come in, one order of what decides, and a table
 //! of words for each provider.
 
+mod overflow;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use self::overflow::overflows;
+use crate::shared::lenient;
 use crate::{AdapterError, UpstreamError, UpstreamErrorKind as Kind};
 
 /// Longest message that is handed on, in characters.
@@ -20,7 +24,8 @@ pub(crate) struct ErrorTable {
     pub(crate) code_at: &'static str,
     /// Codes and types. One that only says that the request is wrong tells less than the status or a phrase.
     pub(crate) words: &'static [(&'static str, Kind)],
-    /// Phrases of messages, in lower case; all words of an entry must occur, and the first entry counts.
+    /// Phrases of messages, in lower case; all words of an entry must occur, and the first entry counts. What all
+    /// providers say of an input that is too long need not be here.
     pub(crate) phrases: &'static [(&'static [&'static str], Kind)],
     /// Statuses that mean something else here than with others.
     pub(crate) statuses: &'static [(u16, Kind)],
@@ -49,13 +54,13 @@ impl ErrorTable {
     /// Reads an answer whose status is not 2xx.
     pub(crate) fn read(&self, status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
         let text = String::from_utf8_lossy(body);
-        let (said, told) = match serde_json::from_str(&text) {
-            Ok(value) => {
+        let (said, told) = match lenient::owned(&text) {
+            Some(value) => {
                 let said = self.said(&value, MAX_DEPTH);
                 let told = said.as_ref().is_some_and(|said| !said.is_bare());
                 (said.unwrap_or_default(), told)
             }
-            Err(_) => (Said { message: plain(&text).unwrap_or_default(), ..Said::default() }, false),
+            None => (Said { message: plain(&text).unwrap_or_default(), ..Said::default() }, false),
         };
         let mut error = self.build(said, Some(status), told);
         error.retry_after_s = retry_after_s;
@@ -65,13 +70,17 @@ impl ErrorTable {
 
     /// Reads an error inside an answer, as JSON: a body, its `error` member, or a mere text.
     pub(crate) fn inside(&self, json: &str) -> AdapterError {
-        let nothing = || AdapterError::Upstream(self.build(Said::default(), None, false));
-        self.found(json).unwrap_or_else(nothing)
+        let words = || {
+            // Mere words, where it is no JSON.
+            let message = plain(json).filter(|text| !text.starts_with(['{', '[', '"'])).unwrap_or_default();
+            AdapterError::Upstream(self.build(Said { message, ..Said::default() }, None, false))
+        };
+        self.found(json).unwrap_or_else(words)
     }
 
     /// The same, if the JSON says anything at all.
     pub(crate) fn found(&self, json: &str) -> Option<AdapterError> {
-        let said = self.said(&serde_json::from_str(json).ok()?, MAX_DEPTH)?;
+        let said = self.said(&lenient::owned(json)?, MAX_DEPTH)?;
         let mut error = self.build(said, None, true);
         (self.refine)(&mut error, json);
         Some(AdapterError::Upstream(error))
@@ -105,7 +114,8 @@ impl ErrorTable {
         };
         let by_phrase = || {
             let all = |words: &[&str]| words.iter().all(|word| lower.contains(word));
-            self.phrases.iter().find(|(words, _)| all(words)).map(|(_, kind)| *kind)
+            let own = self.phrases.iter().find(|(words, _)| all(words)).map(|(_, kind)| *kind);
+            own.or_else(|| overflows(&lower).then_some(Kind::ContextLength))
         };
         let by_status = |status: u16| {
             let own = self.statuses.iter().find(|(s, _)| *s == status).map(|(_, kind)| *kind);
@@ -149,7 +159,7 @@ impl ErrorTable {
         };
         if depth > 0
             && message.starts_with('{')
-            && let Some(inner) = serde_json::from_str(&message).ok().and_then(|v| self.said(&v, depth - 1))
+            && let Some(inner) = lenient::owned(&message).and_then(|v| self.said(&v, depth - 1))
         {
             return Some(inner);
         }
@@ -180,9 +190,9 @@ impl ErrorTable {
     fn hidden(&self, error: &Value, depth: u8) -> Option<String> {
         let inner = |value: &Value| self.said(value, depth.checked_sub(1)?).map(|said| said.message);
         match error.pointer("/metadata/raw")? {
-            Value::String(raw) => match serde_json::from_str::<Value>(raw) {
-                Ok(value) => inner(&value),
-                Err(_) => Some(raw.clone()).filter(|r| !r.is_empty()),
+            Value::String(raw) => match lenient::owned(raw) {
+                Some(value) => inner(&value),
+                None => Some(raw.clone()).filter(|r| !r.is_empty()),
             },
             value => inner(value),
         }
@@ -327,6 +337,7 @@ mod tests {
         };
         assert_eq!((error.kind, error.status, error.code.as_deref()), (Kind::Quota, None, Some("quota")));
         assert_eq!(TABLE.inside("{}").to_string(), "The model provider reported an error.");
+        assert_eq!(TABLE.inside("out of memory").to_string(), "out of memory");
         assert_eq!(TABLE.found("{}"), None);
         assert_eq!(TABLE.stray(b"event: x\n{\"error\":\"m\"} more").map(|e| e.to_string()), Some("m".into()));
     }

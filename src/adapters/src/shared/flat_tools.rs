@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use or_protocol::{CustomTool, FunctionTool, RawJson, Tool};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::note::plain;
 use crate::{Note, NoteList};
@@ -150,25 +150,10 @@ fn custom_schema() -> RawJson {
     .into()
 }
 
-/// A custom call's input as the arguments of its function.
-pub fn custom_arguments(input: &str) -> String {
-    json!({ "input": input }).to_string()
-}
-
-/// The way back: arguments of the function to the custom call's input. Text that is not of that form is kept.
-pub fn custom_input(arguments: &str) -> String {
-    match serde_json::from_str::<Value>(arguments) {
-        Ok(Value::Object(mut map)) => match map.remove("input") {
-            Some(Value::String(text)) => text,
-            _ => arguments.to_owned(),
-        },
-        _ => arguments.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
+    use serde_json::Value;
 
     use super::*;
 

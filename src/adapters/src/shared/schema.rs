@@ -67,6 +67,8 @@ pub(crate) struct Fitted {
     pub(crate) unfinished: bool,
     /// A reference that could not be written out.
     pub(crate) kept_ref: bool,
+    /// An object was closed that may have members nobody named.
+    pub(crate) closed_open: bool,
 }
 
 impl Fitted {
@@ -318,10 +320,11 @@ impl Walk<'_> {
     }
 
     fn close(&mut self, schema: &Schema, made: &mut Made) {
-        if let Some(extra) = schema.get("additionalProperties").filter(|extra| **extra != Value::Bool(false))
-        {
-            self.rest("additionalProperties", extra, made);
-        }
+        let is_open = match schema.get("additionalProperties") {
+            Some(extra) => *extra != Value::Bool(false),
+            None => !schema.contains_key("properties"),
+        };
+        self.out.closed_open |= is_open || schema.contains_key("patternProperties");
         made.schema.insert("additionalProperties".into(), Value::Bool(false));
         let properties = made.schema.entry("properties").or_insert_with(|| json!({}));
         let properties = properties.as_object().map_or(0, Map::len);

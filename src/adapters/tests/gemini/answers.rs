@@ -168,11 +168,64 @@ fn every_finish_reason_has_its_end() {
     {
         check_end(reason, Some(FinishReason::ContentFilter));
     }
-    for reason in
-        ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE", "OTHER", "NEW"]
-    {
+    // Something was said, so the answer is not lost.
+    for reason in ["UNEXPECTED_TOOL_CALL", "OTHER", "LANGUAGE", "NEW"] {
+        check_end(reason, Some(FinishReason::Stop));
+    }
+    for reason in ["MALFORMED_FUNCTION_CALL", "MISSING_THOUGHT_SIGNATURE"] {
         check_end(reason, None);
     }
+    for reason in ["UNEXPECTED_TOOL_CALL", "OTHER", "NEW"] {
+        check_failure(
+            &format!("data: {{\"candidates\":[{{\"finishReason\":\"{reason}\"}}]}}\n\n"),
+            UpstreamErrorKind::Server,
+        );
+    }
+}
+
+#[test]
+fn a_call_of_a_tool_that_was_not_offered_comes_through() {
+    let answer = answer(concat!(
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"x\",\"args\":{}}}]},",
+        "\"finishReason\":\"UNEXPECTED_TOOL_CALL\"}]}\n\n"
+    ));
+    assert_eq!((answer.calls.len(), answer.finished), (1, Some(FinishReason::Stop)));
+    assert_eq!(answer.notes[0].field, "output.finish_reason");
+}
+
+/// Events of a whole body.
+fn whole(body: &Value) -> Result<Vec<ModelEvent>, AdapterError> {
+    let mut out = Vec::new();
+    translator("m", &[], &Settings::default()).unary(body.to_string().as_bytes(), &mut out)?;
+    Ok(out)
+}
+
+#[test]
+fn a_whole_answer_needs_no_finish_reason_if_it_says_something() {
+    let said = whole(&json!({"candidates": [{"content": {"parts": [{"text": "a"}]}}]})).unwrap();
+    assert_eq!(said.last(), Some(&ModelEvent::Finished { reason: FinishReason::Stop }));
+    assert!(matches!(
+        whole(&json!({"candidates": [{"content": {"parts": []}}]})),
+        Err(AdapterError::BadFrame { .. })
+    ));
+}
+
+#[test]
+fn images_are_items_and_other_media_are_noted() {
+    let media = |kind: &str| json!({"inlineData": {"mimeType": kind, "data": "AAAA"}});
+    let parts = json!([{"text": "a"}, media("image/png"), media("audio/L16;rate=24000"), {"text": "b"}]);
+    let out = whole(&json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]})).unwrap();
+    let images: Vec<_> = out
+        .iter()
+        .filter_map(|event| match event {
+            ModelEvent::HostedItem { item, done: true, .. } => Some(Value::from(item.clone())),
+            _ => None,
+        })
+        .collect();
+    let want = json!({"type": "image_generation_call", "status": "completed", "output_format": "png", "result": "AAAA"});
+    assert_eq!(images, [want]);
+    let notes: Vec<_> = out.iter().filter(|event| matches!(event, ModelEvent::Note(_))).collect();
+    assert!(matches!(notes[..], [ModelEvent::Note(note)] if note.why.contains("audio/L16")), "{notes:?}");
 }
 
 #[test]
@@ -199,7 +252,9 @@ fn errors_inside_a_stream_are_found_in_both_shapes() {
     check_failure(&format!("{text}{indented}\n"), UpstreamErrorKind::Overloaded);
     check_failure(&format!("{text}[{indented}]\n"), UpstreamErrorKind::Overloaded);
     assert_eq!(run(text).1, Err(AdapterError::Truncated { provider: "gemini" }));
-    assert!(matches!(run("data: {\"candidates\":3}\n\n").1, Err(AdapterError::BadFrame { .. })));
+    let odd = run("data: {\"candidates\":3}\n\n").1;
+    assert_eq!(odd, Err(AdapterError::Truncated { provider: "gemini" }));
+    assert!(matches!(run("data: {\"candidates\":3\n\ndata: {}\n\n").1, Err(AdapterError::BadFrame { .. })));
 }
 
 #[test]

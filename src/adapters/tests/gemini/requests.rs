@@ -345,7 +345,7 @@ fn what_cannot_be_said_is_refused() {
         "type",
     );
     check_refused(FLASH, json!([{ "type": "compaction", "encrypted_content": "x" }]), "compaction");
-    check_refused(FLASH, user(json!({ "type": "input_text", "text": "" })), "no text");
+    check_refused(FLASH, json!([]), "no text");
     let call = json!({ "type": "function_call", "call_id": "c", "name": "a", "arguments": "{}" });
     check_refused(FLASH, json!([{ "role": "user", "content": "Hi" }, call]), "No tool output found");
     let prefill = json!([{ "role": "user", "content": "Hi" }, { "role": "assistant", "content": "So" }]);

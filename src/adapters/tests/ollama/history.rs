@@ -295,3 +295,47 @@ fn items_of_hosted_tools_are_left_out_with_one_note_a_type() {
         &["-input.web_search_call"],
     );
 }
+
+#[test]
+fn results_stand_behind_their_calls_in_the_order_of_the_calls() {
+    let of = |id: &str| json!({"role": "tool", "content": id, "tool_name": "look", "tool_call_id": id});
+    let calls = json!({"role": "assistant", "content": "", "tool_calls": [sent_call("c1", json!({})), sent_call("c2", json!({}))]});
+    check(
+        json!([
+            {"role": "user", "content": "q"},
+            call("c1", "{}"),
+            call("c2", "{}"),
+            result("c2", json!("c2")),
+            {"role": "user", "content": "hurry"},
+            result("c1", json!("c1")),
+            {"role": "user", "content": "now"},
+        ]),
+        json!([
+            {"role": "user", "content": "q"},
+            calls,
+            of("c1"),
+            of("c2"),
+            {"role": "user", "content": "hurry"},
+            {"role": "user", "content": "now"},
+        ]),
+        &[],
+    );
+    // A second result of a call stays where it is.
+    check(
+        json!([
+            {"role": "user", "content": "q"},
+            call("c1", "{}"),
+            result("c1", json!("c1")),
+            {"role": "user", "content": "x"},
+            result("c1", json!("again")),
+        ]),
+        json!([
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": "", "tool_calls": [sent_call("c1", json!({}))]},
+            of("c1"),
+            {"role": "user", "content": "x"},
+            {"role": "tool", "content": "again", "tool_name": "look", "tool_call_id": "c1"},
+        ]),
+        &[],
+    );
+}

@@ -5,7 +5,7 @@ use or_adapters::{
     Adapter, AdapterError, Frame, ModelEvent, ModelRequest, NoteKind, ProviderOptions,
     UpstreamErrorKind as Kind,
 };
-use or_protocol::{Annotation, Envelope, Include, Settings};
+use or_protocol::{Annotation, Envelope, Include, Settings, Tool};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
@@ -15,7 +15,14 @@ fn adapter() -> OpenAiChat {
 }
 
 pub(crate) fn with_translator<T>(run: impl FnOnce(&mut dyn or_adapters::ResponseTranslator) -> T) -> T {
-    let settings = Settings { include: vec![Include::OutputTextLogprobs], ..Settings::default() };
+    with_tools(Vec::new(), run)
+}
+
+pub(crate) fn with_tools<T>(
+    tools: Vec<Tool>,
+    run: impl FnOnce(&mut dyn or_adapters::ResponseTranslator) -> T,
+) -> T {
+    let settings = Settings { include: vec![Include::OutputTextLogprobs], tools, ..Settings::default() };
     let request = ModelRequest { model: "m", context: &[], settings: &settings, stream: true };
     run(&mut *adapter().translator(&request))
 }
@@ -44,6 +51,13 @@ fn unary(body: &Value) -> (Vec<ModelEvent>, Result<(), AdapterError>) {
     })
 }
 
+/// The events of a whole body, in short.
+pub(crate) fn told(translator: &mut dyn or_adapters::ResponseTranslator, body: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    assert_eq!(translator.unary(body.to_string().as_bytes(), &mut out), Ok(()));
+    out.iter().map(short).collect()
+}
+
 /// Events in short: `T0 hi` is text of block 0, `)0` its end, `)0!` an end that was cut off.
 fn short(event: &ModelEvent) -> String {
     match event {
@@ -69,6 +83,10 @@ fn short(event: &ModelEvent) -> String {
             annotation: Annotation::UrlCitation { url, title, start_index, end_index },
         } => {
             format!("Note{block} {url} {title} {start_index}..{end_index}")
+        }
+        ModelEvent::HostedItem { block, item, done } => {
+            let item = serde_json::Value::Object(item.clone());
+            format!("H{block} {item} {done}")
         }
         ModelEvent::PartDone { block } => format!("|{block}"),
         ModelEvent::BlockDone { block, complete } => format!("){block}{}", if *complete { "" } else { "!" }),

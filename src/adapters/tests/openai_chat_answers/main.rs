@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod answer;
+mod beside;
 
 use or_adapters::{AdapterError, ModelEvent, UpstreamErrorKind as Kind};
 use pretty_assertions::assert_eq;
@@ -44,12 +45,12 @@ fn the_end_waits_for_usage_behind_the_finish_reason() {
 }
 
 #[test]
-fn usage_is_found_wherever_it_stands_and_the_last_one_wins() {
+fn usage_is_found_wherever_it_stands_and_no_count_falls() {
     check_lines(
         r#"{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}
            {"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":9,"completion_tokens":2,"cached_tokens":5}}]}
            {"choices":[],"x_groq":{"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":14,"reasoning_tokens":3}}}"#,
-        &["T0 a", "U 9 0 1 0 10", "U 9 5 2 0 11", "U 9 0 5 3 14", ")0", "End Stop"],
+        &["T0 a", "U 9 0 1 0 10", "U 9 5 2 0 11", "U 9 5 5 3 14", ")0", "End Stop"],
     );
 }
 
@@ -94,11 +95,11 @@ fn calls_that_share_an_index_are_told_apart() {
     let zero = || json!(0);
     check(
         &[call(zero(), json!("a"), json!("f"), "{}"), call(zero(), json!("b"), json!("f"), "{}")],
-        &["C0 a f Function", "A0 {}", ")0", "C1 b f Function", "A1 {}", ")1", "End Stop"],
+        &["C0 a f Function", "C1 b f Function", "A0 {}", ")0", "A1 {}", ")1", "End Stop"],
     );
     check(
         &[call(zero(), json!(""), json!("f"), "{}"), call(zero(), json!(""), json!("f"), "{}")],
-        &["C0 - f Function", "A0 {}", ")0", "C1 - f Function", "A1 {}", ")1", "End Stop"],
+        &["C0 - f Function", "C1 - f Function", "A0 {}", ")0", "A1 {}", ")1", "End Stop"],
     );
 }
 
@@ -135,7 +136,7 @@ fn a_call_that_was_cut_off_is_incomplete() {
     check_lines(
         r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":1,"id":"b","function":{"name":"g","arguments":"{\"x"}}]},"finish_reason":"length"}]}
            [DONE]"#,
-        &["C0 a f Function", "A0 {}", ")0", "C1 b g Function", "A1 {\"x", ")1!", "End MaxOutputTokens"],
+        &["C0 a f Function", "C1 b g Function", "A1 {\"x", "A0 {}", ")0", ")1!", "End MaxOutputTokens"],
     );
 }
 
@@ -152,7 +153,16 @@ fn old_and_custom_calls_and_arguments_as_objects_are_understood() {
         json!({"content": null, "function_call": {"name": "", "arguments": ""}, "tool_calls": [
             {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}, "custom": {"name": "", "input": ""}},
             {"index": 0, "id": "b", "type": "custom", "custom": {"name": "grep", "input": "a b"}}]}),
-        &["C0 a f Function", "A0 {\"x\":1}", ")0", "C1 b grep Custom", "A1 a b", ")1", "End Stop"],
+        &[
+            "C0 a f Function",
+            "A0 {\"x\":1}",
+            ")0",
+            "emulated function_call",
+            "C1 b grep Function",
+            "A1 {\"input\":\"a b\"}",
+            ")1",
+            "End Stop",
+        ],
     );
 }
 

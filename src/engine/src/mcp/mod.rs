@@ -7,6 +7,7 @@ mod approval;
 mod choice;
 mod history;
 mod names;
+mod schema;
 
 use std::collections::HashMap;
 
@@ -89,6 +90,7 @@ impl McpFunction {
         if !parameters.get("properties").is_some_and(Value::is_object) {
             parameters.insert("properties".into(), json!({}));
         }
+        let parameters = schema::with_items(parameters);
         FunctionTool {
             name: self.exposed.clone(),
             description: self.model_description.clone(),

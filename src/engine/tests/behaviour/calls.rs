@@ -1,6 +1,6 @@
 //! Function and custom calls, and the limits on them.
 
-use or_adapters::{CallKind, ModelEvent, Note, NoteKind};
+use or_adapters::{CallKind, FinishReason, ModelEvent, Note, NoteKind};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
@@ -201,6 +201,24 @@ fn a_custom_call_without_input_has_no_delta() {
         "",
         &["output_item.added", "custom_tool_call_input.done", "output_item.done"],
     );
+}
+
+#[test]
+fn the_wrapper_of_a_custom_call_never_shows() {
+    for (arguments, input) in [("{}", ""), ("{\"inp", ""), ("{\"input\":\"*** Be", "*** Be")] {
+        let end = ModelEvent::Finished { reason: FinishReason::MaxOutputTokens };
+        let events = [call(0, "c", "shout"), args(0, arguments), end];
+        let played = say(spec(custom_tools()), events);
+        let item = &played.response()["output"][0];
+        assert_eq!((&item["input"], &item["status"]), (&json!(input), &json!("incomplete")));
+        let deltas: String = played
+            .hosted_events()
+            .iter()
+            .filter(|event| event["type"] == "response.custom_tool_call_input.delta")
+            .map(|event| event["delta"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(deltas, input);
+    }
 }
 
 #[test]

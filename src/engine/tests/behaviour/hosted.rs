@@ -96,6 +96,13 @@ fn custom_tools_and_namespaces_make_no_hosted_items() {
 }
 
 #[test]
+fn an_image_comes_through_without_a_tool() {
+    let image = json!({"type": "image_generation_call", "status": "completed", "result": "QQ=="});
+    let played = say(spec(json!({})), [hosted(0, image.clone(), true), stop()]);
+    check_item(&played, image);
+}
+
+#[test]
 fn an_output_of_a_call_that_the_upstream_ran_is_a_standard_item() {
     let output = |text: &str, status: &str| json!({"type": "function_call_output", "id": "x", "call_id": "c", "output": text, "status": status});
     let tools = json!({"tools": [{"type": "function", "name": "f"}]});

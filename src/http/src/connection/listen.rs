@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_http::body::MessageBody;
-use actix_http::{HttpService, Protocol, Request, Response};
+use actix_http::{HttpService, Request, Response};
 use actix_server::ServerBuilder;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
@@ -88,11 +88,11 @@ impl Door {
                 .on_connect_ext(|stream: &ClientStream, extensions| {
                     extensions.insert(stream.presence().clone());
                 })
-                .finish(map_config(app, |()| AppConfig::default()));
+                .h1(map_config(app, |()| AppConfig::default()));
             fn_service(move |io: TcpStream| {
                 let peer = io.peer_addr().ok();
                 let stream = ClientStream::new(io, address, clocks, metrics.clone());
-                async move { Ok((stream, Protocol::Http1, peer)) }
+                async move { Ok((stream, peer)) }
             })
             .and_then(http)
         })

@@ -71,7 +71,9 @@ fn decode_part(raw: &RawValue, path: Path<'_>, role: Role) -> Result<ContentPart
         ("input_image", Role::User) => image(&mut fields),
         ("input_file", Role::User) => file(&mut fields),
         ("input_video", Role::User) => {
-            Ok(ContentPart::InputVideo { video_url: fields.required_string("video_url", MAX_FILE_DATA)? })
+            let video_url = fields.required_string("video_url", MAX_FILE_DATA)?;
+            let is_data = video_url.starts_with("data:");
+            Ok(ContentPart::InputVideo { video_url: if is_data { unbroken(video_url) } else { video_url } })
         }
         ("input_audio", Role::User) => audio(&mut fields),
         (other, role) => Err(bad_value(fields.at("type"), other, allowed(role))),
@@ -91,6 +93,7 @@ fn image(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
         },
         None => None,
     };
+    let image_url = image_url.map(|url| if url.starts_with("data:") { unbroken(url) } else { url });
     if let Some(url) = &image_url {
         check_length(fields.at("image_url"), url, 1, MAX_IMAGE_URL)?;
         check_url(fields.at("image_url"), url, true)?;
@@ -103,6 +106,14 @@ fn image(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
     }
     let detail = fields.word("detail", DETAILS)?.unwrap_or(Detail::Auto);
     Ok(ContentPart::InputImage { image_url, file_id, detail })
+}
+
+/// Base64 without the line ends that some encoders put in after every 76 characters, and some providers refuse.
+fn unbroken(mut data: String) -> String {
+    if data.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        data.retain(|c| !c.is_ascii_whitespace());
+    }
+    data
 }
 
 /// No provider reads two, and to leave one out in silence would be a guess.
@@ -133,7 +144,7 @@ fn check_url(path: Path<'_>, url: &str, data: bool) -> Result<(), ApiError> {
 }
 
 fn file(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
-    let file_data = fields.string("file_data", MAX_FILE_DATA)?;
+    let file_data = fields.string("file_data", MAX_FILE_DATA)?.map(unbroken);
     let file_url = fields.string("file_url", MAX_IMAGE_URL)?;
     let file_id = fields.string("file_id", MAX_TEXT)?;
     let sources = [(&file_id, "file_id"), (&file_url, "file_url"), (&file_data, "file_data")];
@@ -158,7 +169,7 @@ fn audio(fields: &mut Fields<'_, '_>) -> Result<ContentPart, ApiError> {
     let mut inner = Fields::new(inner, parent, &["data", "format"])?;
     Ok(ContentPart::InputAudio {
         input_audio: InputAudio {
-            data: inner.required_string("data", MAX_FILE_DATA)?,
+            data: unbroken(inner.required_string("data", MAX_FILE_DATA)?),
             format: inner.required_string("format", MAX_NAME)?,
         },
     })
@@ -193,4 +204,22 @@ fn annotation(raw: &RawValue, path: Path<'_>) -> Result<Annotation, ApiError> {
         start_index: fields.integer("start_index", 0, u64::MAX)?.unwrap_or_default(),
         end_index: fields.integer("end_index", 0, u64::MAX)?.unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::unbroken;
+
+    #[test]
+    fn base64_loses_its_line_ends() {
+        for (data, want) in [
+            ("data:image/png;base64,iVBO\r\nRw0K\n", "data:image/png;base64,iVBORw0K"),
+            ("iVBO Rw0K", "iVBORw0K"),
+            ("iVBORw0K", "iVBORw0K"),
+        ] {
+            assert_eq!(unbroken(data.to_owned()), want);
+        }
+    }
 }

@@ -63,7 +63,7 @@ impl Run {
     }
 
     async fn recovered(&self) {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_secs(60);
         while let Health::Trouble(why) = self.store.health() {
             assert!(Instant::now() < end, "{why}");
             tokio::time::sleep(Duration::from_millis(50)).await;

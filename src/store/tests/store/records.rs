@@ -78,7 +78,7 @@ fn record(text: &str, previous: Option<&ResponseId>) -> StoredResponse {
 
 /// The database without the store. sled lets go of its lock some time after its handle was dropped.
 fn database(folder: &TempDir) -> sled::Db {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     loop {
         match sled::open(folder.path().join("responses")) {
             Err(sled::Error::Io(_)) if Instant::now() < end => std::thread::yield_now(),

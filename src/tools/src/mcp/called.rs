@@ -12,7 +12,7 @@ const MAX_BLOCKS: usize = 4096;
 pub struct Called {
     /// Texts, images and whatever else there is.
     pub(super) content: Vec<ContentBlock>,
-    /// JSON; only read where there is no content.
+    /// JSON; as a rule one of the texts says the same.
     pub(super) structured: Option<String>,
     /// Whether it says what went wrong.
     pub(super) is_error: bool,
@@ -34,7 +34,7 @@ impl Called {
         }
         let content: Vec<ContentBlock> = content
             .map_or(Some(Vec::new()), |Blocks(blocks)| blocks.into_iter().map(Block::typed).collect())?;
-        let structured = structured.filter(|_| content.is_empty()).map(|raw| minified(raw.get()));
+        let structured = structured.map(|raw| minified(raw.get()));
         Some(Self { content, structured, is_error: is_error == Some(true) })
     }
 }
@@ -126,7 +126,7 @@ impl Block {
 }
 
 /// JSON without the white space between its parts.
-fn minified(json: &str) -> String {
+pub(super) fn minified(json: &str) -> String {
     let (mut in_text, mut escaped) = (false, false);
     let kept = |c: &char| {
         let keep = in_text || !matches!(c, ' ' | '\t' | '\n' | '\r');
@@ -152,10 +152,9 @@ mod tests {
     fn check(result: Value) {
         let Called { content, structured, is_error } = Called::read(&result.to_string()).unwrap();
         let typed = Called::from(serde_json::from_value::<CallToolResult>(result.clone()).unwrap());
-        let want = if content.is_empty() { typed.structured } else { None };
         assert_eq!(
             json!([content, structured, is_error]),
-            json!([typed.content, want, typed.is_error]),
+            json!([typed.content, typed.structured, typed.is_error]),
             "{result}"
         );
     }

@@ -68,7 +68,7 @@ fn of_transport(error: &DynamicTransportError) -> Fault {
         Some(StreamableHttpError::Client(failure)) => Fault {
             error: failure.error.clone(),
             sent: failure.sent,
-            lost: !failure.sent && matches!(failure.error, McpError::Unreachable(_)),
+            lost: failure.forgot || !failure.sent && matches!(failure.error, McpError::Unreachable(_)),
         },
         Some(_) => Fault::lost(),
         // A program's input that takes no whole message any more: the message was not read.

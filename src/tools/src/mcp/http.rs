@@ -1,7 +1,7 @@
 //! Streamable HTTP, below rmcp's transport: where a connection goes, redirects, limits, and errors without secrets.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,14 @@ pub(super) struct ExchangeError {
     pub(super) error: McpError,
     /// Whether the server may have acted on the request.
     pub(super) sent: bool,
+    /// Whether the server seems to know nothing of the session any more.
+    pub(super) forgot: bool,
+}
+
+impl ExchangeError {
+    fn new(error: McpError, sent: bool) -> Self {
+        Self { error, sent, forgot: false }
+    }
 }
 
 impl From<ExchangeError> for StreamableHttpError<ExchangeError> {
@@ -61,6 +69,8 @@ struct Inner {
     connect_timeout: Duration,
     /// The origin that opened the session: its id, and the ids of its events, go nowhere else.
     session_from: Mutex<Option<Origin>>,
+    /// A request of this session had an answer.
+    answered: AtomicBool,
     /// Bytes of one message of the server.
     max_message: usize,
     /// An event of the server was over the limit.
@@ -80,10 +90,19 @@ impl Http {
             pinned(&guard, &home, connect_timeout).await?
         };
         let client = client.default_headers(headers(server)?).build().map_err(|_| McpError::Internal)?;
-        let (elsewhere, session_from, too_large) = Default::default();
+        let (elsewhere, session_from, answered, too_large) = Default::default();
         let max_message = server.limits.max_message_bytes;
-        let inner =
-            Inner { guard, home, client, elsewhere, connect_timeout, session_from, max_message, too_large };
+        let inner = Inner {
+            guard,
+            home,
+            client,
+            elsewhere,
+            connect_timeout,
+            session_from,
+            answered,
+            max_message,
+            too_large,
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -114,7 +133,7 @@ impl Http {
                 return Ok(answer);
             }
             // A server that redirects has not acted.
-            let not_sent = |error| ExchangeError { error, sent: false };
+            let not_sent = |error| ExchangeError::new(error, false);
             let next = next_place(&url, &answer).map_err(not_sent)?;
             if next.origin() != url.origin() {
                 client = self.elsewhere(&url, &next).await.map_err(not_sent)?;
@@ -122,7 +141,7 @@ impl Http {
             url = next;
         }
         let error = McpError::Protocol(format!("it redirects more than {MAX_REDIRECTS} times"));
-        Err(ExchangeError { error, sent: false })
+        Err(ExchangeError::new(error, false))
     }
 
     /// Without what ties a request to a session, unless it goes to whoever opened that.
@@ -176,9 +195,9 @@ fn next_place(from: &Url, answer: &Response) -> Result<Url, McpError> {
 fn unsent(error: &reqwest::Error) -> ExchangeError {
     if error.is_connect() {
         let why = if error.is_timeout() { "it took too long to connect" } else { "no connection" };
-        return ExchangeError { error: McpError::Unreachable(why.into()), sent: false };
+        return ExchangeError::new(McpError::Unreachable(why.into()), false);
     }
-    ExchangeError { error: McpError::Broken, sent: true }
+    ExchangeError::new(McpError::Broken, true)
 }
 
 /// A status that is no success.
@@ -189,17 +208,15 @@ fn refused(status: StatusCode) -> ExchangeError {
         }
         _ => McpError::Http { status: status.as_u16() },
     };
-    ExchangeError { error, sent: status.is_server_error() }
+    ExchangeError::new(error, status.is_server_error())
 }
 
 /// The whole of a body that is not too large.
 async fn whole(mut answer: Response, limit: usize) -> Result<Vec<u8>, ExchangeError> {
     let mut body = Vec::new();
-    while let Some(bytes) =
-        answer.chunk().await.map_err(|_| ExchangeError { error: McpError::Broken, sent: true })?
-    {
+    while let Some(bytes) = answer.chunk().await.map_err(|_| ExchangeError::new(McpError::Broken, true))? {
         if body.len() + bytes.len() > limit {
-            return Err(ExchangeError { error: McpError::TooLarge(limit), sent: true });
+            return Err(ExchangeError::new(McpError::TooLarge(limit), true));
         }
         body.extend_from_slice(&bytes);
     }
@@ -225,22 +242,37 @@ fn protocol_headers(
     headers
 }
 
-/// A server's "no such session" that is not the 404 of the specification but a 400, as the reference SDK's examples
-/// answer.
+/// A server's "no such session" that is not the 404 of the specification but a 400, as the reference SDK and its
+/// examples answer.
 fn names_the_session(status: StatusCode, message: &ServerJsonRpcMessage) -> bool {
     let ServerJsonRpcMessage::Error(error) = message else { return false };
-    status == StatusCode::BAD_REQUEST && error.error.message.to_ascii_lowercase().contains("session")
+    let said = error.error.message.to_ascii_lowercase();
+    status == StatusCode::BAD_REQUEST && ["session", "not initialized"].iter().any(|word| said.contains(word))
 }
 
-/// What a POST that was no success amounts to.
+/// Whether a status may mean that the server forgot the session. What was refused so has not been run, so it may be
+/// sent again.
+fn may_have_forgotten(status: StatusCode) -> bool {
+    let other = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    status.is_client_error() && !other.contains(&status)
+}
+
+/// What a POST that was no success amounts to. `answered`: others of its session had answers.
 async fn failed(
     answer: Response,
     message: &ClientJsonRpcMessage,
     in_session: bool,
+    answered: bool,
 ) -> Exchange<StreamableHttpPostResponse> {
     let status = answer.status();
-    let error = refused(status);
-    if in_session && status == StatusCode::NOT_FOUND {
+    let forgot = in_session && answered && may_have_forgotten(status);
+    let error = ExchangeError { forgot, ..refused(status) };
+    if in_session && matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
         return Err(StreamableHttpError::SessionExpired);
     }
     if matches!(error.error, McpError::Unauthorized { .. }) || !has_type(&answer, JSON_MIME_TYPE) {
@@ -251,7 +283,10 @@ async fn failed(
         (Some(said), _) if in_session && names_the_session(status, &said) => {
             Err(StreamableHttpError::SessionExpired)
         }
-        (Some(ServerJsonRpcMessage::Error(said)), ClientJsonRpcMessage::Request(request)) => {
+        // Of a request that was read the server knows the id.
+        (Some(ServerJsonRpcMessage::Error(said)), ClientJsonRpcMessage::Request(request))
+            if !forgot || said.id.is_some() =>
+        {
             // Servers that refuse a request unread do not know its id.
             let said = ServerJsonRpcMessage::error(said.error, Some(request.id.clone()));
             Ok(StreamableHttpPostResponse::Json(said, None))
@@ -278,7 +313,11 @@ impl StreamableHttpClient for Http {
         let is_request = matches!(message, ClientJsonRpcMessage::Request(_));
         let status = answer.status();
         if !status.is_success() {
-            return failed(answer, &message, session_id.is_some()).await;
+            let answered = self.0.answered.load(Ordering::Relaxed);
+            return failed(answer, &message, session_id.is_some(), answered).await;
+        }
+        if is_request && session_id.is_some() {
+            self.0.answered.store(true, Ordering::Relaxed);
         }
         if !is_request || matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
             // What some servers write in answer to a notification means nothing.
@@ -292,7 +331,7 @@ impl StreamableHttpClient for Http {
                 session,
             ));
         }
-        let odd = |why: &str| ExchangeError { error: McpError::Protocol(why.into()), sent: true };
+        let odd = |why: &str| ExchangeError::new(McpError::Protocol(why.into()), true);
         if !has_type(&answer, JSON_MIME_TYPE) {
             return Err(odd("it is neither JSON nor an event stream").into());
         }

@@ -1,5 +1,6 @@
 //! What is known of one MCP server: its session, its tools, and when to try again.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -57,6 +58,10 @@ impl Known {
             && self.at.elapsed() < max_age
     }
 }
+
+/// A future behind a pointer, so that what it takes to speak MCP is compiled in this crate: the code of a bare future is
+/// made where it is awaited, once more in each crate.
+pub type Compiled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Link {
     /// Not connected yet.
@@ -134,7 +139,11 @@ impl Link {
     }
 
     /// The server's tools. Whoever comes while they are being asked for waits for that.
-    pub async fn tools(self: Arc<Self>) -> Result<Arc<Vec<McpTool>>, McpError> {
+    pub fn tools(self: Arc<Self>) -> Compiled<'static, Result<Arc<Vec<McpTool>>, McpError>> {
+        Box::pin(self.listed())
+    }
+
+    async fn listed(self: Arc<Self>) -> Result<Arc<Vec<McpTool>>, McpError> {
         let mut listing = self.listing.lock().await;
         let mut session = self.session().await?;
         if let Some(known) = &listing.known
@@ -183,7 +192,16 @@ impl Link {
     }
 
     /// One call. It is sent again only if it surely was not read.
-    pub async fn call(
+    pub fn call<'a>(
+        self: &'a Arc<Self>,
+        tool: &'a str,
+        arguments: &'a str,
+        context: &'a ToolContext,
+    ) -> Compiled<'a, Result<Called, Failure>> {
+        Box::pin(self.called(tool, arguments, context))
+    }
+
+    async fn called(
         self: &Arc<Self>,
         tool: &str,
         arguments: &str,

@@ -18,9 +18,9 @@ const MAX_BYTES: usize = 2 * 1024 * 1024;
 /// All tools that keep to the limits; the others are left out, and the log says so.
 pub(super) async fn list(session: &Session, server: &McpServer) -> Result<Vec<McpTool>, Fault> {
     let mut tools = Tools { server, taken: Vec::new(), names: HashSet::new(), bytes: 0, values: 0 };
-    let mut cursor = None;
+    let mut cursor: Option<String> = None;
     for _ in 0..MAX_PAGES {
-        let page = session.page(cursor, server).await?;
+        let page = session.page(cursor.clone(), server).await?;
         for tool in page.tools {
             if tools.taken.len() >= server.limits.max_tools {
                 tools.leave_out(tool.as_ref().map_or("", |tool| &tool.name), "the server has too many");
@@ -31,10 +31,12 @@ pub(super) async fn list(session: &Session, server: &McpServer) -> Result<Vec<Mc
                 None => tools.leave_out("", "its definition has no known form"),
             }
         }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
+        // A page that leads to itself is the last one, and so is one that names no other.
+        let next = page.next_cursor.filter(|next| !next.is_empty());
+        if next.is_none() || next == cursor {
             return Ok(tools.taken);
         }
+        cursor = next;
     }
     tools.leave_out("", "its list has too many pages");
     Ok(tools.taken)

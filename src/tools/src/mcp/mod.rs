@@ -23,7 +23,7 @@ mod wire;
 
 pub use called::Called;
 pub use guard::AddressGuard;
-pub use link::{InUse, Link};
+pub use link::{Compiled, InUse, Link};
 pub use output::run;
 pub use server::{McpCommand, McpError, McpLimits, McpPlace, McpServer, McpTool};
 pub use shared::{McpBounds, Shared};

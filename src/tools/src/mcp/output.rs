@@ -6,11 +6,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use or_protocol::{ContentPart, Detail, InputAudio, Output};
 use rmcp::model::{ContentBlock, ResourceContents};
+use serde_json::Value;
 
-use super::called::Called;
+use super::called::{Called, minified};
 use crate::answer::limited;
 use crate::{Failure, ToolError, ToolOutput, ToolRun, finished};
 
+/// Longest structured content that is made into values to compare it, in bytes.
+const MAX_COMPARED: usize = 256 * 1024;
 /// Of a call that may have been carried out.
 pub(super) const UNKNOWN: &str = " It is not known whether the call took effect.";
 
@@ -42,12 +45,35 @@ fn output(result: Called) -> Result<ToolOutput, ToolError> {
         // The same again, as a rule, but here it is all there is.
         return Ok(structured.map_or_else(|| "".into(), ToolOutput::Text));
     }
-    if content.iter().all(|block| matches!(block, ContentBlock::Text(_))) {
-        let texts: Vec<_> =
-            content.iter().filter_map(ContentBlock::as_text).map(|t| t.text.as_str()).collect();
+    let mut texts: Vec<&str> =
+        content.iter().filter_map(ContentBlock::as_text).map(|t| t.text.as_str()).collect();
+    let more = structured.filter(|json| json != "null" && !says(&texts, json));
+    if texts.len() == content.len() {
+        texts.extend(more.as_deref());
         return Ok(ToolOutput::Text(texts.join("\n")));
     }
-    content.into_iter().map(part).collect::<Result<_, _>>().map(ToolOutput::Parts)
+    let more = more.map(|text| Ok(ContentPart::InputText { text }));
+    content.into_iter().map(part).chain(more).collect::<Result<_, _>>().map(ToolOutput::Parts)
+}
+
+/// Whether the texts say what the structured content does. Servers are to repeat it as a text; some libraries put
+/// what is no object into a member of its own.
+fn says(texts: &[&str], structured: &str) -> bool {
+    if structured.len() > MAX_COMPARED {
+        return texts.iter().any(|text| minified(text) == structured);
+    }
+    let Ok(value) = serde_json::from_str::<Value>(structured) else { return false };
+    let inner = value.as_object().filter(|map| map.len() == 1).and_then(|map| map.values().next());
+    let same = |text: &str, value: &Value| {
+        value.as_str() == Some(text) || serde_json::from_str::<Value>(text).is_ok_and(|said| said == *value)
+    };
+    let all = texts.join("\n");
+    [Some(&value), inner].into_iter().flatten().any(|value| {
+        let each = value.as_array().is_some_and(|list| {
+            list.len() == texts.len() && list.iter().zip(texts).all(|(value, text)| same(text, value))
+        });
+        each || same(&all, value) || texts.iter().any(|text| same(text, value))
+    })
 }
 
 fn part(block: ContentBlock) -> Result<ContentPart, ToolError> {
@@ -131,7 +157,7 @@ fn file_name(uri: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -153,7 +179,29 @@ mod tests {
     fn texts_are_joined() {
         let content = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
         check(json!({"content": content}), json!("a\nb"), false, "ok");
-        check(json!({"content": content, "structuredContent": {"x": 1}}), json!("a\nb"), false, "ok");
+    }
+
+    #[test]
+    fn structured_content_is_told_where_the_text_does_not_say_it() {
+        let text = |text: &str| json!({"type": "text", "text": text});
+        let check_text = |texts: &[&str], structured: Value, want: &str| {
+            let content: Vec<Value> = texts.iter().map(|t| text(t)).collect();
+            check(json!({"content": content, "structuredContent": structured}), json!(want), false, "ok");
+        };
+        check_text(
+            &["1 page; see structured content"],
+            json!({"chunks": ["data"]}),
+            "1 page; see structured content\n{\"chunks\":[\"data\"]}",
+        );
+        check_text(&["{ \"x\": 1 }"], json!({"x": 1}), "{ \"x\": 1 }");
+        check_text(&["5"], json!({"result": 5}), "5");
+        check_text(&["five"], json!({"result": "five"}), "five");
+        check_text(&["a", "b"], json!({"result": ["a", "b"]}), "a\nb");
+        check_text(&["Found:", "{\"x\":1}"], json!({"x": 1}), "Found:\n{\"x\":1}");
+        let image = json!({"type": "image", "data": "aGk=", "mimeType": "image/png"});
+        let got = output(called(json!({"content": [image], "structuredContent": {"x": 1}}))).unwrap();
+        let ToolOutput::Parts(parts) = got else { panic!("{got:?}") };
+        assert_eq!(json!(parts)[1], json!({"type": "input_text", "text": "{\"x\":1}"}));
     }
 
     #[test]

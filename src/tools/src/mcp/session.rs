@@ -272,7 +272,9 @@ impl ClientHandler for Listener {
 
     fn get_info(&self) -> ClientConfig {
         let us = Implementation::new("open-responses", env!("CARGO_PKG_VERSION"));
-        ClientConfig::new(ClientCapabilities::default(), us)
+        let config = ClientConfig::new(ClientCapabilities::default(), us);
+        // In `initialize`; later versions have none.
+        config.with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 }
 

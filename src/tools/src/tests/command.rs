@@ -20,7 +20,7 @@ const SECRET: &str = "canary-0123456789";
 fn spec() -> ToolSpec {
     ToolSpec {
         parameters: json!({"type": "object"}),
-        timeout: Duration::from_secs(20),
+        timeout: Duration::from_secs(60),
         max_output_bytes: LIMIT,
         ..ToolSpec::new("program", "A program.")
     }
@@ -61,7 +61,7 @@ fn pid(folder: &Path) -> Option<u32> {
 /// Waits until a process is gone; one that is dead and not yet collected counts as gone.
 #[track_caller]
 fn assert_gone(pid: u32) {
-    let over = Instant::now() + Duration::from_secs(5);
+    let over = Instant::now() + Duration::from_secs(30);
     let lives = || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => !stat.contains(") Z "),
         Err(_) => false,
@@ -162,7 +162,7 @@ fn a_program_that_floods_is_killed() {
 
 #[test]
 fn a_program_that_is_too_slow_is_killed_with_its_children() {
-    let spec = ToolSpec { timeout: Duration::from_secs(2), ..spec() };
+    let spec = ToolSpec { timeout: Duration::from_secs(5), ..spec() };
     let (tool, folder) = script(spec, "sleep 600 & echo $! > pid; wait");
     assert_eq!(call(tool, "{}").0, "timeout");
     assert_gone(pid(folder.path()).unwrap());
@@ -173,7 +173,7 @@ fn what_a_program_leaves_behind_is_killed_and_holds_up_nothing() {
     let (tool, folder) = script(spec(), "sleep 600 & echo $! > pid; echo done");
     let started = Instant::now();
     assert_eq!(call(tool, "{}"), ("ok", Output::Text("done\n".into())));
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(40));
     assert_gone(pid(folder.path()).unwrap());
 }
 

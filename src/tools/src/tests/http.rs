@@ -17,7 +17,7 @@ use crate::{AnyTool, HttpMethod, HttpTool, Registry, ToolRequest, ToolSpec, clie
 const LIMIT: usize = 1000;
 
 fn tool(port: u16, method: HttpMethod) -> AnyTool {
-    patient(port, method, Duration::from_secs(20))
+    patient(port, method, Duration::from_secs(60))
 }
 
 fn patient(port: u16, method: HttpMethod, timeout: Duration) -> AnyTool {
@@ -218,7 +218,7 @@ fn who_leaves_closes_the_connection() {
         let (mut stream, _) = listener.accept().unwrap();
         request(&mut stream);
         drop(here);
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.read(&mut [0; 64])
     });
     let message = ToolRequest { name: "endpoint".into(), arguments: "{}".into(), context: context(), gone };

@@ -1,7 +1,8 @@
 //! A host that does as it is told, with threads and plain sockets.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ struct Ways {
     early: Mutex<Option<Arc<Early>>>,
     connections: Mutex<usize>,
     requests: Mutex<Vec<String>>,
+    /// Answers that are being given.
+    busy: AtomicUsize,
 }
 
 pub(super) struct Host {
@@ -60,6 +63,10 @@ impl Host {
 
     pub(super) fn connections(&self) -> usize {
         *self.ways.connections.lock().unwrap()
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.ways.busy.load(Ordering::SeqCst) > 0
     }
 
     /// Bodies of the requests that came whole.
@@ -96,7 +103,13 @@ fn serve(stream: TcpStream, connection: usize, ways: &Ways, answer: &Answerer) {
         }
         let body = String::from_utf8(body).unwrap();
         ways.requests.lock().unwrap().push(body.clone());
-        if !play(reader.get_mut(), answer(connection, number, &body)) {
+        ways.busy.fetch_add(1, Ordering::SeqCst);
+        let goes_on = play(reader.get_mut(), answer(connection, number, &body));
+        if !goes_on {
+            let _ = reader.get_ref().shutdown(Shutdown::Both);
+        }
+        ways.busy.fetch_sub(1, Ordering::SeqCst);
+        if !goes_on {
             return;
         }
     }

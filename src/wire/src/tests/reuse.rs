@@ -1,6 +1,6 @@
 //! When a connection is used again, and when not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pretty_assertions::assert_eq;
@@ -15,13 +15,21 @@ fn echo(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
+/// Until the host has done all that it does behind its answers, and the connections have settled.
+async fn rest(host: &Host) {
+    while host.is_busy() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    sleep(SETTLE * 2).await;
+}
+
 /// Asks three times, with enough time between; each answer is its own, and so many connections were made.
 async fn check(connections: usize, answer: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) {
     let host = Host::start(move |_, _, body| answer(body));
     let client = client();
     for body in ["one", "two", "three"] {
         assert_eq!(ask(&client, &host, body).await, Ok((200, body.to_owned())));
-        sleep(SETTLE * 2).await;
+        rest(&host).await;
     }
     assert_eq!(host.connections(), connections);
     assert_eq!(host.requests(), ["one", "two", "three"]);
@@ -47,12 +55,18 @@ async fn a_connection_whose_answer_was_read_is_used_again() {
 
 #[actix_rt::test]
 async fn a_connection_is_not_used_again_at_once() {
-    let host = Host::start(|_, _, body| vec![Step::Send(echo(body))]);
-    let client = client();
-    for body in ["one", "two"] {
-        assert_eq!(ask(&client, &host, body).await, Ok((200, body.to_owned())));
+    // On a busy machine the second may come too late for this once, but not always.
+    for _ in 0..100 {
+        let host = Host::start(|_, _, body| vec![Step::Send(echo(body))]);
+        let client = client();
+        assert_eq!(ask(&client, &host, "one").await, Ok((200, "one".to_owned())));
+        let answered = Instant::now();
+        assert_eq!(ask(&client, &host, "two").await, Ok((200, "two".to_owned())));
+        if answered.elapsed() < SETTLE {
+            return assert_eq!(host.connections(), 2);
+        }
     }
-    assert_eq!(host.connections(), 2);
+    panic!("this machine is too slow");
 }
 
 #[actix_rt::test]
@@ -70,7 +84,7 @@ async fn bytes_behind_an_answer_end_the_connection_and_the_trust() {
         let client = client();
         for body in ["one", "two", "three"] {
             assert_eq!(ask(&client, &host, body).await, Ok((200, body.to_owned())), "{pause} ms");
-            sleep(SETTLE * 2).await;
+            rest(&host).await;
         }
         // The first offence is seen at the second request; from then on nothing is used again.
         assert_eq!(host.connections(), 3, "{pause} ms");
@@ -83,7 +97,7 @@ async fn a_connection_that_the_host_closed_is_not_used() {
     let client = client();
     for body in ["one", "two"] {
         assert_eq!(ask(&client, &host, body).await, Ok((200, body.to_owned())));
-        sleep(SETTLE * 2).await;
+        rest(&host).await;
     }
     assert_eq!(host.connections(), 2);
 }
@@ -96,7 +110,7 @@ async fn a_request_that_may_have_been_taken_is_not_sent_twice() {
     });
     let client = client();
     assert_eq!(ask(&client, &host, "one").await, Ok((200, "one".into())));
-    sleep(SETTLE * 2).await;
+    rest(&host).await;
     let closed = "the connection was closed in place of an answer";
     assert_eq!(ask(&client, &host, "two").await, Err(closed.into()));
     assert_eq!(host.requests(), ["one", "two"]);
@@ -107,7 +121,7 @@ async fn a_large_request_has_a_connection_of_its_own() {
     let host = Host::start(|_, _, body| vec![Step::Send(echo(&body.len().to_string()))]);
     let client = client();
     assert_eq!(ask(&client, &host, "one").await, Ok((200, "3".into())));
-    sleep(SETTLE * 2).await;
+    rest(&host).await;
     let large = Bytes::from(vec![b'x'; 1 << 20]);
     assert_eq!(ask_bytes(&client, &host, large).await, Ok((200, (1 << 20).to_string())));
     assert_eq!(host.connections(), 2);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::provider::{Gate, Request};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a tool does with a call.
 #[derive(Clone)]
@@ -67,6 +67,8 @@ pub struct Rules {
     pub session: Option<u32>,
     /// The status that expired sessions get.
     pub expired: u16,
+    /// The whole body that they get with it, of JSON or not.
+    pub expired_body: Option<String>,
     /// Whether there is an event stream for GET.
     pub listens: bool,
     /// Only the protocol without `initialize` (2026-07-28).
@@ -85,6 +87,7 @@ impl Rules {
             list_pause: Duration::ZERO,
             session: None,
             expired: 404,
+            expired_body: None,
             listens: false,
             modern: false,
         }

@@ -132,6 +132,10 @@ fn answer(rules: &Rules, request: &Request, shared: &Shared) -> Reply {
 fn expired(rules: &Rules, request: &Request) -> Option<Reply> {
     let session = rules.session?.to_string();
     request.header("mcp-session-id").filter(|id| *id != session)?;
+    if let Some(body) = &rules.expired_body {
+        let media_type = if body.starts_with('{') { "application/json" } else { "text/plain" };
+        return Some(Reply::Whole(rules.expired, format!("content-type: {media_type}\r\n"), body.clone()));
+    }
     if rules.expired == 404 {
         return Some(Reply::Whole(404, String::new(), String::new()));
     }

@@ -89,33 +89,31 @@ impl Open {
         }
     }
 
-    pub(super) fn delta(&mut self, delta: Delta, out: &mut Vec<ModelEvent>) {
+    pub(super) fn delta(&mut self, delta: Delta<'_>, out: &mut Vec<ModelEvent>) {
         let block = self.block;
         match &mut self.kind {
             Kind::Message { opened, chars, .. } => {
-                if let Some(text) = delta.text.filter(|t| !t.is_empty()) {
+                if let Some(text) = delta.text.some() {
                     *opened = true;
                     *chars += text.chars().count() as u64;
                     out.push(ModelEvent::TextDelta { block, text, logprobs: Vec::new() });
                 }
             }
             Kind::Call { any } => {
-                if let Some(delta) = delta.partial_json.filter(|t| !t.is_empty()) {
+                if let Some(delta) = delta.partial_json.some() {
                     *any = true;
                     out.push(ModelEvent::ToolArgsDelta { block, delta });
                 }
             }
             Kind::Answer { any } => {
-                if let Some(text) = delta.partial_json.filter(|t| !t.is_empty()) {
+                if let Some(text) = delta.partial_json.some() {
                     *any = true;
                     out.push(ModelEvent::TextDelta { block, text, logprobs: Vec::new() });
                 }
             }
             Kind::Thinking { text, signature } => {
-                if let Some(piece) = delta.signature {
-                    signature.push_str(&piece);
-                }
-                if let Some(piece) = delta.thinking.filter(|t| !t.is_empty()) {
+                signature.push_str(delta.signature.as_str());
+                if let Some(piece) = delta.thinking.some() {
                     text.push_str(&piece);
                     out.push(ModelEvent::SummaryDelta { block, text: piece });
                 }

@@ -2,12 +2,20 @@
 
 use crate::{AdapterError, FinishReason, UpstreamError, UpstreamErrorKind};
 
-/// What a finish reason means.
-pub(super) fn outcome(reason: &str, message: Option<&str>) -> Result<FinishReason, AdapterError> {
+/// Reasons that say that something was lost, whatever there is of an answer.
+const FAILURES: [&str; 3] = ["MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE"];
+
+/// What a finish reason means. `spoke`: something of the answer was put out; then a reason that nobody knows is a
+/// plain end, which is `None`.
+pub(super) fn outcome(
+    reason: &str,
+    message: Option<&str>,
+    spoke: bool,
+) -> Result<Option<FinishReason>, AdapterError> {
     match reason {
-        "STOP" => Ok(FinishReason::Stop),
+        "STOP" => Ok(Some(FinishReason::Stop)),
         // A limit of one call; going on with its token is not built.
-        "MAX_TOKENS" | "CONTINUATION" => Ok(FinishReason::MaxOutputTokens),
+        "MAX_TOKENS" | "CONTINUATION" => Ok(Some(FinishReason::MaxOutputTokens)),
         "SAFETY"
         | "RECITATION"
         | "BLOCKLIST"
@@ -17,7 +25,8 @@ pub(super) fn outcome(reason: &str, message: Option<&str>) -> Result<FinishReaso
         | "ESCALATION"
         | "IMAGE_SAFETY"
         | "IMAGE_PROHIBITED_CONTENT"
-        | "IMAGE_RECITATION" => Ok(FinishReason::ContentFilter),
+        | "IMAGE_RECITATION" => Ok(Some(FinishReason::ContentFilter)),
+        other if spoke && !FAILURES.contains(&other) => Ok(None),
         other => Err(AdapterError::Upstream(UpstreamError {
             kind: UpstreamErrorKind::Server,
             status: None,

@@ -2,7 +2,8 @@
 
 use or_protocol::Annotation;
 
-use crate::gemini::wire::{Grounding, GroundingChunk, GroundingSupport, Source};
+use crate::gemini::wire::{Grounding, GroundingChunk, GroundingSupport};
+use crate::shared::lenient::{Count, Lenient};
 
 /// A statement of the answer and where it comes from.
 #[derive(Debug)]
@@ -29,23 +30,24 @@ const MAX_SOURCES: usize = 16;
 
 impl Citations {
     /// Takes in what one chunk says.
-    pub(super) fn add(&mut self, grounding: Grounding) {
-        let chunks = grounding.grounding_chunks.unwrap_or_default();
-        for support in grounding.grounding_supports.unwrap_or_default() {
+    pub(super) fn add(&mut self, grounding: Grounding<'_>) {
+        let chunks = grounding.grounding_chunks.0;
+        for support in grounding.grounding_supports.0 {
             self.add_support(support, &chunks);
         }
-        self.without_address |= chunks.iter().any(|c| address(c).is_none());
+        self.without_address |= chunks.iter().any(|chunk| address(chunk).is_none());
     }
 
-    fn add_support(&mut self, support: GroundingSupport, chunks: &[GroundingChunk]) {
-        let segment = support.segment.unwrap_or_default();
-        let indices = support.grounding_chunk_indices.unwrap_or_default();
+    fn add_support(&mut self, support: GroundingSupport<'_>, chunks: &[Lenient<GroundingChunk<'_>>]) {
+        let segment = support.segment.0.unwrap_or_default();
+        let place = |count: Count| usize::try_from(count.0?).ok();
+        let indices = support.grounding_chunk_indices.0.into_iter();
         let sources: Vec<_> =
-            indices.iter().take(MAX_SOURCES).filter_map(|i| address(chunks.get(*i)?)).collect();
-        let Some(end) = segment.end_index else { return };
-        let start = segment.start_index.unwrap_or(0);
+            indices.take(MAX_SOURCES).filter_map(|index| address(chunks.get(place(index)?)?)).collect();
+        let Some(end) = place(segment.end_index) else { return };
+        let start = place(segment.start_index).unwrap_or(0);
         if !sources.is_empty() && self.supports.len() < MAX_SUPPORTS {
-            self.supports.push(Support { start, end, text: segment.text, sources, used: false });
+            self.supports.push(Support { start, end, text: segment.text.some(), sources, used: false });
         }
     }
 
@@ -107,11 +109,12 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 /// Address and title of a source that has one.
-fn address(chunk: &GroundingChunk) -> Option<(String, String)> {
+fn address(chunk: &Lenient<GroundingChunk<'_>>) -> Option<(String, String)> {
+    let chunk = chunk.0.as_ref()?;
     let all = [&chunk.web, &chunk.maps, &chunk.image, &chunk.retrieved_context];
-    all.into_iter().flatten().find_map(|source: &Source| {
-        let uri = source.uri.as_ref().or(source.source_uri.as_ref()).filter(|uri| !uri.is_empty())?;
-        Some((uri.clone(), source.title.clone().unwrap_or_default()))
+    all.into_iter().filter_map(|source| source.0.as_ref()).find_map(|source| {
+        let uri = [&source.uri, &source.source_uri].into_iter().find(|uri| !uri.is_empty())?;
+        Some((uri.as_str().to_owned(), source.title.as_str().to_owned()))
     })
 }
 

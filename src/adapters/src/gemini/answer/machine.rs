@@ -1,6 +1,9 @@
 //! One answer as a state machine: chunks in, events out.
 
+mod extras;
+
 use or_protocol::LogProb;
+use serde_json::value::RawValue;
 
 use super::call_ids::CallIds;
 use super::finish::outcome;
@@ -10,10 +13,9 @@ use super::open::{Open, OpenCall, OpenReasoning, OpenText};
 use super::partial_args::PartialArgs;
 use crate::gemini::error;
 use crate::gemini::seal::{CallState, SignedPart, Span, State};
-use crate::gemini::wire::{
-    Candidate, Chunk, FunctionCall, LogprobsResult, NAMES, Part, PromptFeedback, UsageMetadata,
-};
+use crate::gemini::wire::{Candidate, Chunk, FunctionCall, KIND, LogprobsResult, NAMES, Part, UsageMetadata};
 use crate::note::plain;
+use crate::shared::lenient;
 use crate::shared::names::Names;
 use crate::{AdapterError, CallKind, FinishReason, ModelEvent, ModelRequest, Note};
 
@@ -29,7 +31,7 @@ pub(super) struct Machine {
     /// The whole answer's text, thoughts left out: grounding points into it.
     answer: String,
     citations: Citations,
-    usage: UsageMetadata,
+    usage: UsageMetadata<'static>,
     /// The last one counts: with code execution a `STOP` can stand in the middle.
     reason: Option<FinishReason>,
     /// An earlier item of this turn says that further calls carry Gemini's ids.
@@ -64,18 +66,18 @@ impl Machine {
 
     /// Takes one chunk in.
     pub(super) fn push(&mut self, chunk: Chunk<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        if let Some(usage) = chunk.usage_metadata {
+        if let Some(usage) = chunk.usage_metadata.0 {
             self.usage(usage, out);
         }
         if let Some(raw) = chunk.error {
             self.over = true;
             return Err(error::TABLE.inside(raw.get()));
         }
-        if let Some(feedback) = chunk.prompt_feedback {
+        if let Some(feedback) = chunk.prompt_feedback.0 {
             self.feedback(feedback, out);
         }
-        for candidate in chunk.candidates.into_iter().flatten() {
-            if candidate.index.unwrap_or(0) > 0 {
+        for candidate in chunk.candidates.0 {
+            if candidate.index.or_zero() > 0 {
                 self.note(out, "candidates", "only the first candidate is used");
                 continue;
             }
@@ -102,6 +104,19 @@ impl Machine {
         true
     }
 
+    /// The same for a body that was read whole: what has output needs no end mark.
+    pub(super) fn finish_whole(&mut self, out: &mut Vec<ModelEvent>) -> bool {
+        if self.reason.is_none() && self.next_block > 0 {
+            self.note(
+                out,
+                "output.finish_reason",
+                "an answer without a finish reason was taken as a plain end",
+            );
+            self.reason = Some(FinishReason::Stop);
+        }
+        self.finish(out)
+    }
+
     fn block(&mut self) -> u32 {
         let block = self.next_block;
         self.next_block += 1;
@@ -116,52 +131,38 @@ impl Machine {
         }
     }
 
-    fn usage(&mut self, usage: UsageMetadata, out: &mut Vec<ModelEvent>) {
-        if usage == self.usage {
-            return;
-        }
-        if usage.service_tier != self.usage.service_tier
-            && let Some(tier) = &usage.service_tier
-        {
-            let tier = if tier == "standard" { "default".to_owned() } else { tier.clone() };
-            out.push(ModelEvent::ServiceTier(tier));
-        }
-        if let Some(counts) = usage.counts() {
-            out.push(ModelEvent::Usage(counts));
-        }
-        self.usage = usage;
-    }
-
-    fn feedback(&mut self, feedback: PromptFeedback, out: &mut Vec<ModelEvent>) {
-        if let Some(reason) = feedback.block_reason {
-            let message = feedback.block_reason_message.unwrap_or_default();
-            self.note(out, "input", &format!("prompt blocked: {reason} {message}"));
-            self.reason = Some(FinishReason::ContentFilter);
-        }
-    }
-
     fn candidate(&mut self, candidate: Candidate<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         if let Some(raw) = candidate.grounding_metadata {
-            match serde_json::from_str(raw.get()) {
+            let mut mended = String::new();
+            match lenient::read(KIND, raw.get(), &mut mended) {
                 Ok(grounding) => self.citations.add(grounding),
                 Err(_) => self.note(out, "annotations", "the grounding could not be read"),
             }
         }
         let raw = candidate.logprobs_result.filter(|_| self.wants_logprobs);
-        let mut logprobs = match raw.map(|raw| serde_json::from_str::<LogprobsResult>(raw.get())) {
-            Some(Ok(result)) => result.entries(),
+        let mut mended = String::new();
+        let read = |raw: &'_ RawValue| {
+            lenient::read::<LogprobsResult<'_>>(KIND, raw.get(), &mut mended).map(LogprobsResult::entries)
+        };
+        let mut logprobs = match raw.map(read) {
+            Some(Ok(entries)) => entries,
             Some(Err(_)) => {
                 self.note(out, "logprobs", "the log probabilities could not be read");
                 Vec::new()
             }
             None => Vec::new(),
         };
-        for part in candidate.content.and_then(|c| c.parts).into_iter().flatten() {
+        for part in candidate.content.0.unwrap_or_default().parts.0 {
             self.part(part, &mut logprobs, out);
         }
-        if let Some(reason) = candidate.finish_reason {
-            let message = candidate.finish_message.as_deref();
-            let reason_is = outcome(&reason, message)?;
+        if let Some(reason) = candidate.finish_reason.some() {
+            let message = Some(candidate.finish_message.as_str()).filter(|text| !text.is_empty());
+            let known = outcome(&reason, message, self.next_block > 0)?;
+            if known.is_none() {
+                let why = format!("the finish reason {reason} was taken as a plain end");
+                self.note(out, "output.finish_reason", &why);
+            }
+            let reason_is = known.unwrap_or(FinishReason::Stop);
             match reason_is {
                 FinishReason::ContentFilter => {
                     let message = message.unwrap_or_default();
@@ -178,19 +179,22 @@ impl Machine {
     }
 
     fn part(&mut self, part: Part<'_>, logprobs: &mut Vec<LogProb>, out: &mut Vec<ModelEvent>) {
-        let sig = part.thought_signature.filter(|s| !s.is_empty());
-        if let Some(call) = part.function_call {
+        let sig = part.thought_signature.some();
+        if let Some(call) = part.function_call.0 {
             self.call(call, sig, out);
         } else if let Some(text) = part.text {
-            match part.thought.unwrap_or(false) {
+            let text = text.0.into_owned();
+            match part.thought.is_on() {
                 true => self.thought(text, sig, out),
                 false => self.text(text, sig, logprobs, out),
             }
-        } else if part.executable_code.is_some() || part.code_execution_result.is_some() {
+        } else if part.executable_code.0 || part.code_execution_result.0 {
             self.note(out, "output.code_execution", "code run by the provider is not carried over");
-        } else if part.tool_call.is_some() || part.tool_response.is_some() {
+        } else if part.tool_call.0 || part.tool_response.0 {
             self.note(out, "output.server_tools", "tools run by the provider are not carried over");
-        } else if part.inline_data.is_some() || part.file_data.is_some() {
+        } else if let Some(media) = part.inline_data.0 {
+            self.media(media, part.thought.is_on(), out);
+        } else if part.file_data.0 {
             self.note(out, "output.media", "media in the answer is not carried over");
         } else if let Some(sig) = sig {
             self.text(String::new(), Some(sig), logprobs, out);
@@ -247,24 +251,24 @@ impl Machine {
     }
 
     fn call(&mut self, call: FunctionCall<'_>, sig: Option<String>, out: &mut Vec<ModelEvent>) {
-        if let Some(name) = call.name.filter(|n| !n.is_empty()) {
-            self.start_call(name, call.id.filter(|id| !id.is_empty()), sig, out);
+        if let Some(name) = call.name.some() {
+            self.start_call(name, call.id.some(), sig, out);
         } else if let (Open::Call(open), Some(sig)) = (&mut self.open, sig) {
             open.late_sig = Some(sig);
         }
         let Open::Call(open) = &mut self.open else {
             // An end mark without a beginning says nothing.
-            if call.args.is_none() && call.partial_args.is_none() {
+            if call.args.is_none() && call.partial_args.0.is_empty() {
                 return;
             }
             self.note(out, "output.function_call", "a call without a name is not carried over");
             return;
         };
         if let Some(args) = call.args {
-            open.whole = Some(json::compact(args.get()));
+            open.whole = Some(json::compact(&lenient::object_text(args.get())));
         }
         let mut lost = false;
-        for piece in call.partial_args.into_iter().flatten() {
+        for piece in call.partial_args.0 {
             lost |= !open.pieces.add(piece);
         }
         if lost {
@@ -274,7 +278,7 @@ impl Machine {
                 "a streamed argument has a path that is not known",
             );
         }
-        if !call.will_continue.unwrap_or(false) {
+        if !call.will_continue.is_on() {
             self.close(true, out);
         }
     }

@@ -25,16 +25,13 @@ enum Step {
 
 impl PartialArgs {
     /// Adds a piece. False if its path cannot be followed.
-    pub(super) fn add(&mut self, piece: PartialArg) -> bool {
-        let Some(steps) = parse(&piece.json_path) else { return false };
-        let goes_on = self.open.as_deref() == Some(piece.json_path.as_str());
-        let value = match (piece.string_value, piece.number_value, piece.bool_value) {
-            (Some(text), _, _) => Value::String(text),
-            (_, Some(number), _) => Value::Number(number),
-            (_, _, Some(bool)) => Value::Bool(bool),
-            _ => Value::Null,
-        };
-        self.open = piece.will_continue.unwrap_or(false).then_some(piece.json_path);
+    pub(super) fn add(&mut self, piece: PartialArg<'_>) -> bool {
+        let path = piece.json_path.as_str();
+        let Some(steps) = parse(path) else { return false };
+        let goes_on = self.open.as_deref() == Some(path);
+        let text = piece.string_value.map(|text| Value::String(text.0.into_owned()));
+        let value = text.or(piece.number_value).or(piece.bool_value).unwrap_or_default();
+        self.open = piece.will_continue.is_on().then(|| path.to_owned());
         let Some(slot) = self.slot(steps) else { return false };
         match (slot, value) {
             (Value::String(text), Value::String(more)) if goes_on => text.push_str(&more),
@@ -118,6 +115,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
+    use crate::shared::lenient::Word;
 
     #[track_caller]
     fn check(pieces: &[&str], want: &str) {
@@ -157,7 +155,7 @@ mod tests {
     #[test]
     fn a_path_that_leads_nowhere_is_refused() {
         for path in ["", "a", "$", "$[0]", "$.a[x]", "$.a[99999999999]", "$.a[1000000]", "$.a['b"] {
-            let piece = PartialArg { json_path: path.into(), ..PartialArg::default() };
+            let piece = PartialArg { json_path: Word(path.into()), ..PartialArg::default() };
             assert!(!PartialArgs::default().add(piece), "{path}");
         }
     }

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use or_protocol::{Annotation, LogProb, Usage};
+use or_protocol::{Annotation, LogProb, Tool, Usage};
 use serde_json::value::RawValue;
 
 use super::calls::Calls;
+use super::media::Image;
+use super::reasons::read_reason;
+use super::sources::Sources;
 use crate::openai_chat::reasoning::{DetailText, Details};
-use crate::openai_chat::wire::{CallPiece, Content, Delta, KIND, Logprobs, Text, WireAnnotation, WireUsage};
-use crate::{AdapterError, FinishReason, ModelEvent, ModelRequest, Note, UpstreamErrorKind};
+use crate::openai_chat::wire::{
+    CallPiece, Content, Delta, KIND, Logprobs, WireAnnotation, WireAudio, WireImage, WireUsage,
+};
+use crate::shared::lenient::{self, Count, Lenient, Objects, Word};
+use crate::{AdapterError, FinishReason, ModelEvent, ModelRequest, Note};
 
 /// An answer on its way.
 #[derive(Debug)]
@@ -30,6 +36,9 @@ pub(super) struct Machine {
     /// Code points of the messages that are closed: the host counts annotations over all of them.
     chars_before: u64,
     chars: u64,
+    sources: Sources,
+    /// Text came as such, not only as what was spoken.
+    wrote: bool,
     usage: Option<Usage>,
     tier: bool,
     notes: Vec<&'static str>,
@@ -51,13 +60,15 @@ impl Machine {
             next_block: 0,
             open: Open::Nothing,
             spoke: false,
-            calls: Calls::default(),
+            calls: Calls::new(request.settings.tools.iter().any(|tool| matches!(tool, Tool::Custom(_)))),
             details: Details::default(),
             plain_reasoning: false,
             detail_index: None,
             logprobs: Vec::new(),
             chars_before: 0,
             chars: 0,
+            sources: Sources::default(),
+            wrote: false,
             usage: None,
             tier: false,
             notes: Vec::new(),
@@ -69,16 +80,22 @@ impl Machine {
         self.next_block == 0 && self.calls.is_empty()
     }
 
+    /// What comes is a whole message.
+    pub(super) fn is_whole(&mut self) {
+        self.calls.are_whole = true;
+    }
+
     /// Takes in a delta, or a whole message.
     pub(super) fn delta(&mut self, delta: Delta<'_>, logprobs: Option<&RawValue>, out: &mut Vec<ModelEvent>) {
+        self.calls.next_delta();
         self.reasoning(&delta, out);
         if let Some(raw) = logprobs.filter(|_| self.wants_logprobs) {
-            let parsed = serde_json::from_str::<Logprobs>(raw.get()).unwrap_or_default();
-            self.logprobs.extend(parsed.content.unwrap_or_default());
+            let parsed = lenient::owned::<Logprobs>(raw.get()).unwrap_or_default();
+            self.logprobs.extend(parsed.content.0);
         }
         match delta.content {
             Content::Text(text) if text.is_empty() => {}
-            Content::Text(text) => self.text(text.into_owned(), out),
+            Content::Text(text) => self.written(text.into_owned(), out),
             Content::Parts(parts) => {
                 for part in parts {
                     match (part.kind.as_str(), part.thinking) {
@@ -87,7 +104,7 @@ impl Machine {
                             texts.iter().for_each(|t| self.raw_reasoning(t.text.as_str(), out));
                         }
                         ("text", _) if part.text.is_empty() => {}
-                        ("text", _) => self.text(part.text.0.into_owned(), out),
+                        ("text", _) => self.written(part.text.0.into_owned(), out),
                         _ => self.note("content", "a content part of unknown type was left out", out),
                     }
                 }
@@ -97,19 +114,23 @@ impl Machine {
             let block = self.message(out);
             out.push(ModelEvent::RefusalDelta { block, text: delta.refusal.0.into_owned() });
         }
+        if let Some(audio) = delta.audio.0 {
+            self.audio(audio, out);
+        }
+        for image in &delta.images.0 {
+            self.image(image, out);
+        }
         if let Some(raw) = delta.annotations {
             self.annotations(raw, out);
         }
-        if let Some(pieces) = &delta.tool_calls {
-            pieces.iter().for_each(|piece| self.call(piece, out));
-        }
-        if let Some(function) = delta.function_call {
+        delta.tool_calls.0.iter().for_each(|piece| self.call(piece, out));
+        if delta.function_call.0.is_some() {
             // The old form knows only one call.
             let piece = CallPiece {
-                index: Some(u64::MAX),
-                id: Text::default(),
-                function: Some(function),
-                custom: None,
+                index: Count(Some(u64::MAX)),
+                id: Word::default(),
+                function: delta.function_call,
+                custom: Lenient::default(),
             };
             self.call(&piece, out);
         }
@@ -118,8 +139,39 @@ impl Machine {
         }
     }
 
+    fn written(&mut self, text: String, out: &mut Vec<ModelEvent>) {
+        self.wrote = true;
+        self.text(text, out);
+    }
+
+    /// Speech is told by its words; hosts that also write them send them twice.
+    fn audio(&mut self, audio: WireAudio<'_>, out: &mut Vec<ModelEvent>) {
+        if !self.wrote && !audio.transcript.is_empty() {
+            self.text(audio.transcript.0.into_owned(), out);
+        }
+        if audio.data.0 {
+            self.note("audio", "spoken answers are carried as their transcript only", out);
+        }
+    }
+
+    fn image(&mut self, image: &WireImage<'_>, out: &mut Vec<ModelEvent>) {
+        match Image::read(image) {
+            Some(Image::Item(item)) => {
+                self.seal_before_speech(out);
+                self.close(true, false, out);
+                self.calls.close_whole(out);
+                self.spoke = true;
+                let block = self.new_block();
+                out.push(ModelEvent::HostedItem { block, item, done: true });
+            }
+            Some(Image::At(url)) => self.written(format!("\n![image]({url})\n"), out),
+            None => self.note("images", "an image of unknown form was left out", out),
+        }
+    }
+
     fn text(&mut self, text: String, out: &mut Vec<ModelEvent>) {
         let block = self.message(out);
+        self.sources.read(&text, self.chars);
         self.chars += text.chars().count() as u64;
         out.push(ModelEvent::TextDelta { block, text, logprobs: std::mem::take(&mut self.logprobs) });
     }
@@ -129,7 +181,7 @@ impl Machine {
             return;
         }
         self.seal_before_speech(out);
-        self.close(true, out);
+        self.close(true, false, out);
         self.spoke = true;
         self.calls.push(piece, &mut self.next_block, out);
     }
@@ -167,22 +219,23 @@ impl Machine {
     }
 
     fn annotations(&mut self, raw: &RawValue, out: &mut Vec<ModelEvent>) {
-        let list = serde_json::from_str::<Option<Vec<WireAnnotation<'_>>>>(raw.get());
-        let Ok(Some(list)) = list else { return };
-        for annotation in list {
-            let citation =
-                annotation.url_citation.filter(|c| annotation.kind.0 == "url_citation" && !c.url.is_empty());
+        let mut mended = String::new();
+        let list = lenient::read::<Objects<WireAnnotation<'_>>>(KIND, raw.get(), &mut mended);
+        for annotation in list.unwrap_or_default().0 {
+            let is_url = annotation.kind.as_str() == "url_citation";
+            let citation = annotation.url_citation.0.filter(|c| is_url && !c.url.is_empty());
             let Some(citation) = citation else {
                 self.note("annotations", "an annotation that is no url citation was left out", out);
                 continue;
             };
-            let end = citation.end_index.unwrap_or(self.chars_before + self.chars);
-            let start = citation.start_index.unwrap_or(end);
+            let end = citation.end_index.0.unwrap_or(self.chars_before + self.chars);
+            let start = citation.start_index.0.unwrap_or(end);
             if start < self.chars_before {
                 self.note("annotations", "an annotation of an earlier message came too late", out);
                 continue;
             }
             let block = self.message(out);
+            self.sources.annotated(citation.url.as_str());
             let annotation = Annotation::UrlCitation {
                 url: citation.url.0.into_owned(),
                 title: citation.title.0.into_owned(),
@@ -203,7 +256,7 @@ impl Machine {
             return block;
         }
         self.seal_before_speech(out);
-        self.close(true, out);
+        self.close(true, false, out);
         self.calls.close_whole(out);
         self.spoke = true;
         let block = self.new_block();
@@ -215,7 +268,7 @@ impl Machine {
         if let Open::Reasoning(block) = self.open {
             return block;
         }
-        self.close(true, out);
+        self.close(true, false, out);
         self.calls.close_whole(out);
         self.detail_index = None;
         let block = self.new_block();
@@ -230,7 +283,8 @@ impl Machine {
         }
     }
 
-    fn close(&mut self, complete: bool, out: &mut Vec<ModelEvent>) {
+    /// Ends the message or the reasoning that is open. `last`: it is the last one of the answer.
+    fn close(&mut self, complete: bool, last: bool, out: &mut Vec<ModelEvent>) {
         match self.open {
             Open::Nothing => return,
             Open::Reasoning(block) => {
@@ -241,6 +295,10 @@ impl Machine {
                 out.push(ModelEvent::BlockDone { block, complete });
             }
             Open::Message(block) => {
+                let annotations = self.sources.of_text(self.chars, last);
+                out.extend(
+                    annotations.into_iter().map(|annotation| ModelEvent::Annotation { block, annotation }),
+                );
                 self.chars_before += self.chars;
                 self.chars = 0;
                 out.push(ModelEvent::BlockDone { block, complete });
@@ -256,18 +314,37 @@ impl Machine {
         }
     }
 
+    /// Sources that stand beside the answer.
+    pub(super) fn sources(
+        &mut self,
+        citations: Option<&RawValue>,
+        results: Option<&RawValue>,
+        out: &mut Vec<ModelEvent>,
+    ) {
+        if !self.sources.learn(citations, results) {
+            self.note("citations", "the provider's list of sources could not be read", out);
+        }
+    }
+
     pub(super) fn usage(&mut self, raw: &RawValue, out: &mut Vec<ModelEvent>) {
-        let Ok(usage) = serde_json::from_str::<WireUsage>(raw.get()) else {
+        let Some(usage) = lenient::owned::<WireUsage>(raw.get()) else {
             return self.note("usage", "the provider's token counts could not be read", out);
         };
-        let usage = usage.count();
+        let Some(usage) = usage.count(self.usage) else {
+            return self.note("usage", "the provider did not count the input", out);
+        };
         if self.usage != Some(usage) {
             self.usage = Some(usage);
             out.push(ModelEvent::Usage(usage));
         }
     }
 
-    pub(super) fn service_tier(&mut self, tier: Text<'_>, out: &mut Vec<ModelEvent>) {
+    /// Whether a call has not got all of its arguments.
+    pub(super) fn has_unfinished_call(&mut self) -> bool {
+        self.calls.any_unfinished()
+    }
+
+    pub(super) fn service_tier(&mut self, tier: Word<'_>, out: &mut Vec<ModelEvent>) {
         if !self.tier && !tier.is_empty() {
             self.tier = true;
             out.push(ModelEvent::ServiceTier(tier.0.into_owned()));
@@ -276,34 +353,10 @@ impl Machine {
 
     /// Ends the answer for the host's reason; empty is a plain end.
     pub(super) fn finish(&mut self, reason: &str, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
-        let reason = match reason {
-            "" | "stop" | "tool_calls" | "function_call" | "eos" | "end_turn" | "stop_sequence" => {
-                FinishReason::Stop
-            }
-            "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => {
-                FinishReason::MaxOutputTokens
-            }
-            "content_filter" | "sensitive" => FinishReason::ContentFilter,
-            "error" | "network_error" => {
-                return Err(AdapterError::failed(
-                    UpstreamErrorKind::Server,
-                    "The model provider ended the answer with an error.",
-                ));
-            }
-            "insufficient_system_resource" => {
-                return Err(AdapterError::failed(
-                    UpstreamErrorKind::Overloaded,
-                    "The model provider ran out of capacity.",
-                ));
-            }
-            _ => {
-                self.note("finish_reason", "an unknown finish reason was taken as a plain end", out);
-                FinishReason::Stop
-            }
-        };
+        let reason = self.reason(reason, out)?;
         let whole = reason == FinishReason::Stop;
         self.seal_before_speech(out);
-        self.close(whole, out);
+        self.close(whole, true, out);
         if !self.calls.finish(whole, &mut self.next_block, out) {
             if whole {
                 let what = "a tool call without a name".to_owned();
@@ -313,9 +366,31 @@ impl Machine {
         }
         if self.details.pending() {
             self.reasoning_block(out);
-            self.close(true, out);
+            self.close(true, true, out);
+        }
+        if self.sources.any_left() {
+            self.note("citations", "there is no text behind which the provider's sources could stand", out);
         }
         out.push(ModelEvent::Finished { reason });
         Ok(())
+    }
+
+    fn reason(&mut self, word: &str, out: &mut Vec<ModelEvent>) -> Result<FinishReason, AdapterError> {
+        let reason = match read_reason(word)? {
+            Some(FinishReason::Stop) => FinishReason::Stop,
+            Some(reason) => return Ok(reason),
+            None => {
+                self.note("finish_reason", "an unknown finish reason was taken as a plain end", out);
+                FinishReason::Stop
+            }
+        };
+        // Of calls that the host says it made the model is told what is wrong. Any other end is none for a call that is
+        // in the middle of its arguments.
+        if !matches!(word, "tool_calls" | "function_call") && self.calls.any_cut() {
+            let why = "a call ends in the middle of its arguments: reported as max_output_tokens";
+            out.push(ModelEvent::Note(Note::emulated("finish_reason", why)));
+            return Ok(FinishReason::MaxOutputTokens);
+        }
+        Ok(reason)
     }
 }

@@ -1,14 +1,16 @@
-//! What was put out of each item so far, so that a done value adds only what its deltas left out.
+//! The output items of a turn, and which of them an event is about: by the item's id, then by its index, then by place.
+//!
+//! Neither id nor index can be trusted alone: some hosts change the id between two events of one item, some leave the
+//! index out, and many give all items the same one.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use crc32fast::Hasher;
-use or_protocol::LogProb;
-
-use crate::{CallKind, ModelEvent, Note};
+use super::parts::Parts;
+use crate::shared::arguments::Arguments;
+use crate::{CallKind, ModelEvent};
 
 /// What an output item is to us.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum BlockKind {
     /// `message`.
     Message,
@@ -33,82 +35,33 @@ impl BlockKind {
     }
 }
 
-/// What a part holds.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum PartKind {
-    /// `output_text`.
-    Text,
-    /// `refusal`.
-    Refusal,
-    /// `summary_text`.
-    Summary,
-    /// `reasoning_text`.
-    Raw,
+/// Where an event says that it belongs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place<'a> {
+    /// The item's id; empty if there is none.
+    pub(super) id: &'a str,
+    /// The item's `output_index`.
+    pub(super) index: Option<u32>,
 }
 
-impl PartKind {
-    fn block(self) -> BlockKind {
-        match self {
-            Self::Text | Self::Refusal => BlockKind::Message,
-            Self::Summary | Self::Raw => BlockKind::Reasoning,
-        }
+/// What an item says of itself.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Head<'a> {
+    /// The item's `type`.
+    pub(super) word: &'a str,
+    /// Empty for items that are no calls.
+    pub(super) call_id: &'a str,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn kind(&self) -> BlockKind {
+        BlockKind::of(self.word)
     }
 
-    fn event(self, block: u32, text: String, logprobs: Vec<LogProb>) -> ModelEvent {
-        match self {
-            Self::Text => ModelEvent::TextDelta { block, text, logprobs },
-            Self::Refusal => ModelEvent::RefusalDelta { block, text },
-            Self::Summary => ModelEvent::SummaryDelta { block, text },
-            Self::Raw => ModelEvent::ReasoningDelta { block, text },
-        }
-    }
-}
-
-/// Length and checksum of the text that was sent: enough to tell whether a whole text continues it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sent {
-    length: usize,
-    checksum: u32,
-}
-
-impl Sent {
-    const NOTHING: Self = Self { length: 0, checksum: 0 };
-
-    fn add(&mut self, text: &str) {
-        self.length += text.len();
-        // A few nanoseconds for a delta, where keeping the text would cost a copy.
-        let mut hasher = Hasher::new_with_initial(self.checksum);
-        hasher.update(text.as_bytes());
-        self.checksum = hasher.finalize();
-    }
-
-    /// What `whole` has beyond the text that was sent. `None` if it is another text.
-    fn rest<'a>(&self, whole: &'a str) -> Option<&'a str> {
-        let (front, rest) = whole.split_at_checked(self.length)?;
-        let mut check = Self::NOTHING;
-        check.add(front);
-        (check.checksum == self.checksum).then_some(rest)
-    }
-}
-
-/// Most parts of an item; what is behind them is left out.
-const MAX_PARTS: usize = 4_096;
-
-#[derive(Debug)]
-struct Part {
-    kind: PartKind,
-    index: u32,
-    sent: Sent,
-    logprobs: usize,
-    annotations: usize,
-    ended: bool,
-    /// Its whole text was found to be another one.
-    differs: bool,
-}
-
-impl Part {
-    fn is_empty(&self) -> bool {
-        self.sent.length == 0 && self.logprobs == 0 && self.annotations == 0
+    /// What items are told apart by beside their ids: hosted ones by their type.
+    pub(super) fn sort(&self) -> (BlockKind, &'a str) {
+        let kind = self.kind();
+        (kind, if kind == BlockKind::Hosted { self.word } else { "" })
     }
 }
 
@@ -116,207 +69,221 @@ impl Part {
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) kind: BlockKind,
+    /// The item's `type`, known only for hosted ones.
+    word: Box<str>,
+    /// The id, as the provider said it first.
+    id: Box<str>,
+    index: Option<u32>,
+    call_id: Box<str>,
+    /// Its beginning was told, not only a piece of it.
+    announced: bool,
     /// An event of it was put out.
     pub(super) opened: bool,
     /// It is at its end.
     pub(super) done: bool,
-    parts: Vec<Part>,
-    payload: Sent,
+    pub(super) parts: Parts,
+    /// Of a call.
+    pub(super) payload: Arguments,
+    /// What its beginning said of that. It counts only if nothing else says it.
+    pub(super) first_payload: Option<String>,
 }
 
 impl Block {
-    fn new(kind: BlockKind) -> Self {
-        Self { kind, opened: false, done: false, parts: Vec::new(), payload: Sent::NOTHING }
+    /// Whether the item can be this one as far as its head says.
+    fn is_like(&self, head: &Head<'_>) -> bool {
+        let same = |ours: &str, theirs: &str| ours.is_empty() || theirs.is_empty() || ours == theirs;
+        self.kind == head.kind()
+            && same(&self.call_id, head.call_id)
+            && (self.kind != BlockKind::Hosted || *self.word == *head.word)
     }
 
-    /// The part with this place, made the current one: another that is open ends first.
-    fn part(&mut self, at: u32, kind: PartKind, index: u32, out: &mut Vec<ModelEvent>) -> Option<&mut Part> {
-        let same =
-            |p: &Part| p.index == index && (p.kind == PartKind::Summary) == (kind == PartKind::Summary);
-        if !self.parts.last().is_some_and(same) {
-            if let Some(last) = self.parts.last_mut() {
-                end_part(at, last, out);
-            }
-            match self.parts.iter().position(same) {
-                // An ended part is looked at again only to find that nothing is missing.
-                Some(found) => return self.parts.get_mut(found),
-                None if self.parts.len() >= MAX_PARTS => return None,
-                None => self.parts.push(Part {
-                    kind,
-                    index,
-                    sent: Sent::NOTHING,
-                    logprobs: 0,
-                    annotations: 0,
-                    ended: false,
-                    differs: false,
-                }),
-            }
-        }
-        self.parts.last_mut()
+    /// Whether a beginning is that of this item once more.
+    fn begins_again(&self, place: Place<'_>, head: &Head<'_>) -> bool {
+        let nameless = self.id.is_empty() && place.id.is_empty();
+        !self.announced
+            || (!head.call_id.is_empty() && *self.call_id == *head.call_id)
+            || (nameless && self.parts.spoken_nothing() && self.payload.are_empty())
     }
 }
 
-fn end_part(at: u32, part: &mut Part, out: &mut Vec<ModelEvent>) {
-    if !part.ended {
-        part.ended = true;
-        if !part.is_empty() {
-            out.push(ModelEvent::PartDone { block: at });
-        }
-    }
-}
+/// Most items of a turn; as many as the server takes of any provider.
+const MAX_ITEMS: u32 = 5_000;
 
-/// All output items of a turn by `output_index`.
+/// All output items of a turn. A block's number is its place in the list.
 #[derive(Debug, Default)]
-pub(super) struct Blocks(BTreeMap<u32, Block>);
+pub(super) struct Blocks {
+    list: Vec<Block>,
+    /// The last item of an id, of a call id and of an index.
+    by_id: HashMap<String, u32>,
+    by_call: HashMap<String, u32>,
+    by_index: HashMap<u32, u32>,
+    /// Those that are not at their end, in order.
+    open: Vec<u32>,
+}
 
 impl Blocks {
     /// How many items were seen.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.list.len()).unwrap_or(u32::MAX)
     }
 
-    /// Highest index so far.
-    pub(super) fn last(&self) -> Option<u32> {
-        self.0.last_key_value().map(|(at, _)| *at)
+    /// Whether there are more than any answer has.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.len() > MAX_ITEMS
     }
 
     /// Looks at an item.
     pub(super) fn get(&self, at: u32) -> Option<&Block> {
-        self.0.get(&at)
+        self.list.get(usize::try_from(at).ok()?)
     }
 
-    /// The item at this place, begun if need be. `None` if it has ended or is of another kind.
-    pub(super) fn open(&mut self, at: u32, kind: BlockKind) -> Option<&mut Block> {
-        let block = self.0.entry(at).or_insert_with(|| Block::new(kind));
-        if !block.opened {
-            block.kind = kind;
-        }
-        (!block.done && block.kind == kind).then_some(block)
+    pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Block> {
+        self.list.get_mut(usize::try_from(at).ok()?)
     }
 
-    /// More text of a part.
-    pub(super) fn text(
-        &mut self,
-        at: u32,
-        kind: PartKind,
-        index: u32,
-        text: String,
-        logprobs: Vec<LogProb>,
-        out: &mut Vec<ModelEvent>,
-    ) {
-        let Some(block) = self.open(at, kind.block()) else { return };
-        let Some(part) = block.part(at, kind, index, out) else { return };
-        if part.ended || text.is_empty() && logprobs.is_empty() {
-            return;
-        }
-        part.sent.add(&text);
-        part.logprobs += logprobs.len();
-        block.opened = true;
-        out.push(kind.event(at, text, logprobs));
+    /// What an item is told apart by beside its ids.
+    pub(super) fn sort_of(&self, at: u32) -> Option<(BlockKind, &str)> {
+        self.get(at).map(|block| (block.kind, &*block.word))
     }
 
-    /// The whole text of a part: puts out what its deltas left out.
-    pub(super) fn whole_text(
-        &mut self,
-        at: u32,
-        kind: PartKind,
-        index: u32,
-        whole: &str,
-        mut logprobs: Vec<LogProb>,
-        out: &mut Vec<ModelEvent>,
-    ) {
-        let Some(block) = self.open(at, kind.block()) else { return };
-        let Some(part) = block.part(at, kind, index, out) else { return };
-        let rest = match part.sent.rest(whole) {
-            Some(rest) => rest.to_owned(),
-            None => {
-                // What was streamed cannot be taken back.
-                if !part.differs && !whole.is_empty() {
-                    part.differs = true;
-                    let why = "the provider's whole text differs from its deltas; the deltas were kept";
-                    out.push(ModelEvent::Note(Note::dropped("output.content", why)));
-                }
-                return;
-            }
+    /// Whether something came behind the payload of a call that is neither part of it nor a repetition.
+    pub(super) fn any_leftovers(&self) -> bool {
+        self.list.iter().any(|block| block.payload.have_leftovers())
+    }
+
+    /// Those that are not at their end.
+    pub(super) fn open(&self) -> Vec<u32> {
+        self.open.clone()
+    }
+
+    /// The item of an event about an item of this kind, which may be at its end.
+    pub(super) fn find(&self, place: Place<'_>, kind: BlockKind) -> Option<u32> {
+        // Some gateways name a call by its call id.
+        let known = self.by_id.get(place.id).or_else(|| self.by_call.get(place.id)).copied();
+        known.filter(|at| self.is(*at, kind)).or_else(|| self.find_open(place, |block| block.kind == kind))
+    }
+
+    /// The newest open item that fits: at its index, and where that tells nothing, of all.
+    fn find_open(&self, place: Place<'_>, fits: impl Fn(&Block) -> bool) -> Option<u32> {
+        let newest = |index: Option<u32>| {
+            let mut open = self.open.iter().rev().copied();
+            open.find(|at| self.get(*at).is_some_and(|b| (index.is_none() || b.index == index) && fits(b)))
         };
-        logprobs.drain(..part.logprobs.min(logprobs.len()));
-        self.text(at, kind, index, rest, logprobs, out);
+        let at_index = place.index.and_then(|index| newest(Some(index)));
+        // An index that nothing had so far is that of a new item.
+        let known = place.index.is_none_or(|index| self.by_index.contains_key(&index));
+        at_index.or_else(|| known.then(|| newest(None)).flatten())
     }
 
-    /// An annotation of a part; `number` counts from 0, one that was seen is not put out again.
-    pub(super) fn annotation(
-        &mut self,
-        at: u32,
-        index: u32,
-        number: Option<usize>,
-        annotation: or_protocol::Annotation,
-        out: &mut Vec<ModelEvent>,
-    ) {
-        let Some(block) = self.open(at, BlockKind::Message) else { return };
-        let Some(part) = block.part(at, PartKind::Text, index, out) else { return };
-        if part.ended || number.is_some_and(|n| n < part.annotations) {
-            return;
+    /// The kind of the item that an event is about.
+    pub(super) fn kind_at(&self, place: Place<'_>) -> Option<BlockKind> {
+        let known = self.by_id.get(place.id).copied().or_else(|| self.find_open(place, |_| true));
+        known.and_then(|at| self.get(at)).map(|block| block.kind)
+    }
+
+    /// The newest item at an index, if it is at its end.
+    pub(super) fn ended_at(&self, place: Place<'_>, kind: BlockKind) -> Option<u32> {
+        let at = *self.by_index.get(&place.index?)?;
+        self.get(at).filter(|block| block.done && block.kind == kind).map(|_| at)
+    }
+
+    /// Of an id, whatever state it is in.
+    pub(super) fn of_id(&self, id: &str, head: &Head<'_>) -> Option<u32> {
+        let at = *self.by_id.get(id)?;
+        self.get(at).filter(|block| block.is_like(head)).map(|_| at)
+    }
+
+    /// Of a call id, whatever state it is in.
+    pub(super) fn of_call(&self, head: &Head<'_>) -> Option<u32> {
+        let at = *self.by_call.get(head.call_id)?;
+        self.get(at).filter(|block| block.kind == head.kind()).map(|_| at)
+    }
+
+    /// The open item that one without a known id may be.
+    pub(super) fn open_like(&self, place: Place<'_>, head: &Head<'_>) -> Option<u32> {
+        self.find_open(place, |block| block.is_like(head))
+    }
+
+    /// Whether two ids say that an item is another one than this. They may be wrong.
+    pub(super) fn has_other_id(&self, at: u32, place: Place<'_>) -> bool {
+        let id = self.get(at).map_or("", |block| &*block.id);
+        !id.is_empty() && !place.id.is_empty() && *id != *place.id
+    }
+
+    /// Whether nothing that came could be this item's.
+    pub(super) fn is_like(&self, at: u32, head: &Head<'_>) -> bool {
+        self.get(at).is_some_and(|block| block.is_like(head))
+    }
+
+    fn is(&self, at: u32, kind: BlockKind) -> bool {
+        self.get(at).is_some_and(|block| block.kind == kind)
+    }
+
+    /// An item's beginning was told: the block of what came of it before, or a new one.
+    pub(super) fn announce(&mut self, place: Place<'_>, head: &Head<'_>) -> u32 {
+        let found = match self.by_id.get(place.id).copied() {
+            Some(at) => Some(at).filter(|at| self.get(*at).is_some_and(|b| !b.done && b.is_like(head))),
+            None => self.find_open(place, |b| b.is_like(head) && b.begins_again(place, head)),
+        };
+        let at = found.unwrap_or_else(|| self.begin(place, head.kind()));
+        self.learn(at, place, head);
+        if let Some(block) = self.get_mut(at) {
+            block.announced = true;
         }
-        part.annotations += 1;
-        block.opened = true;
-        out.push(ModelEvent::Annotation { block: at, annotation });
+        at
     }
 
-    /// Ends a part.
-    pub(super) fn part_done(&mut self, at: u32, kind: PartKind, index: u32, out: &mut Vec<ModelEvent>) {
-        let Some(block) = self.open(at, kind.block()) else { return };
-        if let Some(part) = block.part(at, kind, index, out) {
-            end_part(at, part, out);
+    /// A new item.
+    pub(super) fn begin(&mut self, place: Place<'_>, kind: BlockKind) -> u32 {
+        let at = self.len();
+        self.list.push(Block {
+            kind,
+            word: "".into(),
+            id: place.id.into(),
+            index: place.index,
+            call_id: "".into(),
+            announced: false,
+            opened: false,
+            done: false,
+            parts: Parts::default(),
+            payload: Arguments::default(),
+            first_payload: None,
+        });
+        self.open.push(at);
+        if let Some(index) = place.index {
+            self.by_index.insert(index, at);
         }
-    }
-
-    /// More of a call's payload. Ignored until the call has begun: its done value brings it all.
-    pub(super) fn payload(&mut self, at: u32, kind: CallKind, delta: String, out: &mut Vec<ModelEvent>) {
-        let Some(block) = self.open(at, BlockKind::Call(kind)) else { return };
-        if block.opened && !delta.is_empty() {
-            block.payload.add(&delta);
-            out.push(ModelEvent::ToolArgsDelta { block: at, delta });
+        // Text under the id of an open call leaves the id to the call.
+        let other = self.by_id.get(place.id).and_then(|at| self.get(*at));
+        if !place.id.is_empty() && other.is_none_or(|other| other.done) {
+            self.by_id.insert(place.id.to_owned(), at);
         }
+        at
     }
 
-    /// The whole payload of a call: puts out what its deltas left out.
-    pub(super) fn whole_payload(&mut self, at: u32, kind: CallKind, whole: &str, out: &mut Vec<ModelEvent>) {
-        let Some(block) = self.open(at, BlockKind::Call(kind)) else { return };
-        let rest = block.payload.rest(whole).unwrap_or_default().to_owned();
-        self.payload(at, kind, rest, out);
-    }
-
-    /// Whether nothing of a call's payload came.
-    pub(super) fn payload_is_empty(&self, at: u32) -> bool {
-        self.get(at).is_none_or(|b| b.payload.length == 0)
+    /// What an item says of itself is known from here on.
+    pub(super) fn learn(&mut self, at: u32, place: Place<'_>, head: &Head<'_>) {
+        let Some(block) = self.get_mut(at) else { return };
+        if block.kind == BlockKind::Hosted && block.word.is_empty() {
+            block.word = head.word.into();
+        }
+        if block.call_id.is_empty() && !head.call_id.is_empty() {
+            block.call_id = head.call_id.into();
+            self.by_call.insert(head.call_id.to_owned(), at);
+        }
+        if !place.id.is_empty() {
+            self.by_id.insert(place.id.to_owned(), at);
+        }
     }
 
     /// Ends an item.
     pub(super) fn done(&mut self, at: u32, complete: bool, out: &mut Vec<ModelEvent>) {
-        let Some(block) = self.0.get_mut(&at) else { return };
+        let Some(block) = self.get_mut(at) else { return };
         if block.opened && !block.done {
-            if let Some(last) = block.parts.last_mut() {
-                end_part(at, last, out);
-            }
+            block.parts.end_last(at, out);
             out.push(ModelEvent::BlockDone { block: at, complete });
         }
         block.done = true;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_text_that_continues_has_a_rest() {
-        let mut sent = Sent::NOTHING;
-        sent.add("Grü");
-        sent.add("ße");
-        assert_eq!(sent.rest("Grüße aus"), Some(" aus"));
-        assert_eq!(sent.rest("Grüße"), Some(""));
-        assert_eq!(sent.rest("grüße aus"), None);
-        assert_eq!(sent.rest("Gr"), None);
-        assert_eq!(Sent::NOTHING.rest("all"), Some("all"));
+        self.open.retain(|open| *open != at);
     }
 }

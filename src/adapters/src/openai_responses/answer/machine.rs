@@ -1,14 +1,15 @@
 //! Whole items and the end of an answer, for unary bodies and for the done events of a stream.
 
-use or_protocol::{Annotation, Envelope, LogProb, Phase, RawJson};
+use or_protocol::{Envelope, LogProb};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::blocks::{BlockKind, Blocks, PartKind};
-use crate::openai_responses::wire::{
-    Extended, KIND, Loose, OutputItem, OutputPart, Response, parse, string, usage,
-};
-use crate::{AdapterError, CallKind, FinishReason, ModelEvent, Note};
+use super::blocks::{BlockKind, Blocks, Place};
+use super::parts::PartKind;
+use super::reading::{ascii, blob, is_complete, phase};
+use crate::openai_responses::wire::{Event, KIND, Loose, OutputItem, Response, parse, string, usage};
+use crate::shared::lenient;
+use crate::{AdapterError, FinishReason, ModelEvent, Note};
 
 /// What is known of the answer so far.
 #[derive(Debug)]
@@ -17,34 +18,42 @@ pub(super) struct Machine {
     /// Log probabilities were asked for.
     pub(super) logprobs: bool,
     model: String,
+    /// The provider ended a call in the middle of its arguments.
+    pub(super) cut_call: bool,
+    /// A piece of something that nobody knows has come.
+    unknown: bool,
 }
 
 impl Machine {
     pub(super) fn new(model: &str, logprobs: bool) -> Self {
-        Self { blocks: Blocks::default(), logprobs, model: model.to_owned() }
+        Self { blocks: Blocks::default(), logprobs, model: model.to_owned(), cut_call: false, unknown: false }
     }
 
     /// An item as it begins.
     pub(super) fn item_added(
         &mut self,
-        at: u32,
+        place: Place<'_>,
         raw: &RawValue,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let item: OutputItem<'_> = parse(raw.get())?;
-        let kind = BlockKind::of(&item.kind);
-        let Some(block) = self.blocks.open(at, kind) else { return Ok(()) };
+        let mut mended = String::new();
+        let item: OutputItem<'_> = parse(raw.get(), &mut mended)?;
+        let at = self.blocks.announce(item.place(place), &item.head());
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
         if block.opened {
             return Ok(());
         }
-        match kind {
+        match block.kind {
             BlockKind::Message => {
                 block.opened = true;
                 out.push(ModelEvent::MessageStart { block: at, phase: phase(&item) });
             }
             // Its first text or its sealed state opens it.
             BlockKind::Reasoning => {}
-            BlockKind::Call(call) => self.start_call(at, call, &item, false, out),
+            BlockKind::Call(call) => {
+                block.first_payload = Some(item.payload(call).into_owned()).filter(|text| !text.is_empty());
+                self.start_call(at, call, &item, false, out);
+            }
             BlockKind::Hosted => {
                 block.opened = true;
                 out.push(ModelEvent::HostedItem { block: at, item: self.hosted(raw)?, done: false });
@@ -56,26 +65,42 @@ impl Machine {
     /// An item in its final form: whatever of it was not put out yet.
     pub(super) fn item_done(
         &mut self,
-        at: u32,
+        place: Place<'_>,
         raw: &RawValue,
         out: &mut Vec<ModelEvent>,
     ) -> Result<(), AdapterError> {
-        let item: OutputItem<'_> = parse(raw.get())?;
-        let kind = BlockKind::of(&item.kind);
-        let Some(block) = self.blocks.open(at, kind) else { return Ok(()) };
-        match kind {
+        let mut mended = String::new();
+        let item: OutputItem<'_> = parse(raw.get(), &mut mended)?;
+        let place = item.place(place);
+        match self.ending(place, &item) {
+            Some(at) => self.finish_item(at, place, &item, raw, out),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn finish_item(
+        &mut self,
+        at: u32,
+        place: Place<'_>,
+        item: &OutputItem<'_>,
+        raw: &RawValue,
+        out: &mut Vec<ModelEvent>,
+    ) -> Result<(), AdapterError> {
+        self.blocks.learn(at, place, &item.head());
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        match block.kind {
             BlockKind::Message => {
                 if !block.opened {
                     block.opened = true;
-                    out.push(ModelEvent::MessageStart { block: at, phase: phase(&item) });
+                    out.push(ModelEvent::MessageStart { block: at, phase: phase(item) });
                 }
                 self.parts(at, PartKind::Text, &item.content, out)?;
             }
             BlockKind::Reasoning => {
                 self.parts(at, PartKind::Summary, &item.summary, out)?;
                 self.parts(at, PartKind::Raw, &item.content, out)?;
-                if let Some(blob) = blob(&item) {
-                    if let Some(block) = self.blocks.open(at, kind) {
+                if let Some(blob) = blob(item) {
+                    if let Some(block) = self.blocks.get_mut(at) {
                         block.opened = true;
                     }
                     let encrypted_content = Envelope::seal(KIND, &self.model, &blob);
@@ -84,27 +109,20 @@ impl Machine {
             }
             BlockKind::Call(call) => {
                 if !block.opened {
-                    self.start_call(at, call, &item, true, out);
+                    self.start_call(at, call, item, true, out);
                 }
-                let payload = match call {
-                    CallKind::Function => item.arguments,
-                    CallKind::Custom => item.input,
-                };
-                if let Some(payload) = payload {
-                    self.blocks.whole_payload(at, call, &string(payload), out);
-                }
-                // A call without arguments is still a call with a JSON object.
-                if call == CallKind::Function && self.blocks.payload_is_empty(at) && complete(&item) {
-                    self.blocks.payload(at, call, "{}".into(), out);
-                }
+                self.whole_payload(at, call, &item.payload(call), out);
+                self.end_call(at, call, is_complete(item), out);
             }
             BlockKind::Hosted => {
-                block.done = true;
                 out.push(ModelEvent::HostedItem { block: at, item: self.hosted(raw)?, done: true });
-                return Ok(());
+                // The event is its end already.
+                if let Some(block) = self.blocks.get_mut(at) {
+                    block.opened = false;
+                }
             }
         }
-        self.blocks.done(at, complete(&item), out);
+        self.blocks.done(at, is_complete(item), out);
         Ok(())
     }
 
@@ -112,30 +130,61 @@ impl Machine {
     pub(super) fn end(
         &mut self,
         response: &Response<'_>,
+        reason: FinishReason,
         out: &mut Vec<ModelEvent>,
-    ) -> Result<(), AdapterError> {
-        let output = response.output.as_ref().map_or(&[][..], Loose::list);
-        let whole = output.len() > self.blocks.len();
-        for (at, raw) in (0..).zip(output) {
-            match self.blocks.get(at) {
-                Some(block) if block.done => {}
-                Some(_) => self.item_done(at, raw, out)?,
-                // Where the stream had as many items, its numbering is another one.
-                None if whole => self.item_done(at, raw, out)?,
-                None => {}
-            }
+    ) -> Result<FinishReason, AdapterError> {
+        self.snapshot(response.output.as_ref().map_or(&[][..], Loose::list), out)?;
+        self.counts(response, out);
+        let whole = reason == FinishReason::Stop;
+        self.end_open_calls(whole, out)?;
+        if whole && self.cut_call {
+            let why = "a call ends in the middle of its arguments: reported as max_output_tokens";
+            out.push(ModelEvent::Note(Note::emulated("status", why)));
+            return Ok(FinishReason::MaxOutputTokens);
         }
+        Ok(reason)
+    }
+
+    /// What the provider counted, and the tier it used.
+    pub(super) fn counts(&self, response: &Response<'_>, out: &mut Vec<ModelEvent>) {
         if let Some(usage) = response.usage.and_then(usage) {
             out.push(ModelEvent::Usage(usage));
         }
         if let Some(tier) = response.service_tier.filter(|t| t.get().starts_with('"')) {
             out.push(ModelEvent::ServiceTier(string(tier).into_owned()));
         }
+    }
+
+    /// An event about a hosted item goes on as it is, without its padding and places.
+    pub(super) fn hosted_event(
+        &mut self,
+        event: &Event<'_>,
+        data: &str,
+        out: &mut Vec<ModelEvent>,
+    ) -> Result<(), AdapterError> {
+        let found = self.blocks.find(event.place(), BlockKind::Hosted);
+        match found.and_then(|at| Some((at, self.blocks.get(at)?.done))) {
+            Some((at, false)) => {
+                let mut event: Map<String, Value> = parse(data, &mut String::new())?;
+                for key in ["sequence_number", "obfuscation", "item_id", "output_index"] {
+                    event.shift_remove(key);
+                }
+                out.push(ModelEvent::HostedEvent { block: at, event });
+            }
+            // The item in its final form said it all.
+            Some((_, true)) => {}
+            None if event.kind.as_str().ends_with(".delta") && !self.unknown => {
+                self.unknown = true;
+                let why = format!("events of type {}", ascii(event.kind.as_str()));
+                out.push(ModelEvent::Note(Note::dropped("output", why)));
+            }
+            None => {}
+        }
         Ok(())
     }
 
     fn hosted(&self, raw: &RawValue) -> Result<Map<String, Value>, AdapterError> {
-        let mut map: Map<String, Value> = parse(raw.get())?;
+        let mut map: Map<String, Value> = parse(raw.get(), &mut String::new())?;
         // A compacted context is private state like encrypted reasoning.
         if map.get("type").and_then(Value::as_str) == Some("compaction")
             && let Some(Value::String(blob)) = map.get_mut("encrypted_content")
@@ -145,153 +194,13 @@ impl Machine {
         Ok(map)
     }
 
-    fn start_call(
-        &mut self,
-        at: u32,
-        kind: CallKind,
-        item: &OutputItem<'_>,
-        last_chance: bool,
-        out: &mut Vec<ModelEvent>,
-    ) {
-        let name = item.name.as_ref().map_or("", |t| &t.0);
-        let call_id = item.call_id.as_ref().map(|t| t.0.to_string()).filter(|id| !id.is_empty());
-        // What is still missing comes with the done event.
-        if name.is_empty() || (call_id.is_none() && !last_chance) {
-            if last_chance {
-                out.push(ModelEvent::Note(Note::dropped("output", "a call without a name")));
-            }
-            return;
-        }
-        if item.caller.is_some() {
-            let why = "the caller of a programmatic call is not kept";
-            out.push(ModelEvent::Note(Note::dropped("output.caller", why)));
-        }
-        if let Some(block) = self.blocks.open(at, BlockKind::Call(kind)) {
-            block.opened = true;
-        }
-        let namespace = item.namespace.as_ref().map(|t| t.0.to_string()).filter(|n| !n.is_empty());
-        out.push(ModelEvent::ToolCallStart { block: at, call_id, name: name.to_owned(), namespace, kind });
-    }
-
-    /// A list of parts, all whole. A string stands for one part.
-    fn parts(
-        &mut self,
-        at: u32,
-        kind: PartKind,
-        parts: &Loose<'_>,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), AdapterError> {
-        if let Loose::Text(text) = parts {
-            self.blocks.whole_text(at, kind, 0, text, Vec::new(), out);
-            self.blocks.part_done(at, kind, 0, out);
-        }
-        for (index, part) in (0..).zip(parts.list()) {
-            self.part_done(at, kind, index, part, out)?;
-        }
-        Ok(())
-    }
-
-    /// A part in its final form. `family` says which kind it has where its type says nothing.
-    pub(super) fn part_done(
-        &mut self,
-        at: u32,
-        family: PartKind,
-        index: u32,
-        raw: &RawValue,
-        out: &mut Vec<ModelEvent>,
-    ) -> Result<(), AdapterError> {
-        let part: OutputPart<'_> = parse(raw.get())?;
-        let kind = match (part.kind.as_ref(), family) {
-            ("refusal", _) => PartKind::Refusal,
-            ("summary_text", _) | (_, PartKind::Summary) => PartKind::Summary,
-            ("reasoning_text", _) | (_, PartKind::Raw) => PartKind::Raw,
-            ("output_text" | "text", PartKind::Text | PartKind::Refusal) => PartKind::Text,
-            (other, PartKind::Text | PartKind::Refusal) => {
-                let why = format!("content part of type {}", ascii(other));
-                out.push(ModelEvent::Note(Note::dropped("output.content", why)));
-                return Ok(());
-            }
-        };
-        let text = match kind {
-            PartKind::Refusal => part.refusal.or(part.text),
-            PartKind::Text | PartKind::Summary | PartKind::Raw => part.text,
-        };
-        let logprobs = self.logprobs(part.logprobs);
-        self.blocks.whole_text(at, kind, index, text.as_ref().map_or("", |t| &t.0), logprobs, out);
-        for (number, raw) in part.annotations.list().iter().enumerate() {
-            if let Some(annotation) = annotation(raw) {
-                self.blocks.annotation(at, index, Some(number), annotation, out);
-            }
-        }
-        self.blocks.part_done(at, kind, index, out);
-        Ok(())
-    }
-
     /// Log probabilities, if they were asked for.
     pub(super) fn logprobs(&self, raw: Option<&RawValue>) -> Vec<LogProb> {
         match raw {
             Some(raw) if self.logprobs && raw.get().len() > 2 => {
-                serde_json::from_str(raw.get()).unwrap_or_default()
+                lenient::owned(raw.get()).unwrap_or_default()
             }
             _ => Vec::new(),
         }
     }
-}
-
-/// Why an incomplete response ended.
-pub(super) fn finish_reason(response: &Response<'_>, out: &mut Vec<ModelEvent>) -> FinishReason {
-    let reason = response.incomplete_details.as_ref().and_then(|d| d.reason.as_ref());
-    match reason.map_or("", |t| &t.0) {
-        "max_output_tokens" | "max_tokens" | "length" => FinishReason::MaxOutputTokens,
-        "content_filter" => FinishReason::ContentFilter,
-        other => {
-            let why = format!("reason {:?} is reported as max_output_tokens", ascii(other));
-            out.push(ModelEvent::Note(Note::emulated("incomplete_details.reason", why)));
-            FinishReason::MaxOutputTokens
-        }
-    }
-}
-
-/// One annotation; a `url_citation` may lack everything but its url.
-pub(super) fn annotation(raw: &RawValue) -> Option<Annotation> {
-    let raw = RawJson::keep(raw).ok().filter(RawJson::is_object)?;
-    if raw.text("type").as_deref() != Some("url_citation") {
-        return Some(Annotation::Other(raw));
-    }
-    let text = |key| raw.text(key).unwrap_or_default().into_owned();
-    let number = |key| raw.get(key).and_then(|n| n.get().parse().ok()).unwrap_or_default();
-    Some(Annotation::UrlCitation {
-        url: text("url"),
-        title: text("title"),
-        start_index: number("start_index"),
-        end_index: number("end_index"),
-    })
-}
-
-fn phase(item: &OutputItem<'_>) -> Option<Phase> {
-    match item.phase.as_ref().map_or("", |t| &t.0) {
-        "commentary" => Some(Phase::Commentary),
-        "final_answer" => Some(Phase::FinalAnswer),
-        _ => None,
-    }
-}
-
-/// A completed response may list a call as in progress; only `incomplete` means cut off.
-fn complete(item: &OutputItem<'_>) -> bool {
-    item.status.as_ref().is_none_or(|t| t.0 != "incomplete")
-}
-
-/// The state to seal: the plain blob, or a small object where it needs company.
-fn blob(item: &OutputItem<'_>) -> Option<String> {
-    let blob = item.encrypted_content.filter(|r| r.get().len() > 2 && r.get().starts_with('"'));
-    if item.signature.is_some() || blob.is_some() && item.format.is_some() {
-        let state = Extended { encrypted_content: blob, format: item.format, signature: item.signature };
-        return serde_json::to_string(&state).ok();
-    }
-    blob.map(|raw| string(raw).into_owned())
-}
-
-/// At most 40 characters of a foreign word, fit for a note.
-fn ascii(word: &str) -> String {
-    word.chars().filter(char::is_ascii_graphic).take(40).collect()
 }

@@ -25,7 +25,7 @@ struct Probe {
 impl Probe {
     fn note(&self, size: isize) -> Result<(), StoreError> {
         self.batches.lock().unwrap().push(size);
-        match self.gate.recv_timeout(Duration::from_secs(20)).unwrap() {
+        match self.gate.recv_timeout(Duration::from_secs(60)).unwrap() {
             Err(StoreError::Panicked) => panic!("as told"),
             Err(StoreError::Unavailable) => std::panic::panic_any(PanicsOnDrop),
             other => other,

@@ -49,7 +49,7 @@ fn a_response_has_so_many_readers_and_no_more() {
         reader.head().status == 200
     };
     while !again() {
-        assert!(begun.elapsed().as_secs() < 5, "a place is not given back");
+        assert!(begun.elapsed().as_secs() < 30, "a place is not given back");
     }
 }
 

@@ -1,15 +1,14 @@
 //! What one body costs: the peak of the process over what it has at rest, by the size of the body.
-#![cfg(target_os = "linux")]
 
-use super::{Server, list, numbered};
+use super::{MIB, Server, list, numbered};
 
-const BODY: usize = 4 * 1024 * 1024;
+const BODY: usize = 4 * MIB;
 /// What is refused was never built; a tree of values costs 20 to 200.
 const TIMES: usize = 9;
 /// What is stored is copied on its way to the disk besides: into the record, its pieces, the log and pages of sled.
 const TIMES_STORED: usize = 18;
 /// What a first request touches for good: code, threads and their stacks.
-const FIRST: usize = 8 * 1024 * 1024;
+const FIRST: usize = 8 * MIB;
 
 /// What the body is like, and the status of its answer.
 type Row = (&'static str, fn() -> String, u16);
@@ -126,10 +125,10 @@ fn a_body_costs_a_few_times_its_size() {
         // The system's allocator keeps what a request before had, so each begins anew.
         let server = Server::start("");
         server.post(r#"{"model":"demo","input":"hi"}"#);
-        let rest = server.memory("VmRSS");
+        let rest = server.resident();
         let body = body();
         let answer = server.post(&body);
-        let cost = server.memory("VmHWM").saturating_sub(rest);
+        let cost = server.peak().saturating_sub(rest);
         assert_eq!(answer.status, *status, "{name}: {:.300}", answer.text());
         let times = if *status == 200 { TIMES_STORED } else { TIMES };
         if cost > times * body.len() + FIRST {

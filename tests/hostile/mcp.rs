@@ -1,28 +1,16 @@
 //! A server that means harm: what it costs, and what the clients of others notice.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
-use crate::PROGRAM;
-use crate::stage::mcp::body;
-use or_test_support::binary::Binary;
-use or_test_support::client::{Answer, Connection};
+use super::{MIB, STALL, Server};
+use or_test_support::client::Answer;
 use or_test_support::mcp::{Does, FakeMcp, listed};
 use or_test_support::provider::FakeProvider;
 use or_test_support::wire::{self, text};
 
-/// The most memory that the process ever had, in MiB.
-fn peak(binary: &Binary) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", binary.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-}
-
-fn post(binary: &Binary, body: &Value) -> Answer {
-    Connection::send(binary.address, "POST", "/v1/responses", &[], Some(body.to_string().as_bytes())).finish()
+fn ask(server: &Server, tools: &[Value]) -> Answer {
+    let body = json!({"model": "openai-chat/m", "input": "How is it in Oslo?", "tools": tools});
+    server.post(&body.to_string())
 }
 
 /// What costs most for its bytes, just within the limit for a message.
@@ -36,13 +24,8 @@ fn writes(content: String) -> FakeMcp {
     hostile
 }
 
-/// One at a time: they are about memory and time.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// Clients use a hostile server at the same time; others use a good one.
 fn check(hostile: &FakeMcp, clients: usize) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = tempfile::tempdir().unwrap();
     let (fake, good) = (FakeProvider::start(), FakeMcp::start());
     // The model calls the tool in the first turn of each request.
     fake.always(|request| {
@@ -55,33 +38,23 @@ fn check(hostile: &FakeMcp, clients: usize) {
         }
     });
     let hosts = format!("security.allow_private_hosts = ['{}', '{}']\n", hostile.address, good.address);
-    let binary = PROGRAM.start(folder.path(), &(hosts + &fake.provider("openai-chat")), &[]);
-    let ask = |server: &FakeMcp, label: &str| post(&binary, &body("openai-chat", &[server.tool(label)]));
-    assert_eq!(ask(&good, "good").status, 200);
-    let before = peak(&binary);
-    let over = AtomicBool::new(false);
-    let worst = std::thread::scope(|scope| {
-        let others = scope.spawn(|| {
-            let mut worst = Duration::ZERO;
-            while !over.load(Ordering::SeqCst) {
-                let started = Instant::now();
-                assert_eq!(ask(&good, "good").status, 200);
-                worst = worst.max(started.elapsed());
-            }
-            worst
+    let server = Server::start(&(hosts + &fake.provider("openai-chat")));
+    let of_others = |server: &Server| assert_eq!(ask(server, &[good.tool("good")]).status, 200);
+    of_others(&server);
+    let before = server.peak();
+    let ((), worst) = server.probed(of_others, || {
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let attack = || ask(&server, &[hostile.tool("bad")]);
+            let attacks: Vec<_> = (0..clients).map(|_| scope.spawn(attack)).collect();
+            attacks.into_iter().map(|attack| attack.join().unwrap()).collect()
         });
-        let attacks: Vec<_> = (0..clients).map(|_| scope.spawn(|| ask(hostile, "bad"))).collect();
-        let answers: Vec<_> = attacks.into_iter().map(|attack| attack.join()).collect();
-        over.store(true, Ordering::SeqCst);
         for answer in answers {
-            let answer = answer.unwrap();
             assert!(matches!(answer.status, 200 | 424), "{}", answer.text());
         }
-        others.join().unwrap()
     });
-    let grown = peak(&binary) - before;
+    let grown = (server.peak() - before) / MIB;
     assert!(grown < 300, "{grown} MiB");
-    assert!(worst < Duration::from_secs(3), "{worst:?}");
+    assert!(worst < STALL, "{worst:?}");
 }
 
 #[test]

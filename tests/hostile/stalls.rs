@@ -1,17 +1,12 @@
 //! How long others wait while something is worked on that has many of something.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Server, list, numbered};
-use or_test_support::client::Connection;
+use super::{STALL, Server, health, list, numbered};
 use or_test_support::provider::{FakeProvider, Script};
 
-/// The longest that anybody else may wait, of a build without optimisation on a busy machine. What is quadratic takes
-/// ten times as long with the optimised build.
-const STALL: Duration = Duration::from_secs(6);
 /// The longest that the request itself may take.
 const WHOLE: Duration = Duration::from_secs(30);
 
@@ -172,34 +167,16 @@ const ANSWERS: &[AnswerRow] = &[
     }),
 ];
 
-/// Sends the body, and asks for `/health` all the while. How long the two took at most.
-fn probed(server: &Server, body: &str) -> (u16, Duration, Duration) {
-    let over = AtomicBool::new(false);
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        let probes = scope.spawn(|| {
-            let mut worst = Duration::ZERO;
-            while !over.load(Ordering::SeqCst) {
-                let asked = Instant::now();
-                let health = Connection::send(server.binary.address, "GET", "/health", &[], None).finish();
-                assert_eq!(health.status, 200);
-                worst = worst.max(asked.elapsed());
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            worst
-        });
-        let status = server.post(body).status;
-        let took = begun.elapsed();
-        // Who worked on behind the answer would be found here.
-        std::thread::sleep(Duration::from_millis(100));
-        over.store(true, Ordering::SeqCst);
-        (status, took, probes.join().unwrap())
-    })
-}
-
+/// Sends the body, and asks for `/health` all the while.
 #[track_caller]
 fn check(name: &str, server: &Server, body: &str) {
-    let (status, took, stall) = probed(server, body);
+    let begun = Instant::now();
+    let ((status, took), stall) = server.probed(health, || {
+        let answered = (server.post(body).status, begun.elapsed());
+        // Who worked on behind the answer would be found here.
+        std::thread::sleep(Duration::from_millis(100));
+        answered
+    });
     assert!(stall < STALL && took < WHOLE, "{name}: {status} after {took:?}, others waited {stall:?}");
 }
 
@@ -207,7 +184,7 @@ fn providers(fake: &FakeProvider) -> String {
     let kinds = ["openai-chat", "openai-responses", "anthropic", "gemini", "ollama"];
     let all: String = kinds.iter().map(|kind| fake.provider(kind)).collect();
     // One worker: whoever keeps it busy keeps everybody waiting.
-    format!("server.workers = 1\n{all}")
+    format!("server.workers = 1\nproviders.demo.enabled = true\n{all}")
 }
 
 #[test]
