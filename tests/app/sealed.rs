@@ -56,6 +56,18 @@ fn sent_back(
     (fake.request(before).body.to_string(), answer)
 }
 
+/// A stored answer's reasoning as its client has it, which did not ask for the state; and the answer's id.
+fn stored_thinking(fake: &FakeProvider, app: &App, kind: &'static str, stream: bool) -> (Value, String) {
+    fake.push(wire::answer(kind, Turn { thinking: "hm", ..text(&["4"]) }));
+    let body = json!({"model": format!("{kind}/m"), "input": "2+2?", "stream": stream,
+                      "reasoning": {"effort": "low", "summary": "auto"}});
+    let answer = app.post_with(&[ADA], &body);
+    let response = if stream { answer.last_response() } else { answer.response() };
+    let item = response["output"][0].clone();
+    assert_eq!((&item["type"], item.get("encrypted_content")), (&json!("reasoning"), None));
+    (item, response["id"].as_str().unwrap().to_owned())
+}
+
 #[track_caller]
 fn check_unread((sent, answer): (String, Answer), state: &str) {
     assert!(!sent.contains(state), "{sent}");
@@ -120,4 +132,41 @@ fn servers_with_one_key_read_each_others_state() {
         check_unread(sent_back(&fake, &other, kind, ADA, &item), state);
         check_unread(sent_back(&fake, &alone, kind, ADA, &item), state);
     }
+}
+
+#[test]
+fn stored_reasoning_comes_back_by_its_id_with_its_state() {
+    let fake = FakeProvider::start();
+    let app = start(&fake, None);
+    for (kind, state) in STATES {
+        for stream in [false, true] {
+            let (item, id) = stored_thinking(&fake, &app, kind, stream);
+            let (sent, answer) = sent_back(&fake, &app, kind, ADA, &item);
+            assert!(sent.contains(state), "{kind}: {sent}");
+            // It stays where it is, and is neither shown nor stored again.
+            let list = format!("/v1/responses/{}/input_items", answer.response()["id"].as_str().unwrap());
+            assert!(!app.request("GET", &list, &[ADA], None).finish().text().contains("encrypted_content"));
+            let with_state = |key, item: &Value| sent_back(&fake, &app, kind, key, item).0.contains(state);
+            assert!(!with_state(BOB, &item), "{kind}");
+            let mut foreign = item.clone();
+            foreign["id"] = json!("rs_of_somebody");
+            assert!(!with_state(ADA, &foreign), "{kind}");
+            app.request("DELETE", &format!("/v1/responses/{id}"), &[ADA], None).finish();
+            assert!(!with_state(ADA, &item), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn an_id_gives_its_state_once() {
+    let fake = FakeProvider::start();
+    let app = start(&fake, None);
+    let (item, _) = stored_thinking(&fake, &app, "openai-responses", false);
+    let before = fake.count();
+    fake.push(wire::answer("openai-responses", text(&["6"])));
+    let input: Vec<_> =
+        std::iter::repeat_n(item, 50).chain([json!({"role": "user", "content": "3+3?"})]).collect();
+    app.post_with(&[ADA], &json!({"model": "openai-responses/m", "input": input})).response();
+    let sent = fake.request(before).body.to_string();
+    assert_eq!(sent.matches("blob-of-openai").count(), 1, "{sent}");
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the official SDKs against the server, with the provider `demo` and a scripted upstream on all five wires.
+# Runs clients of the Responses API against the server, with the provider `demo` and a scripted upstream on all five wires:
+# OpenAI's SDKs and Agents SDKs, the AI SDK, LangChain, Pydantic AI and Codex.
 #
 #   tests/sdk/run.sh [python|node|codex]...      default: all
 #
@@ -96,6 +97,8 @@ test_node() {
 }
 
 export PYTHONDONTWRITEBYTECODE=1
+# Nothing is told to anybody: traces of the Agents SDKs and of LangChain.
+export OPENAI_AGENTS_DISABLE_TRACING=1 LANGSMITH_TRACING=false
 # The tool of the server writes the response of each of its runs into it.
 export TOOL_RUNS=$work/runs
 touch "$TOOL_RUNS"
@@ -111,7 +114,7 @@ export SERVER_URL_OFFERING=$url
 suites=("$@")
 [ ${#suites[@]} -eq 0 ] && suites=(python node codex)
 for suite in "${suites[@]}"; do
-    run "official $suite" "test_$suite"
+    run "clients: $suite" "test_$suite"
 done
 if [ -s "$work/upstream.err" ]; then
     echo "== what the upstream could not read"

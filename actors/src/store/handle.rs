@@ -138,6 +138,11 @@ impl StoreHandle {
         self.ask(move |store| store.turn(id, owner)).await
     }
 
+    /// [`Store::sealed`].
+    pub async fn sealed(&self, id: ResponseId, owner: String) -> Result<Vec<(usize, String)>, StoreError> {
+        self.ask(move |store| store.sealed(id, owner)).await
+    }
+
     /// [`Store::longest_record`].
     pub fn longest_record(&self) -> usize {
         self.0.store.longest_record()

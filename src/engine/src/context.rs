@@ -55,9 +55,10 @@ pub struct Context {
 /// Joins the chain, oldest first, and the new input.
 ///
 /// Every output must have its call before it and every call its output behind it, or the request is a 400.
-/// Calls of a turn that did not complete may lack their output: they are dropped with a note.
+/// Calls of a turn that did not complete may lack their output: they are dropped with a note. An open call of the chain
+/// that the input repeats before its output is one call, and stands where the input has it.
 pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Context, ApiError> {
-    let mut items = Vec::new();
+    let mut joined = Joined::default();
     let mut unfinished = Vec::new();
     let mut listed_for = HashMap::new();
     for turn in history {
@@ -66,15 +67,17 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
                 listed_for.insert(list.id.to_owned(), server);
             }
         }
-        items.extend(turn.input);
-        let start = items.len();
-        items.extend(turn.output);
+        joined.input(turn.input);
+        let start = joined.items.len();
+        joined.output(turn.output);
         if turn.status != ResponseStatus::Completed {
-            unfinished.push(start..items.len());
+            unfinished.push(start..joined.items.len());
         }
     }
-    let input_len = input.len();
-    items.extend(input);
+    let input_from = joined.items.len();
+    joined.input(input);
+    let input_len = joined.items.len() - input_from;
+    let mut items = joined.whole(&mut unfinished);
     if items.is_empty() {
         let text = "Missing required parameter: 'input'.";
         return Err(ApiError::invalid("missing_required_parameter", "input", text));
@@ -96,6 +99,81 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
     }
     // What was left out is of the history.
     Ok(Context { input_from: items.len().saturating_sub(input_len), items, notes, listed_for })
+}
+
+/// The items of a chain while they are joined.
+#[derive(Default)]
+struct Joined {
+    /// `None`: moved further back.
+    items: Vec<Option<Item>>,
+    /// Places of the calls in outputs that nothing has answered so far.
+    open: HashMap<String, usize>,
+}
+
+impl Joined {
+    fn output(&mut self, output: Vec<Item>) {
+        for item in output {
+            if let Some(id) = call_id(&item) {
+                self.open.insert(id.to_owned(), self.items.len());
+            } else if let Some(id) = output_id(&item) {
+                self.open.remove(&*id);
+            }
+            self.items.push(Some(item));
+        }
+    }
+
+    /// Some clients name the response that they continue and send their own messages since the last answer of text all
+    /// the same, with the calls (Strands Agents does). The thinking before a call goes with it.
+    fn input(&mut self, input: Vec<Item>) {
+        for item in input {
+            if let Some(id) = output_id(&item) {
+                self.open.remove(&*id);
+            }
+            let repeated = call_id(&item).and_then(|id| self.open.remove(id));
+            match repeated
+                .filter(|at| self.items.get(*at).is_some_and(|call| same_tool(call.as_ref(), &item)))
+            {
+                Some(at) => self.move_to_end(at),
+                None => self.items.push(Some(item)),
+            }
+        }
+    }
+
+    fn move_to_end(&mut self, call: usize) {
+        let is_thinking = |item: &&Option<Item>| matches!(item, Some(Item::Reasoning(_)));
+        let before = self.items.get(..call).unwrap_or_default();
+        let thinking = before.iter().rev().take_while(is_thinking).count();
+        for at in call - thinking..=call {
+            let moved = self.items.get_mut(at).and_then(Option::take);
+            self.items.push(moved);
+        }
+    }
+
+    /// All items, and the ranges in them.
+    fn whole(self, ranges: &mut [Range<usize>]) -> Vec<Item> {
+        let mut gone =
+            self.items.iter().enumerate().filter(|(_, item)| item.is_none()).map(|(at, _)| at).peekable();
+        let mut before = 0;
+        // They are in order, and none is in another.
+        for range in ranges {
+            let mut less = |end: usize| {
+                while gone.next_if(|at| *at < end).is_some() {
+                    before += 1;
+                }
+                end - before
+            };
+            *range = less(range.start)..less(range.end);
+        }
+        self.items.into_iter().flatten().collect()
+    }
+}
+
+fn same_tool(call: Option<&Item>, other: &Item) -> bool {
+    match (call, other) {
+        (Some(Item::FunctionCall(call)), Item::FunctionCall(other)) => call.name == other.name,
+        (Some(Item::CustomToolCall(call)), Item::CustomToolCall(other)) => call.name == other.name,
+        _ => false,
+    }
 }
 
 pub(crate) fn call_id(item: &Item) -> Option<&str> {

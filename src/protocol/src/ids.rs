@@ -74,6 +74,14 @@ impl ItemId {
         Self::response_of(id).is_some() && !id.rsplit('_').next().is_some_and(is_input)
     }
 
+    /// The response whose output has the item, and its place there.
+    pub fn place_in_output(id: &str) -> Option<(ResponseId, usize)> {
+        let response = Self::response_of(id)?;
+        let (_, rest) = id.rsplit_once('_')?;
+        let index = usize::from_str_radix(rest.get(32..)?, 16).ok()?;
+        Some((response, index))
+    }
+
     /// The response whose record holds the item, if the id has our form.
     pub fn response_of(id: &str) -> Option<ResponseId> {
         let (_, rest) = id.rsplit_once('_')?;
@@ -93,6 +101,9 @@ mod tests {
         assert_eq!(ItemId::response_of(&ItemId::output("msg", &response, 3)), Some(response.clone()));
         assert_eq!(ItemId::response_of(&ItemId::input("rs", &response, 70_000)), Some(response.clone()));
         assert!(ItemId::is_output(&ItemId::output("msg", &response, 3)));
+        let place = |id: String| ItemId::place_in_output(&id);
+        assert_eq!(place(ItemId::output("rs", &response, 70_000)), Some((response.clone(), 70_000)));
+        assert_eq!(place(ItemId::input("rs", &response, 3)), None);
         assert!(!ItemId::is_output(&ItemId::input("msg", &response, 3)) && !ItemId::is_output("msg_1"));
     }
 

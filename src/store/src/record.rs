@@ -42,13 +42,14 @@ pub struct StoredResponse {
     pub provider: String,
     /// The response it continues.
     pub previous_response_id: Option<String>,
+    /// Reasoning state hidden from the client, by output index. It stands before the big members, so that it can be read
+    /// without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed: Vec<(usize, String)>,
     /// Its own input: a JSON array of items with ids.
     pub input: Box<RawValue>,
     /// The response object as the client got it.
     pub response: Box<RawValue>,
-    /// Reasoning state hidden from the client, by output index.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sealed: Vec<(usize, String)>,
     /// Translation notes: field, kind, reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<(String, String, String)>,
@@ -114,21 +115,34 @@ impl Link {
 }
 
 /// The members of a record that stand before its big ones.
-#[derive(Debug, Default, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub(crate) struct Head {
     pub(crate) owner: String,
     pub(crate) status: Option<ResponseStatus>,
     #[serde(default)]
     pub(crate) previous_response_id: Option<String>,
+    /// Left out by [`Head::of_beginning`], and where a record of before has it behind its big members.
+    #[serde(default)]
+    pub(crate) sealed: Vec<(usize, String)>,
 }
 
 impl Head {
     /// Reads it from the first bytes of a record, which may end anywhere; `None`: they are too few.
     pub(crate) fn of_beginning(bytes: &[u8]) -> Option<Self> {
+        Self::read(bytes, false)
+    }
+
+    /// The same with the reasoning state, of which there may be much.
+    pub(crate) fn with_sealed(bytes: &[u8]) -> Option<Self> {
+        Self::read(bytes, true)
+    }
+
+    fn read(bytes: &[u8], sealed: bool) -> Option<Self> {
         let (_, json) = bytes.split_first()?;
         let mut head = None;
         // Whether the rest reads is another question.
-        let _ = serde_json::Deserializer::from_slice(json).deserialize_map(HeadReader(&mut head));
+        let reader = HeadReader { head: &mut head, sealed };
+        let _ = serde_json::Deserializer::from_slice(json).deserialize_map(reader);
         head
     }
 
@@ -139,7 +153,10 @@ impl Head {
 }
 
 /// Stops at the first member that is none of a [`Head`], and of which nothing stands before it.
-struct HeadReader<'a>(&'a mut Option<Head>);
+struct HeadReader<'a> {
+    head: &'a mut Option<Head>,
+    sealed: bool,
+}
 
 impl<'de> Visitor<'de> for HeadReader<'_> {
     type Value = ();
@@ -155,11 +172,12 @@ impl<'de> Visitor<'de> for HeadReader<'_> {
                 Some("owner") => head.owner = members.next_value()?,
                 Some("status") => head.status = Some(members.next_value()?),
                 Some("previous_response_id") => head.previous_response_id = members.next_value()?,
+                Some("sealed") if self.sealed => head.sealed = members.next_value()?,
                 Some("created_at" | "provider") => drop(members.next_value::<IgnoredAny>()?),
                 Some(_) | None => break,
             }
         }
-        *self.0 = head.status.is_some().then_some(head);
+        *self.head = head.status.is_some().then_some(head);
         Err(serde::de::Error::custom("the rest is not needed"))
     }
 }
@@ -304,6 +322,7 @@ mod tests {
     #[test]
     fn the_head_is_read_from_the_beginning() {
         let raw = |json: &str| RawValue::from_string(json.to_owned()).unwrap();
+        let sealed = vec![(0, "or1.\"state\"".to_owned())];
         let record = StoredResponse {
             owner: "alice".into(),
             created_at: 7,
@@ -312,7 +331,7 @@ mod tests {
             previous_response_id: Some("resp_1".into()),
             input: raw("[]"),
             response: raw("{}"),
-            sealed: Vec::new(),
+            sealed: sealed.clone(),
             notes: Vec::new(),
             background: false,
             resume: None,
@@ -322,12 +341,16 @@ mod tests {
             owner: "alice".into(),
             status: Some(ResponseStatus::Completed),
             previous_response_id: Some("resp_1".into()),
+            sealed: Vec::new(),
         };
-        let behind = bytes.windows(8).position(|at| at == b"\"input\":").unwrap() + 8;
+        let with_sealed = Head { sealed, ..want.clone() };
+        let behind = |name: &[u8]| bytes.windows(name.len()).position(|at| at == name).unwrap() + name.len();
+        let (first, second) = (behind(b"\"sealed\""), behind(b"\"input\""));
         for end in 0..bytes.len() {
-            let head = Head::of_beginning(&bytes[..end]);
-            assert_eq!(head.as_ref(), (end >= behind - 1).then_some(&want), "{end}");
+            let bytes = &bytes[..end];
+            assert_eq!(Head::of_beginning(bytes).as_ref(), (end >= first).then_some(&want), "{end}");
+            assert_eq!(Head::with_sealed(bytes).as_ref(), (end >= second).then_some(&with_sealed), "{end}");
         }
-        assert_eq!(Head::of_record("x", &bytes).unwrap(), want);
+        assert_eq!(Head::of_record("x", &bytes).unwrap(), with_sealed);
     }
 }

@@ -155,6 +155,13 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(async move { loaded.await?.map(|record| record.history_turn(&name)).transpose() })
     }
 
+    /// The reasoning state that a record keeps from its client, by output index; empty if there is no record of this
+    /// owner. A store that can should not read the rest of the record for it.
+    fn sealed(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<(usize, String)>, StoreError>> {
+        let loaded = self.load(id, owner);
+        Box::pin(async move { Ok(loaded.await?.map(|record| record.sealed).unwrap_or_default()) })
+    }
+
     /// What proves a request for approval to be of this store: random, and the same as long as there is the store.
     fn approval_key(&self) -> [u8; 32];
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from agents import Agent, FunctionTool, ModelSettings, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
 from openai import AsyncOpenAI
+from openai.types import Reasoning
 
 # Traces would go to OpenAI.
 set_tracing_disabled(True)
@@ -113,3 +114,31 @@ def test_a_run_goes_on_from_its_items(model, stream):
     items = first.to_input_list() + [{"role": "user", "content": "Thank you"}]
     second = run(model, items, stream, [TIDE])
     assert "Thank you" in second.final_output and ASK in second.final_output
+
+
+def thoughts(result):
+    return [item.raw_item for item in result.new_items if item.type == "reasoning_item"]
+
+
+def test_a_raw_trace_is_shown(model, provider, stream):
+    settings = ModelSettings(reasoning=Reasoning(effort="medium"))
+    result = run(model, "Good morning", stream, settings=settings)
+    assert "Good morning" in result.final_output
+    if provider in ("openai-chat", "ollama"):
+        assert "".join(part.text for thought in thoughts(result) for part in thought.content)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "not stored"])
+def test_thoughts_are_shown_and_go_back(model, stream, stored):
+    @function_tool
+    def get_weather(city: str) -> str:
+        """Weather in a city"""
+        return "18 degrees"
+
+    include = [] if stored else ["reasoning.encrypted_content"]
+    reasoning = Reasoning(effort="medium", summary="auto")
+    settings = ModelSettings(reasoning=reasoning, store=stored, response_include=include)
+    more = {"tools": [get_weather], "settings": settings, "kind": OpenAIResponsesModel}
+    result = run(model, "What is the weather in Oslo", stream, **more)
+    assert "".join(part.text for thought in thoughts(result) for part in thought.summary)
+    assert "18 degrees" in result.final_output and "that came back" in result.final_output

@@ -32,6 +32,15 @@ def test_a_thought_is_shown(client, model, provider, stream):
         assert response.usage.output_tokens_details.reasoning_tokens > 0
 
 
+@pytest.mark.parametrize("settings", [{"effort": "medium"}, ASKED["reasoning"]], ids=["effort", "summary"])
+def test_the_stream_helper_reads_thoughts(client, model, settings):
+    with client.responses.stream(model=model, input="Good morning", reasoning=settings) as stream:
+        deltas = [event.delta for event in stream if ".reasoning" in event.type and event.type.endswith(".delta")]
+        final = stream.get_final_response()
+    assert "".join(deltas) == "".join(shown(item) for item in final.output if item.type == "reasoning")
+    assert "Good morning" in final.output_text
+
+
 def test_a_thought_goes_back_without_a_store(client, model):
     conversation = [{"role": "user", "content": "My name is Ada."}]
     first = checks.whole(client.responses.create(model=model, input=conversation, store=False, **SEALED))

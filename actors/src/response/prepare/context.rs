@@ -13,6 +13,7 @@ use crate::heavy::Gone;
 use crate::held::Held;
 use crate::limits::HEAVY;
 use crate::node::Node;
+use crate::response::prepare::states::States;
 use crate::store::StoreHandle;
 use or_store::{ChainError, StoreError};
 
@@ -94,6 +95,10 @@ impl Loader<'_> {
             None => Vec::new(),
         };
         let found = self.items(referred).await?;
+        let states =
+            States::load(self.store, self.owner, &input, limit.saturating_sub(bytes + records)).await;
+        let states = states.map_err(|e| storage_error(&e))?;
+        self.held.more(usize::try_from(states.bytes()).unwrap_or(usize::MAX))?;
         let held = self.held.clone();
         let id = match keep {
             Keep::With(id) => Some(id.clone()),
@@ -110,6 +115,9 @@ impl Loader<'_> {
                 }
                 None => None,
             };
+            // Behind that: they are stored where they come from.
+            let sent = sent + states.bytes();
+            states.put_into(&mut input);
             let bytes = usize::try_from(bytes + sent).unwrap_or(usize::MAX);
             Ok(Loaded { context: build_context(history, input)?, stored, bytes })
         };

@@ -6,6 +6,7 @@ mod begin;
 mod context;
 mod quota;
 mod resume;
+mod states;
 pub(crate) mod strict;
 mod tools;
 

@@ -100,6 +100,30 @@ fn calls_are_answered_in_the_same_input_or_the_next() {
 }
 
 #[test]
+fn an_open_call_that_the_input_repeats_is_one_call() {
+    let asked = (Completed, "u:1", "r:2 c:A");
+    check(&[asked], "u:1 c:A o:A", "u:1 u:1 r:2 c:A o:A");
+    check(&[(Completed, "u:1", "r:2 c:A x:B")], "c:A x:B y:B o:A", "u:1 r:2 c:A x:B y:B o:A");
+    // What was said before the call stays where it is, and so does a call that is not repeated.
+    check(&[(Completed, "u:1", "r:2 a:3 c:A c:B")], "c:B o:B o:A", "u:1 r:2 a:3 c:A c:B o:B o:A");
+    // The chain goes on behind it.
+    check(&[asked, (Completed, "u:1 c:A o:A", "a:3")], "u:4", "u:1 u:1 r:2 c:A o:A a:3 u:4");
+    let unfinished = [asked, (Incomplete, "u:1 c:A o:A", "r:3 c:B"), (Completed, "u:5", "a:6")];
+    check_noted(&unfinished, "u:7", "u:1 u:1 r:2 c:A o:A u:5 a:6 u:7");
+    // One that was answered, or is of another tool, is another call.
+    check(&[asked, (Completed, "o:A", "a:3")], "c:A o:A", "u:1 r:2 c:A o:A a:3 c:A o:A");
+    check_refused(&[asked], "x:A y:A", "No tool output found for function call A.");
+}
+
+#[test]
+fn the_requests_own_input_begins_behind_the_chain() {
+    let turn =
+        HistoryTurn { status: Completed, input: items("u:1"), output: items("r:2 c:A"), servers: Vec::new() };
+    let context = build_context(vec![turn], items("u:1 c:A o:A")).unwrap();
+    assert_eq!(words(&context.items[context.input_from..]), "u:1 r:2 c:A o:A");
+}
+
+#[test]
 fn an_output_needs_its_call() {
     let text = "No tool call found for function call output with call_id A.";
     check_refused(&[], "u:1 o:A", text);

@@ -325,6 +325,15 @@ impl Db {
 
     /// The bytes of a record.
     pub(super) fn read(&self, id: &ResponseId) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.beginning(id, u16::MAX)?.map(|(bytes, _)| bytes))
+    }
+
+    /// The first pieces of a record, at most so many behind the very first, and whether they are all.
+    pub(super) fn beginning(
+        &self,
+        id: &ResponseId,
+        pieces: u16,
+    ) -> Result<Option<(Vec<u8>, bool)>, StoreError> {
         let sled = &self.opened()?.sled;
         let _whole = self.whole();
         let key = keys::response(id);
@@ -332,15 +341,16 @@ impl Db {
         let damaged = || StoreError::Damaged(id.to_string());
         let (further, first) = head.split_first_chunk().ok_or_else(damaged)?;
         let further = u16::from_be_bytes(*further);
-        let mut bytes = Vec::with_capacity(first.len() + usize::from(further) * PIECE);
+        let wanted = further.min(pieces);
+        let mut bytes = Vec::with_capacity(first.len() + usize::from(wanted) * PIECE);
         bytes.extend_from_slice(first);
-        for number in 1..=further {
+        for number in 1..=wanted {
             match sled.get(keys::piece(&key, number)).map_err(failed)? {
                 Some(piece) => bytes.extend_from_slice(&piece),
                 None => return Err(damaged()),
             }
         }
-        Ok(Some(bytes))
+        Ok(Some((bytes, wanted == further)))
     }
 
     /// The first piece of a record, and the length of all of it or a little more.

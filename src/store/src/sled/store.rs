@@ -278,6 +278,10 @@ impl Store for SledStore {
         self.read(move |db| chain::turn(db, &ready, &id, &owner))
     }
 
+    fn sealed(&self, id: ResponseId, owner: String) -> StoreFuture<Result<Vec<(usize, String)>, StoreError>> {
+        self.read(move |db| chain::sealed(db, &id, &owner))
+    }
+
     fn approval_key(&self) -> [u8; 32] {
         self.approval_key
     }

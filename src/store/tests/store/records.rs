@@ -307,3 +307,21 @@ async fn a_response_in_flight_has_failed_after_a_restart_unless_it_can_go_on() {
     fixture.store.commit(Change::record(background, record("2", None))).await.unwrap();
     assert_eq!(fixture.reopened().store.unfinished(), []);
 }
+
+#[tokio::test]
+async fn hidden_state_is_read_without_the_rest_of_the_record() {
+    let fixture = Fixture::new();
+    // States of no piece, of several, and of many.
+    for length in [1, 3_790, 40_000, 900_000] {
+        let sealed = vec![(0, "s".repeat(length)), (7, "or1.\\ü".into())];
+        let id = fixture
+            .commit(StoredResponse { sealed: sealed.clone(), ..record(&"q".repeat(length), None) })
+            .await;
+        let of = async |owner: &str| fixture.store.sealed(id.clone(), owner.into()).await.unwrap();
+        assert_eq!(of("alice").await, sealed);
+        assert_eq!(of("bob").await, []);
+    }
+    let id = fixture.commit(StoredResponse { sealed: Vec::new(), ..record("none", None) }).await;
+    assert_eq!(fixture.store.sealed(id, "alice".into()).await.unwrap(), []);
+    assert_eq!(fixture.store.sealed(ResponseId::new(), "alice".into()).await.unwrap(), []);
+}

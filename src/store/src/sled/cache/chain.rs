@@ -87,6 +87,29 @@ pub(in crate::sled) fn turn(
     Ok(link(db, ready, id, owner)?.filter(|link| link.owner == owner).map(of))
 }
 
+/// The reasoning state that a record of this owner keeps from its client, by output index. No more of the record is read
+/// than twice as far as that goes.
+pub(in crate::sled) fn sealed(
+    db: &Db,
+    id: &ResponseId,
+    owner: &str,
+) -> Result<Vec<(usize, String)>, StoreError> {
+    if !db.is_of(id, owner)? {
+        return Ok(Vec::new());
+    }
+    let mut pieces = 0_u16;
+    loop {
+        let Some((bytes, whole)) = db.beginning(id, pieces)? else { return Ok(Vec::new()) };
+        if let Some(head) = Head::with_sealed(&bytes) {
+            return Ok(head.sealed);
+        }
+        if whole {
+            return Ok(Head::of_record(id.as_str(), &bytes)?.sealed);
+        }
+        pieces = pieces.saturating_mul(2).saturating_add(1);
+    }
+}
+
 fn before(id: Option<String>) -> Result<Option<ResponseId>, ChainError> {
     id.map(|id| ResponseId::parse(&id).ok_or(ChainError::NotFound(id))).transpose()
 }
