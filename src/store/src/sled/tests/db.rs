@@ -26,7 +26,7 @@ fn record(id: ResponseId, bytes: Vec<u8>) -> Write {
 }
 
 impl Db {
-    pub(in crate::sled) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
         self.write_all(writes.to_vec())
     }
 }
