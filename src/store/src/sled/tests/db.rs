@@ -7,7 +7,9 @@ use tempfile::TempDir;
 
 use or_protocol::DONE;
 
+use super::write::{Content, RecordBytes, RecordState};
 use super::*;
+use crate::Append;
 
 const OPTIONS: DbOptions =
     DbOptions { on_corruption: OnCorruption::Fail, power_loss_safe: false, cache_capacity: 1 << 20 };
