@@ -2,6 +2,8 @@
 //!
 //! Answers are read leniently: unknown members, event types, block types and words are tolerated.
 
+mod tools;
+
 use std::borrow::Cow;
 
 use base64::Engine as _;
@@ -10,6 +12,7 @@ use or_protocol::RawJson;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+pub(super) use self::tools::{ChoiceKind, ClientTool, ServerTool, ToolChoiceParam, ToolParam, UserLocation};
 use crate::shared::lenient::{Count, Lenient, Objects, Text, Word};
 use crate::shared::names::NameRule;
 
@@ -101,38 +104,6 @@ pub(super) struct Metadata<'a> {
     pub(super) user_id: &'a str,
 }
 
-/// A client tool.
-#[derive(Debug, PartialEq, Serialize)]
-pub(super) struct ToolParam {
-    pub(super) name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) description: Option<String>,
-    pub(super) input_schema: RawJson,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) strict: bool,
-}
-
-/// Which tools may or must be called.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct ToolChoiceParam {
-    #[serde(rename = "type")]
-    pub(super) kind: ChoiceKind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) disable_parallel_tool_use: bool,
-}
-
-/// Form of the choice.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum ChoiceKind {
-    Auto,
-    Any,
-    Tool,
-    None,
-}
-
 /// Who speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -176,6 +147,9 @@ pub(super) enum Block<'a> {
     /// A thinking block as the provider made it.
     #[serde(untagged)]
     Thinking(Box<RawValue>),
+    /// A block of the provider's own tools, as it made it.
+    #[serde(untagged)]
+    Server(Box<RawValue>),
 }
 
 /// Where an image or a document is.
@@ -319,6 +293,14 @@ pub(super) struct AnswerBlock<'a> {
     pub(super) name: Word<'a>,
     #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
+    /// Of the result of a tool of the provider's.
+    #[serde(borrow)]
+    pub(super) tool_use_id: Word<'a>,
+    #[serde(borrow)]
+    pub(super) content: Option<&'a RawValue>,
+    /// All of it.
+    #[serde(skip)]
+    pub(super) whole: Option<&'a RawValue>,
 }
 
 /// Where a text comes from. Only web results have a URL.
