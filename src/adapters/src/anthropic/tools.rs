@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::models::{Forcing, Rules};
 use super::schema::{self, StrictSchema};
-use super::wire::{ChoiceKind, Format, NAMES, ToolChoiceParam, ToolParam};
+use super::wire::NAMES;
+use super::wire::body::{ChoiceKind, Format, ToolChoiceParam, ToolParam};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::tool_plan::{self, Demand, Support, ToolPlan};
 use crate::{AdapterError, FlatTool, Note, NoteList, flatten_tools};
