@@ -1,7 +1,7 @@
 //! The actors: one loop for each request, providers, tools, the store, and who watches over them.
 //!
 //! Data waits along its flow (every hop is bounded and awaited); control goes against it. From right to left:
-//! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, heavy, held, limits, owners}`.
+//! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, heavy, held, limits, owners, tokenizer}`.
 #![warn(missing_docs)]
 
 mod client_queue;
@@ -16,6 +16,7 @@ mod response;
 mod running;
 pub mod store;
 mod supervisor;
+mod tokenizer;
 pub mod tools;
 
 pub use client_queue::ClientFrames;

@@ -302,7 +302,7 @@ fn strict_mode_refuses_whatever_a_kind_cannot_carry() {
     let cases = [
         ("openai-chat", "truncation", "auto"),
         ("anthropic", "truncation", "auto"),
-        ("gemini", "prompt_cache_key", "k"),
+        ("gemini", "prompt_cache_retention", "24h"),
         ("gemini", "user", "u"),
         ("ollama", "safety_identifier", "s"),
         ("ollama", "service_tier", "flex"),

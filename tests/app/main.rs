@@ -23,6 +23,7 @@ mod metrics;
 mod model_discovery;
 mod models;
 mod owners;
+mod prompt_caching;
 mod readers;
 mod records;
 mod running;

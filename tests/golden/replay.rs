@@ -167,6 +167,7 @@ impl Engine {
                 server_tools: Default::default(),
                 mcp: or_engine::Mcp { all_of_provider: true, ..or_engine::Mcp::default() },
                 seal: or_engine::Seal::default(),
+                prompt_cache_diagnostics: None,
                 limits: Default::default(),
             }),
             frames: Vec::new(),

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 fn examples() -> Vec<(&'static str, Value)> {
     let function = json!([{"type": "function", "name": "f"}]);
     let schema = json!({"type": "json_schema", "name": "n", "schema": {"type": "object", "properties": {}}});
+    let part = json!({"type": "input_text", "text": "a", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}});
+    let marked = json!({"input": [{"role": "user", "content": [part]}]});
     vec![
         ("instructions", json!({"instructions": "i"})),
         ("max_output_tokens", json!({"max_output_tokens": 99})),
@@ -35,6 +37,10 @@ fn examples() -> Vec<(&'static str, Value)> {
         ("safety_identifier", json!({"safety_identifier": "s"})),
         ("user", json!({"user": "u"})),
         ("prompt_cache_key", json!({"prompt_cache_key": "k"})),
+        ("prompt_cache_options", json!({"prompt_cache_options": {"mode": "explicit", "ttl": "12h"}})),
+        ("prompt_cache_options", json!({"prompt_cache_options": {"ttl": "12h"}})),
+        ("prompt_cache_retention", json!({"prompt_cache_retention": "24h"})),
+        ("prompt_cache_breakpoint", marked),
         ("truncation", json!({"truncation": "auto"})),
         ("include", json!({"include": ["web_search_call.results"]})),
         ("unknown members", json!({"reasoning": {"mode": "pro"}, "misspelled": 1})),

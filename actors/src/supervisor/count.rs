@@ -9,7 +9,6 @@ use or_protocol::{ApiError, CreateResponseBody, ErrorKind, ResponseId, Settings}
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::tokenizer;
 use crate::heavy::Gone;
 use crate::node::Node;
 use crate::provider::{CountTokens, ProviderActor, SampleError};
@@ -17,6 +16,7 @@ use crate::response::prepare::{self, Loaded, Loader, Purpose, ReadyTools, Wanted
 use crate::response::{Routed, Translated, Translation};
 use crate::running::Place;
 use crate::store::StoreHandle;
+use crate::tokenizer;
 
 /// A request whose input shall be counted.
 #[derive(Debug)]

@@ -4,7 +4,6 @@ mod actor;
 mod count;
 mod discovery;
 mod messages;
-mod tokenizer;
 
 pub use actor::LoopSupervisor;
 pub use count::{CountJob, CountMethod, InputCount};

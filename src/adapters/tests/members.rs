@@ -14,6 +14,8 @@ const OURS: &[(&str, &str, &str)] = &[
     ("max_tool_calls", "", "counted by the engine, and by the provider where it runs tools itself"),
     ("metadata", "", "of the client"),
     ("previous_response_id", "", "what it names is of the context"),
+    ("prompt_cache_options.comparison_response_id", "", "compared here: it is one of this server's"),
+    ("prompt_cache_options.mode", "anthropic", "without marks nothing is cached, as it asks"),
     ("store", "", "this server keeps responses"),
     ("stream_options.include_obfuscation", "", "nothing is padded"),
     ("text.format.strict", "anthropic", "it always holds to the schema, or a note says that it does not"),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use or_adapters::ModelEvent;
-use or_protocol::{ApiError, Item, ResponseId, ResponseStatus, Settings, Usage};
+use or_protocol::{ApiError, Item, PromptCacheDiagnostics, ResponseId, ResponseStatus, Settings, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -44,6 +44,8 @@ pub struct LoopSpec {
     pub seal: Seal,
     /// The server's bounds on the loop.
     pub limits: LoopLimits,
+    /// Echoed; see [`crate::compare_prompts`].
+    pub prompt_cache_diagnostics: Option<PromptCacheDiagnostics>,
 }
 
 /// What happened to the loop.

@@ -4,6 +4,7 @@
 //! Time comes in as an argument; nothing here reads, waits or logs.
 #![warn(missing_docs)]
 
+mod cache_diagnostics;
 mod context;
 mod contract;
 mod event_log;
@@ -16,6 +17,7 @@ mod snapshot;
 mod tool_round;
 mod tool_rules;
 
+pub use cache_diagnostics::{Prompt, compare_prompts};
 pub use context::{Context, HistoryTurn, ServerThen, build_context};
 pub use contract::{Action, Input, LoopSpec, Outcome, Output, Progress, Record, Saved};
 pub use event_log::{EndedLog, ResumeError};

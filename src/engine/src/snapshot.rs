@@ -56,6 +56,7 @@ pub(crate) fn resource<'a>(
         // The request's wish is no fact; without the provider's word the tier is the default one.
         service_tier: now.service_tier.unwrap_or("default"),
         settings: &spec.settings,
+        prompt_cache_diagnostics: spec.prompt_cache_diagnostics.as_ref(),
     }
 }
 

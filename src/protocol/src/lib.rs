@@ -43,8 +43,8 @@ pub use mcp_item::{McpApprovalRequest, McpApprovalResponse, McpCall, McpCallStat
 pub use other_item::OtherItem;
 pub use request::CreateResponseBody;
 pub use response::{
-    IncompleteDetails, InputTokensDetails, OutputTokensDetails, ResponseError, ResponseResource,
-    ResponseStatus, Usage,
+    CacheMissReason, IncompleteDetails, InputTokensDetails, OutputTokensDetails, PromptCacheDiagnostics,
+    ResponseError, ResponseResource, ResponseStatus, Usage,
 };
 pub use sealed::{ENVELOPE_PREFIX, Envelope, EnvelopeError, SEAL_PREFIX};
 pub use settings::members::{CacheMode, KNOWN_MEMBERS, Members, PromptCacheOptions};

@@ -96,6 +96,45 @@ impl Usage {
     }
 }
 
+/// How the prompt of a response compares with that of an earlier one, which its request named.
+///
+/// Source: OpenAI's `PromptCacheDiagnostics`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PromptCacheDiagnostics {
+    /// One prompt is the beginning of the other.
+    CacheHit,
+    /// They part somewhere. Unit: tokens, estimated by this server.
+    CacheMiss {
+        /// What differs first.
+        reason: CacheMissReason,
+        /// Of this prompt, from where they part.
+        cache_missed_tokens: u64,
+        /// Of the earlier prompt, up to there.
+        comparison_reusable_tokens: u64,
+    },
+    /// There is no such response of this client.
+    ComparisonResponseNotFound,
+    /// It is not over, or comparing it would take more than this server allows.
+    Unavailable,
+}
+
+/// What differs first between two prompts.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "OpenAI's words say it")]
+pub enum CacheMissReason {
+    ModelChanged,
+    PromptCacheKeyChanged,
+    ToolsChanged,
+    TextFormatChanged,
+    ReasoningEffortChanged,
+    VerbosityChanged,
+    ContextCompacted,
+    InputChanged,
+    ServiceTierChanged,
+}
+
 /// Why a response ended early: `max_output_tokens`, `content_filter`, `cancelled`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the spec's field names say it")]
@@ -134,12 +173,14 @@ pub struct ResponseResource<'a> {
     /// The tier that was used; `default` where the provider says nothing.
     pub service_tier: &'a str,
     pub settings: &'a Settings,
+    /// Where the request asked for a comparison.
+    pub prompt_cache_diagnostics: Option<&'a PromptCacheDiagnostics>,
 }
 
 impl Serialize for ResponseResource<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let s = self.settings;
-        let mut out = serializer.serialize_struct("ResponseResource", 36)?;
+        let mut out = serializer.serialize_struct("ResponseResource", 37)?;
         out.serialize_field("id", self.id)?;
         out.serialize_field("object", "response")?;
         out.serialize_field("created_at", &self.created_at)?;
@@ -180,6 +221,10 @@ impl Serialize for ResponseResource<'_> {
                 Some(value) => out.serialize_field(name, &value)?,
                 None => out.skip_field(name)?,
             }
+        }
+        match self.prompt_cache_diagnostics {
+            Some(found) => out.serialize_field("prompt_cache_diagnostics", found)?,
+            None => out.skip_field("prompt_cache_diagnostics")?,
         }
         out.end()
     }

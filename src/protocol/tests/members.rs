@@ -81,6 +81,7 @@ fn options_of_the_cache_have_their_defaults() {
         background: false,
         service_tier: "default",
         settings: &given,
+        prompt_cache_diagnostics: None,
     };
     let shown = &json!(response)["prompt_cache_options"];
     assert_eq!(*shown, json!({"prewarm": true, "mode": "implicit", "ttl": "12h"}));

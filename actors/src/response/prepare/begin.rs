@@ -137,6 +137,7 @@ impl Preparation {
             mcp: tools.mcp,
             ..self.spec(body, unix_now(), context.items)
         };
+        let spec = self.compared(spec).await?;
         let engine = self.heavy(move |_| ResponseLoop::new(spec)).await?;
         let kept = Kept { input, resume, old_notes: Vec::new() };
         let servers = tools.servers;
@@ -210,6 +211,7 @@ impl Preparation {
             mcp,
             seal: self.neighbours.node.sealer.of_owner(&request.facts.owner),
             limits: LoopLimits { max_output_bytes: limits.max_output_bytes, ..limits.tools.of_loop() },
+            prompt_cache_diagnostics: None,
         }
     }
 

@@ -4,6 +4,7 @@
 pub(crate) mod approvals;
 mod begin;
 mod context;
+mod diagnostics;
 mod quota;
 mod resume;
 mod states;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use or_engine::{Context, Input, LoopSpec, ResponseLoop, ResumeError, Saved};
-use or_protocol::{ApiError, CreateResponseBody, ResponseId};
+use or_protocol::{ApiError, CreateResponseBody, ResponseId, member};
 use or_store::{Append, Change, Frames, StoreError, StoredResponse, too_large};
 use tokio::sync::oneshot;
 
@@ -123,6 +123,9 @@ impl Preparation {
         let spec = LoopSpec {
             server_tools: tools.server_tools,
             mcp: tools.mcp,
+            // As the client was told before.
+            prompt_cache_diagnostics: member(&record.response, "prompt_cache_diagnostics")
+                .and_then(|found| serde_json::from_str(found.get()).ok()),
             ..self.spec(body, record.created_at, context.items)
         };
         let before = Saved { status: record.status, output: turn.output, progress, log: &log.bytes };

@@ -16,7 +16,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::media;
-use super::wire::{Block, KIND, Message, NAMES, ResultContent, WireRole, wire_id};
+use super::wire::body::{Block, Message, ResultContent, WireRole};
+use super::wire::{KIND, NAMES, wire_id};
 use crate::shared::flat_tools::Namespaces;
 use crate::{AdapterError, Note, NoteList, custom_arguments};
 
@@ -171,12 +172,13 @@ impl<'a> Builder<'a, '_> {
         let mut wrapped = false;
         for part in &message.content {
             let Some(block) = media::block(part)? else { continue };
-            let Block::Text { text } = block else { continue };
+            let Block::Text { text, cache_control } = block else { continue };
             if own_role {
-                self.push(WireRole::System, Block::Text { text });
+                self.push(WireRole::System, Block::Text { text, cache_control });
             } else {
                 wrapped = true;
-                self.user(Block::Text { text: format!("<system>\n{text}\n</system>").into() })?;
+                let text = format!("<system>\n{text}\n</system>").into();
+                self.user(Block::Text { text, cache_control })?;
             }
         }
         if wrapped {
@@ -313,6 +315,7 @@ impl<'a> Builder<'a, '_> {
     /// Puts the results of the last assistant message's calls behind it.
     fn answer_calls(&mut self) -> Result<(), AdapterError> {
         for (id, output) in std::mem::take(&mut self.pending) {
+            let mut cache_control = None;
             let content = match output {
                 Output::Text(text) => ResultContent::Text(text),
                 Output::Parts(parts) => {
@@ -322,11 +325,14 @@ impl<'a> Builder<'a, '_> {
                         blocks.extend(media::block(part)?);
                     }
                     self.history.stored_files |= blocks.iter().any(media::is_stored_file);
+                    // What is inside a result cannot be marked, only the whole.
+                    let marks = blocks.iter_mut().filter_map(Block::mark);
+                    cache_control = marks.filter_map(Option::take).last();
                     // An empty list is refused, an empty text is not.
                     if blocks.is_empty() { ResultContent::Text("") } else { ResultContent::Blocks(blocks) }
                 }
             };
-            self.push(WireRole::User, Block::ToolResult { tool_use_id: id, content });
+            self.push(WireRole::User, Block::ToolResult { tool_use_id: id, content, cache_control });
         }
         Ok(())
     }

@@ -2,31 +2,34 @@
 
 use or_protocol::ContentPart;
 
-use super::wire::{Block, Source};
+use super::wire::body::{Block, Source};
 use crate::AdapterError;
+use crate::shared::fields::cache::CacheControl;
 use crate::shared::media::{MediaSource, by_ending, decoded, is_text, sniffed};
 
 const IMAGES: &[&str] = &["image/png", "image/jpeg", "image/gif", "image/webp"];
 
-/// A part as a block. `None` for text that says nothing, which the provider refuses.
+/// A part as a block, with its mark for the cache. `None` for text that says nothing, which the provider refuses.
 pub(super) fn block(part: &ContentPart) -> Result<Option<Block<'_>>, AdapterError> {
     let source = MediaSource::of(part).unwrap_or(MediaSource::Nowhere);
-    Ok(Some(match part {
+    let mut block = match part {
         ContentPart::InputText { text, .. }
         | ContentPart::OutputText { text, .. }
         | ContentPart::Refusal { refusal: text, .. } => {
             if text.trim().is_empty() {
                 return Ok(None);
             }
-            Block::Text { text: text.into() }
+            Block::text(text)
         }
-        ContentPart::InputImage { .. } => Block::Image { source: image(source)? },
+        ContentPart::InputImage { .. } => picture(image(source)?),
         ContentPart::InputFile { filename, .. } => {
             document(source, filename.as_deref().filter(|name| !name.is_empty()))?
         }
         ContentPart::InputVideo { .. } => return Err(refused("This provider takes no video input.")),
         ContentPart::InputAudio { .. } => return Err(refused("This provider takes no audio input.")),
-    }))
+    };
+    block.set_mark(CacheControl::of(part));
+    Ok(Some(block))
 }
 
 fn image(source: MediaSource<'_>) -> Result<Source<'_>, AdapterError> {
@@ -46,6 +49,14 @@ fn image(source: MediaSource<'_>) -> Result<Source<'_>, AdapterError> {
     }
 }
 
+fn picture(source: Source<'_>) -> Block<'_> {
+    Block::Image { source, cache_control: None }
+}
+
+fn file<'a>(source: Source<'a>, title: Option<&'a str>) -> Block<'a> {
+    Block::Document { source, title, cache_control: None }
+}
+
 fn document<'a>(source: MediaSource<'a>, title: Option<&'a str>) -> Result<Block<'a>, AdapterError> {
     let named = title.and_then(by_ending);
     match source {
@@ -55,30 +66,30 @@ fn document<'a>(source: MediaSource<'a>, title: Option<&'a str>) -> Result<Block
         }
         // A URL without a known ending is left for the provider to judge: it fetches PDFs only.
         MediaSource::Url(url) => match by_ending(url).or(named) {
-            None | Some("application/pdf") => Ok(Block::Document { source: Source::Url { url }, title }),
-            Some(media) if IMAGES.contains(&media) => Ok(Block::Image { source: Source::Url { url } }),
+            None | Some("application/pdf") => Ok(file(Source::Url { url }, title)),
+            Some(media) if IMAGES.contains(&media) => Ok(picture(Source::Url { url })),
             Some(_) => {
                 Err(refused("This provider fetches only PDF files by URL; send the file as file_data."))
             }
         },
         MediaSource::Unreadable => Err(refused("A file's data URL must hold base64 data.")),
-        MediaSource::Stored(file_id) => Ok(Block::Document { source: Source::File { file_id }, title }),
+        MediaSource::Stored(file_id) => Ok(file(Source::File { file_id }, title)),
         MediaSource::Nowhere => Err(refused("A file needs file_data, a file_url or a file_id.")),
     }
 }
 
 fn document_data<'a>(media: &str, data: &'a str, title: Option<&'a str>) -> Result<Block<'a>, AdapterError> {
     if media == "application/pdf" {
-        return Ok(Block::Document { source: Source::Base64 { media_type: "application/pdf", data }, title });
+        return Ok(file(Source::Base64 { media_type: "application/pdf", data }, title));
     }
     if let Some(media_type) = known_image(media) {
-        return Ok(Block::Image { source: Source::Base64 { media_type, data } });
+        return Ok(picture(Source::Base64 { media_type, data }));
     }
     if !is_text(media) {
         return Err(refused("This provider takes PDF, text and image files only."));
     }
     match decoded(data).and_then(|bytes| String::from_utf8(bytes).ok()) {
-        Some(data) => Ok(Block::Document { source: Source::Text { media_type: "text/plain", data }, title }),
+        Some(data) => Ok(file(Source::Text { media_type: "text/plain", data }, title)),
         None => Err(refused("The text file is not base64 of UTF-8 text.")),
     }
 }
@@ -91,7 +102,8 @@ fn known_image(media: &str) -> Option<&'static str> {
 pub(super) fn is_stored_file(block: &Block<'_>) -> bool {
     matches!(
         block,
-        Block::Image { source: Source::File { .. } } | Block::Document { source: Source::File { .. }, .. }
+        Block::Image { source: Source::File { .. }, .. }
+            | Block::Document { source: Source::File { .. }, .. }
     )
 }
 

@@ -9,12 +9,14 @@ use super::models::{Forcing, Rules};
 use super::quirks::Quirks;
 use super::thinking;
 use super::tools::Tools;
-use super::wire::{
-    Block, CacheControl, KIND, Message, MessagesRequest, Metadata, NAMES, OutputConfig, WireRole,
-};
+use super::wire::{KIND, NAMES};
+use super::wire::body::{Block, Message, MessagesRequest, Metadata, OutputConfig, WireRole};
 use crate::call::body_json;
+use crate::shared::fields::cache::{CacheControl, CachePlan, mark_fate, note_breakpoints};
 use crate::shared::fields::members::MemberFates;
-use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
+use crate::shared::fields::{
+    BY_BEGINNING, Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT,
+};
 use crate::shared::hosted::{HostedKind, Shown, own_state};
 use crate::shared::names::{Names, fingerprint};
 use crate::shared::told::{declares_functions, tell_but};
@@ -36,6 +38,8 @@ struct Prefix<'a> {
     tools: Tools,
     /// Items of the context that went into the system prompt.
     leading: usize,
+    /// Marks for the cache by their place in the system prompt. They are no part of what thinking is bound to.
+    marks: Vec<(usize, CacheControl)>,
 }
 
 impl Prefix<'_> {
@@ -101,8 +105,13 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let told = told(request, quirks.shown(settings), &mut notes)?;
     let request = &ModelRequest { context: &told, ..*request };
     let max_tokens = thinking::max_tokens(settings, rules, quirks.default_max_tokens, &mut notes);
-    let prefix = prefix(request, quirks, rules, &mut notes)?;
+    let mut prefix = prefix(request, quirks, rules, &mut notes)?;
     let mark = prefix.mark(rules);
+    for (place, mark) in std::mem::take(&mut prefix.marks) {
+        if let Some(block) = prefix.system.get_mut(place) {
+            block.set_mark(Some(mark));
+        }
+    }
     let setting = Setting {
         model,
         mark: mark.as_deref(),
@@ -126,6 +135,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let ((temperature, temperature_fate), (top_p, top_p_fate)) = sampling(quirks, settings, rules, plan.on());
     let (service_tier, service_tier_fate) = service_tier(settings);
     fates(quirks, settings, temperature_fate, top_p_fate, service_tier_fate).note(settings, &mut notes)?;
+    let cache_control = settle_marks(quirks, request, &mut prefix.system, &mut history, &mut notes)?;
 
     let runs_code = prefix.tools.serves(HostedKind::CodeInterpreter.name());
     let Tools { tools, choice, format, .. } = prefix.tools;
@@ -148,7 +158,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         output_config: OutputConfig { effort: plan.effort, format },
         temperature,
         top_p,
-        cache_control: quirks.caching.then_some(CacheControl::Ephemeral),
+        cache_control,
         metadata: user_id.map(|user_id| Metadata { user_id }),
         service_tier,
         tools,
@@ -173,7 +183,7 @@ fn prefix<'a>(
     let settings = request.settings;
     let mut system = Vec::new();
     system.extend(settings.instructions.as_deref().and_then(text));
-    let mut leading = 0;
+    let (mut leading, mut marks) = (0, Vec::new());
     for item in request.context {
         let Item::Message(message) = item else { break };
         if !matches!(message.role, Role::System | Role::Developer) {
@@ -184,22 +194,46 @@ fn prefix<'a>(
             if let ContentPart::InputText { text: words, .. } | ContentPart::OutputText { text: words, .. } =
                 part
             {
-                system.extend(text(words));
+                let Some(block) = text(words) else { continue };
+                marks.extend(CacheControl::of(part).map(|mark| (system.len(), mark)));
+                system.push(block);
             }
         }
     }
     let mut tools = Tools::new(settings, quirks, rules, notes)?;
-    system.extend(tools.hints.drain(..).map(|hint| Block::Text { text: hint.into() }));
+    system.extend(tools.hints.drain(..).map(Block::text));
     match settings.text.verbosity {
-        Some(Verbosity::Low) => system.push(Block::Text { text: "Be concise.".into() }),
-        Some(Verbosity::High) => system.push(Block::Text { text: "Be thorough.".into() }),
+        Some(Verbosity::Low) => system.push(Block::text("Be concise.")),
+        Some(Verbosity::High) => system.push(Block::text("Be thorough.")),
         Some(Verbosity::Medium) | None => {}
     }
-    Ok(Prefix { system, tools, leading })
+    Ok(Prefix { system, tools, leading, marks })
+}
+
+/// Leaves the marks that count, and gives the one of the server's own choice for the end of the prompt.
+fn settle_marks<'a>(
+    quirks: &Quirks,
+    request: &ModelRequest<'_>,
+    system: &mut [Block<'a>],
+    history: &mut History<'a>,
+    notes: &mut NoteList,
+) -> Result<Option<CacheControl>, AdapterError> {
+    let plan = CachePlan::of(request.settings, true);
+    let mut implicit = plan.implicit().filter(|_| quirks.caching);
+    let blocks = system.iter_mut().chain(history.messages.iter_mut().flat_map(|m| &mut m.content));
+    let left = plan.settle(blocks.filter_map(Block::mark), implicit.is_some());
+    let last = history.messages.last_mut().and_then(|message| message.content.last_mut());
+    if last.and_then(Block::mark).is_some_and(|mark| mark.is_some()) {
+        // The end has its mark already; the provider refuses another lifetime there.
+        implicit = None;
+    }
+    plan.note_lifetime(request.settings, left > 0 || implicit.is_some(), notes);
+    note_breakpoints(request.context, |_, part| mark_fate(part), notes)?;
+    Ok(implicit)
 }
 
 fn text(words: &str) -> Option<Block<'_>> {
-    (!words.trim().is_empty()).then(|| Block::Text { text: words.into() })
+    (!words.trim().is_empty()).then(|| Block::text(words))
 }
 
 /// Whether the tool turn at the end begins without thinking, which a thinking budget forbids.
@@ -222,7 +256,7 @@ fn settle_ends(
     has_system: bool,
     notes: &mut NoteList,
 ) -> Result<(), AdapterError> {
-    let speak = || Message { role: WireRole::User, content: vec![Block::Text { text: CONTINUE.into() }] };
+    let speak = || Message { role: WireRole::User, content: vec![Block::text(CONTINUE)] };
     let messages = &mut history.messages;
     let Some(first) = messages.first() else {
         if !has_system {
@@ -249,7 +283,7 @@ fn settle_ends(
         && !paused
     {
         match last.content.last_mut() {
-            Some(Block::Text { text }) if prefill => *text = text.trim_end().to_owned().into(),
+            Some(Block::Text { text, .. }) if prefill => *text = text.trim_end().to_owned().into(),
             _ => {
                 messages.push(speak());
                 notes.push(Note::emulated("input", "a user message was added behind the assistant's last"));
@@ -328,10 +362,15 @@ fn fates(quirks: &Quirks, settings: &Settings, temperature: Fate, top_p: Fate, s
         service_tier,
         safety_identifier: Fate::Sent,
         prompt_cache_key: match quirks.caching {
-            true => Fate::emulated("the provider caches by the beginning of the input"),
+            true => Fate::emulated(BY_BEGINNING),
             false => Fate::dropped("the quirk prompt_caching is off"),
         },
-        members: MemberFates::translated(),
+        members: MemberFates {
+            // What becomes of a lifetime has its own note.
+            prompt_cache_options: Fate::Sent,
+            prompt_cache_retention: Fate::Sent,
+            ..MemberFates::translated()
+        },
         metadata: Fate::Ours,
         user: match &settings.safety_identifier {
             Some(id) if settings.user.as_ref() != Some(id) => {

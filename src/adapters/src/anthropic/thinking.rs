@@ -3,7 +3,7 @@
 use or_protocol::{Effort, Settings, SummaryStyle};
 
 use super::models::{Efforts, Rules, ThinkingForm, TurnOff};
-use super::wire::Thinking;
+use super::wire::body::Thinking;
 use crate::{Note, NoteList};
 
 /// Budget where the model refuses input and answer together beyond its window, and nothing was asked.

@@ -1,20 +1,21 @@
-//! The provider's own types. Requests are written from these, answers are read into these.
+//! The provider's own types. Requests are written from those in `body`, answers are read into these.
 //!
 //! Answers are read leniently: unknown members, event types, block types and words are tolerated.
 
+pub(super) mod body;
 mod tools;
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use or_protocol::RawJson;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-pub(super) use self::tools::{ChoiceKind, ClientTool, ServerTool, ToolChoiceParam, ToolParam, UserLocation};
 use crate::shared::lenient::{Count, Lenient, Objects, Text, Word};
 use crate::shared::names::NameRule;
+
+pub(super) use self::tools::{ChoiceKind, ClientTool, ServerTool, ToolChoiceParam, ToolParam, UserLocation};
 
 /// The kind in the configuration, and the origin of sealed thinking.
 pub(super) const KIND: &str = "anthropic";
@@ -22,153 +23,6 @@ pub(super) const KIND: &str = "anthropic";
 /// Names of tools, and the letters of ids.
 pub(super) const NAMES: NameRule =
     NameRule { also: &['_', '-'], letter_first: false, max: 128, hashed: true };
-
-/// Body of `POST /messages`.
-#[derive(Debug, Serialize)]
-pub(super) struct MessagesRequest<'a> {
-    pub(super) model: &'a str,
-    pub(super) max_tokens: u64,
-    pub(super) stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) thinking: Option<Thinking>,
-    #[serde(skip_serializing_if = "OutputConfig::is_empty")]
-    pub(super) output_config: OutputConfig,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) top_p: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cache_control: Option<CacheControl>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) metadata: Option<Metadata<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) service_tier: Option<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) tools: Vec<ToolParam>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) tool_choice: Option<ToolChoiceParam>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) system: Vec<Block<'a>>,
-    pub(super) messages: Vec<Message<'a>>,
-}
-
-/// Whether and how the model thinks.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Thinking {
-    Adaptive {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        display: Option<&'static str>,
-    },
-    Enabled {
-        budget_tokens: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        display: Option<&'static str>,
-    },
-    Disabled,
-    BetweenTools,
-}
-
-/// Effort and form of the answer.
-#[derive(Debug, Default, PartialEq, Serialize)]
-pub(super) struct OutputConfig {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) effort: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) format: Option<Format>,
-}
-
-impl OutputConfig {
-    fn is_empty(&self) -> bool {
-        self.effort.is_none() && self.format.is_none()
-    }
-}
-
-/// The schema the answer's text must satisfy.
-#[derive(Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Format {
-    JsonSchema { schema: RawJson },
-}
-
-/// Marks what may be cached.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum CacheControl {
-    Ephemeral,
-}
-
-/// The end user, for abuse detection.
-#[derive(Debug, Serialize)]
-pub(super) struct Metadata<'a> {
-    pub(super) user_id: &'a str,
-}
-
-/// Who speaks.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum WireRole {
-    User,
-    Assistant,
-    System,
-}
-
-/// One message.
-#[derive(Debug, Serialize)]
-pub(super) struct Message<'a> {
-    pub(super) role: WireRole,
-    pub(super) content: Vec<Block<'a>>,
-}
-
-/// A content block of a request.
-#[derive(Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Block<'a> {
-    Text {
-        text: Cow<'a, str>,
-    },
-    Image {
-        source: Source<'a>,
-    },
-    Document {
-        source: Source<'a>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        title: Option<&'a str>,
-    },
-    ToolUse {
-        id: Cow<'a, str>,
-        name: Cow<'a, str>,
-        input: Cow<'a, RawValue>,
-    },
-    ToolResult {
-        tool_use_id: Cow<'a, str>,
-        content: ResultContent<'a>,
-    },
-    /// A thinking block as the provider made it.
-    #[serde(untagged)]
-    Thinking(Box<RawValue>),
-    /// A block of the provider's own tools, as it made it.
-    #[serde(untagged)]
-    Server(Box<RawValue>),
-}
-
-/// Where an image or a document is.
-#[derive(Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Source<'a> {
-    Base64 { media_type: &'static str, data: &'a str },
-    Text { media_type: &'static str, data: String },
-    Url { url: &'a str },
-    File { file_id: &'a str },
-}
-
-/// What a tool gave.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum ResultContent<'a> {
-    Text(&'a str),
-    Blocks(Vec<Block<'a>>),
-}
 
 /// Data of one stream event; which members are there depends on `kind`.
 #[derive(Debug, Deserialize)]

@@ -9,8 +9,9 @@ use super::history;
 use super::schema::not_followed;
 use super::wire::{DemoRequest, WireChoice, WireFormat, WireMode, WireTool};
 use crate::call::body_json;
+use crate::shared::fields::cache::note_breakpoints;
 use crate::shared::fields::members::MemberFates;
-use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER};
+use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::told::tell;
 use crate::shared::tool_plan::{self, Demand, Support};
@@ -26,6 +27,7 @@ pub(super) fn build(request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterE
     let plan = tool_plan::resolve(flat, settings, Support::ALL, &mut notes)?;
     let messages = history::translate(&told, &namespaces, &mut notes)?;
     fates(settings).note(settings, &mut notes)?;
+    note_breakpoints(request.context, |_, _| Fate::dropped(NOT_KNOWN), &mut notes)?;
     note_schemas(settings, &plan.functions, &mut notes);
     let body = DemoRequest {
         model: request.model.into(),

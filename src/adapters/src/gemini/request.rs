@@ -16,8 +16,11 @@ use super::wire::{KIND, NAMES};
 use crate::call::body_json;
 use crate::counting::{counting, members};
 use crate::note::Notes;
+use crate::shared::fields::cache::note_breakpoints;
 use crate::shared::fields::members::MemberFates;
-use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
+use crate::shared::fields::{
+    BY_BEGINNING, Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT,
+};
 use crate::shared::flat_tools::{Namespaces, flatten_for};
 use crate::shared::hosted::{HostedRules, own_state};
 use crate::shared::names::Names;
@@ -86,6 +89,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let body = body_json(&body)?;
     tool_notes.extend(notes.into_vec());
     fates(&traits, hosted, service_tier_fate).note(settings, &mut tool_notes)?;
+    note_breakpoints(request.context, |_, _| Fate::emulated(BY_BEGINNING), &mut tool_notes)?;
     Ok(UpstreamCall {
         path: path(request.model, request.stream)?,
         headers,
@@ -278,8 +282,8 @@ fn fates(traits: &Traits, hosted: HostedRules, service_tier: Fate) -> Fates {
         truncation: Fate::dropped(REFUSES_LONG_INPUT),
         service_tier,
         safety_identifier: Fate::dropped(NOT_KNOWN),
-        prompt_cache_key: Fate::dropped(NOT_KNOWN),
-        members: MemberFates::translated(),
+        prompt_cache_key: Fate::emulated(BY_BEGINNING),
+        members: MemberFates::caching_by_beginning(),
         metadata: Fate::Ours,
         user: Fate::dropped(NOT_KNOWN),
     }

@@ -9,8 +9,9 @@ use super::quirks::{FormatMode, Quirks, TruncateMode};
 use super::wire::{ChatMessage, ChatRequest, Format};
 use super::{history, models, tools};
 use crate::call::body_json;
+use crate::shared::fields::cache::note_breakpoints;
 use crate::shared::fields::members::MemberFates;
-use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN};
+use crate::shared::fields::{BY_BEGINNING, Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::told::tell;
 use crate::shared::tool_plan::{self, Support};
@@ -63,6 +64,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         options: options(quirks, settings),
     };
     fates().note(settings, &mut notes)?;
+    note_breakpoints(request.context, |_, _| Fate::emulated(BY_BEGINNING), &mut notes)?;
     let body = body_json(&body)?;
     Ok(UpstreamCall {
         path: PATH.into(),
@@ -193,8 +195,8 @@ fn fates() -> Fates {
         truncation: Fate::Sent,
         service_tier: Fate::dropped(NO_SUCH_TIER),
         safety_identifier: Fate::dropped(NOT_KNOWN),
-        prompt_cache_key: Fate::dropped(NOT_KNOWN),
-        members: MemberFates::translated(),
+        prompt_cache_key: Fate::emulated(BY_BEGINNING),
+        members: MemberFates::caching_by_beginning(),
         metadata: Fate::Ours,
         user: Fate::dropped(NOT_KNOWN),
     }

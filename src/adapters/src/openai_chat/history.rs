@@ -323,7 +323,7 @@ impl<'a> Builder<'a, '_> {
                 let thinking = vec![ThinkingText { kind: "text", text }];
                 let mut parts = vec![Part::Thinking { thinking }];
                 if let Some(Content::Text(text)) = message.content.take() {
-                    parts.push(Part::Text { text });
+                    parts.push(Part::text(text));
                 }
                 message.content = Some(Content::Parts(parts));
             }
@@ -359,13 +359,9 @@ impl<'a> Builder<'a, '_> {
                     let why = "media of a tool result sent in a user message behind it";
                     self.notes.push(Note::emulated("input.function_call_output", why));
                     let id = self.ids.get(&output.call_id);
-                    attached.push(Part::Text {
-                        text: format!("Attached to the result of tool call {id}:").into(),
-                    });
+                    attached.push(Part::text(format!("Attached to the result of tool call {id}:")));
                     attached.extend(others);
-                    let text = media::text(&texts);
-                    let gap = if text.is_empty() { "" } else { "\n\n" };
-                    Content::Text(format!("{text}{gap}(see attached)").into())
+                    media::content(vec![media::joined(texts, "(see attached)")], true)
                 }
             }
         };

@@ -2,9 +2,10 @@
 
 use or_protocol::{ContentPart, Detail};
 
-use super::quirks::{FileParts, Quirks};
-use super::wire::body::{Content, File, Image, Part, Url};
+use super::quirks::{FileParts, PromptCaching, Quirks};
+use super::wire::body::{Breakpoint, Content, File, Image, Part, Url};
 use crate::AdapterError;
+use crate::shared::fields::cache::CacheControl;
 use crate::shared::media::as_data_url;
 
 /// Translates parts; empty texts are left out.
@@ -14,17 +15,18 @@ pub(super) fn translate<'a>(
 ) -> Result<Vec<Part<'a>>, AdapterError> {
     let mut out = Vec::with_capacity(content.len());
     for part in content {
+        let (cache_control, prompt_cache_breakpoint) = marks(quirks, part);
         out.push(match part {
             ContentPart::InputText { text, .. } | ContentPart::OutputText { text, .. } if text.is_empty() => {
                 continue;
             }
             ContentPart::InputText { text, .. } | ContentPart::OutputText { text, .. } => {
-                Part::Text { text: text.into() }
+                Part::Text { text: text.into(), cache_control, prompt_cache_breakpoint }
             }
-            ContentPart::Refusal { refusal, .. } => Part::Text { text: refusal.into() },
+            ContentPart::Refusal { refusal, .. } => Part::text(refusal),
             ContentPart::InputImage { image_url: Some(url), detail, .. } => {
                 let detail = Some(*detail).filter(|d| *d != Detail::Auto);
-                Part::ImageUrl { image_url: Image { url, detail } }
+                Part::ImageUrl { image_url: Image { url, detail }, prompt_cache_breakpoint }
             }
             ContentPart::InputImage { .. } => {
                 return Err(unsupported(
@@ -37,8 +39,11 @@ pub(super) fn translate<'a>(
                 file_data.as_deref(),
                 file_url.as_deref(),
                 file_id.as_deref(),
+                prompt_cache_breakpoint,
             )?,
-            ContentPart::InputAudio { input_audio, .. } => Part::InputAudio { input_audio },
+            ContentPart::InputAudio { input_audio, .. } => {
+                Part::InputAudio { input_audio, prompt_cache_breakpoint }
+            }
             ContentPart::InputVideo { video_url, .. } if quirks.video_parts => {
                 Part::VideoUrl { video_url: Url { url: video_url } }
             }
@@ -48,6 +53,15 @@ pub(super) fn translate<'a>(
         });
     }
     Ok(out)
+}
+
+/// The marks of a part for the cache, in the host's words.
+fn marks(quirks: &Quirks, part: &ContentPart) -> (Option<CacheControl>, Option<Breakpoint>) {
+    match (CacheControl::of(part), quirks.prompt_caching) {
+        (None, _) | (_, PromptCaching::None | PromptCaching::ByPrefix) => (None, None),
+        (mark, PromptCaching::CacheControl | PromptCaching::CacheControlTtl) => (mark, None),
+        (Some(_), PromptCaching::Openai) => (None, Some(Breakpoint::EXPLICIT)),
+    }
 }
 
 fn unsupported(message: &str) -> AdapterError {
@@ -60,6 +74,7 @@ fn file<'a>(
     data: Option<&'a str>,
     url: Option<&'a str>,
     id: Option<&'a str>,
+    prompt_cache_breakpoint: Option<Breakpoint>,
 ) -> Result<Part<'a>, AdapterError> {
     match (form, data, url, id) {
         (FileParts::None, ..) => Err(unsupported("Files cannot be sent to this provider.")),
@@ -67,10 +82,11 @@ fn file<'a>(
             let file_data = Some(as_data_url(filename, data));
             // OpenAI refuses data without a name.
             let filename = Some(filename.unwrap_or("file"));
-            Ok(Part::File { file: File { filename, file_data, file_id: None } })
+            Ok(Part::File { file: File { filename, file_data, file_id: None }, prompt_cache_breakpoint })
         }
         (FileParts::File, None, _, Some(id)) => {
-            Ok(Part::File { file: File { filename: None, file_data: None, file_id: Some(id) } })
+            let file = File { filename: None, file_data: None, file_id: Some(id) };
+            Ok(Part::File { file, prompt_cache_breakpoint })
         }
         (FileParts::File, ..) => {
             Err(unsupported("Files by file_url cannot be sent to this provider; send file_data."))
@@ -87,14 +103,16 @@ fn file<'a>(
     }
 }
 
-/// The content of a message. `strings`: content that is only text becomes one string.
+/// The content of a message. `strings`: content that is only text without marks becomes one string.
 pub(super) fn content(mut parts: Vec<Part<'_>>, strings: bool) -> Content<'_> {
-    if parts.len() == 1
-        && let Some(Part::Text { text }) = parts.first_mut()
+    let plain = parts.iter().all(Part::is_plain);
+    if plain
+        && parts.len() == 1
+        && let Some(Part::Text { text, .. }) = parts.first_mut()
     {
         return Content::Text(std::mem::take(text));
     }
-    if parts.is_empty() || (strings && parts.iter().all(|p| matches!(p, Part::Text { .. }))) {
+    if parts.is_empty() || (strings && plain) {
         return Content::Text(text(&parts).into());
     }
     Content::Parts(parts)
@@ -103,8 +121,22 @@ pub(super) fn content(mut parts: Vec<Part<'_>>, strings: bool) -> Content<'_> {
 /// All text of some parts, a blank line between.
 pub(super) fn text(parts: &[Part<'_>]) -> String {
     let texts = parts.iter().filter_map(|p| match p {
-        Part::Text { text } => Some(text.as_ref()),
+        Part::Text { text, .. } => Some(text.as_ref()),
         _ => None,
     });
     texts.collect::<Vec<_>>().join("\n\n")
+}
+
+/// Texts as one with the latest of their marks, and `tail` behind them.
+pub(super) fn joined<'a>(texts: Vec<Part<'a>>, tail: &str) -> Part<'a> {
+    let all = text(&texts);
+    let gap = if all.is_empty() { "" } else { "\n\n" };
+    let mut whole = Part::text(format!("{all}{gap}{tail}"));
+    let marked = texts.into_iter().rfind(|part| !part.is_plain());
+    if let (Some(Part::Text { cache_control, prompt_cache_breakpoint, .. }), Part::Text { text, .. }) =
+        (marked, &mut whole)
+    {
+        whole = Part::Text { text: std::mem::take(text), cache_control, prompt_cache_breakpoint };
+    }
+    whole
 }

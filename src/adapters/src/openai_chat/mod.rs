@@ -6,6 +6,7 @@
 //! url citations. `docs/providers/openai-chat.md` lists what is not.
 
 mod answer;
+mod cache;
 mod call_ids;
 mod error;
 mod fields;

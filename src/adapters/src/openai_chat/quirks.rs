@@ -61,6 +61,8 @@ pub(super) struct Quirks {
     pub(super) tool_call_id: CallIdForm,
     /// Table of what single models refuse.
     pub(super) model_rules: ModelRules,
+    /// How the host is told what to cache of a prompt.
+    pub(super) prompt_caching: PromptCaching,
     /// Body fields that are never sent.
     pub(super) drop_params: Vec<String>,
 }
@@ -97,6 +99,7 @@ impl Default for Quirks {
             echo_empty: false,
             tool_call_id: CallIdForm::Any,
             model_rules: ModelRules::None,
+            prompt_caching: PromptCaching::None,
             drop_params: presets::PRIVATE_PARAMS.iter().map(|p| (*p).to_owned()).collect(),
         }
     }
@@ -198,6 +201,22 @@ pub(super) enum CallIdForm {
 #[serde(rename_all = "snake_case")]
 pub(super) enum ModelRules {
     None,
+    Openai,
+}
+
+/// How a host caches prompts.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PromptCaching {
+    /// It is not known to.
+    None,
+    /// By the beginning of the input, and nothing need be said.
+    ByPrefix,
+    /// `cache_control` on texts, with one lifetime.
+    CacheControl,
+    /// `cache_control` on texts, with a `ttl` of five minutes or an hour.
+    CacheControlTtl,
+    /// OpenAI's members.
     Openai,
 }
 

@@ -5,16 +5,17 @@ use std::borrow::Cow;
 use or_protocol::{Effort, FunctionTool, Item, JsonSchemaFormat, Settings, TextFormat};
 use serde_json::{Value, json};
 
+use super::cache::{cache_members, settle_marks};
 use super::fields::Fields;
 use super::history;
 use super::models;
 use super::quirks::{
-    JsonSchemaForm, MaxTokensField, ModelRules, Quirks, ReasoningParam, RequiredWord, ToolChoiceForm,
+    JsonSchemaForm, MaxTokensField, ModelRules, PromptCaching, Quirks, ReasoningParam, RequiredWord,
+    ToolChoiceForm,
 };
 use super::wire::body::{Body, ChatFunction, ChatTool, FieldValue, NamedSchema, SchemaFormat};
 use crate::call::body_json;
-use crate::shared::fields::members::MemberFates;
-use crate::shared::fields::{Fate, Fates, NO_HOSTED_TOOLS, REFUSES_LONG_INPUT};
+use crate::shared::fields::{BY_BEGINNING, Fate, Fates, NO_HOSTED_TOOLS, REFUSES_LONG_INPUT};
 use crate::shared::flat_tools::Namespaces;
 use crate::shared::openai_models::nearest;
 use crate::shared::told::tell;
@@ -59,7 +60,8 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
 
     let fields = fields.list;
     let head = head(settings.instructions.as_deref(), hints);
-    let messages = history::translate(quirks, head, &namespaces, request.context, &mut notes)?;
+    let mut messages = history::translate(quirks, head, &namespaces, request.context, &mut notes)?;
+    settle_marks(quirks, request, &mut messages, &mut notes)?;
     let body = Body { model: request.model, messages, fields };
     let body = body_json(&body)?;
     Ok(UpstreamCall {
@@ -121,12 +123,17 @@ fn put_settings(
         code_outputs: Fate::dropped(NO_HOSTED_TOOLS),
         hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
         truncation: Fate::dropped(REFUSES_LONG_INPUT),
-        members: MemberFates::translated(),
+        members: cache_members(fields, settings),
         metadata: Fate::Ours,
         service_tier: fields
             .put("service_tier", settings.service_tier.clone().filter(|t| t != "auto").map(Value::from)),
         safety_identifier: fields.put("safety_identifier", text(&settings.safety_identifier)),
-        prompt_cache_key: fields.put("prompt_cache_key", text(&settings.prompt_cache_key)),
+        prompt_cache_key: match fields.put("prompt_cache_key", text(&settings.prompt_cache_key)) {
+            Fate::Dropped(_) if fields.quirks.prompt_caching == PromptCaching::ByPrefix => {
+                Fate::emulated(BY_BEGINNING)
+            }
+            fate => fate,
+        },
         user: fields.put("user", text(&settings.user)),
     }
 }

@@ -33,8 +33,16 @@ pub(super) fn settle<'a>(
 /// Makes a user message of a system message; the marks tell the model whose words these are.
 pub(super) fn mark_as_user(message: &mut ChatMessage<'_>) {
     message.role = "user";
-    if let Some(Content::Text(text)) = &mut message.content {
-        *text = format!("<system>\n{text}\n</system>").into();
+    let wrapped = |text: &str| format!("<system>\n{text}\n</system>").into();
+    match &mut message.content {
+        Some(Content::Text(text)) => *text = wrapped(text),
+        // Those that are marked for the cache.
+        Some(Content::Parts(parts)) => parts.iter_mut().for_each(|part| {
+            if let Part::Text { text, .. } = part {
+                *text = wrapped(text);
+            }
+        }),
+        None => {}
     }
 }
 
@@ -67,7 +75,7 @@ fn join<'a>(last: &mut ChatMessage<'a>, next: ChatMessage<'a>) {
         }
         (Some(a), Some(b)) => {
             let list = |content| match content {
-                Content::Text(text) => vec![Part::Text { text }],
+                Content::Text(text) => vec![Part::text(text)],
                 Content::Parts(parts) => parts,
             };
             let mut parts = list(a);

@@ -8,7 +8,7 @@ use super::quirks::Quirks;
 use super::tools;
 use super::wire::body::{Body, Format, Reasoning, StreamOptions, TextSettings};
 use crate::call::body_json;
-use crate::shared::fields::members::{MemberFates, Others};
+use crate::shared::fields::members::{MemberFates, Others, without_comparison};
 use crate::shared::fields::{Fate, Fates};
 use crate::shared::openai_models::{ModelRule, nearest};
 use crate::shared::tool_plan::ONE_CALL;
@@ -19,6 +19,7 @@ const MIN_OUTPUT_TOKENS: u64 = 16;
 
 /// Why a field that the host must not see is dropped.
 const NOT_TAKEN: &str = "this provider does not take it";
+const CACHE_OPTIONS: &str = "prompt_cache_options";
 const NO_REASONING: &str = "this model does not reason";
 
 /// Builds the call.
@@ -87,7 +88,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         safety_identifier: host.known("safety_identifier", settings.safety_identifier.as_deref()),
         prompt_cache_key: host.known("prompt_cache_key", settings.prompt_cache_key.as_deref()),
         user: host.known("user", settings.user.as_deref()),
-        extra: host.sent("", &settings.members.body),
+        extra: host.body_members(&settings.members.body),
     };
     let body = body_json(&body)?;
     Ok(UpstreamCall { path: "/responses".into(), headers: Vec::new(), body, stream, notes: notes.into_vec() })
@@ -191,6 +192,15 @@ impl Host<'_> {
             reasoning_context: self.fate("reasoning.context"),
             reasoning_mode: self.fate("reasoning.mode"),
             others: if self.quirks.other_members { Others::Sent } else { Others::Unknown },
+        }
+    }
+
+    /// The members of the request that the host is sent. It does not know our responses.
+    fn body_members(self, members: &Extra) -> Extra {
+        let sent = self.sent("", members);
+        match sent.member(CACHE_OPTIONS) {
+            Some(options) => sent.with(CACHE_OPTIONS, without_comparison(&options).as_ref()),
+            None => sent,
         }
     }
 

@@ -4,6 +4,7 @@
 //! says what becomes of it; and [`Settings`] is taken apart by name, so a field that is added there cannot be
 //! forgotten here. Members without a form of their own have theirs in [`MemberFates`].
 
+pub(crate) mod cache;
 mod fate;
 pub(crate) mod members;
 
@@ -12,7 +13,9 @@ use or_protocol::{
 };
 
 use self::fate::note;
-pub(crate) use self::fate::{Fate, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT};
+pub(crate) use self::fate::{
+    BY_BEGINNING, Fate, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT,
+};
 use self::members::MemberFates;
 use crate::{AdapterError, Note, NoteList};
 

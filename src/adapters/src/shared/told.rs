@@ -272,7 +272,9 @@ fn note_extra(of: &str, extra: &Extra, notes: &mut NoteList) {
                 if or_protocol::member(value, "type").is_some_and(|kind| kind.get() == r#""direct""#) => {}
             ("async", _) if value.get() == "false" => {}
             ("async", _) => notes.push(Note::dropped(field(), "this provider waits for every result")),
-            ("caller" | "prompt_cache_breakpoint", _) => notes.push(Note::dropped(field(), NOT_KNOWN)),
+            ("caller", _) => notes.push(Note::dropped(field(), NOT_KNOWN)),
+            // What becomes of breakpoints is for each provider to say.
+            ("prompt_cache_breakpoint", "content") => {}
             // Told in words.
             ("name" | "namespace", "function_call_output") => {}
             _ => notes.push(Note::unknown(&format!("input.{of}."), &name)),

@@ -129,7 +129,7 @@ fn what_has_no_counterpart_is_noted() {
             "~reasoning.summary",
             "-service_tier",
             "-safety_identifier",
-            "-prompt_cache_key",
+            "~prompt_cache_key",
             "-user",
             "-include",
         ],

@@ -54,6 +54,28 @@ fn usage_is_found_wherever_it_stands_and_no_count_falls() {
     );
 }
 
+/// What was read from the cache, and what was written to it.
+#[test]
+fn the_cache_is_counted_under_every_name() {
+    for (usage, want) in [
+        (r#""prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":3}"#, (4, 3)),
+        (r#""prompt_tokens_details":{"cached_tokens":4,"cache_creation_input_tokens":3}"#, (4, 3)),
+        (r#""cache_read_input_tokens":4,"cache_creation_input_tokens":3"#, (4, 3)),
+        (r#""prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":5"#, (4, 0)),
+        (r#""cached_tokens":4"#, (4, 0)),
+    ] {
+        let (events, _) = stream(&format!(
+            r#"{{"choices":[{{"index":0,"delta":{{"content":"a"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":9,"completion_tokens":1,{usage}}}}}"#
+        ));
+        let counted = events.iter().find_map(|event| match event {
+            ModelEvent::Usage(usage) => Some(usage.input_tokens_details),
+            _ => None,
+        });
+        let counted = counted.unwrap();
+        assert_eq!((counted.cached_tokens, counted.cache_write_tokens), want, "{usage}");
+    }
+}
+
 #[test]
 fn a_stream_may_end_without_its_marker_once_a_finish_reason_came() {
     check_lines(

@@ -32,6 +32,7 @@ impl ResponseLoop {
             mcp: Mcp::default(),
             seal: Seal::default(),
             limits: LoopLimits::default(),
+            prompt_cache_diagnostics: None,
         };
         Self { state: State::Ended, ..Self::new(spec) }
     }

@@ -33,6 +33,7 @@ pub fn spec(mut request: Value) -> LoopSpec {
         server_tools: Default::default(),
         mcp: Default::default(),
         seal: Default::default(),
+        prompt_cache_diagnostics: None,
         limits: Default::default(),
     }
 }

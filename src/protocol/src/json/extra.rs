@@ -41,6 +41,22 @@ impl Extra {
         Self::of(&kept).unwrap_or_default()
     }
 
+    /// The same with another value for one of them, or without it.
+    #[must_use]
+    pub fn with(&self, name: &str, value: Option<&RawJson>) -> Self {
+        let new = value.map(RawJson::as_raw);
+        let changed: Vec<_> = self
+            .members()
+            .into_iter()
+            .filter_map(|(member, old)| {
+                let value = if member == name { new } else { Some(old) };
+                Some((member, value?))
+            })
+            .collect();
+        // They were read before.
+        Self::of(&changed).unwrap_or_default()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()

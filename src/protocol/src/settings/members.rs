@@ -77,6 +77,14 @@ impl CacheMode {
     /// Wire words.
     pub const TABLE: &'static [(&'static str, Self)] =
         &[("implicit", Self::Implicit), ("explicit", Self::Explicit)];
+
+    /// The wire word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Implicit => "implicit",
+            Self::Explicit => "explicit",
+        }
+    }
 }
 
 /// `prompt_cache_options` of a request.

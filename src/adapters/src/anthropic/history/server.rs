@@ -6,7 +6,8 @@ use or_protocol::{Envelope, OtherItem, elements, member, string};
 use serde_json::value::RawValue;
 
 use super::Builder;
-use crate::anthropic::wire::{Block, KIND, Message, WireRole};
+use crate::anthropic::wire::KIND;
+use crate::anthropic::wire::body::{Block, Message, WireRole};
 
 impl Builder<'_, '_> {
     /// A call of a tool of the provider's. False if its blocks are not there; items of others were told before.

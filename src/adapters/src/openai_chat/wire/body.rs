@@ -8,6 +8,8 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::shared::fields::cache::CacheControl;
+
 /// The whole body: model and messages, then the fields in the order they were decided.
 pub(crate) struct Body<'a> {
     pub(crate) model: &'a str,
@@ -105,6 +107,14 @@ impl<'a> ChatMessage<'a> {
     pub(crate) fn text(role: &'static str, text: impl Into<Cow<'a, str>>) -> Self {
         Self::new(role, Content::Text(text.into()))
     }
+
+    /// The parts of its content, where it is not one text.
+    pub(crate) fn parts(&mut self) -> &mut [Part<'a>] {
+        match &mut self.content {
+            Some(Content::Parts(parts)) => parts,
+            Some(Content::Text(_)) | None => &mut [],
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -119,12 +129,20 @@ pub(crate) enum Content<'a> {
 pub(crate) enum Part<'a> {
     Text {
         text: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prompt_cache_breakpoint: Option<Breakpoint>,
     },
     ImageUrl {
         image_url: Image<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prompt_cache_breakpoint: Option<Breakpoint>,
     },
     File {
         file: File<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prompt_cache_breakpoint: Option<Breakpoint>,
     },
     /// Mistral's form of a file.
     DocumentUrl {
@@ -134,6 +152,8 @@ pub(crate) enum Part<'a> {
     },
     InputAudio {
         input_audio: &'a or_protocol::InputAudio,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prompt_cache_breakpoint: Option<Breakpoint>,
     },
     VideoUrl {
         video_url: Url<'a>,
@@ -142,6 +162,42 @@ pub(crate) enum Part<'a> {
     Thinking {
         thinking: Vec<ThinkingText>,
     },
+}
+
+impl<'a> Part<'a> {
+    /// A text without a mark for the cache.
+    pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text { text: text.into(), cache_control: None, prompt_cache_breakpoint: None }
+    }
+
+    /// Whether it is a text that nothing marks, so that it may be joined with others.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Text { cache_control: None, prompt_cache_breakpoint: None, .. })
+    }
+
+    /// Where a mark stands.
+    pub(crate) fn mark(&mut self) -> Option<&mut Option<CacheControl>> {
+        match self {
+            Self::Text { cache_control, .. } => Some(cache_control),
+            Self::ImageUrl { .. }
+            | Self::File { .. }
+            | Self::DocumentUrl { .. }
+            | Self::InputAudio { .. }
+            | Self::VideoUrl { .. }
+            | Self::Thinking { .. } => None,
+        }
+    }
+}
+
+/// OpenAI's own mark. Chat Completions has one lifetime, so none is named.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Breakpoint {
+    mode: &'static str,
+}
+
+impl Breakpoint {
+    /// The one there is.
+    pub(crate) const EXPLICIT: Self = Self { mode: "explicit" };
 }
 
 #[derive(Debug, Serialize)]

@@ -8,6 +8,8 @@ use crate::{AdapterError, Note};
 pub(crate) const NOT_KNOWN: &str = "not known to this provider";
 /// Why a service tier is dropped.
 pub(crate) const NO_SUCH_TIER: &str = "this provider has no such tier";
+/// Why a key of the cache and marks in it need not be sent.
+pub(crate) const BY_BEGINNING: &str = "the provider caches by the beginning of the input";
 /// Why `truncation: auto` is dropped.
 pub(crate) const REFUSES_LONG_INPUT: &str = "this provider refuses an input that is too long";
 /// Why words of `include` for hosted tools are dropped.

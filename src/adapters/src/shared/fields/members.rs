@@ -2,7 +2,7 @@
 
 use or_protocol::{RawJson, Settings};
 
-use super::fate::{Fate, NOT_KNOWN, note};
+use super::fate::{BY_BEGINNING, Fate, NOT_KNOWN, note};
 use crate::{AdapterError, Note, NoteList};
 
 /// Why a member is refused that a provider would have to know.
@@ -57,6 +57,15 @@ impl MemberFates {
             reasoning_context: Fate::dropped("the provider decides which reasoning it reads again"),
             reasoning_mode: Fate::dropped(NOT_KNOWN),
             others: Others::Unknown,
+        }
+    }
+
+    /// The same of one that caches by the beginning of the input.
+    pub(crate) fn caching_by_beginning() -> Self {
+        Self {
+            prompt_cache_options: Fate::emulated(BY_BEGINNING),
+            prompt_cache_retention: Fate::dropped("the provider decides how long it caches"),
+            ..Self::translated()
         }
     }
 
@@ -129,12 +138,23 @@ fn has_window(options: &RawJson) -> bool {
     options.text("completion_window").is_some_and(|window| window != "soonest")
 }
 
+/// `prompt_cache_options` without the response to compare with, which is one of this server; `None` if nothing else is
+/// in it.
+pub(crate) fn without_comparison(options: &RawJson) -> Option<RawJson> {
+    let name = "comparison_response_id";
+    let rest = options.with_texts(&[(name, None)], &[name]);
+    (options.get(name).is_none() || !rest.members().is_empty()).then_some(rest)
+}
+
+/// Whether an object has no other members than some defaults and nulls.
+fn only(object: &RawJson, default: &[(&str, &str)]) -> bool {
+    let is_default = |name: &str, value: &str| default.contains(&(name, value)) || value == "null";
+    object.members().iter().all(|(name, value)| is_default(name, value.get()))
+}
+
 /// Whether a known member asks for what is done anyway.
 fn is_default(path: &str, value: &RawJson) -> bool {
-    let all = |default: &[(&str, &str)]| {
-        let is_default = |name: &str, value: &str| default.contains(&(name, value)) || value == "null";
-        value.members().iter().all(|(name, value)| is_default(name, value.get()))
-    };
+    let all = |default: &[(&str, &str)]| only(value, default);
     match path {
         "access_programs" => all(&[("cyber", r#""standard""#)]),
         "background_options" => all(&[("completion_window", r#""soonest""#)]),
@@ -142,8 +162,11 @@ fn is_default(path: &str, value: &RawJson) -> bool {
         "context_management" => value.elements().is_empty(),
         "generate" => value.as_str() == "true",
         "image" => all(&[("context_compression", r#""auto""#), ("context_compression", r#""disabled""#)]),
+        // The comparison is made here.
         "prompt_cache_options" => {
-            all(&[("mode", r#""implicit""#), ("ttl", r#""30m""#), ("prewarm", "false")])
+            let value = without_comparison(value);
+            let default = [("mode", r#""implicit""#), ("ttl", r#""30m""#), ("prewarm", "false")];
+            value.is_none_or(|value| only(&value, &default))
         }
         "reasoning.context" => value.as_str() == r#""auto""#,
         "reasoning.mode" => value.as_str() == r#""standard""#,
@@ -216,7 +239,7 @@ mod tests {
             "access_programs": {"cyber": "standard"}, "background_options": {"completion_window": "soonest"},
             "client_metadata": {}, "context_management": [], "generate": true, "moderation": null,
             "image": {"context_compression": "auto"}, "reasoning": {"context": "auto", "mode": "standard"},
-            "prompt_cache_options": {"mode": "implicit", "ttl": "30m", "prewarm": false}
+            "prompt_cache_options": {"mode": "implicit", "ttl": "30m", "prewarm": false, "comparison_response_id": "resp_1"}
         });
         assert_eq!(noted(body).unwrap(), [""; 0]);
         assert_eq!(
