@@ -21,24 +21,21 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 /// Reads an address that may be left out by an empty text.
-pub(super) mod optional {
-    use super::*;
-
-    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<SocketAddr>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        let address = parse_address(&text);
-        address.map(Some).ok_or_else(|| serde::de::Error::custom("not an address with a port"))
+pub(super) fn deserialize_optional<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
     }
+    let address = parse_address(&text);
+    address.map(Some).ok_or_else(|| serde::de::Error::custom("not an address with a port"))
+}
 
-    pub(in crate::config) fn serialize<S: Serializer>(
-        address: &Option<SocketAddr>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
-    }
+/// Writes it as it is read.
+pub(super) fn serialize_optional<S: Serializer>(
+    address: &Option<SocketAddr>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
 }

@@ -11,6 +11,7 @@ mod delete;
 mod door;
 mod failures;
 mod history;
+mod hosted;
 mod hostile_providers;
 mod input_items;
 mod input_tokens;

@@ -38,7 +38,10 @@ fn every_transcript_of_ours_becomes_the_response_in_its_snapshot() {
 }
 
 fn check(transcript: &Transcript) {
-    let replay = replay(&transcript.kind, transcript.framing != Kind::Json);
+    let replay = match transcript.name.starts_with("hosted_") {
+        true => hosted_replay(&transcript.kind),
+        false => replay(&transcript.kind, transcript.framing != Kind::Json),
+    };
     let translated = replay.translate_body(transcript.framing, [transcript.bytes.as_slice()]);
     let streamed = replay.respond(&translated, true);
     let unary = replay.respond(&translated, false);
@@ -106,6 +109,24 @@ pub(crate) fn replay(kind: &str, stream: bool) -> Replay {
         "include": ["reasoning.encrypted_content", "message.output_text.logprobs"],
     });
     Replay::new(kind, "https://localhost/v1", json!({}), body)
+}
+
+/// A request that an answer with the provider's own tools is for.
+fn hosted_replay(kind: &str) -> Replay {
+    let code = json!({"type": "code_interpreter", "container": {"type": "auto"}});
+    let model = if kind == "anthropic" { "claude-sonnet-4-6" } else { "gemini-3-flash-preview" };
+    let body = json!({
+        "model": model, "input": "Hi.", "stream": true,
+        "tools": [{"type": "web_search"}, code],
+        "include": ["reasoning.encrypted_content", "web_search_call.action.sources", "code_interpreter_call.outputs"],
+    });
+    let quirks = match kind {
+        "anthropic" => {
+            json!({"web_search": "web_search_20250305", "code_execution": "code_execution_20250825"})
+        }
+        _ => json!({}),
+    };
+    Replay::new(kind, "https://localhost/v1", quirks, body)
 }
 
 fn snapshot(answer: &Answer, events: &[(String, Value)]) -> String {

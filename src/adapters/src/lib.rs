@@ -33,3 +33,4 @@ pub use note::{Note, NoteKind, NoteList};
 pub use registry::{KINDS, builtin};
 pub use shared::custom_input::{custom_arguments, custom_input};
 pub use shared::flat_tools::{FlatTool, ToolOrigin, flatten_tools};
+pub use shared::hosted::{HostedOptions, Location, WebSearch};

@@ -109,7 +109,7 @@ fn words_of_include_are_noted_where_there_is_nothing_to_include() {
         &[
             ("openai-chat", dropped),
             ("anthropic", dropped),
-            ("gemini", dropped),
+            ("gemini", &["~include"]),
             ("ollama", dropped),
             ("demo", dropped),
         ],

@@ -24,6 +24,11 @@ const OURS: &[(&str, &str, &str)] = &[
     ("text.format.strict", "demo", "the same"),
     ("tools[].function.strict", "demo", "the same"),
     ("truncation", "demo", "it has no context window"),
+    ("tools[].web_search.external_web_access", "gemini", "every search is live"),
+    ("tools[].web_search.filters", "gemini", "an empty one asks for nothing"),
+    ("tools[].web_search.user_location", "gemini", "an empty one asks for nothing"),
+    ("tools[].web_search_preview.user_location", "gemini", "an empty one asks for nothing"),
+    ("tools[].code_interpreter.container", "gemini", "each run has a new one"),
 ];
 /// The last name of members that say nothing to a model: ids of records and states.
 const FRAME: &[&str] = &["id", "status", "created_by"];

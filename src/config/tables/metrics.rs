@@ -15,6 +15,9 @@ pub struct MetricsConfig {
     /// Variable with a key of their own, which takes the place of the client keys; empty: none.
     pub key_env: String,
     /// A listener of their own, where they are read without a client key.
-    #[serde(with = "address::optional")]
+    #[serde(
+        deserialize_with = "address::deserialize_optional",
+        serialize_with = "address::serialize_optional"
+    )]
     pub bind: Option<SocketAddr>,
 }

@@ -61,8 +61,7 @@ impl Tool for CommandTool {
 
 impl CommandTool {
     async fn run(&self, input: String, context: &ToolContext) -> Result<ToolOutput, ToolError> {
-        let mut child = self.start(context)?;
-        let group = Group::of(&child);
+        let (mut child, group) = self.start(context)?;
         let (mut stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
             if let Some(mut stdin) = stdin.take() {
@@ -104,7 +103,7 @@ impl CommandTool {
         Err(ToolError::of(how(status), head(&said, known.min(MAX_ERROR))))
     }
 
-    fn start(&self, context: &ToolContext) -> Result<Child, ToolError> {
+    fn start(&self, context: &ToolContext) -> Result<(Child, Group), ToolError> {
         let metadata = serde_json::to_string(&*context.metadata).unwrap_or_default();
         let mut command = Command::new(&self.program);
         command
@@ -119,13 +118,11 @@ impl CommandTool {
             .env("OPENRESPONSES_METADATA", metadata)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+            .stderr(Stdio::piped());
         if let Some(folder) = &self.working_directory {
             command.current_dir(folder);
         }
-        command.spawn().map_err(|error| {
+        Group::start(&mut command).map_err(|error| {
             // The path is the operator's business and not the model's.
             tracing::warn!(tool = self.spec.name, program = self.program, %error, "a tool's program does not start");
             ToolError::new("the program could not be started")

@@ -9,14 +9,23 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::Child;
+use tokio::process::{Child, Command as Program};
 
 /// A program and what it started; killed when dropped, and once only: when nobody is left, the system may give the
 /// id to others.
 pub(crate) struct Group(AtomicI32);
 
 impl Group {
-    pub(crate) fn of(child: &Child) -> Self {
+    /// Starts a program in a group of its own. The watcher runs before it does, so that it is told at once: a program that
+    /// began while the watcher was being started outlived a server that was killed just then.
+    pub(crate) fn start(command: &mut Program) -> io::Result<(Child, Self)> {
+        watched();
+        let child = command.process_group(0).kill_on_drop(true).spawn()?;
+        let group = Self::of(&child);
+        Ok((child, group))
+    }
+
+    fn of(child: &Child) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default();
         tell('+', id);
         Self(AtomicI32::new(id))
@@ -72,6 +81,15 @@ pub fn watch(input: impl BufRead) {
     }
 }
 
+/// Starts the watcher, unless it runs.
+fn watched() {
+    let Some(command) = START.get() else { return };
+    let mut watcher = WATCHER.lock().unwrap_or_else(PoisonError::into_inner);
+    if watcher.is_none() {
+        *watcher = started(command);
+    }
+}
+
 /// Tells the watcher of a group. A watcher that is gone is started anew; it knows only of what comes then.
 fn tell(what: char, id: i32) {
     let Some(command) = START.get().filter(|_| id > 1) else { return };
@@ -90,11 +108,14 @@ fn tell(what: char, id: i32) {
         // So that it does not stay as a zombie.
         let _ = lost.kill().and_then(|()| lost.wait());
     }
-    match start(command) {
-        Ok(started) => *watcher = Some(started),
-        Err(error) => tracing::warn!(%error, "the process that watches over programs does not start"),
-    }
+    *watcher = started(command);
     let _ = say(&mut watcher);
+}
+
+fn started(command: &[OsString]) -> Option<Watcher> {
+    start(command)
+        .inspect_err(|error| tracing::warn!(%error, "the process that watches over programs does not start"))
+        .ok()
 }
 
 fn start(command: &[OsString]) -> io::Result<Watcher> {

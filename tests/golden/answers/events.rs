@@ -11,6 +11,7 @@ use crate::replay::Translated;
 #[derive(Default)]
 struct Block {
     is_call: bool,
+    is_hosted: bool,
     /// Code points of its text so far.
     points: u64,
     done: bool,
@@ -34,9 +35,10 @@ pub(super) fn disorder(provider: &str, translated: &Translated) -> Option<String
         finished = matches!(event, ModelEvent::Finished { .. });
         let Some((number, ends)) = block_of(event) else { continue };
         let opens = !blocks.contains_key(&number);
-        // These two wires send one block after the other, and we make their annotations ourselves.
+        // These two wires send one block after the other, but may run several of their own tools at a time; and we make
+        // their annotations ourselves.
         let in_turn = matches!(provider, "anthropic" | "gemini");
-        if opens && in_turn && blocks.values().any(|block| !block.done) {
+        if opens && in_turn && blocks.values().any(|block| !block.done && !block.is_hosted) {
             return wrong("opens a block inside of another");
         }
         let block = blocks.entry(number).or_default();
@@ -48,6 +50,7 @@ pub(super) fn disorder(provider: &str, translated: &Translated) -> Option<String
                 return wrong("opens its block again");
             }
             ModelEvent::ToolCallStart { .. } => block.is_call = true,
+            ModelEvent::HostedItem { .. } => block.is_hosted = true,
             ModelEvent::ToolArgsDelta { .. } if !block.is_call => return wrong("has no call"),
             ModelEvent::TextDelta { text, .. } => {
                 block.points += u64::try_from(text.chars().count()).unwrap_or_default();
@@ -76,11 +79,11 @@ fn fits(annotation: &Annotation, points: u64) -> bool {
     }
 }
 
-/// Hosted items are told of by two wires; Ollama's answers are taken whole, without a note.
+/// Hosted items are told of by three wires; Ollama's answers are taken whole, without a note.
 fn is_expected(provider: &str, event: &ModelEvent) -> bool {
     match event {
         ModelEvent::HostedItem { .. } | ModelEvent::HostedEvent { .. } => {
-            matches!(provider, "anthropic" | "openai-responses")
+            matches!(provider, "anthropic" | "gemini" | "openai-responses")
         }
         ModelEvent::Note(_) => provider != "ollama",
         _ => true,

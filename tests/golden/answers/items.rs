@@ -11,7 +11,8 @@ pub(super) fn difference(case: &Case, output: &[Value]) -> Option<String> {
     let (ours, theirs): (Vec<Value>, Vec<Value>) = match case.provider.as_str() {
         "anthropic" => {
             let blocks = anthropic::blocks(case.kind, &body);
-            (output.iter().filter_map(block_of_item).collect(), whole_texts(&blocks))
+            let served = output.iter().any(|item| server_blocks(item).is_some());
+            (output.iter().flat_map(blocks_of_item).collect(), whole_texts(&blocks, served))
         }
         "openai-responses" => {
             let items = openai_responses::items(case.kind, &body);
@@ -24,9 +25,22 @@ pub(super) fn difference(case: &Case, output: &[Value]) -> Option<String> {
     (ours != theirs).then(|| format!("item {at} is {}, not {}", show(&ours), show(&theirs)))
 }
 
-/// Anthropic's blocks as far as they become items; a text and the texts right behind it are one, and blocks of
-/// the provider's own tools are none.
-fn whole_texts(blocks: &[Value]) -> Vec<Value> {
+/// The blocks of the provider's own tools that an item holds.
+fn server_blocks(item: &Value) -> Option<Vec<Value>> {
+    match serde_json::from_str(&sealed(item)?) {
+        Ok(Value::Array(blocks)) => Some(blocks),
+        _ => None,
+    }
+}
+
+/// Whether an item is of a call that the provider ran.
+fn is_served(item: &Value) -> bool {
+    matches!(field(item, "type"), "web_search_call" | "code_interpreter_call")
+}
+
+/// Anthropic's blocks as far as they become items; a text and the texts right behind it are one. `served`: blocks of the
+/// provider's own tools are in items.
+fn whole_texts(blocks: &[Value], served: bool) -> Vec<Value> {
     let mut found: Vec<Value> = Vec::new();
     for block in blocks {
         match field(block, "type") {
@@ -50,11 +64,21 @@ fn whole_texts(blocks: &[Value]) -> Vec<Value> {
                 found.push(json!({"type": "thinking", "thinking": thinking, "signature": signature}));
             }
             "redacted_thinking" => found.push(json!({"type": "redacted_thinking", "data": block["data"]})),
+            _ if served => found.push(block.clone()),
             _ => {}
         }
     }
     found.retain(|item| item.get("text").is_none_or(|text| text != ""));
     found
+}
+
+/// The blocks of an item, in the same form.
+fn blocks_of_item(item: &Value) -> Vec<Value> {
+    match server_blocks(item) {
+        Some(blocks) => blocks,
+        None if is_served(item) => Vec::new(),
+        None => block_of_item(item).into_iter().collect(),
+    }
 }
 
 /// One of our items in the same form; the state of reasoning is the block that it was. A refusal is no block.

@@ -84,6 +84,9 @@ pub(super) fn settings(request: &Value, body: &mut Value) {
                 Some(function(&tool["name"], &tool["description"], &tool["input_schema"]))
             }
             Some(kind) if kind.starts_with("web_search") => Some(json!({"type": "web_search"})),
+            Some(kind) if kind.starts_with("code_execution") => {
+                Some(json!({"type": "code_interpreter", "container": {"type": "auto"}}))
+            }
             Some(_) => None,
         })
         .collect();

@@ -10,7 +10,7 @@ const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::provider) enum Shape {
+pub(crate) enum Shape {
     /// One JSON value.
     Object,
     /// Server-sent events.
@@ -24,7 +24,7 @@ pub(in crate::provider) enum Shape {
 impl Shape {
     /// By the first bytes that are not blank; none if they do not tell yet. `framing` is how the provider's streams
     /// are cut.
-    pub(in crate::provider) fn of(body: &[u8], framing: Framing) -> Option<Self> {
+    pub(crate) fn of(body: &[u8], framing: Framing) -> Option<Self> {
         if body.len() < MARK.len() && MARK.starts_with(body) {
             return None;
         }

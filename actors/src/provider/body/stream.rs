@@ -30,14 +30,14 @@ const GATHER_PIECES: usize = 64;
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// Reads a stream for one loop, as fast as the loop takes it and no faster.
-pub(in crate::provider) struct StreamReader {
-    pub(in crate::provider) upstream: Upstream,
-    pub(in crate::provider) key: ProviderKey,
-    pub(in crate::provider) body: Body,
-    pub(in crate::provider) translator: Box<dyn ResponseTranslator>,
-    pub(in crate::provider) sender: mpsc::Sender<Batch>,
-    pub(in crate::provider) gone: oneshot::Receiver<()>,
-    pub(in crate::provider) permit: Permit,
+pub(crate) struct StreamReader {
+    pub(crate) upstream: Upstream,
+    pub(crate) key: ProviderKey,
+    pub(crate) body: Body,
+    pub(crate) translator: Box<dyn ResponseTranslator>,
+    pub(crate) sender: mpsc::Sender<Batch>,
+    pub(crate) gone: oneshot::Receiver<()>,
+    pub(crate) permit: Permit,
 }
 
 /// Where a reader is.
@@ -55,7 +55,7 @@ struct Place {
 }
 
 impl StreamReader {
-    pub(in crate::provider) async fn run(self: Box<Self>) {
+    pub(crate) async fn run(self: Box<Self>) {
         let sender = self.sender.clone();
         let (upstream, key) = (self.upstream.clone(), self.key.clone());
         let result = AssertUnwindSafe(self.read()).catch_unwind().await;

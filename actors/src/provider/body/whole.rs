@@ -13,7 +13,7 @@ use crate::provider::http::Upstream;
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// Reads and translates an answer that is not streamed, of which `begin` was read already.
-pub(in crate::provider) async fn whole(
+pub(crate) async fn whole(
     upstream: &Upstream,
     body: &mut Body,
     begin: BytesMut,

@@ -32,7 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Driver {
     /// Feeds the engine.
-    pub(in crate::response) async fn handle(&mut self, input: Input) -> Output {
+    pub(crate) async fn handle(&mut self, input: Input) -> Output {
         let work = move |engine: &mut ResponseLoop| {
             let mut out = Output::default();
             engine.handle(input, unix_now(), &mut out);
@@ -137,7 +137,7 @@ impl Driver {
     }
 
     /// The engine is not needed any more. To let go of a large one takes its time.
-    pub(in crate::response) fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         if self.request.bytes() >= HEAVY {
             let engine = std::mem::replace(&mut self.engine, ResponseLoop::over());
             drop(actix_rt::task::spawn_blocking(move || drop(engine)));

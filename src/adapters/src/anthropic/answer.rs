@@ -1,18 +1,21 @@
 //! The provider's answer as a state machine; a unary answer has the same blocks as a stream, each of them whole.
 //!
-//! Content blocks come one after another. Text blocks that stand together, or have only the provider's
-//! own tools between them, are one message. A block's item is closed when the next one begins or at the end,
+//! Content blocks come one after another. Text blocks that stand together, or have only tools of the provider's between
+//! them that make no items, are one message. A block's item is closed when the next one begins or at the end,
 //! since only the end tells whether the last one was cut off.
 
 mod deltas;
 mod open;
+mod reading;
+mod server;
+mod server_call;
 
 use std::collections::HashSet;
 
 use or_protocol::{Annotation, Usage};
-use serde_json::value::RawValue;
 
 use self::open::{Kind, Open};
+use self::reading::{block, blocks};
 use super::error;
 use super::quirks::Quirks;
 use super::request::{self, Asked};
@@ -32,6 +35,8 @@ pub(super) struct AnswerTranslator {
     asked: Asked,
     next_block: u32,
     open: Vec<Open>,
+    /// Blocks of the provider's own tools that no item holds yet, in their order.
+    blocks: Vec<String>,
     /// Id of the message, once it began.
     message: Option<String>,
     /// How many blocks began, and the index of the last one.
@@ -64,7 +69,15 @@ impl AnswerTranslator {
 
     /// A content block begins. A unary answer's block is whole, a stream's is filled by deltas.
     fn start(&mut self, index: u64, block: AnswerBlock<'_>, out: &mut Vec<ModelEvent>) {
+        let of_server = block.kind.as_str() == "server_tool_use" || server::is_result(block.kind.as_str());
+        if !of_server {
+            self.keep_blocks(out);
+        }
         match block.kind.as_str() {
+            "server_tool_use" if self.asked.shown.any() => self.start_server(index, block, out),
+            kind if server::is_result(kind) && self.asked.shown.any() => {
+                self.server_result(index, &block, out)
+            }
             "text" => {
                 self.start_text(index, out);
                 let delta = Delta { text: block.text, ..Delta::default() };
@@ -89,7 +102,9 @@ impl AnswerTranslator {
 
     /// A content block ends; the item stays open.
     fn stop(&mut self, index: u64, out: &mut Vec<ModelEvent>) {
-        if let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index) {
+        let Some(at) = self.open.iter().rposition(|open| open.index == index) else { return };
+        self.end_server_block(at, out);
+        if let Some(open) = self.open.get_mut(at) {
             open.end_block(out);
         }
     }
@@ -140,6 +155,7 @@ impl AnswerTranslator {
             // Words that nobody knows: the provider says that the message is over.
             _ => FinishReason::Stop,
         };
+        self.end_server(matches!(reason, FinishReason::Stop | FinishReason::Pause), out);
         if reason == FinishReason::ContentFilter {
             self.refuse(out);
         }
@@ -211,9 +227,14 @@ impl AnswerTranslator {
     }
 
     fn push(&mut self, index: u64, kind: Kind) -> u32 {
+        let block = self.next_number();
+        self.open.push(Open { index, block, ended: false, kind });
+        block
+    }
+
+    fn next_number(&mut self) -> u32 {
         let block = self.next_block;
         self.next_block = self.next_block.saturating_add(1);
-        self.open.push(Open { index, block, ended: false, kind });
         block
     }
 
@@ -222,7 +243,7 @@ impl AnswerTranslator {
         let last = self.open.len().saturating_sub(1);
         for (i, open) in std::mem::take(&mut self.open).into_iter().enumerate() {
             let kept = keep_message && i == last && matches!(open.kind, Kind::Message { .. });
-            if open.ended && !kept {
+            if open.is_over() && !kept {
                 open.close(true, &self.asked, out);
             } else {
                 self.open.push(open);
@@ -379,25 +400,4 @@ impl ResponseTranslator for AnswerTranslator {
         self.end(out);
         Ok(())
     }
-}
-
-/// The blocks of a whole message. What is no list is a single block.
-fn blocks<'a>(content: &'a RawValue, mended: &'a mut String) -> Result<Vec<&'a RawValue>, AdapterError> {
-    match content.get().starts_with('[') {
-        true => lenient::read(KIND, content.get(), mended),
-        false => Ok(vec![content]),
-    }
-}
-
-/// Reads one content block; a mere text is one of text.
-fn block<'a>(raw: &'a RawValue, mended: &'a mut String) -> Result<AnswerBlock<'a>, AdapterError> {
-    if !raw.get().starts_with('{') {
-        let text = lenient::read(KIND, raw.get(), mended)?;
-        return Ok(AnswerBlock { kind: Word("text".into()), text, ..AnswerBlock::default() });
-    }
-    let block: AnswerBlock<'_> = lenient::read(KIND, raw.get(), mended)?;
-    if block.kind.as_str() == "tool_use" && block.name.is_empty() {
-        return Err(AdapterError::BadFrame { provider: KIND, what: "a call without a name".into() });
-    }
-    Ok(block)
 }

@@ -3,6 +3,8 @@
 //! The provider wants the results of all calls of an assistant turn in the very next user message, before
 //! any other content, so results are taken from wherever they stand in the context.
 
+mod server;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -26,6 +28,8 @@ pub(super) struct Setting<'a> {
     /// Fingerprint of system prompt and tools, where thinking is bound to them.
     pub(super) mark: Option<&'a str>,
     pub(super) system_role: bool,
+    /// Whether the request declares a tool that the provider runs itself, without which it takes none of its blocks.
+    pub(super) server_tools: bool,
     pub(super) namespaces: &'a Namespaces,
 }
 
@@ -62,6 +66,9 @@ pub(super) fn translate<'a>(
     }
     builder.answer_calls()?;
     builder.trim_assistant();
+    if server::pair(&mut builder.history.messages) {
+        builder.note("input", "half an exchange with a tool of the provider's was left out");
+    }
     Ok(builder.history)
 }
 
@@ -111,6 +118,7 @@ impl<'a> Builder<'a, '_> {
                 );
             }
             Item::ItemReference(_) => self.note("input", "an unresolved item reference was left out"),
+            Item::Other(other) if self.server_item(other) => {}
             Item::Mcp(_) | Item::Other(_) => {
                 let kind: String = item.kind().chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
                 self.note("input", &format!("items of type {kind} cannot be sent to this provider"));
@@ -269,6 +277,9 @@ impl<'a> Builder<'a, '_> {
                 return self.note("input.reasoning", "damaged encrypted content was left out");
             }
         };
+        if envelope.blob.starts_with('[') {
+            return self.server_blocks(&envelope.blob);
+        }
         let (mark, json) = match envelope.blob.split_once(':') {
             Some((mark, json)) if !envelope.blob.starts_with('{') => (Some(mark), json),
             _ => (None, envelope.blob.as_str()),

@@ -91,6 +91,10 @@ mod history_tests;
 #[cfg(test)]
 mod request_tests;
 #[cfg(test)]
+mod server_back_tests;
+#[cfg(test)]
+mod server_tests;
+#[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
     use serde_json::{Value, json};

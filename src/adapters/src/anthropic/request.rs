@@ -1,5 +1,7 @@
 //! A turn as the provider's request.
 
+use std::borrow::Cow;
+
 use or_protocol::{ContentPart, Item, Role, Settings, TextFormat, Verbosity};
 
 use super::history::{self, History, Setting};
@@ -7,16 +9,17 @@ use super::models::{Forcing, Rules};
 use super::quirks::Quirks;
 use super::thinking;
 use super::tools::Tools;
-use super::wire::NAMES;
 use super::wire::body::{Block, Message, MessagesRequest, Metadata, OutputConfig, WireRole};
+use super::wire::{KIND, NAMES};
 use crate::call::body_json;
 use crate::shared::fields::cache::{CacheControl, CachePlan, mark_fate, note_breakpoints};
 use crate::shared::fields::members::MemberFates;
 use crate::shared::fields::{
     BY_BEGINNING, Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT,
 };
+use crate::shared::hosted::{HostedKind, Shown, own_state};
 use crate::shared::names::{Names, fingerprint};
-use crate::shared::told::{declares_functions, tell};
+use crate::shared::told::{declares_functions, tell_but};
 use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall};
 
 /// Above this many tokens a unary call may outlive the provider's ten minutes.
@@ -59,6 +62,8 @@ pub(super) struct Asked {
     /// Name of the forced tool whose input is the answer.
     pub(super) answer_tool: Option<String>,
     pub(super) names: Names,
+    /// What is shown of the provider's own tools.
+    pub(super) shown: Shown,
 }
 
 /// Works out what the answer's translator must know.
@@ -68,17 +73,28 @@ pub(super) fn asked(quirks: &Quirks, request: &ModelRequest<'_>) -> Asked {
     let names = Names::of_request(settings.all_tools(), &NAMES);
     let emulates = !rules.structured && matches!(settings.text.format, TextFormat::JsonSchema(_));
     let (mut mark, mut answer_tool) = (None, None);
+    let shown = quirks.shown(settings);
     if rules.bound || emulates {
         let notes = &mut NoteList::default();
         // A request that cannot be translated gets no answer.
-        if let Ok(told) = tell(request, declares_functions(settings), notes)
-            && let Ok(prefix) = prefix(&ModelRequest { context: &told, ..*request }, rules, notes)
+        if let Ok(told) = told(request, shown, notes)
+            && let Ok(prefix) = prefix(&ModelRequest { context: &told, ..*request }, quirks, rules, notes)
         {
             mark = prefix.mark(rules);
             answer_tool = prefix.tools.answer_tool;
         }
     }
-    Asked { model: request.model.to_owned(), mark, answer_tool, names }
+    Asked { model: request.model.to_owned(), mark, answer_tool, names, shown }
+}
+
+/// The context in items that this provider knows. It takes calls only beside declared tools.
+fn told<'a>(
+    request: &ModelRequest<'a>,
+    shown: Shown,
+    notes: &mut NoteList,
+) -> Result<Cow<'a, [Item]>, AdapterError> {
+    let own = |item: &Item| own_state(item, KIND, shown).is_some();
+    tell_but(request, declares_functions(request.settings), own, notes)
 }
 
 /// Builds the call.
@@ -86,11 +102,10 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let (model, settings) = (request.model, request.settings);
     let rules = quirks.models.rules(model);
     let mut notes = NoteList::default();
-    // The provider takes calls only beside declared tools.
-    let told = tell(request, declares_functions(settings), &mut notes)?;
+    let told = told(request, quirks.shown(settings), &mut notes)?;
     let request = &ModelRequest { context: &told, ..*request };
     let max_tokens = thinking::max_tokens(settings, rules, quirks.default_max_tokens, &mut notes);
-    let mut prefix = prefix(request, rules, &mut notes)?;
+    let mut prefix = prefix(request, quirks, rules, &mut notes)?;
     let mark = prefix.mark(rules);
     for (place, mark) in std::mem::take(&mut prefix.marks) {
         if let Some(block) = prefix.system.get_mut(place) {
@@ -101,6 +116,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
         model,
         mark: mark.as_deref(),
         system_role: rules.system_role,
+        server_tools: quirks.shown(settings).any(),
         namespaces: &prefix.tools.namespaces,
     };
     let rest = request.context.get(prefix.leading..).unwrap_or_default();
@@ -121,12 +137,18 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     fates(quirks, settings, temperature_fate, top_p_fate, service_tier_fate).note(settings, &mut notes)?;
     let cache_control = settle_marks(quirks, request, &mut prefix.system, &mut history, &mut notes)?;
 
+    let runs_code = prefix.tools.serves(HostedKind::CodeInterpreter.name());
     let Tools { tools, choice, format, .. } = prefix.tools;
     let user_id = settings.safety_identifier.as_deref().or(settings.user.as_deref());
     let stream = request.stream || max_tokens > MAX_UNARY_TOKENS;
     let mut betas = quirks.beta.clone();
     if history.stored_files && !betas.iter().any(|beta| beta == FILES_BETA) {
         betas.push(FILES_BETA.to_owned());
+    }
+    if let Some(beta) = quirks.code_beta().filter(|_| runs_code)
+        && !betas.iter().any(|given| given == beta)
+    {
+        betas.push(beta.to_owned());
     }
     let body = MessagesRequest {
         model,
@@ -154,6 +176,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
 
 fn prefix<'a>(
     request: &ModelRequest<'a>,
+    quirks: &Quirks,
     rules: Rules,
     notes: &mut NoteList,
 ) -> Result<Prefix<'a>, AdapterError> {
@@ -177,7 +200,7 @@ fn prefix<'a>(
             }
         }
     }
-    let mut tools = Tools::new(settings, rules, notes)?;
+    let mut tools = Tools::new(settings, quirks, rules, notes)?;
     system.extend(tools.hints.drain(..).map(Block::text));
     match settings.text.verbosity {
         Some(Verbosity::Low) => system.push(Block::text("Be concise.")),
@@ -246,6 +269,10 @@ fn settle_ends(
         notes.push(Note::emulated("input", "a user message was added: there was none"));
         return Ok(());
     };
+    // A turn that was paused goes on without a word.
+    let paused = messages.last().is_some_and(|last| {
+        last.role == WireRole::Assistant && last.content.iter().any(|block| matches!(block, Block::Server(_)))
+    });
     // The assistant may speak first.
     if !matches!(first.role, WireRole::User | WireRole::Assistant) {
         messages.insert(0, speak());
@@ -253,6 +280,7 @@ fn settle_ends(
     }
     if let Some(last) = messages.last_mut()
         && last.role == WireRole::Assistant
+        && !paused
     {
         match last.content.last_mut() {
             Some(Block::Text { text, .. }) if prefill => *text = text.trim_end().to_owned().into(),
@@ -326,6 +354,9 @@ fn fates(quirks: &Quirks, settings: &Settings, temperature: Fate, top_p: Fate, s
         top_logprobs: Fate::dropped(NO_LOGPROBS),
         logprobs: Fate::dropped(NO_LOGPROBS),
         sealed_reasoning: Fate::Sent,
+        search_sources: quirks.hosted().sources(),
+        search_results: quirks.hosted().results(),
+        code_outputs: quirks.hosted().outputs(),
         hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
         truncation: Fate::dropped(REFUSES_LONG_INPUT),
         service_tier,

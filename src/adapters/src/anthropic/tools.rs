@@ -1,17 +1,21 @@
 //! Tools, the choice among them, and the form of the answer.
 
+mod server;
+
 use std::collections::HashSet;
 
 use or_protocol::{RawJson, Settings, TextFormat};
 use serde_json::{Map, Value, json};
 
+use self::server::server_tool;
 use super::models::{Forcing, Rules};
+use super::quirks::Quirks;
 use super::schema::{self, StrictSchema};
-use super::wire::NAMES;
-use super::wire::body::{ChoiceKind, Format, ToolChoiceParam, ToolParam};
-use crate::shared::flat_tools::Namespaces;
+use super::wire::body::Format;
+use super::wire::{ChoiceKind, ClientTool, NAMES, ToolChoiceParam, ToolParam};
+use crate::shared::flat_tools::{Namespaces, flatten_for};
 use crate::shared::tool_plan::{self, Demand, Support, ToolPlan};
-use crate::{AdapterError, FlatTool, Note, NoteList, flatten_tools};
+use crate::{AdapterError, FlatTool, Note, NoteList, ToolOrigin};
 
 /// The provider's limits over all enforced schemas of a request.
 const MAX_STRICT_TOOLS: usize = 20;
@@ -35,8 +39,13 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    pub(super) fn new(settings: &Settings, rules: Rules, notes: &mut NoteList) -> Result<Self, AdapterError> {
-        let flat = flatten_tools(settings.all_tools(), notes);
+    pub(super) fn new(
+        settings: &Settings,
+        quirks: &Quirks,
+        rules: Rules,
+        notes: &mut NoteList,
+    ) -> Result<Self, AdapterError> {
+        let flat = flatten_for(quirks.hosted(), settings.all_tools(), notes);
         let mut tools = Self { namespaces: Namespaces::new(&flat), ..Self::default() };
         let mut budget = Budget::default();
         tools.format(settings, rules, &mut budget, notes);
@@ -50,10 +59,22 @@ impl Tools {
                 notes.push(Note::dropped("tools", "two tools of one name: the later one was left out"));
                 continue;
             }
-            tools.tools.push(param(name, tool, rules, &mut budget, notes));
+            tools.tools.push(match tool.origin {
+                ToolOrigin::Hosted(options) => {
+                    ToolParam::Server(server_tool(options, quirks, settings, notes))
+                }
+                ToolOrigin::Function | ToolOrigin::Custom | ToolOrigin::Namespace { .. } => {
+                    ToolParam::Client(param(name, tool, rules, &mut budget, notes))
+                }
+            });
         }
         tools.add_answer_tool(settings, notes);
         Ok(tools)
+    }
+
+    /// Whether the provider is told of a tool that it runs itself, by its name here.
+    pub(super) fn serves(&self, name: &str) -> bool {
+        self.tools.iter().any(|tool| matches!(tool, ToolParam::Server(tool) if tool.name == name))
     }
 
     /// Whether the model must call a tool.
@@ -106,7 +127,7 @@ impl Tools {
             notes.push(Note::dropped("text.format", "another tool is forced in this turn"));
             return;
         }
-        let taken = self.tools.iter().any(|tool| tool.name == name);
+        let taken = self.tools.iter().any(|tool| tool.name() == name);
         let name = if taken { format!("{name}_answer") } else { name };
         let alone = self.tools.is_empty()
             || self.choice.as_ref().is_some_and(|choice| choice.kind == ChoiceKind::None);
@@ -116,12 +137,12 @@ impl Tools {
         self.choice = Some(ToolChoiceParam { kind, name: forced, disable_parallel_tool_use: single });
         let description = wanted.description.clone();
         let purpose = "Gives the final answer to the user.";
-        self.tools.push(ToolParam {
+        self.tools.push(ToolParam::Client(ClientTool {
             name: name.clone(),
             description: Some(description.map_or_else(|| purpose.into(), |d| format!("{purpose} {d}"))),
             input_schema: input_schema(Some(wanted.schema.clone()), "text.format.schema", notes),
             strict: false,
-        });
+        }));
         self.answer_tool = Some(name);
     }
 }
@@ -174,7 +195,13 @@ impl Budget {
     }
 }
 
-fn param(name: String, tool: FlatTool, rules: Rules, budget: &mut Budget, notes: &mut NoteList) -> ToolParam {
+fn param(
+    name: String,
+    tool: FlatTool,
+    rules: Rules,
+    budget: &mut Budget,
+    notes: &mut NoteList,
+) -> ClientTool {
     let FlatTool { function, .. } = tool;
     let description = function.description.filter(|text| !text.is_empty());
     let field = "tools.parameters";
@@ -184,13 +211,13 @@ fn param(name: String, tool: FlatTool, rules: Rules, budget: &mut Budget, notes:
         match fitted {
             Some(fitted) if budget.take_tool(&fitted) => {
                 note_moved(field, &fitted, notes);
-                return ToolParam { name, description, input_schema: fitted.schema.into(), strict: true };
+                return ClientTool { name, description, input_schema: fitted.schema.into(), strict: true };
             }
             _ => notes.push(Note::dropped("tools.strict", "the provider cannot enforce this schema")),
         }
     }
     let input_schema = input_schema(function.parameters, field, notes);
-    ToolParam { name, description, input_schema, strict: false }
+    ClientTool { name, description, input_schema, strict: false }
 }
 
 /// A schema as the provider takes it for a tool: an object without unions at the top.

@@ -3,6 +3,7 @@
 //! Answers are read leniently: unknown members, event types, block types and words are tolerated.
 
 pub(super) mod body;
+mod tools;
 
 use std::borrow::Cow;
 
@@ -11,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+pub(super) use self::tools::{ChoiceKind, ClientTool, ServerTool, ToolChoiceParam, ToolParam, UserLocation};
 use crate::shared::lenient::{Count, Lenient, Objects, Text, Word};
 use crate::shared::names::NameRule;
 
@@ -144,6 +146,14 @@ pub(super) struct AnswerBlock<'a> {
     pub(super) name: Word<'a>,
     #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
+    /// Of the result of a tool of the provider's.
+    #[serde(borrow)]
+    pub(super) tool_use_id: Word<'a>,
+    #[serde(borrow)]
+    pub(super) content: Option<&'a RawValue>,
+    /// All of it.
+    #[serde(skip)]
+    pub(super) whole: Option<&'a RawValue>,
 }
 
 /// Where a text comes from. Only web results have a URL.

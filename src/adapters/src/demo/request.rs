@@ -108,6 +108,9 @@ fn fates(settings: &Settings) -> Fates {
         top_logprobs: Fate::Sent,
         logprobs: Fate::Sent,
         sealed_reasoning: Fate::Sent,
+        search_sources: Fate::dropped(NO_HOSTED_TOOLS),
+        search_results: Fate::dropped(NO_HOSTED_TOOLS),
+        code_outputs: Fate::dropped(NO_HOSTED_TOOLS),
         hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
         // There is no context window, so nothing would have to be left out.
         truncation: Fate::Ours,

@@ -23,8 +23,8 @@ pub(super) struct AnswerTranslator {
 }
 
 impl AnswerTranslator {
-    pub(super) fn new(_quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
-        Self { machine: Machine::new(request) }
+    pub(super) fn new(quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
+        Self { machine: Machine::new(quirks, request) }
     }
 }
 

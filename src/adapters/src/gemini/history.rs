@@ -1,5 +1,7 @@
 //! The context as `contents`: one content per turn, results directly behind their calls.
 
+mod server;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
@@ -102,8 +104,15 @@ pub(super) fn translate<'a>(
 
 /// The state in a reasoning item of ours; other thinking cannot be carried over.
 fn state(item: &Item, notes: &mut Notes) -> Option<State> {
-    let Item::Reasoning(Reasoning { encrypted_content, .. }) = item else { return None };
-    let why = match encrypted_content.as_deref().map(Envelope::open) {
+    let sealed = match item {
+        Item::Reasoning(Reasoning { encrypted_content, .. }) => {
+            encrypted_content.as_deref().map(Cow::Borrowed)
+        }
+        // A call of a tool of the provider's; those of others were told before.
+        Item::Other(other) => Some(other.state()?),
+        _ => return None,
+    };
+    let why = match sealed.as_deref().map(Envelope::open) {
         Some(Ok(envelope)) if envelope.kind == KIND => match serde_json::from_str(&envelope.blob) {
             Ok(state) => return Some(state),
             Err(_) => "the encrypted content is not of this version",
@@ -164,6 +173,7 @@ impl<'a> Builder<'a, '_> {
             };
             self.push(Speaker::Model, part);
         }
+        state.server.iter().for_each(|part| self.push(Speaker::Model, server::part(part)));
     }
 
     fn message(

@@ -57,6 +57,8 @@ pub(super) struct Traits {
     pub(super) prefill: bool,
     /// The calling mode `VALIDATED` is known.
     pub(super) validated: bool,
+    /// It searches and runs code itself.
+    pub(super) hosted_tools: bool,
 }
 
 /// Cells of the table that a configuration sets itself.
@@ -73,6 +75,7 @@ pub(super) struct TraitOverrides {
     logprobs: Option<bool>,
     prefill: Option<bool>,
     validated: Option<bool>,
+    hosted_tools: Option<bool>,
 }
 
 impl TraitOverrides {
@@ -104,6 +107,7 @@ impl TraitOverrides {
         set(&mut traits.logprobs, self.logprobs);
         set(&mut traits.prefill, self.prefill);
         set(&mut traits.validated, self.validated);
+        set(&mut traits.hosted_tools, self.hosted_tools);
     }
 }
 
@@ -115,6 +119,7 @@ struct Row {
     penalties: bool,
     prefill: bool,
     validated: bool,
+    hosted_tools: bool,
 }
 
 enum Cell {
@@ -137,6 +142,7 @@ const fn second(prefix: &'static str, thinking: Cell) -> Row {
         penalties: false,
         prefill: true,
         validated: true,
+        hosted_tools: true,
     }
 }
 
@@ -150,6 +156,7 @@ const fn third(prefix: &'static str, thinking: Cell, open: bool) -> Row {
         penalties: open,
         prefill: open,
         validated: true,
+        hosted_tools: true,
     }
 }
 
@@ -163,6 +170,7 @@ const fn first(prefix: &'static str, penalties: bool) -> Row {
         penalties,
         prefill: true,
         validated: false,
+        hosted_tools: false,
     }
 }
 
@@ -172,12 +180,13 @@ const TABLE: &[Row] = &[
     // A name that is not in the table is taken for one of the newest generation.
     third("gemini-", LOW_UP, false),
     first("gemini-1", true),
-    first("gemini-2.0", false),
+    Row { hosted_tools: true, ..first("gemini-2.0", false) },
+    first("gemini-2.0-flash-lite", false),
     second("gemini-2.5", Cell::Budget(512, 24576, true)),
     second("gemini-2.5-pro", Cell::Budget(128, 32768, false)),
     second("gemini-2.5-flash", Cell::Budget(1, 24576, true)),
     second("gemini-2.5-flash-lite", Cell::Budget(512, 24576, true)),
-    second("gemini-2.5-flash-image", Cell::Fixed),
+    Row { hosted_tools: false, ..second("gemini-2.5-flash-image", Cell::Fixed) },
     third("gemini-3-", LOW_UP, true),
     third("gemini-3-pro", LOW_HIGH, true),
     third("gemini-3-flash", MINIMAL_UP, true),
@@ -210,6 +219,7 @@ pub(super) fn traits(name: &str, vertex: bool) -> Traits {
         logprobs: vertex && !best.signed_calls,
         prefill: best.prefill,
         validated: best.validated,
+        hosted_tools: best.hosted_tools,
     }
 }
 

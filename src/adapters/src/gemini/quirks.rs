@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use or_protocol::Settings;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::models::{TraitOverrides, Traits, traits};
-use crate::ProviderOptions;
+use crate::shared::flat_tools::flatten_for;
+use crate::shared::hosted::{HostedRules, SearchRules, Shown};
 use crate::shared::quirks::{self, host, is_at};
+use crate::{NoteList, ProviderOptions};
 
 /// When thought summaries are asked for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -37,6 +40,8 @@ struct Table {
     credential: Option<Credential>,
     include_thoughts: IncludeThoughts,
     safety_settings: Option<Vec<Value>>,
+    web_search: Option<bool>,
+    code_execution: Option<bool>,
     models: BTreeMap<String, TraitOverrides>,
 }
 
@@ -49,6 +54,9 @@ pub(super) struct Quirks {
     pub(super) credential: Credential,
     pub(super) include_thoughts: IncludeThoughts,
     pub(super) safety_settings: Option<Vec<Value>>,
+    /// The host searches and runs code itself.
+    web_search: bool,
+    code_execution: bool,
     models: BTreeMap<String, TraitOverrides>,
 }
 
@@ -72,8 +80,27 @@ impl Quirks {
             credential,
             include_thoughts: table.include_thoughts,
             safety_settings: table.safety_settings,
+            web_search: table.web_search.unwrap_or(true),
+            code_execution: table.code_execution.unwrap_or(true),
             models: table.models,
         })
+    }
+
+    /// Which hosted tools a model has. Only Vertex AI can keep from some domains.
+    pub(super) fn hosted(&self, traits: &Traits) -> HostedRules {
+        let search = SearchRules { allowed: false, blocked: self.vertex, location: false };
+        HostedRules {
+            search: (self.web_search && traits.hosted_tools).then_some(search),
+            code: self.code_execution && traits.hosted_tools,
+        }
+    }
+
+    /// What an answer may show of them.
+    pub(super) fn shown(&self, model: &str, settings: &Settings) -> Shown {
+        let rules = self.hosted(&self.traits(model));
+        let tools = flatten_for(rules, settings.all_tools(), &mut NoteList::default());
+        let kinds: Vec<_> = tools.iter().filter_map(|tool| Some(tool.hosted()?.kind())).collect();
+        Shown::new(settings, &kinds)
     }
 
     /// Abilities of a model as the request names it.

@@ -11,8 +11,8 @@ use super::models::{Thinking, Thought, Traits};
 use super::quirks::{IncludeThoughts, Quirks};
 use super::schema;
 use super::tools;
-use super::wire::NAMES;
 use super::wire::body::{Body, Content, GenerationConfig, Part, Speaker, ThinkingConfig};
+use super::wire::{KIND, NAMES};
 use crate::call::body_json;
 use crate::counting::{counting, members};
 use crate::note::Notes;
@@ -21,11 +21,12 @@ use crate::shared::fields::members::MemberFates;
 use crate::shared::fields::{
     BY_BEGINNING, Fate, Fates, NO_HOSTED_TOOLS, NO_SUCH_TIER, NOT_KNOWN, REFUSES_LONG_INPUT,
 };
-use crate::shared::flat_tools::Namespaces;
+use crate::shared::flat_tools::{Namespaces, flatten_for};
+use crate::shared::hosted::{HostedRules, own_state};
 use crate::shared::names::Names;
-use crate::shared::told::tell;
+use crate::shared::told::tell_but;
 use crate::shared::tool_plan;
-use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall, flatten_tools};
+use crate::{AdapterError, ModelRequest, Note, NoteList, UpstreamCall};
 
 /// What the counter takes of a request.
 const COUNTED: &[&str] = &["contents", "systemInstruction", "tools", "toolConfig", "generationConfig"];
@@ -37,15 +38,23 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let settings = request.settings;
     let traits = quirks.traits(request.model);
     let mut tool_notes = NoteList::default();
-    let items = tell(request, true, &mut tool_notes)?;
-    let flat = flatten_tools(settings.all_tools(), &mut tool_notes);
+    let shown = quirks.shown(request.model, settings);
+    let items = tell_but(request, true, |item| own_state(item, KIND, shown).is_some(), &mut tool_notes)?;
+    let hosted = quirks.hosted(&traits);
+    let flat = flatten_for(hosted, settings.all_tools(), &mut tool_notes);
     let names = Names::new(&flat, &NAMES);
     let mut notes = Notes::default();
 
     let namespaces = Namespaces::new(&flat);
-    let support = tools::support(settings, &traits);
-    let plan = tool_plan::resolve(flat, settings, support, &mut tool_notes)?;
-    let tool_config = tools::config(&plan, &names, &traits, &mut tool_notes);
+    let support = tools::support(settings, &flat, &traits);
+    let mut plan = tool_plan::resolve(flat, settings, support, &mut tool_notes)?;
+    // Vertex AI does not know the member that this needs.
+    let mixed = tools::settle(&mut plan, traits.signed_calls && !quirks.vertex, &mut tool_notes);
+    if settings.max_tool_calls.is_some() && plan.functions.iter().any(|tool| tool.hosted().is_some()) {
+        let why = "the provider cannot be told how often its own tools may be used";
+        tool_notes.push(Note::dropped("max_tool_calls", why));
+    }
+    let tool_config = tools::config(&plan, &names, &traits, mixed, &mut tool_notes);
     let tools = tools::declarations(&plan.functions, &names, &mut tool_notes);
 
     let mut config = GenerationConfig::default();
@@ -65,6 +74,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     }
     ends(&mut context.contents, &mut system, &traits, &mut notes)?;
     system.extend(told.map(Part::text));
+    system.extend(plan.hint.map(Part::text));
 
     let (service_tier, headers, service_tier_fate) = tier(settings, quirks.vertex);
     let body = Body {
@@ -78,7 +88,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     };
     let body = body_json(&body)?;
     tool_notes.extend(notes.into_vec());
-    fates(&traits, service_tier_fate).note(settings, &mut tool_notes)?;
+    fates(&traits, hosted, service_tier_fate).note(settings, &mut tool_notes)?;
     note_breakpoints(request.context, |_, _| Fate::emulated(BY_BEGINNING), &mut tool_notes)?;
     Ok(UpstreamCall {
         path: path(request.model, request.stream)?,
@@ -242,7 +252,7 @@ fn describe(schema: &mut Map<String, Value>, description: Option<&str>) {
 }
 
 /// What becomes of every field.
-fn fates(traits: &Traits, service_tier: Fate) -> Fates {
+fn fates(traits: &Traits, hosted: HostedRules, service_tier: Fate) -> Fates {
     let taken = |taken: bool, why| Fate::sent_unless((!taken).then_some(why));
     let sampling = || taken(traits.sampling, "this model ignores it");
     let penalty = || taken(traits.penalties, "this model refuses it");
@@ -265,6 +275,9 @@ fn fates(traits: &Traits, service_tier: Fate) -> Fates {
         top_logprobs: logprobs(),
         logprobs: logprobs(),
         sealed_reasoning: Fate::Sent,
+        search_sources: hosted.sources(),
+        search_results: hosted.results(),
+        code_outputs: hosted.outputs(),
         hosted_results: Fate::dropped(NO_HOSTED_TOOLS),
         truncation: Fate::dropped(REFUSES_LONG_INPUT),
         service_tier,

@@ -3,7 +3,7 @@
 //! It travels in the envelope of reasoning items. An item stands before the things it speaks of, except
 //! that a message's later signed parts are listed in an item behind the message.
 
-use or_protocol::Envelope;
+use or_protocol::{Envelope, RawJson};
 use serde::{Deserialize, Serialize};
 
 use super::wire::KIND;
@@ -31,6 +31,28 @@ pub(super) struct State {
     /// Signed parts that belong to no message: they go back word for word, in this place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) parts: Vec<SignedPart>,
+    /// Parts of the provider's own tools, of the item that holds this state.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) server: Vec<ServerPart>,
+}
+
+/// A part of the provider's own tools.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(super) struct ServerPart {
+    pub(super) part: ServerPartKind,
+    pub(super) value: RawJson,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sig: Option<String>,
+}
+
+/// The member that such a part has.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum ServerPartKind {
+    ExecutableCode,
+    CodeExecutionResult,
+    ToolCall,
+    ToolResponse,
 }
 
 /// One call.

@@ -5,8 +5,9 @@ use or_protocol::{AllowedMode, RawJson, Settings, ToolChoice};
 use super::models::Traits;
 use super::schema;
 use super::wire::NAMES;
-use super::wire::body::{CallingConfig, Declaration, ToolConfig, ToolList};
+use super::wire::body::{CallingConfig, CodeExecution, Declaration, GoogleSearch, ToolConfig, ToolList};
 use crate::note::plain;
+use crate::shared::hosted::{HostedOptions, demanded};
 use crate::shared::names::Names;
 use crate::shared::tool_plan::{Demand, Support, ToolPlan};
 use crate::{FlatTool, Note, NoteList};
@@ -18,7 +19,20 @@ pub(super) fn declarations<'a>(
     notes: &mut NoteList,
 ) -> Vec<ToolList<'a>> {
     let mut list = Vec::with_capacity(tools.len());
+    let mut lists = Vec::new();
     for tool in tools {
+        match tool.hosted() {
+            Some(HostedOptions::WebSearch(search)) => {
+                let google_search = Some(GoogleSearch { exclude_domains: &search.blocked });
+                lists.push(ToolList { google_search, ..ToolList::default() });
+                continue;
+            }
+            Some(HostedOptions::CodeInterpreter) => {
+                lists.push(ToolList { code_execution: Some(CodeExecution {}), ..ToolList::default() });
+                continue;
+            }
+            None => {}
+        }
         let function = &tool.function;
         // One tree at a time: each costs far more than its text.
         let tree = function.parameters.as_ref().map(RawJson::object);
@@ -36,7 +50,10 @@ pub(super) fn declarations<'a>(
     for name in names.renamed() {
         notes.push(Note::emulated(format!("tools.{name}.name"), "sent under a name the provider accepts"));
     }
-    if list.is_empty() { Vec::new() } else { vec![ToolList { function_declarations: list }] }
+    if !list.is_empty() {
+        lists.insert(0, ToolList { function_declarations: list, ..ToolList::default() });
+    }
+    lists
 }
 
 /// One note for all that was changed in a schema.
@@ -49,9 +66,36 @@ pub(super) fn note_schema(field: &str, changed: &[String], notes: &mut NoteList)
 
 /// What the wire can say. A list of allowed tools needs a mode that demands a call or that holds arguments to their
 /// schemas.
-pub(super) fn support(settings: &Settings, traits: &Traits) -> Support {
+/// It says nothing of the provider's own tools.
+pub(super) fn support(settings: &Settings, tools: &[FlatTool], traits: &Traits) -> Support {
     let demanding = matches!(settings.tool_choice, ToolChoice::Allowed { mode: AllowedMode::Required, .. });
-    Support { allowed: demanding || traits.validated, one_call: false, ..Support::ALL }
+    let own = demanded(&settings.tool_choice).is_some() || tools.iter().all(|tool| tool.hosted().is_some());
+    let allowed = (demanding || traits.validated) && tools.iter().all(|tool| tool.hosted().is_none());
+    Support { required: !own, named: !own, allowed, one_call: false, ..Support::ALL }
+}
+
+/// Takes out what cannot stand beside the others. Gives whether functions stand beside the provider's own tools.
+pub(super) fn settle(plan: &mut ToolPlan, mixes: bool, notes: &mut NoteList) -> bool {
+    let own = plan.functions.iter().filter(|tool| tool.hosted().is_some()).count();
+    let out = |plan: &mut ToolPlan| plan.functions.retain(|tool| tool.hosted().is_none());
+    if own == 0 {
+        return false;
+    }
+    if plan.demand == Demand::None {
+        out(plan);
+        notes.push(Note::emulated("tool_choice", "the provider's own tools are not sent"));
+        return false;
+    }
+    if own == plan.functions.len() {
+        return false;
+    }
+    if !mixes {
+        out(plan);
+        notes.push(Note::dropped("tools", "this model has no tools of its own beside functions"));
+    } else if plan.demand == Demand::Required {
+        notes.push(Note::emulated("tool_choice", "a call of a function is demanded"));
+    }
+    mixes
 }
 
 /// The `toolConfig` member.
@@ -59,9 +103,22 @@ pub(super) fn config<'a>(
     plan: &'a ToolPlan,
     names: &'a Names,
     traits: &Traits,
+    mixed: bool,
     notes: &mut NoteList,
 ) -> Option<ToolConfig<'a>> {
-    if plan.functions.is_empty() {
+    let function_calling_config = calling(plan, names, traits, notes);
+    (mixed || function_calling_config.is_some())
+        .then_some(ToolConfig { function_calling_config, include_server_side_tool_invocations: mixed })
+}
+
+/// The choice among functions.
+fn calling<'a>(
+    plan: &'a ToolPlan,
+    names: &'a Names,
+    traits: &Traits,
+    notes: &mut NoteList,
+) -> Option<CallingConfig<'a>> {
+    if plan.functions.iter().all(|tool| tool.hosted().is_some()) {
         return None;
     }
     let strict = plan.functions.iter().any(|tool| tool.function.strict == Some(true));
@@ -78,5 +135,5 @@ pub(super) fn config<'a>(
         Demand::Allowed { required: false, names } => ("VALIDATED", names),
     };
     let allowed_function_names = allowed.iter().map(|name| names.to_wire(name, &NAMES)).collect();
-    Some(ToolConfig { function_calling_config: CallingConfig { mode, allowed_function_names } })
+    Some(CallingConfig { mode, allowed_function_names })
 }

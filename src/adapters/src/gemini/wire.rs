@@ -65,10 +65,14 @@ pub(super) struct Part<'a> {
     pub(super) thought_signature: Word<'a>,
     #[serde(borrow)]
     pub(super) function_call: Lenient<FunctionCall<'a>>,
-    pub(super) executable_code: Seen,
-    pub(super) code_execution_result: Seen,
-    pub(super) tool_call: Seen,
-    pub(super) tool_response: Seen,
+    #[serde(borrow)]
+    pub(super) executable_code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) code_execution_result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) tool_call: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) tool_response: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) inline_data: Lenient<InlineData<'a>>,
     pub(super) file_data: Seen,
@@ -141,6 +145,8 @@ pub(super) struct Grounding<'a> {
     pub(super) grounding_chunks: List<Lenient<GroundingChunk<'a>>>,
     #[serde(borrow)]
     pub(super) grounding_supports: Objects<GroundingSupport<'a>>,
+    #[serde(borrow)]
+    pub(super) web_search_queries: List<Word<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

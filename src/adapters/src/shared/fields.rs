@@ -42,7 +42,11 @@ pub(crate) struct Fates {
     pub(crate) logprobs: Fate,
     /// The word of `include` for sealed reasoning.
     pub(crate) sealed_reasoning: Fate,
-    /// The words of `include` for items of hosted tools.
+    /// The words of `include` for sources of a search, for its results, and for what code put out.
+    pub(crate) search_sources: Fate,
+    pub(crate) search_results: Fate,
+    pub(crate) code_outputs: Fate,
+    /// The words of `include` for items of other hosted tools.
     pub(crate) hosted_results: Fate,
     pub(crate) truncation: Fate,
     pub(crate) service_tier: Fate,
@@ -127,11 +131,10 @@ impl Fates {
                 Include::ReasoningEncryptedContent => &self.sealed_reasoning,
                 // Of the client's own input, which stands in the answer as it came.
                 Include::InputImageUrl => &Fate::Ours,
-                Include::FileSearchResults
-                | Include::WebSearchResults
-                | Include::WebSearchSources
-                | Include::ComputerImageUrl
-                | Include::CodeInterpreterOutputs => &self.hosted_results,
+                Include::WebSearchSources => &self.search_sources,
+                Include::WebSearchResults => &self.search_results,
+                Include::CodeInterpreterOutputs => &self.code_outputs,
+                Include::FileSearchResults | Include::ComputerImageUrl => &self.hosted_results,
             };
             let note = note("include", fate.clone())?;
             notes.extend(note.map(|n| Note { why: format!("{}: {}", word.as_str(), n.why), ..n }));
@@ -169,6 +172,9 @@ mod tests {
             top_logprobs: f(),
             logprobs: f(),
             sealed_reasoning: f(),
+            search_sources: f(),
+            search_results: f(),
+            code_outputs: f(),
             hosted_results: f(),
             truncation: f(),
             service_tier: f(),

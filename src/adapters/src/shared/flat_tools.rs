@@ -7,6 +7,7 @@ use or_protocol::{CustomTool, Extra, FunctionTool, InnerTool, RawJson, Tool};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::hosted::{HostedKind, HostedOptions, HostedRules};
 use crate::note::plain;
 use crate::{Note, NoteList};
 
@@ -26,6 +27,8 @@ pub enum ToolOrigin {
         /// Whether it is a custom tool.
         custom: bool,
     },
+    /// A tool that the provider runs itself.
+    Hosted(HostedOptions),
 }
 
 /// A function as every provider can take it.
@@ -42,6 +45,19 @@ impl FlatTool {
     pub(crate) fn is_named(&self, name: &str) -> bool {
         self.function.name == name
             || matches!(&self.origin, ToolOrigin::Namespace { namespace, function, .. } if namespace == name || function == name)
+    }
+
+    /// The hosted tool that it is.
+    pub(crate) fn hosted(&self) -> Option<&HostedOptions> {
+        match &self.origin {
+            ToolOrigin::Hosted(options) => Some(options),
+            ToolOrigin::Function | ToolOrigin::Custom | ToolOrigin::Namespace { .. } => None,
+        }
+    }
+
+    /// Whether it is the hosted tool of this kind.
+    pub(crate) fn is_hosted(&self, kind: HostedKind) -> bool {
+        self.hosted().is_some_and(|options| options.kind() == kind)
     }
 
     /// The tool that a name means; its own name counts most.
@@ -76,6 +92,15 @@ impl Namespaces {
 
 /// Flattens the request's tools. Hosted tools cannot be run by such a provider: each makes a note.
 pub fn flatten_tools<'a>(tools: impl IntoIterator<Item = &'a Tool>, notes: &mut NoteList) -> Vec<FlatTool> {
+    flatten_for(HostedRules::default(), tools, notes)
+}
+
+/// The same for a provider that runs some hosted tools: these are among the functions, under the tool's own name.
+pub(crate) fn flatten_for<'a>(
+    rules: HostedRules,
+    tools: impl IntoIterator<Item = &'a Tool>,
+    notes: &mut NoteList,
+) -> Vec<FlatTool> {
     let mut flat: Vec<FlatTool> = Vec::new();
     let mut names: HashSet<String> = HashSet::new();
     for (index, tool) in tools.into_iter().enumerate() {
@@ -114,7 +139,23 @@ pub fn flatten_tools<'a>(tools: impl IntoIterator<Item = &'a Tool>, notes: &mut 
                 }
                 notes.push(Note::emulated(format!("tools[{index}]"), "namespace sent as plain functions"));
             }
-            Tool::Hosted(hosted) => notes.push(hosted_note(index, hosted.kind())),
+            Tool::Hosted(hosted) => {
+                let field = format!("tools[{index}]");
+                match rules.read(&field, hosted.raw(), hosted.kind(), notes) {
+                    None => notes.push(hosted_note(index, hosted.kind())),
+                    Some(Err(why)) => notes.push(Note::dropped(field, why)),
+                    Some(Ok(options)) => {
+                        let name = options.kind().name();
+                        if !names.insert(name.to_owned()) {
+                            let why = format!("another tool is called {name}, so the hosted one is left out");
+                            notes.push(Note::dropped(field, why));
+                            continue;
+                        }
+                        let function = FunctionTool::named(name);
+                        flat.push(FlatTool { function, origin: ToolOrigin::Hosted(options) });
+                    }
+                }
+            }
             Tool::Mcp(_) => notes.push(hosted_note(index, "mcp")),
         }
     }

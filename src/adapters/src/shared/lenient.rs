@@ -8,13 +8,14 @@
 mod halves;
 mod mend;
 mod scalars;
+mod skip;
 mod text;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
@@ -22,6 +23,7 @@ use serde_json::value::RawValue;
 pub(crate) use self::halves::{Halves, Owned, suspicious};
 pub(crate) use self::mend::mend;
 pub(crate) use self::scalars::{Count, Flag, Real, Seen};
+use self::skip::{skip_list, skip_object};
 pub(crate) use self::text::{Text, Word};
 use crate::AdapterError;
 
@@ -127,16 +129,6 @@ impl<T> Default for Objects<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
-}
-
-/// Reads past the rest of a list.
-fn skip_list<'de, A: SeqAccess<'de>>(list: A) -> Result<(), A::Error> {
-    IgnoredAny::deserialize(SeqAccessDeserializer::new(list)).map(|_| ())
-}
-
-/// Reads past the rest of an object.
-fn skip_object<'de, A: MapAccess<'de>>(object: A) -> Result<(), A::Error> {
-    IgnoredAny::deserialize(MapAccessDeserializer::new(object)).map(|_| ())
 }
 
 /// What a value that may be a list or an object becomes; scalars are nothing.

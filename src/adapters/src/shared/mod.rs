@@ -5,6 +5,7 @@ pub(crate) mod custom_input;
 pub(crate) mod error_body;
 pub(crate) mod fields;
 pub(crate) mod flat_tools;
+pub(crate) mod hosted;
 pub(crate) mod lenient;
 pub(crate) mod media;
 pub(crate) mod names;

@@ -37,6 +37,16 @@ pub(crate) fn tell<'a>(
     calls: bool,
     notes: &mut NoteList,
 ) -> Result<Cow<'a, [Item]>, AdapterError> {
+    tell_but(request, calls, |_| false, notes)
+}
+
+/// The same for a provider that knows some of these items as its `own`, which stay as they are.
+pub(crate) fn tell_but<'a>(
+    request: &ModelRequest<'a>,
+    calls: bool,
+    own: impl Fn(&Item) -> bool,
+    notes: &mut NoteList,
+) -> Result<Cow<'a, [Item]>, AdapterError> {
     let context = request.context;
     let known: HashSet<&str> = request.settings.all_tools().filter_map(Tool::name).collect();
     for item in context {
@@ -51,14 +61,15 @@ pub(crate) fn tell<'a>(
             notes.push(Note::emulated(field, "not declared any more, so the call is told by its name alone"));
         }
     }
-    if context.iter().all(is_plain) {
+    let stays: Vec<bool> = context.iter().map(|item| is_plain(item) || own(item)).collect();
+    if stays.iter().all(|stays| *stays) {
         return Ok(Cow::Borrowed(context));
     }
     let mut teller =
         Teller { calls, notes, pairs: Pairs::of(context), out: Vec::with_capacity(context.len()) };
-    for (at, item) in context.iter().enumerate() {
+    for (at, (item, stays)) in context.iter().zip(stays).enumerate() {
         match item {
-            item if is_plain(item) => teller.out.push(item.clone()),
+            item if stays => teller.out.push(item.clone()),
             Item::FunctionCallOutput(output) => teller.unasked(output),
             item => teller.foreign(context, at, item)?,
         }

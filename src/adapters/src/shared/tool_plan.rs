@@ -6,6 +6,7 @@
 use or_protocol::{AllowedMode, Settings, ToolChoice};
 
 use super::flat_tools::FlatTool;
+use super::hosted::HostedKind;
 use crate::{AdapterError, Note, NoteList};
 
 /// What a provider can be told about calls.
@@ -114,9 +115,15 @@ fn wish(functions: &[FlatTool], choice: &ToolChoice) -> Result<Demand, AdapterEr
         ToolChoice::Required if functions.is_empty() => Err(none_left()),
         ToolChoice::Required => Ok(Demand::Required),
         ToolChoice::Function(name) => named(name),
-        ToolChoice::Allowed { mode, names, .. } => {
+        ToolChoice::Allowed { mode, names, tools } => {
             let required = *mode == AllowedMode::Required;
-            let allowed = functions.iter().filter(|tool| names.iter().any(|name| tool.is_named(name)));
+            let hosted: Vec<HostedKind> =
+                tools.iter().filter_map(|tool| HostedKind::of(&tool.text("type")?)).collect();
+            let is_allowed = |tool: &&FlatTool| match tool.hosted() {
+                Some(options) => hosted.contains(&options.kind()),
+                None => names.iter().any(|name| tool.is_named(name)),
+            };
+            let allowed = functions.iter().filter(is_allowed);
             let names: Vec<String> = allowed.map(|tool| tool.function.name.clone()).collect();
             match names.is_empty() {
                 true if required => Err(none_left()),
@@ -126,6 +133,10 @@ fn wish(functions: &[FlatTool], choice: &ToolChoice) -> Result<Demand, AdapterEr
         }
         ToolChoice::Other(raw) => {
             let text = |key| raw.text(key).unwrap_or_default();
+            let kind = HostedKind::of(&text("type"));
+            if let Some(tool) = kind.and_then(|kind| functions.iter().find(|tool| tool.is_hosted(kind))) {
+                return Ok(Demand::Function(tool.function.name.clone()));
+            }
             match &*text("type") {
                 "custom" | "namespace" => named(&text("name")),
                 kind => Err(refused(format!(

@@ -207,7 +207,7 @@ fn tools_of_other_kinds_become_functions_or_notes() {
             { "name": "patch", "description": "", "parametersJsonSchema": { "type": "object",
               "properties": { "input": { "type": "string", "description": "The tool's whole input as text." } },
               "required": ["input"], "additionalProperties": false } }] }] }),
-        &["~tools[1]", "-tools[2]", "~parallel_tool_calls", "~tools.1st.parameters", "~tools.1st.name"],
+        &["~tools[1]", "~parallel_tool_calls", "-tools", "~tools.1st.parameters", "~tools.1st.name"],
     );
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use or_adapters::Note;
-use or_protocol::{AllowedMode, Settings, ToolChoice};
+use or_protocol::{AllowedMode, Item, Settings, ToolChoice};
 
 use super::ResponseLoop;
 use crate::contract::Output;
@@ -38,7 +38,9 @@ impl ResponseLoop {
             // calls of tools that it is not told of.
             return Cow::Owned(ToolChoice::None);
         }
-        if self.progress.rounds == 0 {
+        // A hosted tool may have been called before a pause, and nobody else says so.
+        let hosted = matches!(choice, ToolChoice::Other(_)) && self.progress.pauses > 0;
+        if self.progress.rounds == 0 && !hosted {
             return Cow::Borrowed(choice);
         }
         match choice {
@@ -65,8 +67,11 @@ impl ResponseLoop {
 
     /// What a provider with tools of its own may run in this turn; at least one, since 0 cannot be asked for.
     fn hosted_calls_left(&self) -> Option<u64> {
+        let max = self.spec.settings.max_tool_calls?;
+        let is_hosted = |item: &&Item| matches!(item, Item::Other(other) if other.kind().ends_with("_call"));
+        let theirs = self.assembly.output.iter().filter(is_hosted).count() as u64;
         let ours = u64::from(self.progress.tool_calls);
-        self.spec.settings.max_tool_calls.map(|max| max.saturating_sub(ours).max(1))
+        Some(max.saturating_sub(ours).saturating_sub(theirs).max(1))
     }
 
     /// Samples again, unless the tokens are used up.

@@ -237,3 +237,14 @@ fn arguments_for_an_item_that_is_no_call_are_not_told() {
         assert_eq!(played.types()[..2], ["output_item.added", "output_item.done"]);
     }
 }
+
+#[test]
+fn after_a_pause_fewer_hosted_calls_are_left_and_none_is_forced() {
+    let mut request = searching();
+    request["max_tool_calls"] = json!(3);
+    request["tool_choice"] = json!({"type": "web_search"});
+    let events = [hosted(0, search("completed"), true), finish(FinishReason::Pause)];
+    let played = say(spec(request), events);
+    let settings = played.engine.turn_settings();
+    assert_eq!((settings.max_tool_calls, &settings.tool_choice), (Some(2), &ToolChoice::Auto));
+}

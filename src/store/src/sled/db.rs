@@ -2,7 +2,8 @@
 
 mod batch;
 mod cutter;
-mod owners;
+pub(super) mod owners;
+pub(super) mod write;
 
 use std::io;
 use std::ops::Range;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use batch::{put, remove};
-pub(super) use owners::Adopted;
+use write::Write;
 
 use super::books::{Books, Ledger};
 use super::confirmed::Mark;
@@ -24,7 +25,7 @@ use super::disk_space::{check_room, check_writing};
 use super::open::{DbOptions, FOLDER, OnCorruption, Open};
 use super::pieces::{PIECE, failed};
 use super::{keys, rows};
-use crate::{Append, Frames, LogPart, LogPlace, StoreError, StoreOpenError, StoredResponse, Usage};
+use crate::{Frames, LogPart, LogPlace, StoreError, StoreOpenError, StoredResponse, Usage};
 
 /// How long a database that failed may take to close.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -49,71 +50,6 @@ struct Shared {
     applying: RwLock<()>,
     /// What each owner has.
     books: Books,
-}
-
-/// What to write of one response: all of it or nothing.
-#[derive(Clone, Debug)]
-pub(super) struct Write {
-    pub(super) id: ResponseId,
-    /// Takes the place of an earlier record.
-    pub(super) record: Option<RecordBytes>,
-    /// What is added to it.
-    pub(super) appends: Vec<Append>,
-}
-
-/// A record to write.
-#[derive(Clone, Debug)]
-pub(super) struct RecordBytes {
-    pub(super) content: Content,
-    pub(super) state: RecordState,
-}
-
-/// The bytes of a record.
-#[derive(Clone, Debug)]
-pub(super) enum Content {
-    Bytes(Vec<u8>),
-    /// They are made when they are written, piece by piece.
-    Record(Arc<StoredResponse>),
-}
-
-impl Content {
-    /// How many they are, or somewhat more.
-    fn len(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Record(record) => record.size(),
-        }
-    }
-
-    fn write(&self, to: &mut impl io::Write) -> Result<(), StoreError> {
-        match self {
-            Self::Bytes(bytes) => to.write_all(bytes).map_err(|e| StoreError::Io(e.to_string())),
-            Self::Record(record) => record.encode_to(to),
-        }
-    }
-}
-
-/// What a record says of its response.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum RecordState {
-    /// It has begun; not written if anything is known of it already.
-    Begun,
-    /// It is not over.
-    Open,
-    /// It is over.
-    Over,
-}
-
-impl Write {
-    /// Roughly what it takes on disk.
-    pub(super) fn len(&self) -> usize {
-        let added = self.appends.iter().map(|Append::Frames(frames)| frames.bytes.len());
-        self.record.as_ref().map_or(0, |record| record.content.len()) + added.sum::<usize>()
-    }
-
-    pub(super) fn is_begun(&self) -> bool {
-        matches!(&self.record, Some(RecordBytes { state: RecordState::Begun, .. }))
-    }
 }
 
 impl Db {

@@ -2,7 +2,8 @@
 
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
-use super::db::{Content, Db, RecordBytes, RecordState, Write};
+use super::db::Db;
+use super::db::write::{Content, RecordBytes, RecordState, Write};
 use super::keys;
 use super::pieces::failed;
 use crate::{StoreError, StoredResponse, too_large};

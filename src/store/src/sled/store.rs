@@ -11,7 +11,8 @@ use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use super::cache::{Ready, chain};
-use super::db::{Content, Db, RecordBytes, RecordState, Write};
+use super::db::Db;
+use super::db::write::{Content, RecordBytes, RecordState, Write};
 use super::disk_space::{check_room, share};
 use super::open::{DbOptions, OnCorruption};
 use super::pieces::LONGEST;

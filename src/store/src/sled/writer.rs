@@ -12,7 +12,7 @@ use or_protocol::ResponseId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::db::Write;
+use super::db::write::Write;
 use super::retention::Retention;
 use crate::{ApprovalId, ApprovalMark, Health, Marked, StoreError};
 

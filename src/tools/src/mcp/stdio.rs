@@ -52,18 +52,16 @@ impl Program {
             .envs(place.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+            .stderr(Stdio::piped());
         if let Some(folder) = &place.working_directory {
             command.current_dir(folder);
         }
-        let mut child = command.spawn().map_err(|error| {
+        let (mut child, group) = Group::start(&mut command).map_err(|error| {
             // The path is the operator's business and not the client's.
             tracing::warn!(label, program, %error, "the program of an MCP server does not start");
             McpError::Unreachable("its program could not be started".into())
         })?;
-        let group = Arc::new(Group::of(&child));
+        let group = Arc::new(group);
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(McpError::Internal);
         };

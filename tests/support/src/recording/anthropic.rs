@@ -106,7 +106,9 @@ impl Block {
                 self.start["signature"] = self.signature.into();
             }
             // A tool without arguments gets one empty delta; the input of the start block stands then.
-            "tool_use" if !self.json.is_empty() => self.start["input"] = parse_arguments(&self.json),
+            "tool_use" | "server_tool_use" if !self.json.is_empty() => {
+                self.start["input"] = parse_arguments(&self.json)
+            }
             _ => {}
         }
         self.start

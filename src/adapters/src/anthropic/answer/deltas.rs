@@ -19,7 +19,7 @@ impl Piece {
     fn fits(self, kind: &Kind) -> bool {
         match kind {
             Kind::Message { .. } => self == Self::Text,
-            Kind::Call { .. } | Kind::Answer { .. } => self == Self::Arguments,
+            Kind::Call { .. } | Kind::Answer { .. } | Kind::Server(_) => self == Self::Arguments,
             Kind::Thinking { .. } => self == Self::Thinking,
             Kind::Redacted { .. } => false,
         }

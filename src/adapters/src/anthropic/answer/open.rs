@@ -2,6 +2,7 @@
 
 use or_protocol::{Annotation, Envelope};
 
+use super::server_call::ServerCall;
 use crate::ModelEvent;
 use crate::anthropic::request::Asked;
 use crate::anthropic::wire::{Delta, KIND, SealedBlock};
@@ -38,6 +39,8 @@ pub(super) enum Kind {
     },
     /// Thinking the provider does not show.
     Redacted { data: String },
+    /// A call of a tool of the provider's, which waits for its result.
+    Server(Box<ServerCall>),
 }
 
 impl Kind {
@@ -59,6 +62,11 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Whether nothing more is to come.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended && !matches!(self.kind, Kind::Server(_))
+    }
+
     /// A further text block of the same message.
     pub(super) fn begin_block(&mut self, new_index: u64) {
         self.index = new_index;
@@ -118,6 +126,7 @@ impl Open {
                     out.push(ModelEvent::SummaryDelta { block, text: piece });
                 }
             }
+            Kind::Server(call) => call.input.push_str(delta.partial_json.as_str()),
             Kind::Redacted { .. } => {}
         }
     }
@@ -158,6 +167,8 @@ impl Open {
                 }
                 !data.is_empty()
             }
+            // Ended before.
+            Kind::Server(_) => false,
         };
         if shown {
             out.push(ModelEvent::BlockDone { block, complete });

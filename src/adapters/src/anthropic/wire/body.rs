@@ -6,6 +6,7 @@ use or_protocol::RawJson;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::tools::{ToolChoiceParam, ToolParam};
 use crate::shared::fields::cache::CacheControl;
 
 /// Body of `POST /messages`.
@@ -82,38 +83,6 @@ pub(crate) struct Metadata<'a> {
     pub(crate) user_id: &'a str,
 }
 
-/// A client tool.
-#[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct ToolParam {
-    pub(crate) name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) description: Option<String>,
-    pub(crate) input_schema: RawJson,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) strict: bool,
-}
-
-/// Which tools may or must be called.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct ToolChoiceParam {
-    #[serde(rename = "type")]
-    pub(crate) kind: ChoiceKind,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) name: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) disable_parallel_tool_use: bool,
-}
-
-/// Form of the choice.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ChoiceKind {
-    Auto,
-    Any,
-    Tool,
-    None,
-}
-
 /// Who speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -165,6 +134,9 @@ pub(crate) enum Block<'a> {
     /// A thinking block as the provider made it.
     #[serde(untagged)]
     Thinking(Box<RawValue>),
+    /// A block of the provider's own tools, as it made it.
+    #[serde(untagged)]
+    Server(Box<RawValue>),
 }
 
 impl<'a> Block<'a> {
@@ -173,14 +145,14 @@ impl<'a> Block<'a> {
         Self::Text { text: text.into(), cache_control: None }
     }
 
-    /// Where a client's mark stands; calls have none, and thinking takes none.
+    /// Where a client's mark stands; calls have none, and thinking and what its own tools made take none.
     pub(crate) fn mark(&mut self) -> Option<&mut Option<CacheControl>> {
         match self {
             Self::Text { cache_control, .. }
             | Self::Image { cache_control, .. }
             | Self::Document { cache_control, .. }
             | Self::ToolResult { cache_control, .. } => Some(cache_control),
-            Self::ToolUse { .. } | Self::Thinking(_) => None,
+            Self::ToolUse { .. } | Self::Thinking(_) | Self::Server(_) => None,
         }
     }
 

@@ -1,10 +1,12 @@
 //! One answer as a state machine: chunks in, events out.
 
 mod extras;
+mod hosted;
 
 use or_protocol::LogProb;
 use serde_json::value::RawValue;
 
+use self::hosted::{Searches, server_part};
 use super::call_ids::CallIds;
 use super::finish::outcome;
 use super::grounding::Citations;
@@ -12,9 +14,11 @@ use super::json;
 use super::open::{Open, OpenCall, OpenReasoning, OpenText};
 use super::partial_args::PartialArgs;
 use crate::gemini::error;
+use crate::gemini::quirks::Quirks;
 use crate::gemini::seal::{CallState, SignedPart, Span, State};
 use crate::gemini::wire::{Candidate, Chunk, FunctionCall, KIND, LogprobsResult, NAMES, Part, UsageMetadata};
 use crate::note::plain;
+use crate::shared::hosted::Ended;
 use crate::shared::lenient;
 use crate::shared::names::Names;
 use crate::{AdapterError, CallKind, FinishReason, ModelEvent, ModelRequest, Note};
@@ -31,6 +35,7 @@ pub(super) struct Machine {
     /// The whole answer's text, thoughts left out: grounding points into it.
     answer: String,
     citations: Citations,
+    searches: Searches,
     usage: UsageMetadata<'static>,
     /// The last one counts: with code execution a `STOP` can stand in the middle.
     reason: Option<FinishReason>,
@@ -41,7 +46,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(request: &ModelRequest<'_>) -> Self {
+    pub(super) fn new(quirks: &Quirks, request: &ModelRequest<'_>) -> Self {
         Self {
             model: request.model.to_owned(),
             names: Names::of_request(request.settings.all_tools(), &NAMES),
@@ -51,6 +56,7 @@ impl Machine {
             open: Open::Nothing,
             answer: String::new(),
             citations: Citations::default(),
+            searches: Searches::new(quirks.shown(request.model, request.settings)),
             usage: UsageMetadata::default(),
             reason: None,
             ids_known: false,
@@ -94,6 +100,9 @@ impl Machine {
         self.over = true;
         let Some(reason) = self.reason else { return false };
         self.close(reason == FinishReason::Stop, out);
+        if reason == FinishReason::Stop {
+            self.tell_searches(out);
+        }
         if self.citations.left_over() {
             self.note(out, "annotations", "a citation came after its text was closed");
         }
@@ -135,7 +144,10 @@ impl Machine {
         if let Some(raw) = candidate.grounding_metadata {
             let mut mended = String::new();
             match lenient::read(KIND, raw.get(), &mut mended) {
-                Ok(grounding) => self.citations.add(grounding),
+                Ok(grounding) => {
+                    self.searches.add(&grounding);
+                    self.citations.add(grounding);
+                }
                 Err(_) => self.note(out, "annotations", "the grounding could not be read"),
             }
         }
@@ -179,6 +191,7 @@ impl Machine {
     }
 
     fn part(&mut self, part: Part<'_>, logprobs: &mut Vec<LogProb>, out: &mut Vec<ModelEvent>) {
+        let server = server_part(&part);
         let sig = part.thought_signature.some();
         if let Some(call) = part.function_call.0 {
             self.call(call, sig, out);
@@ -188,10 +201,8 @@ impl Machine {
                 true => self.thought(text, sig, out),
                 false => self.text(text, sig, logprobs, out),
             }
-        } else if part.executable_code.0 || part.code_execution_result.0 {
-            self.note(out, "output.code_execution", "code run by the provider is not carried over");
-        } else if part.tool_call.0 || part.tool_response.0 {
-            self.note(out, "output.server_tools", "tools run by the provider are not carried over");
+        } else if let Some((kind, value)) = server {
+            self.server_part(kind, value, sig, out);
         } else if let Some(media) = part.inline_data.0 {
             self.media(media, part.thought.is_on(), out);
         } else if part.file_data.0 {
@@ -341,6 +352,11 @@ impl Machine {
             Open::Text(open) => self.close_text(open, complete, out),
             Open::Reasoning(open) => self.close_reasoning(open, complete, out),
             Open::Call(open) => self.close_call(*open, complete, out),
+            Open::Hosted(open) => {
+                // It came without its result.
+                let status = if complete { "failed" } else { "incomplete" };
+                open.call.close(Ended { status, ..Ended::default() }, out);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Output items that are still growing.
 
 use super::partial_args::PartialArgs;
-use crate::gemini::seal::{Span, State};
+use crate::gemini::seal::{ServerPart, Span, State};
+use crate::shared::hosted::HostedCall;
 
 /// What the next part may add to.
 #[derive(Debug)]
@@ -10,6 +11,7 @@ pub(super) enum Open {
     Text(OpenText),
     Reasoning(OpenReasoning),
     Call(Box<OpenCall>),
+    Hosted(Box<OpenHosted>),
 }
 
 #[derive(Debug)]
@@ -43,4 +45,13 @@ pub(super) struct OpenCall {
     pub(super) pieces: PartialArgs,
     /// A signature that came on a later piece.
     pub(super) late_sig: Option<String>,
+}
+
+/// A call of a tool of the provider's, or several that came together.
+#[derive(Debug)]
+pub(super) struct OpenHosted {
+    pub(super) call: HostedCall,
+    pub(super) parts: Vec<ServerPart>,
+    /// Calls without a result yet.
+    pub(super) waiting: usize,
 }

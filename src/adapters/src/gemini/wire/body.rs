@@ -56,6 +56,15 @@ pub(crate) struct Part<'a> {
     pub(crate) function_call: Option<FunctionCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) function_response: Option<FunctionResponse<'a>>,
+    /// Of the provider's own tools, as it made them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) executable_code: Option<RawJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code_execution_result: Option<RawJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tool_call: Option<RawJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tool_response: Option<RawJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) thought_signature: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,11 +120,29 @@ pub(crate) struct ResponseObject<'a> {
     pub(crate) output: Cow<'a, str>,
 }
 
-#[derive(Debug, Serialize)]
+/// One member is set.
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ToolList<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) function_declarations: Vec<Declaration<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) google_search: Option<GoogleSearch<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code_execution: Option<CodeExecution>,
 }
+
+/// The provider's search.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GoogleSearch<'a> {
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(crate) exclude_domains: &'a [String],
+}
+
+/// The provider's container for code.
+#[derive(Debug, Serialize)]
+pub(crate) struct CodeExecution {}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,7 +156,11 @@ pub(crate) struct Declaration<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ToolConfig<'a> {
-    pub(crate) function_calling_config: CallingConfig<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) function_calling_config: Option<CallingConfig<'a>>,
+    /// Calls of the provider's own tools are told, which it asks for where there are functions beside them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) include_server_side_tool_invocations: bool,
 }
 
 #[derive(Debug, Eq, PartialEq, Serialize)]

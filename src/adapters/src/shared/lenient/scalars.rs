@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{skip_list, skip_object};
+use super::skip::{skip_list, skip_object};
 
 /// Numbers above this are no counts: JSON's numbers are not whole there (2^53).
 const MAX_COUNT: u64 = 1 << 53;

@@ -8,7 +8,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::{skip_list, skip_object};
+use super::skip::{skip_list, skip_object};
 
 /// What a model says, or arguments. Hosts leave it out in many ways: absent, null and `""` are one. Numbers become
 /// their digits, objects and lists their JSON, for that is what arguments are which were not put into a string.

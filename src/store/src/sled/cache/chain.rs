@@ -14,7 +14,7 @@ use crate::{ChainError, HistoryTurn, StoreError};
 const MAX_LINKS: usize = 10_000;
 
 /// Follows a chain from its newest link and returns it oldest first. Stops when it is not wanted any more.
-pub(in crate::sled) fn history(
+pub(crate) fn history(
     db: &Db,
     ready: &Ready,
     id: ResponseId,
@@ -45,7 +45,7 @@ pub(in crate::sled) fn history(
 }
 
 /// The bytes of all records of a chain. Stops above `limit`. Of each record only the first piece is read.
-pub(in crate::sled) fn bytes(db: &Db, id: ResponseId, owner: &str, limit: u64) -> Result<u64, ChainError> {
+pub(crate) fn bytes(db: &Db, id: ResponseId, owner: &str, limit: u64) -> Result<u64, ChainError> {
     let (mut bytes, mut links) = (0, 0);
     let mut next = Some(id);
     while let Some(id) = next {
@@ -69,16 +69,12 @@ pub(in crate::sled) fn bytes(db: &Db, id: ResponseId, owner: &str, limit: u64) -
 }
 
 /// The bytes of one record of this owner.
-pub(in crate::sled) fn record_bytes(
-    db: &Db,
-    id: &ResponseId,
-    owner: &str,
-) -> Result<Option<u64>, StoreError> {
+pub(crate) fn record_bytes(db: &Db, id: &ResponseId, owner: &str) -> Result<Option<u64>, StoreError> {
     Ok(head(db, id)?.filter(|(head, _)| head.owner == owner).map(|(_, bytes)| bytes))
 }
 
 /// What a context needs of one record of this owner.
-pub(in crate::sled) fn turn(
+pub(crate) fn turn(
     db: &Db,
     ready: &Ready,
     id: &ResponseId,
@@ -89,11 +85,7 @@ pub(in crate::sled) fn turn(
 
 /// The reasoning state that a record of this owner keeps from its client, by output index. No more of the record is read
 /// than twice as far as that goes.
-pub(in crate::sled) fn sealed(
-    db: &Db,
-    id: &ResponseId,
-    owner: &str,
-) -> Result<Vec<(usize, String)>, StoreError> {
+pub(crate) fn sealed(db: &Db, id: &ResponseId, owner: &str) -> Result<Vec<(usize, String)>, StoreError> {
     if !db.is_of(id, owner)? {
         return Ok(Vec::new());
     }

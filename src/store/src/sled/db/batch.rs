@@ -3,10 +3,11 @@
 use or_protocol::ResponseId;
 
 use super::cutter::{Cut, Cutter};
-use super::{RecordBytes, RecordState, Write};
+use super::write::{RecordBytes, RecordState, Write};
 use crate::sled::books::Ledger;
+use crate::sled::keys;
 use crate::sled::pieces::failed;
-use crate::sled::{keys, rows};
+use crate::sled::rows;
 use crate::{Append, StoreError};
 
 /// Adds what is to be written to a batch; `false` if that is nothing.

@@ -22,7 +22,7 @@ const OWNER: &[u8] = b"{\"owner\":\"";
 
 /// The value of [`keys::OWNERS`].
 #[derive(Debug, Default, Deserialize, Serialize)]
-pub(in crate::sled) struct Adopted {
+pub(crate) struct Adopted {
     /// By the names that were places.
     names: BTreeMap<String, String>,
     /// Whether all records have the new ones.
@@ -31,7 +31,7 @@ pub(in crate::sled) struct Adopted {
 
 impl Adopted {
     /// A record with its new owner, if it has one. `start`: where its format stands.
-    pub(in crate::sled) fn renamed(&self, record: &[u8], start: usize) -> Option<Vec<u8>> {
+    pub(crate) fn renamed(&self, record: &[u8], start: usize) -> Option<Vec<u8>> {
         let old = place_in(record.get(start + 1..)?)?;
         let new = self.names.get(old).filter(|new| *new != old)?;
         let from = start + 1 + OWNER.len();
@@ -49,7 +49,7 @@ fn place_in(json: &[u8]) -> Option<&str> {
 
 impl Db {
     /// What became of the owners that were places.
-    pub(in crate::sled) fn adopted(&self) -> Result<Adopted, StoreError> {
+    pub(crate) fn adopted(&self) -> Result<Adopted, StoreError> {
         let found = self.opened()?.sled.get(keys::OWNERS).map_err(failed)?;
         let damaged = |_| StoreError::Damaged("the names of owners".into());
         found.map_or_else(|| Ok(Adopted::default()), |bytes| serde_json::from_slice(&bytes).map_err(damaged))
@@ -57,7 +57,7 @@ impl Db {
 
     /// Gives all records whose owner is a place to the owner that `names` has for it. Only the first call on a store has
     /// a say in the names; without any the call does not count. Says how many records were changed.
-    pub(in crate::sled) fn adopt(&self, names: &[(String, String)]) -> Result<u64, StoreError> {
+    pub(crate) fn adopt(&self, names: &[(String, String)]) -> Result<u64, StoreError> {
         let mut adopted = self.adopted()?;
         if adopted.done || names.is_empty() && adopted.names.is_empty() {
             return Ok(0);

@@ -11,7 +11,9 @@ use or_protocol::{ResponseId, ResponseStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::sled::db::{Adopted, Content, Db, RecordBytes, RecordState, Write};
+use crate::sled::db::Db;
+use crate::sled::db::owners::Adopted;
+use crate::sled::db::write::{Content, RecordBytes, RecordState, Write};
 use crate::sled::keys;
 use crate::sled::open::{DbOptions, FOLDER, OnCorruption};
 use crate::sled::pieces::{LONGEST, failed};

@@ -7,7 +7,9 @@ use tempfile::TempDir;
 
 use or_protocol::DONE;
 
+use super::write::{Content, RecordBytes, RecordState};
 use super::*;
+use crate::Append;
 
 const OPTIONS: DbOptions =
     DbOptions { on_corruption: OnCorruption::Fail, power_loss_safe: false, cache_capacity: 1 << 20 };
@@ -26,7 +28,7 @@ fn record(id: ResponseId, bytes: Vec<u8>) -> Write {
 }
 
 impl Db {
-    pub(in crate::sled) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
         self.write_all(writes.to_vec())
     }
 }

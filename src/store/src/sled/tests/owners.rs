@@ -5,7 +5,7 @@ use pretty_assertions::assert_eq;
 use serde_json::value::RawValue;
 
 use super::super::super::open::{DbOptions, OnCorruption};
-use super::super::{Content, RecordBytes, RecordState, Write};
+use super::super::write::{Content, RecordBytes, RecordState, Write};
 use super::*;
 use crate::StoredResponse;
 

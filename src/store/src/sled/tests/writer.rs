@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::ApprovalState;
-use crate::sled::db::{Content, RecordBytes, RecordState};
+use crate::sled::db::write::{Content, RecordBytes, RecordState};
 
 /// What a recovery is noted as.
 const RECOVERY: isize = 0;

@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The events of a body. A broken body and an event over the limit end the stream, as if the server had closed it:
 /// rmcp makes a new connection without a pause after an error, and with one after an end. `too_large` tells which.
-pub(in crate::mcp) fn events<E>(
+pub(crate) fn events<E>(
     body: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     limit: usize,
     too_large: Arc<AtomicBool>,

@@ -14,7 +14,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// The lines of a program's output, the large ones made small. Ends with the output, and with a line over the limit;
 /// `too_large` tells which.
-pub(in crate::mcp) fn lines(
+pub(crate) fn lines(
     output: impl AsyncRead + Send + Unpin + 'static,
     limit: usize,
     too_large: Arc<AtomicBool>,

@@ -27,7 +27,7 @@ const MAX_TEXT: usize = 4 * 1024;
 const READ_ELSEWHERE: [&str; 3] = ["content", "structuredContent", "tools"];
 
 /// What a body says; `None`: it is no message.
-pub(in crate::mcp) async fn read(body: Vec<u8>) -> Option<ServerJsonRpcMessage> {
+pub(crate) async fn read(body: Vec<u8>) -> Option<ServerJsonRpcMessage> {
     if body.len() <= SMALL {
         return serde_json::from_slice(&body).ok();
     }
