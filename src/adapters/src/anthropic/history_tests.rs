@@ -177,6 +177,25 @@ fn bound_thinking_is_dropped_when_its_prefix_changed() {
     }
 }
 
+/// A mark for the cache is no part of what thinking is bound to: it moves from turn to turn.
+#[test]
+fn bound_thinking_stays_where_only_a_mark_is_new() {
+    let model = "claude-opus-5-5";
+    let client = |part: Value, item: Value| {
+        json!({"model": model, "input": [{"role": "developer", "content": [part]}, {"role": "user", "content": "Hi"},
+            item, {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]})
+    };
+    let plain = json!({"type": "input_text", "text": "A"});
+    let body = CreateResponseBody::from_value(client(plain, seal(model, THINKING))).unwrap();
+    let request = ModelRequest { model, context: &body.input, settings: &body.settings, stream: true };
+    let adapter = Anthropic::new(&ProviderOptions::default()).unwrap();
+    let mark = super::request::asked(&adapter.quirks, &request).mark.unwrap();
+    let marked = json!({"type": "input_text", "text": "A", "prompt_cache_breakpoint": {"mode": "explicit"}});
+    let item = seal(model, &format!("{mark}:{THINKING}"));
+    let sent = String::from_utf8(call(client(marked, item), json!({})).unwrap().body).unwrap();
+    assert!(sent.contains(THINKING) && sent.contains("cache_control"), "{sent}");
+}
+
 #[test]
 fn the_user_speaks_last() {
     let user = |text: &str| json!({"role": "user", "content": [{"type": "text", "text": text}]});
