@@ -12,9 +12,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-pub(super) use self::tools::{ChoiceKind, ClientTool, ServerTool, ToolChoiceParam, ToolParam, UserLocation};
 use crate::shared::lenient::{Count, Lenient, Objects, Text, Word};
 use crate::shared::names::NameRule;
+
+pub(super) use self::tools::{ChoiceKind, ClientTool, ServerTool, ToolChoiceParam, ToolParam, UserLocation};
 
 /// The kind in the configuration, and the origin of sealed thinking.
 pub(super) const KIND: &str = "anthropic";
