@@ -145,7 +145,7 @@ impl<'a> Block<'a> {
         Self::Text { text: text.into(), cache_control: None }
     }
 
-    /// Where a client's mark stands; calls have none, and thinking and what its own tools made take none.
+    /// Where a client's mark stands; calls and blocks of the provider have none, and thinking takes none.
     pub(crate) fn mark(&mut self) -> Option<&mut Option<CacheControl>> {
         match self {
             Self::Text { cache_control, .. }
