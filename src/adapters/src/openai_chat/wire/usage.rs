@@ -6,7 +6,7 @@ use crate::shared::lenient::{Count, Lenient};
 
 /// Token counts under every name the hosts use.
 #[derive(Debug, Default, Deserialize)]
-pub(in crate::openai_chat) struct WireUsage {
+pub(crate) struct WireUsage {
     #[serde(default)]
     prompt_tokens: Count,
     #[serde(default)]
@@ -53,10 +53,7 @@ struct CompletionDetails {
 impl WireUsage {
     /// In our counting, over what was counted before: counts that grow never fall. None if nobody counted the input.
     /// A `completion_tokens` without the thinking is recognised by the total.
-    pub(in crate::openai_chat) fn count(
-        &self,
-        before: Option<or_protocol::Usage>,
-    ) -> Option<or_protocol::Usage> {
+    pub(crate) fn count(&self, before: Option<or_protocol::Usage>) -> Option<or_protocol::Usage> {
         let total = self.total_tokens.0;
         let rest = |part: Count| total?.checked_sub(part.0?);
         let input = self.prompt_tokens.0.or_else(|| rest(self.completion_tokens));

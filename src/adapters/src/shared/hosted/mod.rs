@@ -8,6 +8,7 @@ use or_protocol::{Envelope, Include, Item, RawJson, Settings, ToolChoice};
 
 pub(crate) use self::call::{Ended, HostedCall};
 use self::code::read_container;
+pub(crate) use self::search::SearchRules;
 pub use self::search::{Location, WebSearch};
 use super::fields::{Fate, NO_HOSTED_TOOLS};
 use crate::NoteList;
@@ -68,17 +69,6 @@ impl HostedOptions {
             Self::CodeInterpreter => HostedKind::CodeInterpreter,
         }
     }
-}
-
-/// What a provider's search can be told.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SearchRules {
-    /// Domains that alone may be searched.
-    pub(crate) allowed: bool,
-    /// Domains that may not be searched.
-    pub(crate) blocked: bool,
-    /// Where the user is, in words.
-    pub(crate) location: bool,
 }
 
 /// Which hosted tools a provider runs.

@@ -4,8 +4,18 @@ use or_protocol::{RawJson, elements, members, string};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::SearchRules;
 use crate::{Note, NoteList};
+
+/// What a provider's search can be told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SearchRules {
+    /// Domains that alone may be searched.
+    pub(crate) allowed: bool,
+    /// Domains that may not be searched.
+    pub(crate) blocked: bool,
+    /// Where the user is, in words.
+    pub(crate) location: bool,
+}
 
 /// Options of a search.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
