@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# OpenAI's Codex against the server, with the scripted upstream on the wires that are not its own; sourced by run.sh.
+# OpenAI's Codex against the server, with the scripted upstream on all five wires; sourced by run.sh.
 #
 # With `gpt-5` it sends its tools; with `gpt-6-astra` they stand in an item of the input, and its shell is a custom tool
 # inside a namespace. Either way it has to run a command, give the result back and say what the model makes of it.
 
-codex_kinds=(openai-chat anthropic gemini ollama)
+codex_kinds=(openai-responses openai-chat anthropic gemini ollama)
 
 # Sets $codex.
 install_codex() {

@@ -31,6 +31,7 @@ class Ask:
     results: list = field(default_factory=list)  # outputs since the last user turn
     system: str = ""
     tools: list = field(default_factory=list)  # (name, schema)
+    forms: dict = field(default_factory=dict)  # by name: whether it is a custom tool, and its namespace
     forced: bool = False
     no_tools: bool = False
     schema: dict = None

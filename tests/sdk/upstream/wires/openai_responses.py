@@ -1,7 +1,21 @@
 """OpenAI's Responses API, as `POST /responses` speaks it."""
 
+import json
+
 from model import Ask, check_state
 from wires.frames import slices, sse, texts
+
+# What a custom tool's free text is in the scripted model.
+FREE_FORM = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+
+
+def flat(tools, namespace=None):
+    """Functions and custom tools, those of namespaces with its name."""
+    for tool in tools:
+        if tool["type"] == "namespace":
+            yield from flat(tool["tools"], tool["name"])
+        elif "name" in tool:
+            yield tool, namespace
 
 
 class OpenAiResponses:
@@ -24,13 +38,17 @@ class OpenAiResponses:
                 ask.turns.append(("assistant", texts(item["content"])))
             elif kind == "message":
                 ask.system += texts(item["content"])
-            elif kind == "function_call_output":
+            elif kind in ("function_call_output", "custom_tool_call_output"):
                 ask.results.append(texts(item["output"]))
             elif kind == "reasoning":
                 # Without a state it is the thought of another provider.
                 if "encrypted_content" in item:
                     check_state(ask, "".join(part["text"] for part in item["summary"]), item["encrypted_content"])
-        ask.tools = [(tool["name"], tool.get("parameters")) for tool in body.get("tools", [])]
+        brought = [item["tools"] for item in body["input"] if item.get("type") == "additional_tools"]
+        for tool, namespace in flat([*body.get("tools", []), *sum(brought, [])]):
+            custom = tool["type"] == "custom"
+            ask.tools.append((tool["name"], FREE_FORM if custom else tool.get("parameters")))
+            ask.forms[tool["name"]] = (custom, namespace)
         choice = body.get("tool_choice", "auto")
         ask.forced, ask.no_tools = choice == "required" or isinstance(choice, dict), choice == "none"
         ask.schema = body.get("text", {}).get("format", {}).get("schema")
@@ -45,7 +63,7 @@ class OpenAiResponses:
         return {"error": {"message": text, "type": kind, "param": None, "code": code}}
 
     @staticmethod
-    def items(said):
+    def items(ask, said):
         items = []
         if said.thought:
             summary = [{"type": "summary_text", "text": said.thought}]
@@ -56,16 +74,13 @@ class OpenAiResponses:
                 {"id": "msg_up", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
             )
         for n, (call, name, arguments) in enumerate(said.calls):
-            items.append(
-                {
-                    "id": f"fc_up{n}",
-                    "type": "function_call",
-                    "status": "completed",
-                    "call_id": call,
-                    "name": name,
-                    "arguments": arguments,
-                }
-            )
+            custom, namespace = ask.forms[name]
+            item = {"id": f"fc_up{n}", "type": "function_call", "status": "completed", "call_id": call, "name": name}
+            if custom:
+                item |= {"id": f"ctc_up{n}", "type": "custom_tool_call", "input": json.loads(arguments)["input"]}
+            else:
+                item["arguments"] = arguments
+            items.append(item | ({"namespace": namespace} if namespace else {}))
         return items
 
     @classmethod
@@ -85,7 +100,7 @@ class OpenAiResponses:
             "created_at": 1,
             "status": status,
             "model": ask.model,
-            "output": cls.items(said) if done else [],
+            "output": cls.items(ask, said) if done else [],
             "error": None,
             "incomplete_details": {"reason": "max_output_tokens"} if said.cut_short and done else None,
             "usage": usage if done else None,
@@ -97,9 +112,9 @@ class OpenAiResponses:
             return sse({"type": kind, **fields}, kind)
 
         yield frame("response.created", response=cls.whole(ask, said, "in_progress"))
-        for at, item in enumerate(cls.items(said)):
+        for at, item in enumerate(cls.items(ask, said)):
             where = {"output_index": at, "item_id": item["id"]}
-            empty = {**item, "content": [], "summary": [], "arguments": ""}
+            empty = {**item, "content": [], "summary": [], "arguments": "", "input": ""}
             keep = {key: value for key, value in empty.items() if key in item}
             yield frame("response.output_item.added", output_index=at, item=keep)
             if item["type"] == "reasoning":
@@ -121,6 +136,10 @@ class OpenAiResponses:
                     yield frame("response.output_text.delta", **where, delta=word, logprobs=[])
                 yield frame("response.output_text.done", **where, text=said.text, logprobs=[])
                 yield frame("response.content_part.done", **where, part=item["content"][0])
+            elif item["type"] == "custom_tool_call":
+                for piece in slices(item["input"]):
+                    yield frame("response.custom_tool_call_input.delta", **where, delta=piece)
+                yield frame("response.custom_tool_call_input.done", **where, input=item["input"])
             else:
                 for piece in slices(item["arguments"]):
                     yield frame("response.function_call_arguments.delta", **where, delta=piece)
