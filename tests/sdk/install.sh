@@ -16,17 +16,22 @@ install_python() {
     touch "$python/ready"
 }
 
+# Installs the packages of a folder here, once for a set of versions: `install_npm FOLDER`. Sets $packages.
+install_npm() {
+    local key
+    key=$(cat "$sdk/$1/package.json" "$sdk/$1/package-lock.json" | sha256sum | cut -c1-16)
+    packages=$cache/$1-$key
+    [ -e "$packages/ready" ] && return
+    rm -rf "$packages"
+    mkdir -p "$packages"
+    cp "$sdk/$1/package.json" "$sdk/$1/package-lock.json" "$packages/"
+    (cd "$packages" && npm ci --no-audit --no-fund --loglevel=error)
+    touch "$packages/ready"
+}
+
 # Sets $node. The tests are copied beside node_modules, since Node looks for packages from a file's own folder upwards.
 install_node() {
-    local key
-    key=$(cat "$sdk/node/package.json" "$sdk/node/package-lock.json" | sha256sum | cut -c1-16)
-    node=$cache/node-$key
-    if [ ! -e "$node/ready" ]; then
-        rm -rf "$node"
-        mkdir -p "$node"
-        cp "$sdk/node/package.json" "$sdk/node/package-lock.json" "$node/"
-        (cd "$node" && npm ci --no-audit --no-fund --loglevel=error)
-        touch "$node/ready"
-    fi
+    install_npm node
+    node=$packages
     cp "$sdk"/node/*.mjs "$node/"
 }

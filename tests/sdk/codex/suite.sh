@@ -6,21 +6,6 @@
 
 codex_kinds=(openai-responses openai-chat anthropic gemini ollama)
 
-# Sets $codex.
-install_codex() {
-    local key dir
-    key=$(cat "$sdk/codex/package.json" "$sdk/codex/package-lock.json" | sha256sum | cut -c1-16)
-    dir=$cache/codex-$key
-    if [ ! -e "$dir/ready" ]; then
-        rm -rf "$dir"
-        mkdir -p "$dir"
-        cp "$sdk/codex/package.json" "$sdk/codex/package-lock.json" "$dir/"
-        (cd "$dir" && npm ci --no-audit --no-fund --loglevel=error)
-        touch "$dir/ready"
-    fi
-    codex=$dir/node_modules/.bin/codex
-}
-
 # Starts a server that asks a provider of this kind for Codex' models; its address is in $url.
 start_codex_server() {
     local dir=$work/codex-$1 path=v1
@@ -49,7 +34,8 @@ codex_says() {
 }
 
 test_codex() {
-    install_codex
+    install_npm codex
+    local codex=$packages/node_modules/.bin/codex
     local kind model prompt said made failed=0 passed=0
     for kind in "${codex_kinds[@]}"; do
         start_codex_server "$kind"
