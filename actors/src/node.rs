@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use or_bounds::Budget;
 use or_engine::Sealer;
+use or_middleware::Chain;
 use or_protocol::ApiError;
 use or_store::Store;
 use or_telemetry::Metrics;
@@ -28,6 +29,8 @@ pub struct Node {
     pub heavy: Heavy,
     /// The history.
     pub store: Arc<dyn Store>,
+    /// What stands between requests and models.
+    pub middleware: Chain,
     /// What the server runs itself.
     pub tools: Arc<Registry>,
     /// MCP servers, and the way to them.
@@ -57,7 +60,21 @@ impl Node {
         let heavy = Heavy::new(metrics.clone());
         let readers = Readers::default();
         let sealer = Sealer::of(&store.approval_key());
-        Self { providers, limits, budget, heavy, store, tools, mcp, sealer, metrics, running, readers }
+        let middleware = Chain::none(metrics.clone());
+        Self {
+            providers,
+            limits,
+            budget,
+            heavy,
+            store,
+            middleware,
+            tools,
+            mcp,
+            sealer,
+            metrics,
+            running,
+            readers,
+        }
     }
 
     /// Takes a place for this owner, or says why there is none.

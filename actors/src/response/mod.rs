@@ -7,6 +7,7 @@ mod interrupts;
 mod job;
 mod mailbox;
 mod messages;
+mod middleware;
 pub(crate) mod prepare;
 mod record;
 mod request;

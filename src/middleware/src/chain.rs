@@ -66,6 +66,11 @@ impl Chain {
         Ok(Self { registered, threads, metrics })
     }
 
+    /// A chain without any.
+    pub fn none(metrics: Metrics) -> Self {
+        Self { registered: Vec::new(), threads: None, metrics }
+    }
+
     /// The chain of a response that begins; `None` if nobody has a part in it. `facts` are made only if somebody may.
     pub fn begin(&self, facts: impl FnOnce() -> Facts) -> Option<Box<Run>> {
         if self.registered.is_empty() {

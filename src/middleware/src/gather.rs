@@ -2,8 +2,8 @@
 
 use or_adapters::{CallKind, FinishReason, ModelEvent};
 use or_protocol::{
-    ContentPart, CustomToolCall, Extra, FunctionCall, Item, Message, Reasoning, ReasoningPart, ResponseId, Role,
-    SummaryPart, Usage,
+    ContentPart, CustomToolCall, Extra, FunctionCall, Item, Message, Reasoning, ReasoningPart, ResponseId,
+    Role, SummaryPart, Usage,
 };
 use serde_json::{Map, Value};
 
@@ -82,10 +82,12 @@ impl Gather {
 
     /// The events that were held back, where `items` are what they shall make.
     pub(crate) fn give(self, items: &[Item], id: &ResponseId) -> Vec<ModelEvent> {
-        let same = self.drafts.len() == items.len() && self.drafts.iter().zip(items).all(|(draft, item)| draft.item == *item);
+        let same = self.drafts.len() == items.len()
+            && self.drafts.iter().zip(items).all(|(draft, item)| draft.item == *item);
         if !self.holds {
             if !same {
-                let text = "a middleware changed items that were shown by then; it has to gather to change them";
+                let text =
+                    "a middleware changed items that were shown by then; it has to gather to change them";
                 tracing::error!(response_id = %id, "{text}");
             }
             return Vec::new();
@@ -139,27 +141,47 @@ fn block(event: &ModelEvent) -> Option<u32> {
         | ModelEvent::HostedEvent { block, .. }
         | ModelEvent::PartDone { block }
         | ModelEvent::BlockDone { block, .. } => Some(*block),
-        ModelEvent::Usage(_) | ModelEvent::ServiceTier(_) | ModelEvent::Note(_) | ModelEvent::Finished { .. } => None,
+        ModelEvent::Usage(_)
+        | ModelEvent::ServiceTier(_)
+        | ModelEvent::Note(_)
+        | ModelEvent::Finished { .. } => None,
     }
 }
 
 /// The item that an event opens.
 fn begun(event: &ModelEvent) -> Item {
     match event {
-        ModelEvent::ReasoningDelta { .. } | ModelEvent::SummaryDelta { .. } | ModelEvent::ReasoningSealed { .. } => {
-            Item::Reasoning(Reasoning::default())
-        }
+        ModelEvent::ReasoningDelta { .. }
+        | ModelEvent::SummaryDelta { .. }
+        | ModelEvent::ReasoningSealed { .. } => Item::Reasoning(Reasoning::default()),
         ModelEvent::ToolCallStart { call_id, name, namespace, kind, .. } => {
-            let (call_id, name, namespace) = (call_id.clone().unwrap_or_default(), name.clone(), namespace.clone());
+            let (call_id, name, namespace) =
+                (call_id.clone().unwrap_or_default(), name.clone(), namespace.clone());
             let (id, status, extra) = (None, None, Extra::default());
             match kind {
                 CallKind::Function => {
                     let arguments = String::new();
-                    Item::FunctionCall(FunctionCall { id, call_id, name, namespace, arguments, status, extra })
+                    Item::FunctionCall(FunctionCall {
+                        id,
+                        call_id,
+                        name,
+                        namespace,
+                        arguments,
+                        status,
+                        extra,
+                    })
                 }
                 CallKind::Custom => {
                     let input = String::new();
-                    Item::CustomToolCall(CustomToolCall { id, call_id, name, namespace, input, status, extra })
+                    Item::CustomToolCall(CustomToolCall {
+                        id,
+                        call_id,
+                        name,
+                        namespace,
+                        input,
+                        status,
+                        extra,
+                    })
                 }
             }
         }
@@ -191,10 +213,14 @@ impl Draft {
                     _ => message.content.push(output_text(text.clone(), probs.cloned())),
                 }
             }
-            (Item::Message(message), ModelEvent::RefusalDelta { text, .. }) => match message.content.last_mut() {
-                Some(ContentPart::Refusal { refusal, .. }) if was_open => refusal.push_str(text),
-                _ => message.content.push(ContentPart::Refusal { refusal: text.clone(), extra: Extra::default() }),
-            },
+            (Item::Message(message), ModelEvent::RefusalDelta { text, .. }) => {
+                match message.content.last_mut() {
+                    Some(ContentPart::Refusal { refusal, .. }) if was_open => refusal.push_str(text),
+                    _ => message
+                        .content
+                        .push(ContentPart::Refusal { refusal: text.clone(), extra: Extra::default() }),
+                }
+            }
             (Item::Message(message), ModelEvent::Annotation { annotation, .. }) => {
                 if !matches!(message.content.last(), Some(ContentPart::OutputText { .. })) {
                     message.content.push(output_text(String::new(), None));
@@ -203,19 +229,29 @@ impl Draft {
                     annotations.push(annotation.clone());
                 }
             }
-            (Item::Reasoning(reasoning), ModelEvent::ReasoningDelta { text, .. }) => match reasoning.content.last_mut() {
-                Some(part) if was_open => part.text.push_str(text),
-                Some(_) | None => reasoning.content.push(ReasoningPart { text: text.clone() }),
-            },
-            (Item::Reasoning(reasoning), ModelEvent::SummaryDelta { text, .. }) => match reasoning.summary.last_mut() {
-                Some(part) if was_open => part.text.push_str(text),
-                Some(_) | None => reasoning.summary.push(SummaryPart { text: text.clone() }),
-            },
+            (Item::Reasoning(reasoning), ModelEvent::ReasoningDelta { text, .. }) => {
+                match reasoning.content.last_mut() {
+                    Some(part) if was_open => part.text.push_str(text),
+                    Some(_) | None => reasoning.content.push(ReasoningPart { text: text.clone() }),
+                }
+            }
+            (Item::Reasoning(reasoning), ModelEvent::SummaryDelta { text, .. }) => {
+                match reasoning.summary.last_mut() {
+                    Some(part) if was_open => part.text.push_str(text),
+                    Some(_) | None => reasoning.summary.push(SummaryPart { text: text.clone() }),
+                }
+            }
             (Item::Reasoning(reasoning), ModelEvent::ReasoningSealed { encrypted_content, .. }) => {
                 reasoning.encrypted_content = Some(encrypted_content.clone());
             }
-            (Item::FunctionCall(FunctionCall { arguments: all, .. }), ModelEvent::ToolArgsDelta { delta, .. })
-            | (Item::CustomToolCall(CustomToolCall { input: all, .. }), ModelEvent::ToolArgsDelta { delta, .. }) => {
+            (
+                Item::FunctionCall(FunctionCall { arguments: all, .. }),
+                ModelEvent::ToolArgsDelta { delta, .. },
+            )
+            | (
+                Item::CustomToolCall(CustomToolCall { input: all, .. }),
+                ModelEvent::ToolArgsDelta { delta, .. },
+            ) => {
                 all.push_str(delta);
             }
             (item, ModelEvent::HostedItem { item: now, .. }) => *item = Item::foreign(now.clone().into()),
@@ -241,7 +277,9 @@ fn write(block: u32, item: &Item, out: &mut Vec<ModelEvent>) {
                         let (text, logprobs) = (text.clone(), logprobs.clone().unwrap_or_default());
                         out.push(ModelEvent::TextDelta { block, text, logprobs });
                         let annotations = annotations.iter().cloned();
-                        out.extend(annotations.map(|annotation| ModelEvent::Annotation { block, annotation }));
+                        out.extend(
+                            annotations.map(|annotation| ModelEvent::Annotation { block, annotation }),
+                        );
                     }
                     ContentPart::Refusal { refusal, .. } => {
                         out.push(ModelEvent::RefusalDelta { block, text: refusal.clone() });

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use or_adapters::ModelEvent;
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use crate::{End, Facts, SampledTurn, Stop, ToolOutcome, TurnRequest};
 
@@ -113,7 +114,8 @@ impl MiddlewareSpec {
 }
 
 /// What becomes of a response whose middleware fails, panics, or is too slow.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// It fails, with the code `middleware_failed`.
     #[default]
@@ -137,8 +139,13 @@ pub struct Wants {
 
 impl Wants {
     /// None but `on_end`.
-    pub const NONE: Self =
-        Self { before_sample: false, on_event: false, after_sample: false, on_tool_result: false, gathers: false };
+    pub const NONE: Self = Self {
+        before_sample: false,
+        on_event: false,
+        after_sample: false,
+        on_tool_result: false,
+        gathers: false,
+    };
 }
 
 impl Default for Wants {

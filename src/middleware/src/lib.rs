@@ -5,6 +5,7 @@
 //! their order, and a [`Run`] is the chain of one response.
 #![warn(missing_docs)]
 
+pub mod builtin;
 mod chain;
 mod facts;
 mod gather;

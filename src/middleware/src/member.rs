@@ -14,7 +14,10 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::{End, Facts, Halt, HookFuture, Hooks, MiddlewareSpec, OnFailure, SampledTurn, Stop, ToolOutcome, TurnRequest};
+use crate::{
+    End, Facts, Halt, HookFuture, Hooks, MiddlewareSpec, OnFailure, SampledTurn, Stop, ToolOutcome,
+    TurnRequest,
+};
 
 /// A hook that blocks its thread does not hear of its timeout. So much later it is given up.
 const GRACE: Duration = Duration::from_millis(250);
@@ -116,7 +119,8 @@ async fn call<S: Subject>(hooks: &mut dyn Hooks, subject: &mut S, limit: Duratio
     }
 }
 
-type Work = Box<dyn for<'a> FnOnce(&'a mut dyn Hooks) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Send>;
+type Work =
+    Box<dyn for<'a> FnOnce(&'a mut dyn Hooks) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> + Send>;
 
 /// Where the hooks are.
 enum Seat {
@@ -136,7 +140,11 @@ pub(crate) struct Member {
 
 impl Member {
     /// `threads`: where the hooks run, unless they do here.
-    pub(crate) fn new(spec: Arc<MiddlewareSpec>, mut hooks: Box<dyn Hooks>, threads: Option<&Runtime>) -> Self {
+    pub(crate) fn new(
+        spec: Arc<MiddlewareSpec>,
+        mut hooks: Box<dyn Hooks>,
+        threads: Option<&Runtime>,
+    ) -> Self {
         let seat = match threads {
             Some(threads) if !spec.in_place => {
                 let (sender, mut works) = mpsc::channel::<Work>(QUEUE);
@@ -175,7 +183,7 @@ impl Member {
         match done {
             (subject, Ok(())) => (subject, None),
             (subject, Err(Fault::Stopped(Stop::Halt(halt)))) => {
-                metrics.middleware(&self.spec.name, S::HOOK, "halted");
+                metrics.middleware_stop(&self.spec.name, S::HOOK, "halted");
                 (subject, Some(*halt))
             }
             (subject, Err(fault)) => {
@@ -199,7 +207,7 @@ impl Member {
             Fault::Lost => ("timeout", "it took too long and holds its thread"),
         };
         self.out = matches!(fault, Fault::Panicked | Fault::Lost);
-        metrics.middleware(name, hook, outcome);
+        metrics.middleware_stop(name, hook, outcome);
         if matches!(fault, Fault::Panicked) {
             metrics.panicked();
         }
@@ -226,7 +234,8 @@ impl Member {
             }
             Seat::There(works) => {
                 // There is room: whatever was asked before is done, or given up and the last.
-                let work: Work = Box::new(move |hooks| Box::pin(async move { ended(hooks, &end, limit).await }));
+                let work: Work =
+                    Box::new(move |hooks| Box::pin(async move { ended(hooks, &end, limit).await }));
                 let _ = works.try_send(work);
             }
             Seat::Left => {}

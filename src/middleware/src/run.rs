@@ -35,27 +35,22 @@ impl Run {
         Self { facts, members, metrics, wants, gather: None, turn: 0, attempt: 0, over: false }
     }
 
-    /// Whether anybody looks at results of tools.
-    pub fn wants_tool_results(&self) -> bool {
-        self.wants.on_tool_result
+    /// What any of them wants.
+    pub fn wants(&self) -> Wants {
+        self.wants
     }
 
-    /// A turn begins. `request`: what is asked if nobody changes it, made only if somebody looks; `None` if not.
-    pub async fn before_sample(
-        &mut self,
-        turn: u32,
-        request: impl FnOnce() -> TurnRequest,
-    ) -> (Option<TurnRequest>, Option<Halt>) {
+    /// A turn begins; `turn`: which one, from 1.
+    pub fn begin_turn(&mut self, turn: u32) {
         self.attempt = if turn == self.turn { self.attempt + 1 } else { 1 };
         self.turn = turn;
         self.gather = self.wants.after_sample.then(|| Gather::new(self.wants.gathers));
-        if !self.wants.before_sample {
-            return (None, None);
-        }
-        let mut request = request();
-        (request.turn, request.attempt) = (turn, self.attempt);
-        let (request, halt) = self.ask_all(request, |wants| wants.before_sample).await;
-        (Some(request), halt)
+    }
+
+    /// The model is about to be asked.
+    pub async fn before_sample(&mut self, mut request: TurnRequest) -> (TurnRequest, Option<Halt>) {
+        (request.turn, request.attempt) = (self.turn, self.attempt);
+        self.ask_all(request, |wants| wants.before_sample).await
     }
 
     /// The model did something.
@@ -78,7 +73,8 @@ impl Run {
     pub async fn after_sample(&mut self, finish: FinishReason) -> (SampledTurn, Passed) {
         let Some(gather) = self.gather.take() else { return Default::default() };
         let (items, usage) = (gather.items(), gather.usage());
-        let turn = SampledTurn { turn: self.turn, items, finish: Some(finish), usage, ..SampledTurn::default() };
+        let turn =
+            SampledTurn { turn: self.turn, items, finish: Some(finish), usage, ..SampledTurn::default() };
         let (turn, halt) = self.ask_all(turn, |wants| wants.after_sample).await;
         let events = if halt.is_none() { gather.give(&turn.items, &self.facts.id) } else { Vec::new() };
         (turn, Passed { events, last: None, halt })
@@ -89,7 +85,11 @@ impl Run {
         self.ask_all(outcome, |wants| wants.on_tool_result).await
     }
 
-    async fn ask_all<S: Subject>(&mut self, mut subject: S, of: impl Fn(&Wants) -> bool) -> (S, Option<Halt>) {
+    async fn ask_all<S: Subject>(
+        &mut self,
+        mut subject: S,
+        of: impl Fn(&Wants) -> bool,
+    ) -> (S, Option<Halt>) {
         for member in self.members.iter_mut().filter(|member| of(&member.spec.wants)) {
             let (changed, halt) = member.ask(subject, &self.facts, &self.metrics).await;
             subject = changed;

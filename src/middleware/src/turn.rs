@@ -28,8 +28,8 @@ pub struct TurnRequest {
 
 impl TurnRequest {
     /// What is asked if nobody changes it.
-    pub fn new(turn: u32, items: Arc<Vec<Item>>, settings: Settings) -> Self {
-        Self { turn, items, settings: Arc::new(settings), ..Self::default() }
+    pub fn new(items: Arc<Vec<Item>>, settings: Settings, usage: Option<Usage>) -> Self {
+        Self { items, settings: Arc::new(settings), usage, ..Self::default() }
     }
 
     /// The whole context: history, input, and what the response has made so far.
@@ -99,6 +99,14 @@ impl Default for ToolOutcome {
     fn default() -> Self {
         let empty = String::new;
         let output = Output::Text(empty());
-        Self { call_id: empty(), name: empty(), arguments: empty(), server: None, output, failed: false, notes: Vec::new() }
+        Self {
+            call_id: empty(),
+            name: empty(),
+            arguments: empty(),
+            server: None,
+            output,
+            failed: false,
+            notes: Vec::new(),
+        }
     }
 }

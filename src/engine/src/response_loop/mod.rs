@@ -152,7 +152,9 @@ impl ResponseLoop {
                 self.fail(error, out);
             }
             (State::Queued | State::Sampling | State::RunningTools, Input::Cancel) => self.cancel(out),
-            (State::Queued | State::Sampling | State::RunningTools, Input::Halt(reason)) => self.halt(reason, out),
+            (State::Queued | State::Sampling | State::RunningTools, Input::Halt(reason)) => {
+                self.halt(reason, out)
+            }
             (State::Restored, Input::Resume) => {
                 self.begin();
                 self.go_on(now, out);

@@ -2,6 +2,7 @@
 //! Labels come from closed sets only: names in the configuration, kinds, outcomes.
 
 mod counted;
+mod middleware;
 mod process;
 mod register;
 mod requests;
@@ -16,6 +17,7 @@ use prometheus::{Encoder as _, IntGauge, Registry, TextEncoder};
 pub use counted::Counted;
 pub use requests::ClientFault;
 
+use middleware::Middleware;
 use process::Process;
 use register::Register;
 use requests::Requests;
@@ -33,6 +35,7 @@ struct Families {
     requests: Requests,
     upstream: Upstream,
     tools: Tools,
+    middleware: Middleware,
     store: Store,
     process: Process,
 }
@@ -61,6 +64,7 @@ impl Metrics {
             requests: Requests::new(&register)?,
             upstream: Upstream::new(&register)?,
             tools: Tools::new(&register)?,
+            middleware: Middleware::new(&register)?,
             store: Store::new(&register)?,
             process: Process::new(&register)?,
             registry,
