@@ -29,7 +29,7 @@ pub use provider::{
     Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Route, Sample, SampleError, Sampled, Target,
     Transport,
 };
-pub use response::{BackgroundJob, Job, LoopEnded, Reply, Routed, SavedRequest, read_along};
+pub use response::{BackgroundJob, Job, LoopEnded, Reply, Routed, SavedRequest, Trail, read_along};
 pub use running::{
     AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, ReaderPlace, Readers, Running,
     RunningResponse, TooManyReaders,

@@ -132,8 +132,8 @@ fn a_request_for_which_there_is_no_room_is_refused_and_leaves_nothing() {
     let (status, _, code, _) = app.post(&body(1100 * KB)).error();
     assert_eq!((status, code.as_deref()), (413, Some("request_too_large")));
     let metrics = app.get("/metrics").text();
-    let held = metrics.lines().find(|line| line.starts_with("openresponses_bytes_in_flight "));
-    assert_eq!(held, Some("openresponses_bytes_in_flight 0"));
+    let held = metrics.lines().find(|line| line.starts_with("open_responses_bytes_in_flight "));
+    assert_eq!(held, Some("open_responses_bytes_in_flight 0"));
 }
 
 /// A large answer of a provider is worked on elsewhere, and is the same as a small one.

@@ -216,6 +216,7 @@ fn an_answer_has_the_customary_headers() {
     assert_eq!(unary.header("x-request-id"), Some("mine-1"));
     assert!(unary.header("openai-processing-ms").is_some_and(|ms| ms.parse::<u64>().is_ok()));
     assert_eq!(unary.header("openresponses-translation"), None);
+    assert_eq!(unary.header("openresponses-provider"), Some("openai-chat"));
 
     fake.push(wire::answer("openai-chat", text(&["Hi"])));
     let stream = app.post(&json!({"model": "openai-chat/m", "input": "Hi", "stream": true}));
@@ -223,6 +224,7 @@ fn an_answer_has_the_customary_headers() {
     assert!(stream.header("content-type").is_some_and(|t| t.starts_with("text/event-stream")));
     assert_eq!(stream.header("cache-control"), Some("no-cache"));
     assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+    assert_eq!(stream.header("openresponses-provider"), Some("openai-chat"));
     assert!(stream.header("x-request-id").is_some_and(|id| id.starts_with("req_")));
     let body = stream.text();
     assert!(body.ends_with("\n\ndata: [DONE]\n\n"), "{body}");

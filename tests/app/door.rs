@@ -64,7 +64,7 @@ fn who_tries_keys_has_to_wait_and_a_good_key_has_not() {
     assert!(last.header("retry-after").is_some());
     assert_eq!(app.post_with(&[ADA], &demo()).status, 200);
     let metrics = app.request("GET", "/metrics", &[ADA], None).finish().text();
-    assert!(metrics.contains("openresponses_over_limit_total{bound=\"failed_keys\"}"), "{metrics}");
+    assert!(metrics.contains("open_responses_over_limit_total{bound=\"failed_keys\"}"), "{metrics}");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn no_page_is_told_the_metrics() {
     ] {
         let answer = app.request("GET", "/metrics", &[key.clone(), vec![origin]].concat(), None).finish();
         assert_eq!(got(&answer), (403, Some("origin_not_allowed".into())));
-        assert!(!answer.text().contains("openresponses_"));
+        assert!(!answer.text().contains("open_responses_"));
         assert_eq!(app.request("GET", "/metrics", &key, None).finish().status, 200);
     }
 }

@@ -237,6 +237,6 @@ fn the_demo_counts_what_it_will_charge() {
         assert_eq!(app.post(&body).response()["usage"]["input_tokens"], tokens);
     }
     let metrics = app.get("/metrics").text();
-    let line = r#"openresponses_token_counts_total{method="provider",provider="demo"} 2"#;
+    let line = r#"open_responses_token_counts_total{method="provider",provider="demo"} 2"#;
     assert!(metrics.contains(line), "{metrics}");
 }

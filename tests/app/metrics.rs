@@ -51,23 +51,23 @@ fn every_end_is_counted() {
     assert_eq!(app.request("DELETE", gone, &[], None).finish().status, 404);
 
     let labels = |outcome: &str| {
-        format!("openresponses_requests_total{{outcome=\"{outcome}\",provider=\"openai-chat\"}}")
+        format!("open_responses_requests_total{{outcome=\"{outcome}\",provider=\"openai-chat\"}}")
     };
     check(&app, &labels("completed"), 2.0);
     check(&app, &labels("refused"), 1.0);
     check(&app, &labels("failed"), 1.0);
-    check(&app, "openresponses_requests_total{outcome=\"400\",provider=\"\"}", 1.0);
-    check(&app, "openresponses_requests_total{outcome=\"404\",provider=\"\"}", 2.0);
-    check(&app, "openresponses_store_deletions_total{result=\"ok\"}", 1.0);
-    check(&app, "openresponses_tokens_total{direction=\"input\",provider=\"openai-chat\"}", 22.0);
-    check(&app, "openresponses_tokens_total{direction=\"output\",provider=\"openai-chat\"}", 14.0);
-    check(&app, "openresponses_response_duration_seconds_count{provider=\"openai-chat\"}", 4.0);
-    check(&app, "openresponses_time_to_first_token_seconds_count{provider=\"openai-chat\"}", 2.0);
-    check(&app, "openresponses_upstream_errors_total{provider=\"openai-chat\",reason=\"http_error\"}", 1.0);
-    check(&app, "openresponses_upstream_errors_total{provider=\"openai-chat\",reason=\"truncated\"}", 1.0);
-    check(&app, "openresponses_store_commits_total{result=\"ok\"}", 3.0);
-    check(&app, "openresponses_panics_total", 0.0);
-    check(&app, "openresponses_running_responses", 0.0);
+    check(&app, "open_responses_requests_total{outcome=\"400\",provider=\"\"}", 1.0);
+    check(&app, "open_responses_requests_total{outcome=\"404\",provider=\"\"}", 2.0);
+    check(&app, "open_responses_store_deletions_total{result=\"ok\"}", 1.0);
+    check(&app, "open_responses_tokens_total{direction=\"input\",provider=\"openai-chat\"}", 22.0);
+    check(&app, "open_responses_tokens_total{direction=\"output\",provider=\"openai-chat\"}", 14.0);
+    check(&app, "open_responses_response_duration_seconds_count{provider=\"openai-chat\"}", 4.0);
+    check(&app, "open_responses_time_to_first_token_seconds_count{provider=\"openai-chat\"}", 2.0);
+    check(&app, "open_responses_upstream_errors_total{provider=\"openai-chat\",reason=\"http_error\"}", 1.0);
+    check(&app, "open_responses_upstream_errors_total{provider=\"openai-chat\",reason=\"truncated\"}", 1.0);
+    check(&app, "open_responses_store_commits_total{result=\"ok\"}", 3.0);
+    check(&app, "open_responses_panics_total", 0.0);
+    check(&app, "open_responses_running_responses", 0.0);
 }
 
 #[test]
@@ -77,10 +77,10 @@ fn running_responses_are_shown_and_a_leaver_is_counted() {
     fake.script(Script::silent());
     let connection = app.open(&json!({"model": "openai-chat/m", "input": "Hi"}));
     fake.request(0);
-    check(&app, "openresponses_running_responses", 1.0);
+    check(&app, "open_responses_running_responses", 1.0);
     connection.leave();
-    check(&app, "openresponses_running_responses", 0.0);
-    check(&app, "openresponses_requests_total{outcome=\"cancelled\",provider=\"openai-chat\"}", 1.0);
+    check(&app, "open_responses_running_responses", 0.0);
+    check(&app, "open_responses_requests_total{outcome=\"cancelled\",provider=\"openai-chat\"}", 1.0);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_fresh_server_is_healthy_and_ready() {
     assert_eq!((ready.status, ready.text().as_str()), (200, r#"{"status":"ready"}"#));
     let metrics = app.get("/metrics");
     assert!(metrics.header("content-type").is_some_and(|t| t.starts_with("text/plain; version=0.0.4")));
-    assert!(metrics.text().contains("openresponses_running_responses 0"), "{}", metrics.text());
+    assert!(metrics.text().contains("open_responses_running_responses 0"), "{}", metrics.text());
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn many_slow_first_bytes_do_not_stop_the_monitor() {
     let body = json!({"model": "openai-chat/m", "input": "Hi"});
     let waiting: Vec<_> = (0..50).map(|_| app.open(&body)).collect();
     fake.request(49);
-    check(&app, "openresponses_running_responses", 50.0);
+    check(&app, "open_responses_running_responses", 50.0);
     waiting.into_iter().for_each(or_test_support::client::Connection::leave);
-    check(&app, "openresponses_running_responses", 0.0);
+    check(&app, "open_responses_running_responses", 0.0);
 }

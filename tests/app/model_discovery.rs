@@ -62,7 +62,7 @@ fn every_provider_is_asked_once_and_all_its_pages_are_listed() {
     assert_eq!(fake.count(), 7, "asked again");
     assert_eq!(fake.request(0).method, "GET");
     let metrics = app.get("/metrics").text();
-    let line = r#"openresponses_model_lists_total{provider="gemini",result="ok"} 1"#;
+    let line = r#"open_responses_model_lists_total{provider="gemini",result="ok"} 1"#;
     assert!(metrics.contains(line), "{metrics}");
     for id in got {
         let asked = app.get(&format!("/v1/models/{id}"));
@@ -109,7 +109,7 @@ fn a_failing_provider_lists_what_is_configured_and_is_not_asked_again_soon() {
     }
     assert_eq!(fake.count(), 1);
     let metrics = app.get("/metrics").text();
-    let line = r#"openresponses_model_lists_total{provider="openai-chat",result="error"} 1"#;
+    let line = r#"open_responses_model_lists_total{provider="openai-chat",result="error"} 1"#;
     assert!(metrics.contains(line), "{metrics}");
 }
 

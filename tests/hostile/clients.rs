@@ -81,7 +81,7 @@ fn unfinished_bodies_have_a_budget() {
     request.extend(std::iter::repeat_n(b' ', 3 * MIB));
     check(&server, 200 * MIB, || many(300, server.address(), &request));
     let counted = server.get("/metrics").text();
-    assert!(!counted.contains("openresponses_bytes_refused_total 0"), "{counted}");
+    assert!(!counted.contains("open_responses_bytes_refused_total 0"), "{counted}");
 }
 
 #[test]

@@ -179,8 +179,12 @@ fn who_does_not_read_or_does_not_send_loses_the_connection() {
             let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
             line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         };
-        ["openresponses_running_responses", "openresponses_bytes_in_flight", "openresponses_stream_readers"]
-            .map(|name| level(name).unwrap())
+        [
+            "open_responses_running_responses",
+            "open_responses_bytes_in_flight",
+            "open_responses_stream_readers",
+        ]
+        .map(|name| level(name).unwrap())
     };
     while left() != [0.0; 3] {
         assert!(begun.elapsed() < SLACK, "running, bytes, readers: {:?}", left());
@@ -188,7 +192,7 @@ fn who_does_not_read_or_does_not_send_loses_the_connection() {
     }
     let text = server.get("/metrics").text();
     for reason in ["slow_reader", "slow_upload", "slow_request"] {
-        let none = format!("openresponses_clients_dropped_total{{reason=\"{reason}\"}} 0");
+        let none = format!("open_responses_clients_dropped_total{{reason=\"{reason}\"}} 0");
         assert!(!text.contains(&none), "{reason} is not counted");
     }
 }

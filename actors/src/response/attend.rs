@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::response::mailbox::{Mailbox, Notice};
-use crate::response::sink::Sink;
+use crate::response::sink::{Sink, Waiting};
 use crate::running::CancelReason;
 
 /// Longer than any process runs.
@@ -112,7 +112,7 @@ impl Attend {
 
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.sink {
-            Sink::Waiting { reply, .. } => reply.poll_closed(cx),
+            Sink::Waiting(Waiting { reply, .. }) => reply.poll_closed(cx),
             Sink::Open(sender) => {
                 let leaving = self.leaving.get_or_insert_with(|| {
                     let sender = sender.clone();

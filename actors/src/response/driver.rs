@@ -24,6 +24,9 @@ use crate::response::tool_round::ToolRunner;
 use crate::response::turn::{Sampler, Translated};
 use crate::running::{Phase, Status};
 
+/// The header that names whoever was asked last before the answer began.
+const PROVIDER: &str = "openresponses-provider";
+
 /// One response in the making: the engine, which decides, and whoever carries out what it says.
 pub(crate) struct Driver {
     pub(super) request: Rc<Request>,
@@ -149,6 +152,7 @@ impl Driver {
         };
         let (here, gone) = oneshot::channel();
         self.here = Some(here);
+        self.attend.sink.header(PROVIDER, &*self.request.facts.provider);
         let asked = self.sampler.ask(turn, gone);
         match self.wait(asked).await? {
             Ok(Sampled::Whole(events)) => {

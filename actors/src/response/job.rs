@@ -1,5 +1,6 @@
 //! One request on its way from the HTTP layer to a loop, and the answer's way back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,6 +29,8 @@ pub struct Routed {
     pub route: Route,
     /// Name of the client key that made the request; owner of the record, and of the history it may continue.
     pub owner: String,
+    /// Group of that key, if it has one.
+    pub group: Option<Arc<str>>,
     /// Whether a dropped field is an error (design D13).
     pub strict: bool,
     /// Names of the raw-reasoning events that its client reads.
@@ -81,6 +84,26 @@ pub enum BackgroundJob {
     },
 }
 
+/// What the headers of an answer say of it.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    /// For the translation header; none of an error.
+    pub notes: Vec<Note>,
+    /// Further headers, by their names in lower case, each name once. A value that no header can carry is left out.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+}
+
+impl Trail {
+    /// Sets a header; what it said before is forgotten.
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        let (name, value) = (name.into(), value.into());
+        match self.headers.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.headers.push((name, value)),
+        }
+    }
+}
+
 /// The beginning of an answer, or all of it.
 #[derive(Debug)]
 pub enum Reply {
@@ -88,15 +111,15 @@ pub enum Reply {
     Json {
         /// The response object.
         body: Vec<u8>,
-        /// For the translation header.
-        notes: Vec<Note>,
+        /// What its headers say.
+        trail: Trail,
     },
     /// A stream has begun.
     Stream {
         /// Whole frames in order; closed after the last one.
         frames: ClientFrames,
-        /// For the translation header.
-        notes: Vec<Note>,
+        /// What its headers say.
+        trail: Trail,
     },
     /// Nothing was sent yet, and this went wrong.
     Error {
@@ -104,5 +127,7 @@ pub enum Reply {
         error: ApiError,
         /// The response that is kept all the same, because tools were run for it.
         kept: Option<ResponseId>,
+        /// What its headers say.
+        trail: Trail,
     },
 }

@@ -18,7 +18,7 @@ mod tool_round;
 mod turn;
 
 pub(crate) use actor::LoopActor;
-pub use job::{BackgroundJob, Job, Reply, Routed};
+pub use job::{BackgroundJob, Job, Reply, Routed, Trail};
 pub use messages::LoopEnded;
 pub(crate) use request::Neighbours;
 pub use saved::SavedRequest;

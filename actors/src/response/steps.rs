@@ -9,9 +9,9 @@ use tokio::time::sleep;
 
 use crate::provider::SampleError;
 use crate::response::driver::{Driver, Step};
-use crate::response::job::Reply;
+use crate::response::job::{Reply, Trail};
 use crate::response::record::Recorder;
-use crate::response::sink::{Sink, read_along};
+use crate::response::sink::{Sink, Waiting, read_along};
 use crate::response::tool_round::News;
 use crate::running::Phase;
 
@@ -24,15 +24,15 @@ impl Driver {
             Ok(first) => self.sampler.keep(first),
             Err(error) => return self.refuse(error),
         }
-        let Some((reply, held)) = self.attend.sink.take_waiting() else { return Step::End(None) };
-        let first = Recorder::first_frames(held);
+        let Some(mut waiting) = self.attend.sink.take_waiting() else { return Step::End(None) };
+        let first = Recorder::first_frames(std::mem::take(&mut waiting.held));
         let written = self.recorder.first(&mut self.engine, first.clone()).await;
         if let Some(Err(error)) = &written {
             tracing::error!(response_id = %self.request.facts.id, %error, "a background response could not begin");
         }
         if !matches!(written, Some(Ok(()))) {
             let text = "The response could not be stored, so it was not begun.";
-            self.attend.sink = Sink::Waiting { reply, held: Vec::new() };
+            self.attend.sink = Sink::Waiting(waiting);
             let too_long = match written {
                 Some(Err(StoreError::TooLong(bytes))) => Some(self.recorder.too_long(bytes)),
                 _ => None,
@@ -40,7 +40,8 @@ impl Driver {
             let storage = || ApiError::new(ErrorKind::Storage, text).with_code("storage_error");
             return self.refuse(too_long.unwrap_or_else(storage));
         }
-        let notes = self.recorder.notes.clone();
+        let Waiting { reply, trail, .. } = waiting;
+        let trail = Trail { notes: self.recorder.notes.clone(), ..trail };
         self.attend.sink = self.recorder.detached(0);
         self.attend.sink.hold(first.bytes.to_vec());
         self.attend.sink.publish(usize::MAX);
@@ -49,9 +50,9 @@ impl Driver {
                 let facts = &self.request.facts;
                 let place = self.node.readers.enter_first(&facts.id, &facts.owner);
                 let frames = read_along(&self.node, self.recorder.store(), facts.id.clone(), 0, place);
-                Reply::Stream { frames, notes }
+                Reply::Stream { frames, trail }
             }
-            _ => Reply::Json { body: self.engine.current_json(), notes },
+            _ => Reply::Json { body: self.engine.current_json(), trail },
         };
         // If the client has left, the response goes on all the same.
         let _ = reply.send(answer);

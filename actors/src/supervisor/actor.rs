@@ -56,6 +56,7 @@ impl LoopSupervisor {
             id: id.clone(),
             request_id: std::mem::take(&mut request.request_id),
             owner: std::mem::take(&mut request.owner),
+            group: request.group.take(),
             model: std::mem::take(&mut request.model),
             provider,
             stream: request.body.stream,

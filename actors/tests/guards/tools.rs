@@ -52,11 +52,11 @@ fn one_call_that_panics_leaves_the_actor_to_the_others_and_all_are_counted() {
     assert_eq!(texts, want);
     let text = metrics.render(&Levels::default());
     for line in [
-        r#"openresponses_tool_runs_total{result="ok",tool="echo"} 1"#,
-        r#"openresponses_tool_runs_total{result="panic",tool="echo"} 1"#,
-        r#"openresponses_tool_runs_total{result="unknown",tool=""} 1"#,
-        r#"openresponses_tool_duration_seconds_count{tool="echo"} 2"#,
-        "openresponses_panics_total 1",
+        r#"open_responses_tool_runs_total{result="ok",tool="echo"} 1"#,
+        r#"open_responses_tool_runs_total{result="panic",tool="echo"} 1"#,
+        r#"open_responses_tool_runs_total{result="unknown",tool=""} 1"#,
+        r#"open_responses_tool_duration_seconds_count{tool="echo"} 2"#,
+        "open_responses_panics_total 1",
     ] {
         assert!(text.lines().any(|got| got == line), "{line} is not in {text}");
     }

@@ -138,6 +138,7 @@ pub(crate) fn routed(
         model,
         route,
         owner: caller.owner,
+        group: None,
         bytes: taken.bytes.len(),
         held: taken.held.clone(),
         received: caller.received,

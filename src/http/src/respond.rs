@@ -10,6 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web,
 };
+use or_actors::Trail;
 use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
@@ -145,13 +146,23 @@ fn from_status(status: StatusCode) -> ApiError {
 }
 
 /// An answer that succeeds, with what every one of a model call says of it.
-pub(crate) fn good(notes: &[Note], received: Instant) -> HttpResponseBuilder {
+pub(crate) fn good(trail: &Trail, received: Instant) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
-    if let Some(notes) = notes_header(notes) {
+    if let Some(notes) = notes_header(&trail.notes) {
         response.insert_header((TRANSLATION, notes));
+    }
+    for header in headers(trail) {
+        response.insert_header(header);
     }
     response.insert_header((PROCESSING, received.elapsed().as_millis().to_string()));
     response
+}
+
+/// The further headers of an answer, as far as they can be carried.
+pub(crate) fn headers(trail: &Trail) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    trail.headers.iter().filter_map(|(name, value)| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+    })
 }
 
 /// An error as an HTTP answer.

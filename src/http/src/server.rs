@@ -29,6 +29,7 @@ fn cors(origins: &[String]) -> Cors {
         .expose_headers([
             "x-request-id",
             "openresponses-translation",
+            "openresponses-provider",
             "openresponses-token-count",
             "openresponses-response-id",
             "retry-after",

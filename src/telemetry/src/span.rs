@@ -23,6 +23,8 @@ pub struct ResponseFacts {
     pub request_id: String,
     /// Name of the client key that made the request; owner of the record.
     pub owner: String,
+    /// Group of the client key that it shares budgets and limits with.
+    pub group: Option<Arc<str>>,
     /// Model name as the client wrote it.
     pub model: String,
     /// Name of the provider that is asked first.

@@ -113,7 +113,7 @@ fn two_hundred_readers_read_one_response() {
     let (id, first) = begin(&app, &fake, &gate);
     let mut readers: Vec<_> = (0..200).map(|_| ask(&app, "GET", &id, "?stream=true")).collect();
     readers.iter_mut().for_each(|reader| _ = reader.until("response.output_text.delta"));
-    let metric = "openresponses_stream_readers 201";
+    let metric = "open_responses_stream_readers 201";
     assert!(app.get("/metrics").text().contains(metric), "no `{metric}`");
     gate.open();
     let whole = first.finish().text();
@@ -121,7 +121,7 @@ fn two_hundred_readers_read_one_response() {
         assert_eq!(reader.finish().text(), whole);
     }
     let begin = Instant::now();
-    while !app.get("/metrics").text().contains("openresponses_stream_readers 0") {
+    while !app.get("/metrics").text().contains("open_responses_stream_readers 0") {
         assert!(begin.elapsed() < Duration::from_secs(20), "readers are left");
     }
 }
@@ -157,7 +157,7 @@ fn a_reader_that_takes_nothing_is_dropped_and_the_response_goes_on() {
     let mut idle = app.open(&body(true));
     let id = idle.until("response.created")["response"]["id"].clone();
     let begin = Instant::now();
-    let over = ["openresponses_stream_readers 0\n", "openresponses_running_responses 0\n"];
+    let over = ["open_responses_stream_readers 0\n", "open_responses_running_responses 0\n"];
     while !over.iter().all(|line| app.get("/metrics").text().contains(line)) {
         assert!(begin.elapsed() < Duration::from_secs(100), "it waits for who does not read");
         std::thread::sleep(Duration::from_millis(50));

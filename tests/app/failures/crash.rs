@@ -205,7 +205,7 @@ fn check(crash: impl FnOnce(&App)) {
     }
     assert_eq!(app.get("/ready").status, 200);
     let metrics = app.get("/metrics").text();
-    assert!(metrics.contains("openresponses_running_responses 0"), "{metrics}");
+    assert!(metrics.contains("open_responses_running_responses 0"), "{metrics}");
 }
 
 #[track_caller]

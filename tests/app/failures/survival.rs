@@ -54,7 +54,7 @@ fn a_full_disk_fails_what_is_stored_and_nothing_else_until_there_is_room() {
         post(address, &body(true));
         (get(address, "/ready"), get(address, "/metrics").text())
     });
-    let unwritable = |metrics: &str| metrics.contains("openresponses_store_writable 0");
+    let unwritable = |metrics: &str| metrics.contains("open_responses_store_writable 0");
     let (ready, _) = looks.find(|(ready, metrics)| ready.status == 503 && unwritable(metrics)).unwrap();
     assert_eq!(ready.json()["status"], "not_ready");
     assert!(ready.json()["reason"].as_str().unwrap().contains("File too large"), "{}", ready.text());
@@ -66,7 +66,7 @@ fn a_full_disk_fails_what_is_stored_and_nothing_else_until_there_is_room() {
         assert!(Instant::now() < end, "{}", get(address, "/ready").text());
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(get(address, "/metrics").text().contains("openresponses_store_writable 1"));
+    assert!(get(address, "/metrics").text().contains("open_responses_store_writable 1"));
     assert_eq!(post(address, &body(true)).status, 200);
     for id in &ids {
         assert_eq!(get(address, &format!("/v1/responses/{id}")).status, 200);

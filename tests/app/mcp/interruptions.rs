@@ -255,7 +255,7 @@ fn a_client_that_left_in_the_middle_may_ask_again_and_the_call_is_not_made_again
         let connection = bench.app.open(&next);
         bench.server.until("tools/call", before + 1);
         connection.leave();
-        while !bench.app.get("/metrics").text().contains("openresponses_running_responses 0") {
+        while !bench.app.get("/metrics").text().contains("open_responses_running_responses 0") {
             std::thread::sleep(Duration::from_millis(5));
         }
         gate.open();

@@ -301,8 +301,8 @@ fn one_of_a_hundred_loops_crashes_and_the_others_finish() {
     assert_eq!(server.count("tools/call"), 100);
     assert_eq!((server.count("initialize"), server.count("tools/list")), (1, 2));
     let metrics = app.get("/metrics").text();
-    assert!(metrics.contains("openresponses_running_responses 0"), "{metrics}");
-    assert!(metrics.contains("openresponses_mcp_sessions 1"), "{metrics}");
+    assert!(metrics.contains("open_responses_running_responses 0"), "{metrics}");
+    assert!(metrics.contains("open_responses_mcp_sessions 1"), "{metrics}");
 }
 
 fn count(app: &App, body: &Value) -> u64 {

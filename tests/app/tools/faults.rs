@@ -110,7 +110,7 @@ fn check(app: &App, models: &[FakeProvider], crash: &str, crashed: &str) {
     for (result, tool) in
         ["ok", crashed, "cut"].map(|result| (result, "get_weather")).into_iter().chain([("timeout", HANGING)])
     {
-        let want = format!("openresponses_tool_runs_total{{result=\"{result}\",tool=\"{tool}\"}} 10\n");
+        let want = format!("open_responses_tool_runs_total{{result=\"{result}\",tool=\"{tool}\"}} 10\n");
         assert!(metrics.contains(&want), "no {want} in {metrics}");
     }
 }
@@ -156,7 +156,7 @@ fn rust_that_panics_hangs_or_floods_is_told_to_every_model() {
     let (weather, storm) = (tool("get_weather"), tool(HANGING));
     let app = setup(providers(&models)).with(|builder| builder.tool(weather).tool(storm)).start();
     check(&app, &models, "Error: 'get_weather' failed with an internal error.", "panic");
-    assert!(app.get("/metrics").text().contains("openresponses_panics_total 10\n"));
+    assert!(app.get("/metrics").text().contains("open_responses_panics_total 10\n"));
     let end = Instant::now() + Duration::from_secs(30);
     while running.load(Ordering::SeqCst) > 0 {
         assert!(Instant::now() < end, "a tool runs on");
@@ -227,5 +227,5 @@ fn one_crash_among_a_hundred_loops_is_its_own() {
             assert_eq!(got, n.to_string());
         }
     }
-    assert!(app.get("/metrics").text().contains("openresponses_panics_total 1\n"));
+    assert!(app.get("/metrics").text().contains("open_responses_panics_total 1\n"));
 }

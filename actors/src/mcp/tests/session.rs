@@ -22,7 +22,7 @@ async fn all_calls_share_one_session() {
     let asked = fake.asked("initialize");
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].body["params"]["protocolVersion"], "2025-11-25");
-    assert!(user.metrics().contains("openresponses_mcp_sessions 1"));
+    assert!(user.metrics().contains("open_responses_mcp_sessions 1"));
 }
 
 #[actix_rt::test]
@@ -67,7 +67,7 @@ async fn check_refusal(status: u16, want: McpError, reason: &str) {
     let got = user.list().await.unwrap_err();
     assert_eq!((&got, got.reason()), (&want, reason));
     assert!(!got.to_string().contains("hush"), "{got}");
-    let counted = format!(r#"openresponses_mcp_connect_errors_total{{reason="{reason}"}} 1"#);
+    let counted = format!(r#"open_responses_mcp_connect_errors_total{{reason="{reason}"}} 1"#);
     assert!(user.metrics().contains(&counted), "{}", user.metrics());
 }
 
@@ -185,7 +185,7 @@ async fn an_idle_session_is_closed_and_opened_again() {
     let user = User::of(&fake).bounded(Duration::from_millis(300), 10);
     user.list().await.unwrap();
     until(|| fake.count("DELETE") >= 1).await;
-    until(|| user.metrics().contains("openresponses_mcp_sessions 0")).await;
+    until(|| user.metrics().contains("open_responses_mcp_sessions 0")).await;
     assert_eq!(user.names().await, ["a", "b", "c"]);
     assert_eq!(fake.asked("initialize").len(), 2);
 }

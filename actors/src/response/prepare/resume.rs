@@ -63,6 +63,7 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
                 .map(|provider| Route::to(Arc::clone(provider), &saved.upstream_model))
                 .unwrap_or_default(),
             owner,
+            group: None,
             // What could not be carried out was refused when the response was made.
             strict: false,
             reasoning_events: saved.reasoning_events,

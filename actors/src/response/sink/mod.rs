@@ -4,6 +4,7 @@ mod disk;
 mod log_reader;
 mod log_writer;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use or_store::Frames;
 use tokio::sync::oneshot;
 
 use crate::client_queue::{ToClient, client_queue};
-use crate::response::job::Reply;
+use crate::response::job::{Reply, Trail};
 use crate::running::EventLog;
 pub(crate) use disk::Disk;
 use log_reader::KEEPALIVE;
@@ -26,8 +27,8 @@ const MAX_PROGRESS: usize = 500;
 
 /// Where the answer goes.
 pub(crate) enum Sink {
-    /// Nothing was sent yet. Frames made meanwhile are held back.
-    Waiting { reply: oneshot::Sender<Reply>, held: Vec<u8> },
+    /// Nothing was sent yet.
+    Waiting(Waiting),
     /// A stream is open.
     Open(ToClient),
     /// A background response that streams: its readers come and go, the frames go to its log.
@@ -38,9 +39,25 @@ pub(crate) enum Sink {
     Done,
 }
 
+/// A client that waits for the beginning of its answer.
+pub(crate) struct Waiting {
+    pub(crate) reply: oneshot::Sender<Reply>,
+    /// Frames that were made meanwhile.
+    pub(crate) held: Vec<u8>,
+    /// What the headers will say; notes are added when the answer begins.
+    pub(crate) trail: Trail,
+}
+
 impl Sink {
     pub(crate) fn new(reply: oneshot::Sender<Reply>) -> Self {
-        Self::Waiting { reply, held: Vec::new() }
+        Self::Waiting(Waiting { reply, held: Vec::new(), trail: Trail::default() })
+    }
+
+    /// Sets a header of the answer, as long as nothing was sent.
+    pub(crate) fn header(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+        if let Self::Waiting(waiting) = self {
+            waiting.trail.set(name, value);
+        }
     }
 
     /// Where the frames of a background response go, from number `next` on: to its log, if it streams.
@@ -62,7 +79,7 @@ impl Sink {
     pub(crate) fn unwritten(&self) -> Vec<Frames> {
         match self {
             Self::Log(log) => log.unwritten(),
-            Self::Waiting { .. } | Self::Open(_) | Self::Detached | Self::Done => Vec::new(),
+            Self::Waiting(_) | Self::Open(_) | Self::Detached | Self::Done => Vec::new(),
         }
     }
 
@@ -75,7 +92,7 @@ impl Sink {
 
     /// Whether an error can still be an ordinary HTTP answer.
     pub(crate) fn is_waiting(&self) -> bool {
-        matches!(self, Self::Waiting { .. })
+        matches!(self, Self::Waiting(_))
     }
 
     /// Whether it may leave: nobody has to stay for a background response.
@@ -100,13 +117,13 @@ impl Sink {
         self.is_waiting() || self.stays() || self.send(comment).await
     }
 
-    /// The way to a client that waits, and what was held back for it.
-    pub(crate) fn take_waiting(&mut self) -> Option<(oneshot::Sender<Reply>, Vec<u8>)> {
+    /// The client that waits, if one does.
+    pub(crate) fn take_waiting(&mut self) -> Option<Waiting> {
         if !self.is_waiting() {
             return None;
         }
         match std::mem::replace(self, Self::Done) {
-            Self::Waiting { reply, held } => Some((reply, held)),
+            Self::Waiting(waiting) => Some(waiting),
             Self::Open(_) | Self::Log(_) | Self::Detached | Self::Done => None,
         }
     }
@@ -118,25 +135,26 @@ impl Sink {
 
     /// The same for a response that may be kept.
     pub(crate) fn fail(&mut self, error: ApiError, kept: Option<ResponseId>) {
-        if let Some((reply, _)) = self.take_waiting() {
+        if let Some(Waiting { reply, trail, .. }) = self.take_waiting() {
             // The client may have left; then nobody needs the answer.
-            let _ = reply.send(Reply::Error { error, kept });
+            let _ = reply.send(Reply::Error { error, kept, trail });
         }
     }
 
     /// Answers with a whole response.
     pub(crate) fn answer(&mut self, body: Vec<u8>, notes: Vec<Note>) {
-        if let Some((reply, _)) = self.take_waiting() {
-            let _ = reply.send(Reply::Json { body, notes });
+        if let Some(Waiting { reply, trail, .. }) = self.take_waiting() {
+            let _ = reply.send(Reply::Json { body, trail: Trail { notes, ..trail } });
         }
     }
 
     /// Opens the stream and sends what was held back; later turns find it open.
     pub(crate) fn open(&mut self, notes: &[Note], budget: &Budget) {
-        if let Some((reply, held)) = self.take_waiting() {
+        if let Some(Waiting { reply, held, trail }) = self.take_waiting() {
             let (sender, frames) = client_queue(budget);
             sender.push(Bytes::from(held));
-            if reply.send(Reply::Stream { frames, notes: notes.to_vec() }).is_ok() {
+            let trail = Trail { notes: notes.to_vec(), ..trail };
+            if reply.send(Reply::Stream { frames, trail }).is_ok() {
                 *self = Self::Open(sender);
             }
         }
@@ -152,7 +170,7 @@ impl Sink {
                 log.hold(frames);
                 true
             }
-            Self::Waiting { held, .. } => {
+            Self::Waiting(Waiting { held, .. }) => {
                 if held.is_empty() {
                     *held = frames;
                 } else {
@@ -180,6 +198,18 @@ mod tests {
     use std::future::poll_fn;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_header_goes_out_with_the_answer_as_it_was_set_last() {
+        let (reply, answer) = oneshot::channel();
+        let mut client = Sink::new(reply);
+        client.header("openresponses-attempts", "1");
+        client.header("openresponses-attempts", "2");
+        client.answer(b"{}".to_vec(), Vec::new());
+        client.header("openresponses-attempts", "3");
+        let Ok(Reply::Json { trail, .. }) = answer.await else { panic!("no answer") };
+        assert_eq!(trail.headers, [("openresponses-attempts".into(), "2".to_owned())]);
+    }
 
     #[tokio::test]
     async fn a_stream_that_is_open_stays_open_in_the_next_turn() {

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use or_actors::{BackgroundJob, Gone, Job, Reply, StartResponse};
+use or_actors::{BackgroundJob, Gone, Job, Reply, StartResponse, Trail};
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use tokio::sync::oneshot;
 
 use crate::request::{Caller, Taken, routed};
-use crate::respond::{LoggedByLoop, error_response, good};
+use crate::respond::{LoggedByLoop, error_response, good, headers};
 use crate::state::{AppState, Worker};
 use crate::{body, sse, whole};
 
@@ -52,7 +52,11 @@ pub(crate) async fn begin(
     let start = StartResponse { job: Box::new(job) };
     worker.supervisor.send(start).await.unwrap_or_else(|_| Err(ApiError::internal()))?;
     // A loop that died without a word: the client still gets an answer.
-    Ok(answer.await.unwrap_or_else(|_| Reply::Error { error: ApiError::internal(), kept: None }))
+    Ok(answer.await.unwrap_or_else(|_| Reply::Error {
+        error: ApiError::internal(),
+        kept: None,
+        trail: Trail::default(),
+    }))
 }
 
 /// What a background response needs to go on after a restart.
@@ -81,10 +85,13 @@ async fn background(
 
 fn answer(request: &HttpRequest, reply: Reply, received: Instant, worker: &Worker) -> HttpResponse {
     match reply {
-        Reply::Json { body, notes } => whole::json(good(&notes, received), body, &worker.node.budget),
-        Reply::Stream { frames, notes } => sse::stream(request, &mut good(&notes, received), frames),
-        Reply::Error { error, kept } => {
+        Reply::Json { body, trail } => whole::json(good(&trail, received), body, &worker.node.budget),
+        Reply::Stream { frames, trail } => sse::stream(request, &mut good(&trail, received), frames),
+        Reply::Error { error, kept, trail } => {
             let mut response = error_response(&error);
+            for (name, value) in headers(&trail) {
+                response.headers_mut().insert(name, value);
+            }
             if let Some(id) = kept.and_then(|id| HeaderValue::from_str(id.as_str()).ok()) {
                 response.headers_mut().insert(KEPT, id);
             }

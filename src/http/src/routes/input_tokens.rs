@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
-use or_actors::{CountInput, CountJob, InputCount};
+use or_actors::{CountInput, CountJob, InputCount, Trail};
 use or_protocol::ApiError;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -59,7 +59,8 @@ fn answer(counted: Result<InputCount, ApiError>, received: Instant) -> HttpRespo
             return response;
         }
     };
-    let mut response = good(&count.notes, received);
+    let trail = Trail { notes: count.notes, ..Trail::default() };
+    let mut response = good(&trail, received);
     response.insert_header((METHOD, count.method.as_str()));
     response.json(json!({"object": "response.input_tokens", "input_tokens": count.tokens}))
 }

@@ -1,0 +1,60 @@
+//! The server as a process: its memory, its cores, its panics.
+
+use std::time::Duration;
+
+use prometheus::{Error, Histogram, IntCounter, IntGauge};
+
+use super::Metrics;
+use super::counted::Counted;
+use super::register::Register;
+
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) bytes_in_flight: IntGauge,
+    pub(super) max_bytes_in_flight: IntGauge,
+    pub(super) bytes_refused: IntCounter,
+    heavy_waiting: IntGauge,
+    heavy_wait: Histogram,
+    panics: IntCounter,
+}
+
+impl Process {
+    pub(super) fn new(register: &Register<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            bytes_in_flight: register.gauge(
+                "open_responses_bytes_in_flight",
+                "Bytes reserved for requests and answers at the moment.",
+            )?,
+            max_bytes_in_flight: register
+                .gauge("open_responses_max_bytes_in_flight", "How many there may be.")?,
+            bytes_refused: register.counter(
+                "open_responses_bytes_refused_total",
+                "Times that something was refused because the bytes in flight had no room for it.",
+            )?,
+            heavy_waiting: register.gauge(
+                "open_responses_heavy_work_waiting",
+                "Pieces of work on large requests that wait for a core.",
+            )?,
+            heavy_wait: register
+                .seconds("open_responses_heavy_work_wait_seconds", "How long those waited.")?,
+            panics: register.counter("open_responses_panics_total", "Panics that were caught.")?,
+        })
+    }
+}
+
+impl Metrics {
+    /// Counts a piece of heavy work that waits for its place.
+    pub fn heavy_waiting(&self) -> Counted {
+        Counted::new(&self.0.process.heavy_waiting)
+    }
+
+    /// Notes how long such a piece waited.
+    pub fn heavy_waited(&self, took: Duration) {
+        self.0.process.heavy_wait.observe(took.as_secs_f64());
+    }
+
+    /// Counts a caught panic.
+    pub fn panicked(&self) {
+        self.0.process.panics.inc();
+    }
+}
