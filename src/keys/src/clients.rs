@@ -15,7 +15,7 @@ use crate::secret::{Hash, KeyId};
 
 /// The stored keys that can be shown. Readers never wait: a change puts a whole table in the place of the one before.
 #[derive(Default)]
-pub struct Registry {
+pub struct Clients {
     table: ArcSwap<Table>,
     /// Whether there ever was a stored key in this process, whatever became of it.
     any: AtomicBool,
@@ -37,13 +37,13 @@ struct Entry {
     used: Arc<AtomicI64>,
 }
 
-impl fmt::Debug for Registry {
+impl fmt::Debug for Clients {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").finish_non_exhaustive()
+        f.debug_struct("Clients").finish_non_exhaustive()
     }
 }
 
-impl Registry {
+impl Clients {
     /// Whether there is a stored key, or was one in this process: a server that wanted a key does not become open when
     /// the last one is deleted.
     pub fn has_any(&self) -> bool {
@@ -127,24 +127,24 @@ mod tests {
     use crate::ring::NewKey;
     use crate::secret::hash;
 
-    fn name(registry: &Registry, shown: &str, now: i64) -> Option<String> {
-        registry.find(shown, &hash(shown), || now).map(|client| client.name.to_string())
+    fn name(clients: &Clients, shown: &str, now: i64) -> Option<String> {
+        clients.find(shown, &hash(shown), || now).map(|client| client.name.to_string())
     }
 
     #[test]
     fn a_key_is_let_in_while_it_is_good() {
-        let (registry, mut ring) = (Registry::default(), Ring::default());
-        registry.publish(&ring);
-        assert!(!registry.has_any());
+        let (clients, mut ring) = (Clients::default(), Ring::default());
+        clients.publish(&ring);
+        assert!(!clients.has_any());
         let new = NewKey::parse(json!({"name": "ada", "expires_at": 1000, "group": "g"}), 0).unwrap();
         let (record, first) = ring.create(new, |_| false, 0).unwrap();
         let id = record.id;
         ring.put(record);
-        registry.publish(&ring);
+        clients.publish(&ring);
         let first = first.expose().to_owned();
-        assert_eq!(registry.last_used(id), None);
-        assert_eq!(name(&registry, &first, 5).as_deref(), Some("ada"));
-        assert_eq!(registry.client("ada").group.as_deref(), Some("g"));
+        assert_eq!(clients.last_used(id), None);
+        assert_eq!(name(&clients, &first, 5).as_deref(), Some("ada"));
+        assert_eq!(clients.client("ada").group.as_deref(), Some("g"));
         for wrong in [
             &first[..first.len() - 1],
             &format!("{first}0"),
@@ -152,29 +152,29 @@ mod tests {
             "",
             &first.to_uppercase(),
         ] {
-            assert_eq!(name(&registry, wrong, 5), None, "{wrong}");
+            assert_eq!(name(&clients, wrong, 5), None, "{wrong}");
         }
 
         let (record, second) = ring.rotate("ada", 60, 100).unwrap();
         ring.put(record);
-        registry.publish(&ring);
-        assert_eq!(registry.last_used(id), Some(5));
+        clients.publish(&ring);
+        assert_eq!(clients.last_used(id), Some(5));
         let second = second.expose().to_owned();
-        assert!(name(&registry, &first, 159).is_some() && name(&registry, &second, 159).is_some());
-        assert!(name(&registry, &first, 160).is_none() && name(&registry, &second, 160).is_some());
-        assert_eq!(name(&registry, &second, 1000), None);
+        assert!(name(&clients, &first, 159).is_some() && name(&clients, &second, 159).is_some());
+        assert!(name(&clients, &first, 160).is_none() && name(&clients, &second, 160).is_some());
+        assert_eq!(name(&clients, &second, 1000), None);
 
         let (record, third) = ring.rotate("ada", 0, 170).unwrap();
         ring.put(record);
-        registry.publish(&ring);
-        assert!(name(&registry, &second, 170).is_none() && name(&registry, third.expose(), 170).is_some());
+        clients.publish(&ring);
+        assert!(name(&clients, &second, 170).is_none() && name(&clients, third.expose(), 170).is_some());
         let revoked = ring.revoke("ada", 180).unwrap();
         ring.put(revoked);
-        registry.publish(&ring);
-        assert_eq!(name(&registry, third.expose(), 180), None);
+        clients.publish(&ring);
+        assert_eq!(name(&clients, third.expose(), 180), None);
         ring.remove(id);
-        registry.publish(&ring);
-        assert!(registry.has_any(), "it does not become open");
+        clients.publish(&ring);
+        assert!(clients.has_any(), "it does not become open");
     }
 
     #[test]
@@ -183,9 +183,9 @@ mod tests {
         let new = NewKey::parse(json!({"name": "ada"}), 0).unwrap();
         let (record, secret) = ring.create(new, |_| false, 0).unwrap();
         ring.put(record.clone());
-        let registry = Registry::default();
-        registry.publish(&Ring::new(vec![record], ["ada".to_owned()]));
-        assert_eq!(name(&registry, secret.expose(), 1), None);
-        assert!(registry.has_any());
+        let clients = Clients::default();
+        clients.publish(&Ring::new(vec![record], ["ada".to_owned()]));
+        assert_eq!(name(&clients, secret.expose(), 1), None);
+        assert!(clients.has_any());
     }
 }
