@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use or_bounds::Budget;
 use or_engine::Sealer;
+use or_keys::Clients;
 use or_middleware::Chain;
 use or_protocol::ApiError;
 use or_store::Store;
@@ -37,6 +38,8 @@ pub struct Node {
     pub mcp: McpServers,
     /// Closes what clients get of the providers' state.
     pub sealer: Sealer,
+    /// The stored client keys.
+    pub clients: Arc<Clients>,
     /// Counters.
     pub metrics: Metrics,
     /// The responses in progress.
@@ -61,6 +64,7 @@ impl Node {
         let readers = Readers::default();
         let sealer = Sealer::of(&store.approval_key());
         let middleware = Chain::none(metrics.clone());
+        let clients = Arc::default();
         Self {
             providers,
             limits,
@@ -71,6 +75,7 @@ impl Node {
             tools,
             mcp,
             sealer,
+            clients,
             metrics,
             running,
             readers,

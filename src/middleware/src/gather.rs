@@ -53,7 +53,7 @@ impl Gather {
                     return passed;
                 }
                 ModelEvent::Usage(usage) => {
-                    self.usage = Some(usage.clone());
+                    self.usage = Some(usage);
                     passed.events.push(ModelEvent::Usage(usage));
                 }
                 ModelEvent::ServiceTier(_) | ModelEvent::Note(_) => passed.events.push(event),
@@ -77,7 +77,7 @@ impl Gather {
 
     /// Tokens of the turn.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        self.usage.clone()
+        self.usage
     }
 
     /// The events that were held back, where `items` are what they shall make.

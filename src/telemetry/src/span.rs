@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use or_adapters::Note;
+use or_keys::Client;
 use or_protocol::{ApiError, ResponseId, Usage};
 use tracing::{Span, debug_span};
 
@@ -25,6 +26,8 @@ pub struct ResponseFacts {
     pub owner: String,
     /// Group of the client key that it shares budgets and limits with.
     pub group: Option<Arc<str>>,
+    /// That client, as its key was when the request came; after a restart, as it was then.
+    pub client: Arc<Client>,
     /// Model name as the client wrote it.
     pub model: String,
     /// Name of the provider that is asked first.
