@@ -1,7 +1,8 @@
 //! Carries out what the engine of one response says, until it is over.
 
 mod keeping;
-pub(super) mod large;
+mod large;
+mod middleware;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -7,7 +7,6 @@ mod interrupts;
 mod job;
 mod mailbox;
 mod messages;
-mod middleware;
 pub(crate) mod prepare;
 mod record;
 mod request;

@@ -146,6 +146,6 @@ impl Driver {
 }
 
 /// What the output grows by.
-pub(crate) fn bytes(events: &[ModelEvent]) -> usize {
+pub(super) fn bytes(events: &[ModelEvent]) -> usize {
     events.iter().map(ModelEvent::bytes).fold(0, usize::saturating_add)
 }

@@ -4,14 +4,14 @@ use or_adapters::{ModelEvent, Note};
 use or_engine::{Input, ToolResult};
 use or_middleware::{End, EndStatus, Ends, Halt, Headers, Passed, Run, ToolOutcome, TurnRequest};
 
-use crate::response::driver::{Driver, Step, large};
+use super::{Driver, Step, large};
 
 impl Driver {
     /// Lets the middlewares see and change what is about to be asked. `None`: nobody wants to.
     ///
     /// # Errors
     /// What to do in its place.
-    pub(super) async fn before_sample(&mut self) -> Result<Option<TurnRequest>, Step> {
+    pub(crate) async fn before_sample(&mut self) -> Result<Option<TurnRequest>, Step> {
         let Some(request) = self.begin_turn() else { return Ok(None) };
         let Some(asked) = self.through(async |run| run.before_sample(request).await).await? else {
             return Ok(None);
@@ -23,7 +23,7 @@ impl Driver {
     ///
     /// # Errors
     /// What to do in its place.
-    pub(super) async fn before_begin(&mut self) -> Result<Option<TurnRequest>, Step> {
+    pub(crate) async fn before_begin(&mut self) -> Result<Option<TurnRequest>, Step> {
         let Some(request) = self.begin_turn() else { return Ok(None) };
         let Some(run) = &mut self.middleware else { return Ok(None) };
         let asked = Box::pin(run.before_sample(request)).await;
@@ -58,7 +58,7 @@ impl Driver {
     ///
     /// # Errors
     /// What to do in place of the rest.
-    pub(super) async fn pass_on(&mut self, events: Vec<ModelEvent>) -> Result<Step, Step> {
+    pub(crate) async fn pass_on(&mut self, events: Vec<ModelEvent>) -> Result<Step, Step> {
         let passed = self.through(async |run| run.on_events(events).await).await?;
         let Some(Passed { events, last, halt }) = passed else { return Ok(Step::More) };
         match (self.some(events).await, halt, last) {
@@ -86,7 +86,7 @@ impl Driver {
     ///
     /// # Errors
     /// The outer one: what to do in its place. The inner one: the same, because one halted.
-    pub(super) async fn seen(
+    pub(crate) async fn seen(
         &mut self,
         index: usize,
         result: ToolResult,
@@ -152,7 +152,7 @@ impl Driver {
     }
 
     /// Tells the middlewares of the end.
-    pub(super) fn end_middleware(&mut self, status: EndStatus) {
+    pub(crate) fn end_middleware(&mut self, status: EndStatus) {
         let Self { middleware: Some(run), engine, recorder, request, refusal, .. } = self else { return };
         run.end(|| End {
             status,
