@@ -2,6 +2,7 @@
 //! Labels come from closed sets only: names in the configuration, kinds, outcomes.
 
 mod counted;
+mod idempotency;
 mod process;
 mod register;
 mod requests;
@@ -16,6 +17,7 @@ use prometheus::{Encoder as _, IntGauge, Registry, TextEncoder};
 pub use counted::Counted;
 pub use requests::ClientFault;
 
+use idempotency::Idempotency;
 use process::Process;
 use register::Register;
 use requests::Requests;
@@ -31,6 +33,7 @@ pub struct Metrics(Arc<Families>);
 struct Families {
     registry: Registry,
     requests: Requests,
+    idempotency: Idempotency,
     upstream: Upstream,
     tools: Tools,
     store: Store,
@@ -59,6 +62,7 @@ impl Metrics {
         let register = Register(&registry);
         Ok(Self(Arc::new(Families {
             requests: Requests::new(&register)?,
+            idempotency: Idempotency::new(&register)?,
             upstream: Upstream::new(&register)?,
             tools: Tools::new(&register)?,
             store: Store::new(&register)?,
