@@ -13,6 +13,7 @@ mod failures;
 mod history;
 mod hosted;
 mod hostile_providers;
+mod idempotency;
 mod input_items;
 mod input_tokens;
 mod keys;

@@ -236,7 +236,7 @@ impl Driver {
     }
 
     /// Feeds the events of one read. `bytes`: what they come to.
-    pub(super) async fn batch(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Step {
+    async fn batch(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Step {
         let out = match self.handle_all(events, bytes).await {
             Ok(out) => out,
             Err(step) => return step,

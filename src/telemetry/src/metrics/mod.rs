@@ -2,6 +2,7 @@
 //! Labels come from closed sets only: names in the configuration, kinds, outcomes.
 
 mod counted;
+mod idempotency;
 mod middleware;
 mod process;
 mod register;
@@ -17,6 +18,7 @@ use prometheus::{Encoder as _, IntGauge, Registry, TextEncoder};
 pub use counted::Counted;
 pub use requests::ClientFault;
 
+use idempotency::Idempotency;
 use middleware::Middleware;
 use process::Process;
 use register::Register;
@@ -33,6 +35,7 @@ pub struct Metrics(Arc<Families>);
 struct Families {
     registry: Registry,
     requests: Requests,
+    idempotency: Idempotency,
     upstream: Upstream,
     tools: Tools,
     middleware: Middleware,
@@ -62,6 +65,7 @@ impl Metrics {
         let register = Register(&registry);
         Ok(Self(Arc::new(Families {
             requests: Requests::new(&register)?,
+            idempotency: Idempotency::new(&register)?,
             upstream: Upstream::new(&register)?,
             tools: Tools::new(&register)?,
             middleware: Middleware::new(&register)?,
