@@ -21,6 +21,7 @@ mod limits;
 mod log;
 mod mcp;
 mod metrics;
+mod middleware;
 mod model_discovery;
 mod models;
 mod owners;

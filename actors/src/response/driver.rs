@@ -2,12 +2,14 @@
 
 mod keeping;
 mod large;
+mod middleware;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use or_adapters::ModelEvent;
 use or_engine::{Action, Input, Outcome, Output, ResponseLoop};
+use or_middleware::Run;
 use or_protocol::ApiError;
 use or_telemetry::{ResponseSpan, SampleSpan};
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +40,10 @@ pub(crate) struct Driver {
     pub(super) tools: ToolRunner,
     pub(super) span: ResponseSpan,
     pub(super) status: Arc<Status>,
+    /// The middlewares; `None` if none has a part in it, and while one is asked.
+    pub(super) middleware: Option<Box<Run>>,
+    /// The HTTP error with which it ended before it began.
+    pub(super) refusal: Option<ApiError>,
     /// The call of the provider that is under way, or was the last.
     pub(super) sample: Option<SampleSpan>,
     /// Held for a turn; dropping it closes the upstream connection.
@@ -78,7 +84,7 @@ impl Step {
 
 impl Driver {
     pub(crate) fn new(preparation: Preparation, prepared: Prepared) -> Self {
-        let Preparation { request, neighbours, mut attend, span, .. } = preparation;
+        let Preparation { request, neighbours, mut attend, span, middleware, .. } = preparation;
         let Prepared { engine, first, beginning, notes, kept, servers } = prepared;
         attend.begin_at(beginning);
         let recorder = Recorder::new(Rc::clone(&request), &neighbours, kept, notes);
@@ -96,6 +102,8 @@ impl Driver {
             tools,
             span,
             status,
+            middleware,
+            refusal: None,
             sample,
             here,
             unreserved,
@@ -142,7 +150,12 @@ impl Driver {
         let turn = match ready {
             Some(turn) => Ok(turn),
             None => {
-                let translation = self.sampler.translate(&self.engine);
+                let asked = match self.middleware {
+                    // Boxed: every loop would carry the room for it.
+                    Some(_) => Box::pin(self.before_sample()).await?,
+                    None => None,
+                };
+                let translation = self.sampler.translate(&self.engine, asked.as_ref());
                 self.wait(translation).await?.and_then(|turn| self.noted(turn))
             }
         };
@@ -157,11 +170,7 @@ impl Driver {
         match self.wait(asked).await? {
             Ok(Sampled::Whole(events)) => {
                 self.open();
-                let bytes = large::bytes(&events);
-                match self.make_room(bytes).await? {
-                    Some(error) => Ok(self.fail_with(error).await),
-                    None => Ok(self.batch(events, bytes).await),
-                }
+                self.take_in(events).await
             }
             Ok(Sampled::Stream(events)) => {
                 self.open();
@@ -183,11 +192,7 @@ impl Driver {
             let step = match self.wait(events.recv()).await? {
                 Some(Ok(batch)) => {
                     let (batch, failed) = self.with_waiting(batch, &mut events);
-                    let bytes = large::bytes(&batch);
-                    if let Some(error) = self.make_room(bytes).await? {
-                        return Ok(self.fail_with(error).await);
-                    }
-                    match (self.batch(batch, bytes).await, failed) {
+                    match (self.take_in(batch).await?, failed) {
                         (Step::More, Some(error)) => self.fail(&error).await,
                         (step, _) => step,
                     }
@@ -216,6 +221,18 @@ impl Driver {
             }
         }
         (batch, None)
+    }
+
+    /// Takes in the events of one read.
+    async fn take_in(&mut self, events: Vec<ModelEvent>) -> Result<Step, Step> {
+        let bytes = large::bytes(&events);
+        if let Some(error) = self.make_room(bytes).await? {
+            return Ok(self.fail_with(error).await);
+        }
+        match self.middleware {
+            Some(_) => Box::pin(self.pass_on(events)).await,
+            None => Ok(self.batch(events, bytes).await),
+        }
     }
 
     /// Feeds the events of one read. `bytes`: what they come to.

@@ -3,6 +3,7 @@
 
 mod counted;
 mod idempotency;
+mod middleware;
 mod process;
 mod register;
 mod requests;
@@ -18,6 +19,7 @@ pub use counted::Counted;
 pub use requests::ClientFault;
 
 use idempotency::Idempotency;
+use middleware::Middleware;
 use process::Process;
 use register::Register;
 use requests::Requests;
@@ -36,6 +38,7 @@ struct Families {
     idempotency: Idempotency,
     upstream: Upstream,
     tools: Tools,
+    middleware: Middleware,
     store: Store,
     process: Process,
 }
@@ -65,6 +68,7 @@ impl Metrics {
             idempotency: Idempotency::new(&register)?,
             upstream: Upstream::new(&register)?,
             tools: Tools::new(&register)?,
+            middleware: Middleware::new(&register)?,
             store: Store::new(&register)?,
             process: Process::new(&register)?,
             registry,
