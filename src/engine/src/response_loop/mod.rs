@@ -4,19 +4,19 @@ mod call_ids;
 mod ending;
 mod first_turn;
 mod output_bytes;
+mod remembered;
 mod resume;
 mod tool_rounds;
 mod turn_settings;
 mod view;
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note, NoteList};
 use or_protocol::{
-    ApiError, ErrorKind, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus,
-    ToolChoice, Usage,
+    ApiError, ErrorKind, IncompleteDetails, Item, ResponseError, ResponseMembers, ResponseResource,
+    ResponseStatus, ToolChoice, Usage,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -26,7 +26,6 @@ use crate::event_log::Told;
 use crate::events::EventWriter;
 use crate::items::call::NewCall;
 use crate::items::{Assembly, Ending};
-use crate::mcp::{Left, remember_call};
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tool_rules::ToolRules;
 
@@ -91,6 +90,7 @@ struct Turn {
     calls: usize,
     usage: Option<Usage>,
     service_tier: Option<String>,
+    members: ResponseMembers,
     notes: NoteList,
     /// Ids of all calls that the model sees or has made, once a call has come.
     taken: Option<HashSet<String>>,
@@ -250,12 +250,10 @@ impl ResponseLoop {
             ModelEvent::ReasoningSealed { block, encrypted_content } => {
                 items.sealed(block, encrypted_content, &self.spec.seal, w);
             }
-            ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
-                self.call(
-                    block,
-                    call_id,
-                    NewCall { name, namespace, custom: kind == CallKind::Custom, emulated: false, mcp: None },
-                );
+            ModelEvent::ToolCallStart { block, call_id, name, namespace, kind, extra } => {
+                let custom = kind == CallKind::Custom;
+                let call = NewCall { name, namespace, custom, extra, emulated: false, mcp: None };
+                self.call(block, call_id, call);
             }
             ModelEvent::ToolArgsDelta { block, delta } => items.arguments(block, &delta, w),
             ModelEvent::HostedItem { block, item, done } => self.hosted(block, item, done),
@@ -264,6 +262,7 @@ impl ResponseLoop {
             ModelEvent::BlockDone { block, complete: _ } => items.block_done(block, w),
             ModelEvent::Usage(usage) => self.turn.usage = Some(usage),
             ModelEvent::ServiceTier(tier) => self.turn.service_tier = Some(tier),
+            ModelEvent::ResponseMember { member, value } => self.turn.members.set(member, value),
             ModelEvent::Note(note) => self.note(note),
             ModelEvent::Finished { reason } => self.finished(reason, now, out),
         }
@@ -341,37 +340,6 @@ impl ResponseLoop {
         out.next = Some(Action::CallModel);
     }
 
-    /// The next turn sees what this one made, sealed state included.
-    fn continue_sampling(&mut self, out: &mut Output) {
-        self.remember(self.turn.start..self.assembly.output.len());
-        self.call_model(out);
-    }
-
-    /// Adds items of this response to the context.
-    fn remember(&mut self, made: Range<usize>) {
-        let context = Arc::make_mut(&mut self.context);
-        let sealed: HashMap<_, _> = self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
-        for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
-            match remember_call(item, &self.spec.mcp) {
-                Left::AsItIs => {}
-                Left::Out => continue,
-                Left::Call(call, output) => {
-                    context.push(Item::FunctionCall(*call));
-                    context.extend(output.map(Item::FunctionCallOutput));
-                    continue;
-                }
-            }
-            let mut item = item.clone();
-            if let Item::Reasoning(reasoning) = &mut item
-                && let Some(sealed) = sealed.get(&index)
-            {
-                reasoning.encrypted_content = Some((*sealed).clone());
-            }
-            self.spec.seal.open_item(&mut item);
-            context.push(item);
-        }
-    }
-
     /// What the turn counted is counted for good.
     fn end_turn(&mut self) {
         if let Some(usage) = self.turn.usage.take() {
@@ -380,6 +348,7 @@ impl ResponseLoop {
         if let Some(tier) = self.turn.service_tier.take() {
             self.progress.service_tier = Some(tier);
         }
+        self.progress.members.add(std::mem::take(&mut self.turn.members));
         self.notes.extend(std::mem::take(&mut self.turn.notes).into_vec());
     }
 
@@ -405,6 +374,7 @@ impl ResponseLoop {
             error,
             usage: self.progress.usage.as_ref(),
             service_tier: self.progress.service_tier.as_deref(),
+            members: Some(&self.progress.members),
         };
         resource(&self.spec, &self.assembly.output, snapshot)
     }
