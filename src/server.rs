@@ -97,6 +97,7 @@ impl ServerBuilder {
             None => SledStore::open(store_options(&self.resolved))?,
         };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
+        wiring::label_models(&self.resolved, &specs, &metrics);
         let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
         let mut node = Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics);
         if let Some(SealKey(key)) = &self.resolved.seal_key {

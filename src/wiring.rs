@@ -14,7 +14,7 @@ use or_tools::{AnyTool, CommandTool, HttpTool, ToolSpec};
 use serde_json::Value;
 
 pub(crate) use mcp::mcp;
-pub(crate) use models::{discovery, listing, router};
+pub(crate) use models::{discovery, label_models, listing, router};
 pub(crate) use owners::{max_background, owners};
 
 use crate::StartError;

@@ -67,7 +67,9 @@ impl Handler<CallMcpTool> for McpActor {
         let link = Arc::clone(&self.link);
         let in_use = link.in_use();
         let CallMcpTool { tool, arguments, context, gone } = message;
-        let runner = Runner::Mcp { label: link.server().label.clone() };
+        let server = link.server();
+        let (label, configured) = (server.label.clone(), server.trusted);
+        let runner = Runner::Mcp { tool: tool.clone(), label, configured };
         let (response_id, call_id) = (context.response_id.clone(), context.call_id.clone());
         let mut span = ToolSpan::new(&self.metrics, runner, response_id, call_id);
         Box::pin(async move {

@@ -52,13 +52,18 @@ impl LoopSupervisor {
         let (id, provider) = (job.id.clone(), job.provider());
         let background = job.background.is_some();
         let request = &mut job.request;
+        let target = request.route.first();
+        let (upstream_model, provider_kind) =
+            target.map_or(("", ""), |target| (&*target.model, target.provider.adapter.kind()));
         let facts = Arc::new(ResponseFacts {
             id: id.clone(),
             request_id: std::mem::take(&mut request.request_id),
             owner: std::mem::take(&mut request.owner),
             group: request.group.take(),
             model: std::mem::take(&mut request.model),
+            upstream_model: upstream_model.to_owned(),
             provider,
+            provider_kind,
             stream: request.body.stream,
             background,
             received: request.received,

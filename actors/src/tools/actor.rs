@@ -45,7 +45,7 @@ impl Handler<RunTool> for ToolActor {
         let RunTool(request) = message;
         let name = request.name.clone();
         let (response_id, call_id) = (request.context.response_id.clone(), request.context.call_id.clone());
-        let runner = Runner::Server { tool: name.clone() };
+        let runner = Runner::Server { tool: name.clone(), kind: tools.kind(&name) };
         let mut span = ToolSpan::new(&self.metrics, runner, response_id, call_id);
         Box::pin(async move {
             let work = AssertUnwindSafe(run(&tools, &http, request)).catch_unwind().await;

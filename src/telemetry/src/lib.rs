@@ -8,8 +8,8 @@ mod one_line;
 mod span;
 
 pub use log::{LogFormat, init_log};
-pub use metrics::{ClientFault, Counted, Levels, Metrics};
-pub use span::{ResponseFacts, ResponseSpan, Runner, SampleSpan, ToolSpan};
+pub use metrics::{Attempt, ClientFault, Counted, Levels, Metrics, ToolKind};
+pub use span::{LIFECYCLE, ResponseFacts, ResponseSpan, Runner, SampleSpan, ToolSpan};
 
 use std::time::Duration;
 
