@@ -40,7 +40,7 @@ pub struct Limits {
 
 impl Limits {
     /// The shares of an owner.
-    pub fn of_owner(&self, owner: &str) -> &OwnerLimits {
+    pub fn of_owner(&self, owner: &str) -> OwnerLimits {
         self.owners.of(owner)
     }
 }

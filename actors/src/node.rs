@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use or_bounds::Budget;
 use or_engine::Sealer;
+use or_keys::Clients;
 use or_protocol::ApiError;
 use or_store::{Health, Store};
 use or_telemetry::{Levels, Metrics};
@@ -34,6 +35,8 @@ pub struct Node {
     pub mcp: McpServers,
     /// Closes what clients get of the providers' state.
     pub sealer: Sealer,
+    /// The stored client keys.
+    pub clients: Arc<Clients>,
     /// Counters.
     pub metrics: Metrics,
     /// The responses in progress.
@@ -57,7 +60,21 @@ impl Node {
         let heavy = Heavy::new(metrics.clone());
         let readers = Readers::default();
         let sealer = Sealer::of(&store.approval_key());
-        Self { providers, limits, budget, heavy, store, tools, mcp, sealer, metrics, running, readers }
+        let clients = Arc::default();
+        Self {
+            providers,
+            limits,
+            budget,
+            heavy,
+            store,
+            tools,
+            mcp,
+            sealer,
+            clients,
+            metrics,
+            running,
+            readers,
+        }
     }
 
     /// What is counted elsewhere and told with the metrics.

@@ -1,6 +1,9 @@
 //! What one owner of responses may take of the server.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 /// Shares of one owner. An owner is who shows a client key; without client keys there is one, `local`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,22 +38,30 @@ impl OwnerLimits {
 }
 
 /// The shares of all owners.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Owners {
     /// Of every owner that has none of its own.
     usual: OwnerLimits,
     /// By name.
     own: HashMap<String, OwnerLimits>,
+    /// Of stored keys, by name; they can change at any time.
+    stored: ArcSwap<HashMap<String, OwnerLimits>>,
 }
 
 impl Owners {
     /// `own`: of the owners that have other shares than the usual ones, by name.
     pub fn new(usual: OwnerLimits, own: HashMap<String, OwnerLimits>) -> Self {
-        Self { usual, own }
+        Self { usual, own, stored: ArcSwap::default() }
     }
 
     /// The shares of an owner.
-    pub fn of(&self, owner: &str) -> &OwnerLimits {
-        self.own.get(owner).unwrap_or(&self.usual)
+    pub fn of(&self, owner: &str) -> OwnerLimits {
+        let stored = || self.stored.load().get(owner).copied();
+        self.own.get(owner).copied().or_else(stored).unwrap_or(self.usual)
+    }
+
+    /// Takes over the shares of the stored keys that have others than the usual ones, in place of those before.
+    pub fn set_stored(&self, stored: HashMap<String, OwnerLimits>) {
+        self.stored.store(Arc::new(stored));
     }
 }

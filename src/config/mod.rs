@@ -17,6 +17,7 @@ mod summary;
 mod tables;
 
 pub use or_actors::ToolLimits;
+pub use or_keys::OwnLimits;
 pub use or_store::OnCorruption;
 pub use or_telemetry::LogFormat;
 pub use or_tools::{HttpMethod as ToolMethod, Offer as ToolOffer};
@@ -32,7 +33,7 @@ pub use secret::{SealKey, Secret};
 pub use tables::Config;
 pub use tables::auth::{Auth, AuthKey, ClientProviderKeys};
 pub use tables::background::Background;
-pub use tables::key_limits::{KeyLimits, OwnLimits};
+pub use tables::key_limits::KeyLimits;
 pub use tables::mcp::{ApprovalLists, ApprovalWord, McpConfig, RequireApproval};
 pub use tables::mcp_limits::McpLimits;
 pub use tables::metrics::MetricsConfig;

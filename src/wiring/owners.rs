@@ -22,7 +22,7 @@ pub(crate) fn owners(resolved: &Resolved) -> Owners {
         .auth
         .keys
         .iter()
-        .map(|key| (key.name.clone(), shares(&key.limits.over(&config.key_limits), config, several)));
+        .map(|key| (key.name.clone(), shares(&config.key_limits.under(&key.limits), config, several)));
     Owners::new(usual, own.collect::<HashMap<_, _>>())
 }
 

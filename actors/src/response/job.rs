@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use or_adapters::Note;
 use or_engine::ReasoningEvents;
+use or_keys::Client;
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -29,8 +30,8 @@ pub struct Routed {
     pub route: Route,
     /// Name of the client key that made the request; owner of the record, and of the history it may continue.
     pub owner: String,
-    /// Group of that key, if it has one.
-    pub group: Option<Arc<str>>,
+    /// That client, and what it may do.
+    pub client: Arc<Client>,
     /// Whether a dropped field is an error (design D13).
     pub strict: bool,
     /// Names of the raw-reasoning events that its client reads.

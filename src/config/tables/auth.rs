@@ -1,8 +1,7 @@
 //! `[auth]`: who may call the server.
 
+use or_keys::OwnLimits;
 use serde::{Deserialize, Serialize};
-
-use super::key_limits::OwnLimits;
 
 /// `[auth]`: who may call the server.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -1,5 +1,6 @@
 //! `[key_limits]`: what one client key may take of the server.
 
+use or_keys::OwnLimits;
 use serde::{Deserialize, Serialize};
 
 /// Shares of every client key; 0: the share that follows from the whole, see the reference.
@@ -19,37 +20,17 @@ pub struct KeyLimits {
     pub max_stored_responses: u64,
 }
 
-/// The same for one of `[[auth.keys]]`; what is not given is as `[key_limits]` has it.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default)]
-pub struct OwnLimits {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_concurrent: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_background: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_readers: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_tool_processes: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_mcp_sessions: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_stored_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_stored_responses: Option<u64>,
-}
-
-impl OwnLimits {
-    /// With what `usual` says where nothing is given.
-    pub fn over(&self, usual: &KeyLimits) -> KeyLimits {
-        KeyLimits {
-            max_concurrent: self.max_concurrent.unwrap_or(usual.max_concurrent),
-            max_background: self.max_background.unwrap_or(usual.max_background),
-            max_readers: self.max_readers.unwrap_or(usual.max_readers),
-            max_tool_processes: self.max_tool_processes.unwrap_or(usual.max_tool_processes),
-            max_mcp_sessions: self.max_mcp_sessions.unwrap_or(usual.max_mcp_sessions),
-            max_stored_bytes: self.max_stored_bytes.unwrap_or(usual.max_stored_bytes),
-            max_stored_responses: self.max_stored_responses.unwrap_or(usual.max_stored_responses),
+impl KeyLimits {
+    /// With what one key has of its own in its place.
+    pub fn under(&self, own: &OwnLimits) -> Self {
+        Self {
+            max_concurrent: own.max_concurrent.unwrap_or(self.max_concurrent),
+            max_background: own.max_background.unwrap_or(self.max_background),
+            max_readers: own.max_readers.unwrap_or(self.max_readers),
+            max_tool_processes: own.max_tool_processes.unwrap_or(self.max_tool_processes),
+            max_mcp_sessions: own.max_mcp_sessions.unwrap_or(self.max_mcp_sessions),
+            max_stored_bytes: own.max_stored_bytes.unwrap_or(self.max_stored_bytes),
+            max_stored_responses: own.max_stored_responses.unwrap_or(self.max_stored_responses),
         }
     }
 }

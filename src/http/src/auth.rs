@@ -1,17 +1,18 @@
 //! Applies the rule at the door to each request.
 
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, web};
+use or_keys::Client;
 use or_protocol::{ApiError, ErrorKind};
 
 use crate::connection;
-use crate::gate::{NotLetIn, Owner, check_loopback, is_listed};
+use crate::gate::{NotLetIn, Shown, check_loopback, is_listed};
 use crate::respond::error_response;
 use crate::state::AppState;
 
@@ -69,8 +70,8 @@ pub(crate) async fn check(
     let peer = request.peer_addr().map(|peer| peer.ip());
     let listed = is_listed(request.headers().get(ORIGIN), &state.options.cors_allowed_origins);
     match state.options.gate.admit(request.headers(), listed, peer) {
-        Ok(owner) => {
-            request.extensions_mut().insert(owner);
+        Ok(shown) => {
+            request.extensions_mut().insert(shown);
             Ok(next.call(request).await?.map_into_boxed_body())
         }
         Err(refusal) => Ok(request.into_response(refuse(&refusal, &state))),
@@ -100,7 +101,12 @@ fn refuse(refusal: &NotLetIn, state: &AppState) -> HttpResponse {
     response
 }
 
+/// Who made the request.
+pub(crate) fn client(request: &HttpRequest) -> Result<Arc<Client>, ApiError> {
+    request.extensions().get::<Shown>().map(|shown| Arc::clone(&shown.0)).ok_or_else(ApiError::internal)
+}
+
 /// Name of the client key that made the request.
 pub(crate) fn owner(request: &HttpRequest) -> Result<String, ApiError> {
-    request.extensions().get::<Owner>().map(|o| o.0.clone()).ok_or_else(ApiError::internal)
+    client(request).map(|client| client.name.to_string())
 }

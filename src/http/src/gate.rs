@@ -4,11 +4,11 @@ mod failed_keys;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
+use or_keys::{Client, Clients, Hash, LOCAL, hash};
 use or_protocol::{ApiError, ErrorKind};
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::headers::only_one;
@@ -38,26 +38,22 @@ pub enum MetricsReader {
 /// The rule at the door.
 #[derive(Clone)]
 pub struct Gate {
-    /// Name and hash of each client key; none: nobody has to show one.
-    keys: Vec<(String, Hash)>,
+    /// The configuration's client keys and their hashes: comparing hashes takes the same time for keys of all lengths.
+    keys: Vec<(Arc<Client>, Hash)>,
+    /// The store's; without any of both nobody has to show one.
+    stored: Arc<Clients>,
+    /// Whether one has to be shown though there is none.
+    always: bool,
+    /// Who shows no key.
+    local: Arc<Client>,
     metrics: MetricsReader,
     loopback_hosts_only: bool,
     failed: Arc<FailedKeys>,
 }
 
-/// Of a key: comparing hashes takes the same time for keys of all lengths.
-type Hash = [u8; 32];
-
-fn hash(key: &str) -> Hash {
-    Sha256::digest(key.as_bytes()).into()
-}
-
-/// Owner of records when nobody has to show a key.
-const LOCAL_OWNER: &str = "local";
-
-/// Name of the key that made the request, in its extensions.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Owner(pub(crate) String);
+/// Who made the request, in its extensions.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shown(pub(crate) Arc<Client>);
 
 /// Why somebody is not let in.
 #[derive(Debug)]
@@ -79,13 +75,32 @@ impl Gate {
     /// `loopback_hosts_only`: whether without client keys only loopback Host headers are let in: a web page that rebinds
     /// its name to this machine must not spend the user's keys.
     pub fn new(keys: Vec<ClientKey>, metrics: MetricsReader, loopback_hosts_only: bool) -> Self {
-        let keys = keys.into_iter().map(|key| (key.name, hash(&key.key))).collect();
-        Self { keys, metrics, loopback_hosts_only, failed: Arc::default() }
+        let keys = keys.into_iter().map(|key| (Arc::new(Client::named(key.name)), hash(&key.key))).collect();
+        Self {
+            keys,
+            stored: Arc::default(),
+            always: false,
+            local: Arc::new(Client::named(LOCAL)),
+            metrics,
+            loopback_hosts_only,
+            failed: Arc::default(),
+        }
+    }
+
+    /// Lets in the store's keys too. `always`: a key has to be shown while there is none yet.
+    #[must_use]
+    pub fn with_stored(self, stored: Arc<Clients>, always: bool) -> Self {
+        Self { stored, always, ..self }
+    }
+
+    /// Whether a client key has to be shown.
+    fn wants_key(&self) -> bool {
+        !self.keys.is_empty() || self.always || self.stored.has_any()
     }
 
     /// Whether a request with this Host is answered at all, on any path.
     pub(crate) fn check_host(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        if !self.keys.is_empty() || !self.loopback_hosts_only {
+        if self.wants_key() || !self.loopback_hosts_only {
             return Ok(());
         }
         check_loopback(headers)
@@ -97,29 +112,28 @@ impl Gate {
         headers: &HeaderMap,
         listed_origin: bool,
         peer: Option<IpAddr>,
-    ) -> Result<Owner, NotLetIn> {
+    ) -> Result<Shown, NotLetIn> {
         let authorization = only_one(headers, AUTHORIZATION)?;
-        if self.keys.is_empty() {
+        if !self.wants_key() {
             // CORS only hides the answer from a foreign page; a body without a content type needs no
             // preflight, so the call itself would be made and paid for.
             if !listed_origin {
                 let text = "This server only answers web pages whose origin is in cors_allowed_origins, because no client keys are configured.";
                 return Err(forbidden("origin_not_allowed", text).into());
             }
-            return Ok(Owner(LOCAL_OWNER.to_owned()));
+            return Ok(Shown(Arc::clone(&self.local)));
         }
-        let given = hash(bearer(authorization)?);
+        let shown = bearer(authorization)?;
+        let given = hash(shown);
         // Every key is compared, so that the time tells nothing of which one came close.
         let mut found = None;
-        for (name, key) in &self.keys {
+        for (client, key) in &self.keys {
             if bool::from(key.ct_eq(&given)) {
-                found = Some(name);
+                found = Some(client);
             }
         }
-        match found {
-            Some(name) => Ok(Owner(name.clone())),
-            None => Err(self.refuse(peer)),
-        }
+        let found = found.cloned().or_else(|| self.stored.find(shown, &given, unix_now));
+        found.map(Shown).ok_or_else(|| self.refuse(peer))
     }
 
     /// Lets a request to `/metrics` in. `apart`: it came to the listener that is for nothing else.
@@ -159,7 +173,13 @@ impl Gate {
     }
 }
 
-fn forbidden(code: &str, text: &str) -> ApiError {
+/// Unix seconds.
+pub(crate) fn unix_now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn forbidden(code: &str, text: &str) -> ApiError {
     ApiError::new(ErrorKind::Forbidden, text).with_code(code)
 }
 

@@ -6,11 +6,12 @@ use std::time::Instant;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpMessage as _, HttpRequest};
 use bytes::Bytes;
-use or_actors::{Gone, Held, Routed, Target};
+use or_actors::{Gone, Held, Route, Routed, Target};
 use or_bounds::Reservation;
+use or_keys::Client;
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
 
-use crate::auth::owner;
+use crate::auth::client;
 use crate::dialect;
 use crate::headers::only_one;
 use crate::respond::RequestId;
@@ -23,8 +24,8 @@ const PROVIDER_KEY: &str = "x-provider-api-key";
 pub(crate) struct Caller<'a> {
     /// For logs and the `x-request-id` header.
     pub(crate) request_id: String,
-    /// Name of the client key.
-    pub(crate) owner: String,
+    /// Who shows the key.
+    pub(crate) client: Arc<Client>,
     pub(crate) headers: &'a HeaderMap,
     /// When the request came.
     pub(crate) received: Instant,
@@ -32,8 +33,8 @@ pub(crate) struct Caller<'a> {
 
 impl<'a> Caller<'a> {
     pub(crate) fn of(request: &'a HttpRequest, received: Instant) -> Result<Self, ApiError> {
-        let (request_id, owner) = (request_id(request), owner(request)?);
-        Ok(Self { request_id, owner, headers: request.headers(), received })
+        let (request_id, client) = (request_id(request), client(request)?);
+        Ok(Self { request_id, client, headers: request.headers(), received })
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -124,7 +125,7 @@ pub(crate) fn routed(
         let text = "Missing required parameter: 'model'.";
         return Err(ApiError::invalid("missing_required_parameter", "model", text));
     };
-    let route = (state.pick)(&model)?;
+    let route = allowed_route(&caller.client, &model, state)?;
     let route = match (caller.provider_key(&mut body, state)?, route.first()) {
         (Some(key), _) => route.with_client_key(key),
         (None, Some(target)) if target.provider.client_keys_only => return Err(no_key(&model, target)),
@@ -137,12 +138,25 @@ pub(crate) fn routed(
         body,
         model,
         route,
-        owner: caller.owner,
-        group: None,
+        owner: caller.client.name.to_string(),
+        client: caller.client,
         bytes: taken.bytes.len(),
         held: taken.held.clone(),
         received: caller.received,
     })
+}
+
+/// Whom this client may ask for a model: of the targets that its name leads to, those that its key allows.
+pub(crate) fn allowed_route(client: &Client, model: &str, state: &AppState) -> Result<Route, ApiError> {
+    let mut route = (state.pick)(model)?;
+    route.targets.retain(|target| client.allows(&target.provider.name, &target.model));
+    if !route.targets.is_empty() {
+        return Ok(route);
+    }
+    // As OpenAI says it of a project that may not use a model.
+    let model: String = model.chars().take(100).collect();
+    let text = format!("The client key '{}' does not have access to the model '{model}'.", client.name);
+    Err(ApiError::new(ErrorKind::Forbidden, text).with_code("model_not_found").with_param("model"))
 }
 
 fn no_key(model: &str, target: &Target) -> ApiError {

@@ -9,7 +9,7 @@ use super::tree::Tree;
 /// tools and actors send requests.
 pub(super) const FLOORS: [&[&str]; 9] = [
     &["or-protocol"],
-    &["or-adapters", "or-bounds"],
+    &["or-adapters", "or-bounds", "or-keys"],
     &["or-engine", "or-demo"],
     &["or-telemetry"],
     &["or-wire"],

@@ -62,8 +62,9 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             route: provider
                 .map(|provider| Route::to(Arc::clone(provider), &saved.upstream_model))
                 .unwrap_or_default(),
+            // What its key may use was looked at when the response was made.
+            client: node.clients.client(&owner),
             owner,
-            group: None,
             // What could not be carried out was refused when the response was made.
             strict: false,
             reasoning_events: saved.reasoning_events,

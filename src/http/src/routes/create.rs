@@ -42,9 +42,12 @@ pub(crate) async fn begin(
     state: &AppState,
     worker: &Worker,
 ) -> Result<Reply, ApiError> {
-    let body = taken.parse(&caller.owner, state).await?;
-    let background =
-        if body.background { Some(background(&body, &taken, &caller.owner, state).await?) } else { None };
+    let body = taken.parse(&caller.client.name, state).await?;
+    let background = if body.background {
+        Some(background(&body, &taken, &caller.client.name, state).await?)
+    } else {
+        None
+    };
     let request = routed(caller, body, &taken, state)?;
     drop(taken);
     let (reply, answer) = oneshot::channel();

@@ -46,7 +46,7 @@ async fn begin(
     let body::Upload { bytes, held } = body::read(request, payload, state).await?;
     let taken = Taken::new(bytes, held)?;
     let caller = Caller::of(request, received)?;
-    let body = taken.parse(&caller.owner, state).await?;
+    let body = taken.parse(&caller.client.name, state).await?;
     Ok(CountJob { request: routed(caller, body, &taken, state)?, gone })
 }
 

@@ -2,16 +2,23 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use or_actors::DiscoverModels;
 use or_protocol::{ApiError, ErrorKind};
 use serde_json::json;
 
+use crate::auth::client;
 use crate::listing::ListedModel;
+use crate::request::allowed_route;
 use crate::respond::error_response;
 use crate::state::{AppState, Worker};
 
-async fn listed(state: &AppState, worker: &Worker) -> Vec<ListedModel> {
+async fn listed(
+    request: &HttpRequest,
+    state: &AppState,
+    worker: &Worker,
+) -> Result<Vec<ListedModel>, ApiError> {
+    let client = client(request)?;
     let found = match &state.discovery {
         Some(discovery) => {
             let message = DiscoverModels { discovery: Arc::clone(discovery) };
@@ -19,21 +26,35 @@ async fn listed(state: &AppState, worker: &Worker) -> Vec<ListedModel> {
         }
         None => Arc::default(),
     };
-    (state.listing)(&found)
+    let mut listed = (state.listing)(&found);
+    listed.retain(|model| allowed_route(&client, &model.id, state).is_ok());
+    Ok(listed)
 }
 
-/// All models in one list.
-pub(crate) async fn list(state: web::Data<AppState>, worker: web::Data<Worker>) -> HttpResponse {
-    HttpResponse::Ok().json(json!({"object": "list", "data": listed(&state, &worker).await}))
+/// All models that the client may use, in one list.
+pub(crate) async fn list(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+    worker: web::Data<Worker>,
+) -> HttpResponse {
+    match listed(&request, &state, &worker).await {
+        Ok(listed) => HttpResponse::Ok().json(json!({"object": "list", "data": listed})),
+        Err(error) => error_response(&error),
+    }
 }
 
 /// One model of the list. Its id may have slashes.
 pub(crate) async fn retrieve(
+    request: HttpRequest,
     id: web::Path<String>,
     state: web::Data<AppState>,
     worker: web::Data<Worker>,
 ) -> HttpResponse {
-    match listed(&state, &worker).await.into_iter().find(|model| model.id == *id) {
+    let listed = match listed(&request, &state, &worker).await {
+        Ok(listed) => listed,
+        Err(error) => return error_response(&error),
+    };
+    match listed.into_iter().find(|model| model.id == *id) {
         Some(model) => HttpResponse::Ok().json(model),
         None => {
             let id: String = id.chars().take(100).collect();

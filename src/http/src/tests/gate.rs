@@ -71,8 +71,9 @@ fn without_keys_only_loopback_hosts_are_answered() {
 fn check(keys: &[&str], authorization: &[&str], want: Result<&str, (u16, &str)>) {
     let list: Vec<_> = authorization.iter().map(|text| (AUTHORIZATION, *text)).collect();
     let got = outcome(gate(keys, MetricsReader::Client).admit(&headers(&list), true, None));
-    let want =
-        want.map(|owner| Owner(owner.into())).map_err(|(status, code)| (status, Some(code.to_owned())));
+    let want = want
+        .map(|owner| Shown(Arc::new(Client::named(owner))))
+        .map_err(|(status, code)| (status, Some(code.to_owned())));
     assert_eq!(got, want, "{authorization:?}");
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use or_keys::Client;
 use or_protocol::ResponseId;
 
 /// What is said of a response from its beginning, shared by all who say it.
@@ -14,6 +15,10 @@ pub struct ResponseFacts {
     pub request_id: String,
     /// Name of the client key that made the request; owner of the record.
     pub owner: String,
+    /// Group of the client key that it shares budgets and limits with.
+    pub group: Option<Arc<str>>,
+    /// That client, as its key was when the request came; after a restart, as it was then.
+    pub client: Arc<Client>,
     /// Model name as the client wrote it.
     pub model: String,
     /// The name that the provider knows for it.
