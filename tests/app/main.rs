@@ -16,6 +16,7 @@ mod hostile_providers;
 mod input_items;
 mod input_tokens;
 mod keys;
+mod lifecycle;
 mod limits;
 mod log;
 mod mcp;

@@ -23,8 +23,6 @@ pub(super) struct Host {
     open_fds: IntGauge,
     max_fds: IntGauge,
     threads: IntGauge,
-    tasks: IntGauge,
-    queue: IntGauge,
     busy: Gauge,
     workers: Mutex<Vec<Handle>>,
 }
@@ -46,8 +44,6 @@ impl Host {
             open_fds: register.gauge("process_open_fds", "Open files and sockets.")?,
             max_fds: register.gauge("process_max_fds", "How many there may be.")?,
             threads: register.gauge("process_threads", "Threads.")?,
-            tasks: register.gauge("tokio_alive_tasks", "Tasks of all workers.")?,
-            queue: register.gauge("tokio_global_queue_depth", "Tasks that wait for their worker.")?,
             busy: register
                 .float("tokio_workers_busy_seconds_total", "Time that the workers were not parked.")?,
             workers: Mutex::default(),
@@ -75,17 +71,14 @@ impl Host {
         self.look_at_workers();
     }
 
+    /// The tasks of the workers stand in local sets, which their runtimes do not count.
     fn look_at_workers(&self) {
-        let (mut tasks, mut queue, mut busy) = (0, 0, 0.0);
+        let mut busy = 0.0;
         for worker in &*self.workers.lock().unwrap_or_else(PoisonError::into_inner) {
             let metrics = worker.metrics();
-            tasks += metrics.num_alive_tasks();
-            queue += metrics.global_queue_depth();
             let all = 0..metrics.num_workers();
             busy += all.map(|n| metrics.worker_total_busy_duration(n).as_secs_f64()).sum::<f64>();
         }
-        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
-        self.queue.set(i64::try_from(queue).unwrap_or(i64::MAX));
         self.busy.set(busy);
     }
 }
