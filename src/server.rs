@@ -13,6 +13,7 @@ use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader, UploadLimits};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
+use or_telemetry::otlp::{Exporter, ExporterError, OtlpOptions};
 use or_tools::{AnyTool, Places, Registry, Tool};
 use tokio::time::Instant;
 
@@ -104,6 +105,7 @@ impl ServerBuilder {
             node.sealer = node.sealer.with_first(key);
         }
         let node = Arc::new(node);
+        let exporter = self.resolved.otlp.clone().map(|options| exporter(options, &node)).transpose()?;
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved);
         let address = options.bind;
@@ -112,7 +114,7 @@ impl ServerBuilder {
             or_http::start(state).map_err(|source| StartError::Bind { address, source })?;
         let handle = server.handle();
         let task = actix_web::rt::spawn(server);
-        Ok(Running { node, handle, task, addresses, grace })
+        Ok(Running { node, handle, task, addresses, grace, exporter })
     }
 }
 
@@ -123,6 +125,7 @@ pub struct Running {
     task: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
     addresses: Vec<SocketAddr>,
     grace: Duration,
+    exporter: Option<Exporter>,
 }
 
 impl Running {
@@ -161,6 +164,9 @@ impl Running {
         self.node.mcp.pool.close();
         // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
+        if let Some(exporter) = self.exporter {
+            exporter.close().await;
+        }
         match self.task.await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),
@@ -177,6 +183,13 @@ impl Running {
         }
         true
     }
+}
+
+/// Sends spans and metrics for as long as there is the node.
+fn exporter(options: OtlpOptions, node: &Arc<Node>) -> Result<Exporter, ExporterError> {
+    let weak = Arc::downgrade(node);
+    let gather = move || weak.upgrade().map(|node| node.metrics.gather(&node.levels()));
+    Exporter::start(options, &node.metrics, Box::new(gather))
 }
 
 /// Unix seconds.

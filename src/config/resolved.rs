@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use or_telemetry::otlp::OtlpOptions;
 use sha2::{Digest as _, Sha256};
 
 use super::lookup::{header_values, seal_key, secret, shown_key, variables};
@@ -31,6 +32,8 @@ pub struct Resolved {
     pub mcp: BTreeMap<String, ResolvedMcp>,
     /// What seals the state that clients carry; `None`: a key of the store's own.
     pub seal_key: Option<SealKey>,
+    /// Where spans and metrics are sent, by the configuration and the variables; `None`: nowhere.
+    pub otlp: Option<OtlpOptions>,
 }
 
 /// A key that clients may show as `Authorization: Bearer`.
@@ -170,7 +173,8 @@ impl Config {
             mcp.insert(label.clone(), ResolvedMcp::new(label, server, env)?);
         }
         let metrics_key = self.metrics_key(env)?;
-        Ok(Resolved { config: self, client_keys, metrics_key, providers, tools, mcp, seal_key })
+        let otlp = OtlpOptions::of(&self.telemetry.otlp_endpoint, |name| env.get(name))?;
+        Ok(Resolved { config: self, client_keys, metrics_key, providers, tools, mcp, seal_key, otlp })
     }
 
     fn metrics_key(&self, env: &Env) -> Result<Option<Secret>, ConfigError> {

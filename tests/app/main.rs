@@ -33,5 +33,6 @@ mod secrets;
 mod shares;
 mod stage;
 mod tools;
+mod traces;
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_open-responses"));

@@ -181,10 +181,15 @@ impl Driver {
         let (here, gone) = oneshot::channel();
         self.here = Some(here);
         self.attend.sink.header(PROVIDER, &*self.request.facts.provider);
-        let asked = self.sampler.ask(turn, gone);
-        if let Some(turn) = &mut self.sample {
-            turn.asked();
+        let mut turn = turn;
+        if let Some(span) = &mut self.sample {
+            span.asked();
+            turn.call.headers.extend(span.headers());
+            if let Some(target) = self.request.route.first() {
+                span.request(self.engine.settings(), &target.provider.base_url);
+            }
         }
+        let asked = self.sampler.ask(turn, gone);
         match self.wait(asked).await? {
             Ok(Sampled::Whole(events)) => {
                 self.open();

@@ -83,7 +83,7 @@ impl Driver {
                 return Ok(step);
             }
         }
-        let mut round = self.tools.begin(calls, self.engine.settings());
+        let mut round = self.tools.begin(calls, self.engine.settings(), self.span.trace());
         loop {
             let step = match self.wait(round.next()).await? {
                 News::Progress(text) => {

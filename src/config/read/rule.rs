@@ -29,6 +29,7 @@ pub(crate) enum Rule {
     Variables,
     BaseUrl,
     Url,
+    OptionalUrl,
     Pattern,
     Header,
     Models,
@@ -76,6 +77,10 @@ impl Rule {
             ),
             Self::BaseUrl => base_url(text(value)?),
             Self::Url => url(text(value)?),
+            Self::OptionalUrl => match text(value)? {
+                "" => Ok(()),
+                text => url(text),
+            },
             Self::Pattern => match Pattern::new(text(value)?) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(format!("is not a regular expression: {error}")),
@@ -139,7 +144,7 @@ impl Rule {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
             Self::OptionalVariable | Self::BaseUrl | Self::Url | Self::Pattern | Self::Header => true,
-            Self::OptionalAddress => true,
+            Self::OptionalAddress | Self::OptionalUrl => true,
             Self::Text | Self::OptionalText | Self::OptionalPath | Self::Approval => true,
             Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
             Self::Models | Self::Origins | Self::HostPorts => false,

@@ -53,6 +53,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("metrics.public", Rule::Bool),
     ("metrics.key_env", Rule::OptionalVariable),
     ("metrics.bind", Rule::OptionalAddress),
+    ("telemetry.otlp_endpoint", Rule::OptionalUrl),
     ("store.path", Rule::Path),
     ("store.on_corruption", Rule::OneOf(&["quarantine", "fail"])),
     ("store.retention_days", Rule::Int(0, 36_500)),

@@ -11,6 +11,7 @@ pub(super) mod route;
 pub(super) mod security;
 pub(super) mod server;
 pub(super) mod store;
+pub(super) mod telemetry;
 pub(super) mod tool;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use route::Route;
 use security::Security;
 use server::Server;
 use store::Store;
+use telemetry::Telemetry;
 use tool::ToolConfig;
 
 /// The whole configuration.
@@ -42,6 +44,7 @@ pub struct Config {
     pub auth: Auth,
     pub key_limits: KeyLimits,
     pub metrics: MetricsConfig,
+    pub telemetry: Telemetry,
     pub store: Store,
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
@@ -64,6 +67,7 @@ impl Default for Config {
             auth: Auth::default(),
             key_limits: KeyLimits::default(),
             metrics: MetricsConfig::default(),
+            telemetry: Telemetry::default(),
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),

@@ -15,6 +15,7 @@ mod server;
 mod sse;
 mod state;
 mod stored;
+mod trace;
 mod whole;
 
 pub use gate::{ClientKey, Gate, MetricsReader};

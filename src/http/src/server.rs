@@ -39,6 +39,7 @@ fn cors(origins: &[String]) -> Cors {
             "openresponses-response-id",
             "retry-after",
             "openai-processing-ms",
+            "traceparent",
         ])
         .max_age(3600);
     if origins.iter().any(|origin| origin == "*") {

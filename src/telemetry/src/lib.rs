@@ -5,7 +5,9 @@ mod json_line;
 mod log;
 pub mod metrics;
 mod one_line;
+pub mod otlp;
 mod span;
+pub mod trace;
 
 pub use log::{LogFormat, init_log};
 pub use metrics::{Attempt, ClientFault, Counted, Levels, Metrics, ToolKind};

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::request::{Caller, Taken, routed};
 use crate::respond::{LoggedByLoop, error_response, good, headers};
 use crate::state::{AppState, Worker};
-use crate::{body, sse, whole};
+use crate::{body, sse, trace, whole};
 
 /// Names a response that has failed and is kept, beside the error.
 const KEPT: HeaderName = HeaderName::from_static("openresponses-response-id");
@@ -24,15 +24,22 @@ pub(crate) async fn create(
     worker: web::Data<Worker>,
 ) -> HttpResponse {
     let received = Instant::now();
+    let trace = trace::begin(&request, &state);
+    let context = trace.as_ref().map(|span| span.context().clone());
     let begun = async {
         let body::Upload { bytes, held } = body::read(&request, &mut payload, &state).await?;
         let taken = Taken::new(bytes, held)?;
-        begin(Caller::of(&request, received)?, taken, &state, &worker).await
+        let caller = Caller { trace, ..Caller::of(&request, received)? };
+        begin(caller, taken, &state, &worker).await
     };
-    match begun.await {
+    let mut response = match begun.await {
         Err(error) => error_response(&error),
         Ok(reply) => answer(&request, reply, received, &worker),
+    };
+    if let Some(context) = context {
+        trace::tell(&context, response.headers_mut());
     }
+    response
 }
 
 /// Hands the request to a loop and waits for the beginning of its answer, whatever carries the two.

@@ -13,7 +13,7 @@ mod streams;
 mod tools;
 mod upstream;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, IntGauge, Registry, TextEncoder};
@@ -24,6 +24,7 @@ pub use requests::ClientFault;
 pub use tools::ToolKind;
 pub use upstream::Attempt;
 
+use crate::trace::Tracer;
 use host::Host;
 use models::Models;
 use process::Process;
@@ -41,6 +42,7 @@ pub struct Metrics(Arc<Families>);
 #[derive(Debug)]
 struct Families {
     registry: Registry,
+    tracer: OnceLock<Tracer>,
     requests: Requests,
     models: Models,
     streams: Streams,
@@ -87,7 +89,19 @@ impl Metrics {
             process: Process::new(&register)?,
             host: Host::new(&register)?,
             registry,
+            tracer: OnceLock::new(),
         })))
+    }
+
+    /// Makes the spans of all that is counted here, from now on.
+    pub(crate) fn trace_by(&self, tracer: Tracer) {
+        // A second one has no effect.
+        let _ = self.0.tracer.set(tracer);
+    }
+
+    /// What makes spans; `None`: nobody wants them.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.0.tracer.get()
     }
 
     /// The text form for `/metrics`.
@@ -101,7 +115,7 @@ impl Metrics {
     }
 
     /// All families as they are, by name.
-    pub(crate) fn gather(&self, levels: &Levels) -> Vec<MetricFamily> {
+    pub fn gather(&self, levels: &Levels) -> Vec<MetricFamily> {
         let Families { registry, requests, store, process, host, .. } = &*self.0;
         let set = |gauge: &IntGauge, level: u64| gauge.set(i64::try_from(level).unwrap_or(i64::MAX));
         set(&requests.running, levels.running as u64);

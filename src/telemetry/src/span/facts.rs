@@ -27,6 +27,8 @@ pub struct ResponseFacts {
     pub provider: Arc<str>,
     /// Kind of that provider; empty if it is not there any more.
     pub provider_kind: &'static str,
+    /// What OpenTelemetry calls the provider, if it has a name for it, and what is asked of it.
+    pub gen_ai: (Option<&'static str>, &'static str),
     /// Whether the client wants a stream.
     pub stream: bool,
     /// Whether it outlives its client.

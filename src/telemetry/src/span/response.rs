@@ -11,6 +11,7 @@ use super::facts::ResponseFacts;
 use super::lifecycle::{self, LIFECYCLE};
 use super::sample::SampleSpan;
 use crate::metrics::{Attempt, ModelSeries};
+use crate::trace::{Kind, OpenSpan, TraceContext, names};
 use crate::{Metrics, millis};
 
 /// Longest list of notes in a log line, in bytes.
@@ -30,12 +31,17 @@ pub struct ResponseSpan {
     context_bytes: Option<usize>,
     /// HTTP status and code.
     error: Option<(u16, String)>,
+    /// Of the request, and of the loop in it if tools run on this server. The inner one ends first.
+    agent: Option<Box<OpenSpan>>,
+    request: Option<Box<OpenSpan>>,
     over: bool,
 }
 
 impl ResponseSpan {
     /// It begins.
-    pub fn new(metrics: &Metrics, facts: Arc<ResponseFacts>) -> Self {
+    ///
+    /// `request`: the span of its HTTP request; without one, where there are spans, it begins one of its own.
+    pub fn new(metrics: &Metrics, facts: Arc<ResponseFacts>, request: Option<Box<OpenSpan>>) -> Self {
         let ResponseFacts { id, model, provider, stream, background, owner, .. } = &*facts;
         let span = debug_span!(target: LIFECYCLE, "request", response_id = %id, model);
         event!(
@@ -43,9 +49,29 @@ impl ResponseSpan {
             response_id = id.as_str(), model, provider = &**provider, stream, background, client = owner
         );
         let series = metrics.of_model(&facts.upstream_model, provider);
+        let mut request = request.or_else(|| {
+            let tracer = metrics.tracer()?;
+            Some(Box::new(tracer.begin(None, || "resume response".to_owned(), Kind::Internal)))
+        });
+        if let Some(request) = &mut request {
+            request.set(names::RESPONSE_ID, id.as_str());
+            request.set(names::CLIENT, owner.as_str());
+        }
         let (metrics, outside) = (metrics.clone(), Duration::ZERO);
         let (first_token, context_bytes, error, over) = (None, None, None, false);
-        Self { facts, metrics, series, span, outside, first_token, context_bytes, error, over }
+        Self {
+            facts,
+            metrics,
+            series,
+            span,
+            outside,
+            first_token,
+            context_bytes,
+            error,
+            agent: None,
+            request,
+            over,
+        }
     }
 
     /// The model has begun to answer; only the first time counts.
@@ -74,10 +100,54 @@ impl ResponseSpan {
         tracing::error!(response_id = %self.facts.id, "a panic ended this response");
     }
 
+    /// Tools of this server may run in it, for this agent.
+    pub fn agent(&mut self, name: &str, conversation: Option<&str>) {
+        let Some(request) = &self.request else { return };
+        let mut agent = request.child(|| format!("invoke_agent {name}"), Kind::Internal);
+        agent.set(names::OPERATION, "invoke_agent");
+        agent.set(names::AGENT, name);
+        agent.set_some(names::CONVERSATION, conversation);
+        self.agent = Some(Box::new(agent));
+    }
+
+    /// What calls of tools are children of.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.parent().map(|span| span.context().clone())
+    }
+
+    fn parent(&self) -> Option<&OpenSpan> {
+        self.agent.as_deref().or(self.request.as_deref())
+    }
+
+    fn end_spans(&mut self, status: &str, usage: &Usage, notes: &[Note]) {
+        let Some(mut request) = self.request.take() else { return };
+        let error = match (&self.error, status) {
+            (Some((_, code)), _) => Some(code.as_str()),
+            (None, "failed" | "refused") => Some(status),
+            (None, _) => None,
+        };
+        if let Some(mut agent) = self.agent.take() {
+            agent.usage(usage);
+            if let Some(error) = error {
+                agent.fail(error);
+            }
+        }
+        if !notes.is_empty() {
+            request.set(names::NOTES, fields(notes));
+        }
+        let http_status = self.error.as_ref().map_or(200, |(status, _)| u64::from(*status));
+        request.set(names::STATUS, http_status);
+        if let Some(error) = error {
+            request.fail(error);
+        }
+    }
+
     /// A turn of the loop begins. `attempt`: why this provider is called.
     pub fn sample(&self, provider: Arc<str>, turn: u32, attempt: Attempt) -> SampleSpan {
         let Self { facts, metrics, series, span, .. } = self;
-        SampleSpan::new(facts, metrics, series, span, provider, turn, attempt)
+        let mut turn = SampleSpan::new(facts, metrics, series, span, provider, turn, attempt);
+        turn.trace(self.parent());
+        turn
     }
 
     /// A provider or tools were at work for so long, and this server waited.
@@ -102,9 +172,10 @@ impl ResponseSpan {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
+        let usage = usage.unwrap_or_default();
+        self.end_spans(status, &usage, notes);
         let ResponseFacts { id, request_id, model, provider, stream, received, .. } = &*self.facts;
         let took = received.elapsed();
-        let usage = usage.unwrap_or_default();
         self.series.ended(status, took, self.outside, &usage);
         self.metrics.notes(self.facts.provider_kind, notes);
         event!(

@@ -4,12 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use or_adapters::ModelEvent;
+use or_adapters::{FinishReason, ModelEvent};
+use or_protocol::Settings;
 use tracing::{Level, Span, debug_span, event};
+use url::Url;
 
 use super::facts::ResponseFacts;
 use super::lifecycle::{self, LIFECYCLE};
 use crate::metrics::{Attempt, ModelSeries};
+use crate::trace::{Kind, OpenSpan, Value, names};
 use crate::{Metrics, millis};
 
 /// One turn, from its translation on. Whoever drops it without an end was cancelled.
@@ -25,6 +28,7 @@ pub struct SampleSpan {
     action: &'static str,
     begun: Instant,
     span: Span,
+    chat: Option<Box<OpenSpan>>,
 }
 
 /// How far the call of the provider is.
@@ -66,7 +70,38 @@ impl SampleSpan {
             action: "cancel",
             begun: Instant::now(),
             span,
+            chat: None,
         }
+    }
+
+    /// Begins the span of the call, if there are spans.
+    pub(super) fn trace(&mut self, parent: Option<&OpenSpan>) {
+        let Some(parent) = parent else { return };
+        let ResponseFacts { upstream_model: model, gen_ai: (provider, operation), stream, .. } = &*self.facts;
+        let mut chat = parent.child(|| format!("{operation} {model}"), Kind::Client);
+        chat.set(names::OPERATION, *operation);
+        chat.set(names::PROVIDER, provider.unwrap_or(&self.provider));
+        chat.set(names::REQUEST_MODEL, model.as_str());
+        chat.set(names::REQUEST_STREAM, *stream);
+        chat.set(names::ITERATION, u64::from(self.iteration));
+        self.chat = Some(Box::new(chat));
+    }
+
+    /// What the request says of how the model is to answer, and where it is asked.
+    pub fn request(&mut self, settings: &Settings, base_url: &str) {
+        let Some(chat) = &mut self.chat else { return };
+        chat.set_some(names::REQUEST_MAX_TOKENS, settings.max_output_tokens.map(u64::from));
+        chat.set_some(names::REQUEST_TEMPERATURE, settings.temperature);
+        chat.set_some(names::REQUEST_TOP_P, settings.top_p);
+        if let Ok(url) = Url::parse(base_url) {
+            chat.set_some(names::SERVER_ADDRESS, url.host_str());
+            chat.set_some(names::SERVER_PORT, url.port_or_known_default().map(u64::from));
+        }
+    }
+
+    /// What the provider is told of the span.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        self.chat.as_ref().map(|chat| chat.context().headers()).unwrap_or_default()
     }
 
     /// The provider is asked.
@@ -88,6 +123,9 @@ impl SampleSpan {
             _ => None,
         });
         *tokens = told.unwrap_or(*tokens);
+        if let Some(chat) = &mut self.chat {
+            trace_answer(chat, events, first.is_none().then(|| self.begun.elapsed()));
+        }
         let over = matches!(events.last(), Some(ModelEvent::Finished { .. }));
         match first {
             // What comes in one piece has nothing between its tokens.
@@ -135,6 +173,12 @@ impl SampleSpan {
     }
 
     fn close(&mut self, status: Option<u16>, result: &'static str) {
+        if let Some(mut chat) = self.chat.take() {
+            if result != "ok" {
+                chat.fail(result);
+                chat.set_some(names::STATUS, status.map(u64::from));
+            }
+        }
         let Call::Open { since, .. } = self.call else { return };
         let took = since.elapsed();
         self.call = Call::Over(took);
@@ -158,6 +202,27 @@ impl SampleSpan {
             Call::Over(took) => took,
             Call::None | Call::Open { .. } => Duration::ZERO,
         }
+    }
+}
+
+/// Notes what a model did, as far as spans have a place for it. `first`: how long its first output took, if this is it.
+fn trace_answer(chat: &mut OpenSpan, events: &[ModelEvent], first: Option<Duration>) {
+    chat.set_some(names::FIRST_CHUNK, first.map(|took| took.as_secs_f64()));
+    let usage = events.iter().rev().find_map(|event| match event {
+        ModelEvent::Usage(usage) => Some(usage),
+        _ => None,
+    });
+    if let Some(usage) = usage {
+        chat.usage(usage);
+    }
+    if let Some(ModelEvent::Finished { reason }) = events.last() {
+        let word = match reason {
+            FinishReason::Stop => "stop",
+            FinishReason::MaxOutputTokens => "length",
+            FinishReason::ContentFilter => "content_filter",
+            FinishReason::Pause => "pause",
+        };
+        chat.set(names::FINISH_REASONS, Value::Texts(word));
     }
 }
 

@@ -7,6 +7,7 @@ use tracing::{Level, Span, debug_span, event};
 
 use super::lifecycle::LIFECYCLE;
 use crate::metrics::{OTHER, ToolKind};
+use crate::trace::{Kind, OpenSpan, TraceContext, names};
 use crate::{Metrics, millis};
 
 /// Who runs a tool.
@@ -44,6 +45,28 @@ impl Runner {
         }
     }
 
+    /// A call of an MCP server is one span: what runs the tool and what asks for it are the same.
+    fn span_name(&self) -> String {
+        match self {
+            Self::Server { tool, .. } => format!("execute_tool {tool}"),
+            Self::Mcp { tool, .. } => format!("tools/call {tool}"),
+        }
+    }
+
+    fn span_kind(&self) -> Kind {
+        match self {
+            Self::Server { .. } => Kind::Internal,
+            Self::Mcp { .. } => Kind::Client,
+        }
+    }
+
+    fn span_type(&self) -> &'static str {
+        match self {
+            Self::Server { .. } => "function",
+            Self::Mcp { .. } => "extension",
+        }
+    }
+
     /// The label in the metrics.
     fn label(&self) -> &str {
         match self {
@@ -65,11 +88,29 @@ pub struct ToolSpan {
     started: Instant,
     over: bool,
     span: Span,
+    trace: Option<Box<OpenSpan>>,
 }
 
 impl ToolSpan {
-    /// It begins.
-    pub fn new(metrics: &Metrics, runner: Runner, response_id: ResponseId, call_id: String) -> Self {
+    /// It begins. `parent`: the span that it belongs to.
+    pub fn new(
+        metrics: &Metrics,
+        runner: Runner,
+        response_id: ResponseId,
+        call_id: String,
+        parent: Option<&TraceContext>,
+    ) -> Self {
+        let trace = parent.zip(metrics.tracer()).map(|(parent, tracer)| {
+            let mut trace = tracer.child(parent, || runner.span_name(), runner.span_kind());
+            trace.set(names::OPERATION, "execute_tool");
+            trace.set(names::TOOL_NAME, runner.tool());
+            trace.set(names::TOOL_TYPE, runner.span_type());
+            trace.set(names::TOOL_CALL_ID, call_id.as_str());
+            if runner.kind() == ToolKind::Mcp {
+                trace.set(names::MCP_METHOD, "tools/call");
+            }
+            Box::new(trace)
+        });
         let (tool, kind) = (runner.tool(), runner.kind().as_str());
         let span = debug_span!(target: LIFECYCLE, "tool_dispatch", %response_id, call_id, tool, kind);
         event!(
@@ -77,7 +118,12 @@ impl ToolSpan {
             response_id = response_id.as_str(), call_id, tool, kind
         );
         let (metrics, started) = (metrics.clone(), Instant::now());
-        Self { runner, response_id, call_id, metrics, started, over: false, span }
+        Self { runner, response_id, call_id, metrics, started, over: false, span, trace }
+    }
+
+    /// What the tool is told of the span.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace.as_ref().map(|trace| trace.context().clone())
     }
 
     /// How long it has lasted.
@@ -89,6 +135,11 @@ impl ToolSpan {
     pub fn end(&mut self, result: &'static str, took: Duration) {
         if std::mem::replace(&mut self.over, true) {
             return;
+        }
+        if let Some(mut trace) = self.trace.take()
+            && !matches!(result, "ok" | "cut")
+        {
+            trace.fail(if result == "error" { "tool_error" } else { result });
         }
         if result == "panic" {
             self.metrics.panicked();
