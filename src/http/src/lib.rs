@@ -7,6 +7,7 @@ mod connection;
 mod dialect;
 mod gate;
 mod headers;
+mod idempotency;
 mod listing;
 mod request;
 mod respond;

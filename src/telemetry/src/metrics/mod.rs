@@ -3,6 +3,8 @@
 
 mod counted;
 mod host;
+mod idempotency;
+mod middleware;
 mod models;
 mod note_field;
 mod process;
@@ -25,6 +27,8 @@ pub use tools::ToolKind;
 pub use upstream::Attempt;
 
 use host::Host;
+use idempotency::Idempotency;
+use middleware::Middleware;
 use models::Models;
 use process::Process;
 use register::Register;
@@ -44,8 +48,10 @@ struct Families {
     requests: Requests,
     models: Models,
     streams: Streams,
+    idempotency: Idempotency,
     upstream: Upstream,
     tools: Tools,
+    middleware: Middleware,
     store: Store,
     process: Process,
     host: Host,
@@ -81,8 +87,10 @@ impl Metrics {
             requests: Requests::new(&register)?,
             models: Models::new(&register)?,
             streams: Streams::new(&register)?,
+            idempotency: Idempotency::new(&register)?,
             upstream: Upstream::new(&register)?,
             tools: Tools::new(&register)?,
+            middleware: Middleware::new(&register)?,
             store: Store::new(&register)?,
             process: Process::new(&register)?,
             host: Host::new(&register)?,
