@@ -41,7 +41,8 @@ browser() {
         --dump-dom "$page/browser.html?server=$url&ask=Hello+browser"
 }
 
-(cd "$repo" && cargo build --locked --bin open-responses --example custom_provider --example embedding --example rust_tool)
+(cd "$repo" && cargo build --locked --bin open-responses --example custom_provider --example embedding --example rust_tool \
+    --example middleware)
 server=${OPEN_RESPONSES_BIN:-$target/debug/open-responses}
 
 python3 -u -m http.server 0 --bind 127.0.0.1 --directory "$here" >"$work/pages.out" 2>&1 &
@@ -77,6 +78,8 @@ check custom_provider.rs 'HELLO THERE' 'openresponses-translation: temperature;d
 
 check rust_tool.rs '"type":"function_call"' '"type":"function_call_output"' 'get_price answered: ' '\"price\":25' -- \
     "$target/debug/examples/rust_tool"
+
+check middleware.rs 'the project' 'tokens: ' -- "$target/debug/examples/middleware"
 
 # Starts a server with an example's configuration, where `examples` is, and asks it; prints the answer.
 tool_server=

@@ -1,5 +1,5 @@
 //! The Open Responses server as a library: configuration, wiring, and a builder for embedding it with
-//! adapters, tools or a store of one's own.
+//! adapters, tools, middlewares or a store of one's own.
 
 pub mod config;
 mod server;
@@ -8,6 +8,7 @@ mod wiring;
 
 pub use or_actors::{Phase, RunningResponse};
 pub use or_adapters as adapters;
+pub use or_middleware as middleware;
 pub use or_protocol as protocol;
 pub use or_store as store;
 pub use or_telemetry::{init_log, metrics};

@@ -11,6 +11,7 @@ use or_actors::{Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader, UploadLimits};
+use or_middleware::{Chain, Middleware};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
 use or_telemetry::otlp::{Exporter, ExporterError, OtlpOptions};
@@ -35,12 +36,14 @@ pub struct ServerBuilder {
     factories: BTreeMap<String, Box<Factory>>,
     store: Option<Arc<dyn Store>>,
     tools: Vec<Arc<dyn Tool>>,
+    middlewares: Vec<Arc<dyn Middleware>>,
 }
 
 impl ServerBuilder {
     /// A server with the built-in adapters and the configured store.
     pub fn new(resolved: Resolved) -> Self {
-        Self { resolved, factories: BTreeMap::new(), store: None, tools: Vec::new() }
+        let (tools, middlewares) = (Vec::new(), Vec::new());
+        Self { resolved, factories: BTreeMap::new(), store: None, tools, middlewares }
     }
 
     /// Adds an adapter of one's own under a `kind` that provider tables can name; replaces a built-in one
@@ -69,6 +72,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Adds a middleware of one's own, behind those of the configuration.
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.middlewares.push(Arc::new(middleware));
+        self
+    }
+
     fn tools(&self) -> Result<Registry, StartError> {
         let own = self.tools.iter().map(|tool| AnyTool::Rust(Arc::clone(tool)));
         Ok(Registry::new(wiring::tools(&self.resolved)?.into_iter().chain(own))?)
@@ -78,6 +88,7 @@ impl ServerBuilder {
     /// schema that compiles.
     pub fn check(&self) -> Result<(), StartError> {
         self.tools()?;
+        wiring::middlewares(&self.resolved)?;
         wiring::providers(&self.resolved, &self.factories).map(drop)
     }
 
@@ -100,7 +111,10 @@ impl ServerBuilder {
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         wiring::label_models(&self.resolved, &specs, &metrics);
         let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
+        let middlewares = wiring::middlewares(&self.resolved)?.into_iter().chain(self.middlewares);
+        let middleware = Chain::new(middlewares, metrics.clone())?;
         let mut node = Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics);
+        node.middleware = middleware;
         if let Some(SealKey(key)) = &self.resolved.seal_key {
             node.sealer = node.sealer.with_first(key);
         }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use or_middleware::ChainError;
 use or_store::StoreOpenError;
 use or_telemetry::otlp::ExporterError;
 use or_tools::RegistryError;
@@ -28,6 +29,19 @@ pub enum StartError {
     /// A tool is wrong, or two have the same name.
     #[error(transparent)]
     Tool(#[from] RegistryError),
+    /// A middleware's table is wrong.
+    #[error("middleware[{index}] ({kind}): {reason}")]
+    MiddlewareTable {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// Of which kind.
+        kind: &'static str,
+        /// What is wrong, naming the key.
+        reason: String,
+    },
+    /// A middleware is wrong.
+    #[error(transparent)]
+    Middleware(#[from] ChainError),
     /// The address is taken or not ours.
     #[error("cannot listen on {address}")]
     Bind {

@@ -1,6 +1,7 @@
 //! From configuration to providers, tools and models.
 
 mod mcp;
+mod middleware;
 mod models;
 mod owners;
 
@@ -14,6 +15,7 @@ use or_tools::{AnyTool, CommandTool, HttpTool, ToolSpec};
 use serde_json::Value;
 
 pub(crate) use mcp::mcp;
+pub(crate) use middleware::middlewares;
 pub(crate) use models::{discovery, label_models, listing, router};
 pub(crate) use owners::{max_background, owners};
 

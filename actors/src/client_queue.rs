@@ -108,6 +108,13 @@ fn first(frames: &mut Bytes) -> Bytes {
 }
 
 impl ClientFrames {
+    /// Frames that are all there, however long.
+    pub fn of(frames: Bytes, budget: &Budget) -> Self {
+        let (to, of) = client_queue(budget);
+        to.push(frames);
+        of
+    }
+
     /// The next piece; `None` at the end.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {

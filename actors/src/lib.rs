@@ -12,6 +12,7 @@ pub mod mcp;
 mod node;
 mod owners;
 mod provider;
+mod recording;
 mod response;
 mod running;
 pub mod store;
@@ -29,6 +30,7 @@ pub use provider::{
     Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Route, Sample, SampleError, Sampled, Target,
     Transport,
 };
+pub use recording::Recording;
 pub use response::{BackgroundJob, Job, LoopEnded, Reply, Routed, SavedRequest, Trail, read_along};
 pub use running::{
     AskEnd, Cancel, CancelReason, EndAsked, Ending, Peek, Peeked, Phase, ReaderPlace, Readers, Running,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use or_bounds::Budget;
 use or_engine::Sealer;
 use or_keys::Clients;
+use or_middleware::Chain;
 use or_protocol::ApiError;
 use or_store::{Health, Store};
 use or_telemetry::{Levels, Metrics};
@@ -29,6 +30,8 @@ pub struct Node {
     pub heavy: Heavy,
     /// The history.
     pub store: Arc<dyn Store>,
+    /// What stands between requests and models.
+    pub middleware: Chain,
     /// What the server runs itself.
     pub tools: Arc<Registry>,
     /// MCP servers, and the way to them.
@@ -60,6 +63,7 @@ impl Node {
         let heavy = Heavy::new(metrics.clone());
         let readers = Readers::default();
         let sealer = Sealer::of(&store.approval_key());
+        let middleware = Chain::none(metrics.clone());
         let clients = Arc::default();
         Self {
             providers,
@@ -67,6 +71,7 @@ impl Node {
             budget,
             heavy,
             store,
+            middleware,
             tools,
             mcp,
             sealer,

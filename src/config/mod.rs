@@ -37,6 +37,7 @@ pub use tables::key_limits::KeyLimits;
 pub use tables::mcp::{ApprovalLists, ApprovalWord, McpConfig, RequireApproval};
 pub use tables::mcp_limits::McpLimits;
 pub use tables::metrics::MetricsConfig;
+pub use tables::middleware::{MiddlewareConfig, MiddlewareKind};
 pub use tables::provider::{McpRunner, ProviderConfig, ProviderKind};
 pub use tables::route::{Pattern, Route, built_in_routes};
 pub use tables::security::Security;

@@ -28,12 +28,13 @@ pub(crate) struct Translated {
 }
 
 /// What the client gets, and what the store keeps.
+#[derive(Clone)]
 pub(crate) struct Answer {
     /// The whole SSE body; empty for a unary answer.
     pub(crate) frames: Vec<u8>,
     pub(crate) response: Value,
     /// Sealed state that the response does not show, by output index.
-    sealed: Vec<(usize, String)>,
+    pub(crate) sealed: Vec<(usize, String)>,
 }
 
 impl Answer {

@@ -2,6 +2,7 @@
 
 mod keeping;
 mod large;
+mod middleware;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Instant;
 
 use or_adapters::ModelEvent;
 use or_engine::{Action, Input, Outcome, Output, ResponseLoop};
+use or_middleware::Run;
 use or_protocol::ApiError;
 use or_telemetry::{Attempt, ResponseSpan, SampleSpan};
 use tokio::sync::{mpsc, oneshot};
@@ -39,6 +41,10 @@ pub(crate) struct Driver {
     pub(super) tools: ToolRunner,
     pub(super) span: ResponseSpan,
     pub(super) status: Arc<Status>,
+    /// The middlewares; `None` if none has a part in it, and while one is asked.
+    pub(super) middleware: Option<Box<Run>>,
+    /// The HTTP error with which it ended before it began.
+    pub(super) refusal: Option<ApiError>,
     /// The call of the provider that is under way, or was the last.
     pub(super) sample: Option<SampleSpan>,
     /// Held for a turn; dropping it closes the upstream connection.
@@ -91,7 +97,7 @@ impl Step {
 
 impl Driver {
     pub(crate) fn new(preparation: Preparation, prepared: Prepared) -> Self {
-        let Preparation { request, neighbours, mut attend, span, .. } = preparation;
+        let Preparation { request, neighbours, mut attend, span, middleware, .. } = preparation;
         let Prepared { engine, first, beginning, notes, kept, servers } = prepared;
         attend.begin_at(beginning);
         let recorder = Recorder::new(Rc::clone(&request), &neighbours, kept, notes);
@@ -109,6 +115,8 @@ impl Driver {
             tools,
             span,
             status,
+            middleware,
+            refusal: None,
             sample,
             here,
             unreserved,
@@ -170,7 +178,12 @@ impl Driver {
         let turn = match ready {
             Some(turn) => Ok(turn),
             None => {
-                let translation = self.sampler.translate(&self.engine);
+                let asked = match self.middleware {
+                    // Boxed: every loop would carry the room for it.
+                    Some(_) => Box::pin(self.before_sample()).await?,
+                    None => None,
+                };
+                let translation = self.sampler.translate(&self.engine, asked.as_ref());
                 self.wait(translation).await?.and_then(|turn| self.noted(turn))
             }
         };
@@ -193,11 +206,7 @@ impl Driver {
         match self.wait(asked).await? {
             Ok(Sampled::Whole(events)) => {
                 self.open();
-                let bytes = large::bytes(&events);
-                match self.make_room(bytes).await? {
-                    Some(error) => Ok(self.fail_with(error).await),
-                    None => Ok(self.batch(events, bytes).await),
-                }
+                self.take_in(events).await
             }
             Ok(Sampled::Stream(events)) => {
                 self.open();
@@ -219,11 +228,7 @@ impl Driver {
             let step = match self.wait(events.recv()).await? {
                 Some(Ok(batch)) => {
                     let (batch, failed) = self.with_waiting(batch, &mut events);
-                    let bytes = large::bytes(&batch);
-                    if let Some(error) = self.make_room(bytes).await? {
-                        return Ok(self.fail_with(error).await);
-                    }
-                    match (self.batch(batch, bytes).await, failed) {
+                    match (self.take_in(batch).await?, failed) {
                         (Step::More, Some(error)) => self.fail(&error).await,
                         (step, _) => step,
                     }
@@ -254,11 +259,23 @@ impl Driver {
         (batch, None)
     }
 
-    /// Feeds the events of one read. `bytes`: what they come to.
-    async fn batch(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Step {
+    /// Takes in the events of one read.
+    async fn take_in(&mut self, events: Vec<ModelEvent>) -> Result<Step, Step> {
         if let Some(turn) = &mut self.sample {
             turn.said(&events);
         }
+        let bytes = large::bytes(&events);
+        if let Some(error) = self.make_room(bytes).await? {
+            return Ok(self.fail_with(error).await);
+        }
+        match self.middleware {
+            Some(_) => Box::pin(self.pass_on(events)).await,
+            None => Ok(self.batch(events, bytes).await),
+        }
+    }
+
+    /// Feeds the events of one read. `bytes`: what they come to.
+    async fn batch(&mut self, events: Vec<ModelEvent>, bytes: usize) -> Step {
         let out = match self.handle_all(events, bytes).await {
             Ok(out) => out,
             Err(step) => return step,

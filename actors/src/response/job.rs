@@ -16,7 +16,7 @@ use crate::client_queue::ClientFrames;
 use crate::held::Held;
 use crate::provider::Route;
 use crate::response::saved::SavedRequest;
-use or_store::StoredResponse;
+use or_store::{IdempotencyKey, StoredResponse};
 
 /// A request of a client, and who shall serve it.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Routed {
     pub owner: String,
     /// That client, and what it may do.
     pub client: Arc<Client>,
+    /// Its `idempotency-key`, if it has one.
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Whether a dropped field is an error (design D13).
     pub strict: bool,
     /// Names of the raw-reasoning events that its client reads.

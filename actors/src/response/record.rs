@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use or_adapters::Note;
 use or_engine::ResponseLoop;
-use or_protocol::ApiError;
+use or_protocol::{ApiError, ResponseStatus};
 use or_store::{Append, Change, Frames, StoreError, StoredResponse, too_large};
 use serde_json::value::RawValue;
 
@@ -103,6 +103,14 @@ impl Recorder {
         rows: Vec<Frames>,
     ) -> impl Future<Output = Result<(), StoreError>> + use<> {
         let appends = rows.into_iter().map(Append::Frames).collect();
+        self.write_all(record, appends)
+    }
+
+    fn write_all(
+        &self,
+        record: Option<Arc<StoredResponse>>,
+        appends: Vec<Append>,
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
         let change = Change { id: self.request.facts.id.clone(), record, appends };
         let disk = self.disk.clone();
         async move { disk.write(change).await }
@@ -118,7 +126,9 @@ impl Recorder {
     /// Writes the record of the end, once. Gives back the response that was lent for it.
     pub(crate) async fn end(&mut self, record: StoredResponse) -> (Result<(), ()>, Box<RawValue>) {
         let record = Arc::new(record);
-        let written = self.write(Some(Arc::clone(&record)), Vec::new()).await.map_err(|error| {
+        // A client that failed may try again with the same key.
+        let key = self.key().filter(|_| record.status != ResponseStatus::Failed).into_iter().collect();
+        let written = self.write_all(Some(Arc::clone(&record)), key).await.map_err(|error| {
             tracing::error!(response_id = %self.request.facts.id, %error, "the response could not be stored");
         });
         (written, Arc::unwrap_or_clone(record).response)
@@ -132,8 +142,15 @@ impl Recorder {
         frames: Frames,
     ) -> Option<Result<(), StoreError>> {
         let record = self.stored(engine)?;
-        let rows = if self.log.is_some() { vec![frames] } else { Vec::new() };
-        Some(self.write(Some(Arc::new(record)), rows).await)
+        let rows = self.log.is_some().then_some(Append::Frames(frames));
+        // From here on the client has its id.
+        let appends = rows.into_iter().chain(self.key()).collect();
+        Some(self.write_all(Some(Arc::new(record)), appends).await)
+    }
+
+    /// The key of the request, to be written with the record that answers it.
+    fn key(&self) -> Option<Append> {
+        self.request.idempotency_key.clone().map(Append::Key)
     }
 
     /// Where the frames of a background response go, from number `next` on.

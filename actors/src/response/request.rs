@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 use or_engine::ReasoningEvents;
+use or_store::IdempotencyKey;
 use or_telemetry::ResponseFacts;
 
 use crate::held::Held;
@@ -38,6 +39,7 @@ pub(crate) struct Request {
     pub(crate) strict: bool,
     pub(crate) reasoning_events: ReasoningEvents,
     pub(crate) previous: Option<String>,
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
     /// Bytes of the request and of what it refers to, as far as they are known.
     bytes: Cell<usize>,
     pub(crate) held: Held,
@@ -52,6 +54,7 @@ impl Request {
             route: std::mem::take(&mut routed.route),
             strict: routed.strict,
             reasoning_events: routed.reasoning_events,
+            idempotency_key: routed.idempotency_key.take(),
             previous: routed.body.previous_response_id.take(),
             bytes: Cell::new(routed.bytes),
             held: routed.held.clone(),

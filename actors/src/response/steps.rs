@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use or_engine::{Input, Outcome, Output, ToolCall, ToolResult};
+use or_middleware::EndStatus;
 use or_protocol::{ApiError, ErrorKind, ResponseStatus, json_bytes};
 use or_store::StoreError;
 use tokio::time::sleep;
@@ -20,7 +21,12 @@ impl Driver {
     /// never has an id that a restart would not know.
     pub(super) async fn begin(&mut self) -> Step {
         // What cannot be translated is refused while there is somebody to tell.
-        match self.sampler.translate(&self.engine).await.and_then(|turn| self.noted(turn)) {
+        let asked = match self.before_begin().await {
+            Ok(asked) => asked,
+            Err(step) => return step,
+        };
+        let translation = self.sampler.translate(&self.engine, asked.as_ref());
+        match translation.await.and_then(|turn| self.noted(turn)) {
             Ok(first) => self.sampler.keep(first),
             Err(error) => return self.refuse(error),
         }
@@ -93,7 +99,10 @@ impl Driver {
                         self.lost()
                     }
                 }
-                News::Done(index, result) => self.tool_done(index, result).await,
+                News::Done(index, result) => match self.seen(index, result).await? {
+                    Ok(result) => self.tool_done(index, result).await,
+                    Err(halted) => halted,
+                },
                 // The engine has said what is next by then.
                 News::Over => return Ok(Step::More),
             };
@@ -154,6 +163,9 @@ impl Driver {
     /// Ends with an HTTP error; nothing was sent and nothing is kept.
     pub(super) fn refuse(&mut self, error: ApiError) -> Step {
         self.span.error(&error);
+        if self.middleware.is_some() {
+            self.refusal = Some(error.clone());
+        }
         self.attend.sink.refuse(error);
         Step::End(None)
     }
@@ -209,6 +221,7 @@ impl Driver {
         self.node.metrics.approvals("requested", self.engine.approval_requests());
         let status = outcome.map_or("refused", word);
         self.span.end(status, self.engine.usage().copied(), &self.recorder.notes);
+        self.end_middleware(outcome.map_or(EndStatus::Refused, end_status));
         self.let_go();
         outcome
     }
@@ -217,6 +230,7 @@ impl Driver {
     pub(super) fn park(&mut self) -> Option<Outcome> {
         self.attend.sink = Sink::Done;
         self.span.end("parked", None, &[]);
+        self.end_middleware(EndStatus::Parked);
         None
     }
 
@@ -233,6 +247,15 @@ impl Driver {
     pub(crate) fn give_up(&mut self) {
         self.attend.sink.refuse(ApiError::internal());
         self.attend.sink = Sink::Done;
+    }
+}
+
+fn end_status(outcome: Outcome) -> EndStatus {
+    match outcome {
+        Outcome::Completed => EndStatus::Completed,
+        Outcome::Incomplete => EndStatus::Incomplete,
+        Outcome::Failed => EndStatus::Failed,
+        Outcome::Cancelled => EndStatus::Cancelled,
     }
 }
 

@@ -9,6 +9,7 @@ use actix::Addr;
 use futures_util::future::Either;
 use or_adapters::{Adapter, AdapterError, ModelRequest, Note, ResponseTranslator, UpstreamCall};
 use or_engine::ResponseLoop;
+use or_middleware::TurnRequest;
 use or_protocol::{ApiError, Item, Settings};
 use tokio::sync::oneshot;
 
@@ -71,10 +72,12 @@ impl Sampler {
         self.ready = None;
     }
 
-    /// Translates the next turn, off the arbiter if it is large. The work holds nothing of the loop.
+    /// Translates the next turn, off the arbiter if it is large. The work holds nothing of the loop. `asked`: what
+    /// middlewares made of the turn.
     pub(crate) fn translate(
         &self,
         engine: &ResponseLoop,
+        asked: Option<&TurnRequest>,
     ) -> impl Future<Output = Result<Translated, ApiError>> + use<> {
         let Some(target) = self.request.route.first() else {
             return Either::Left(ready(Err(ApiError::interrupted())));
@@ -87,9 +90,15 @@ impl Sampler {
             client_key: target.uses_client_key(),
         };
         if self.request.bytes() < HEAVY {
-            return Either::Left(ready(translation.translate(engine.context(), &engine.turn_settings())));
+            return Either::Left(ready(match asked {
+                Some(asked) => translation.translate(asked.items(), asked.settings()),
+                None => translation.translate(engine.context(), &engine.turn_settings()),
+            }));
         }
-        let (context, settings) = (engine.shared_context(), engine.turn_settings().into_owned());
+        let (context, settings) = match asked {
+            Some(asked) => asked.shared(),
+            None => (engine.shared_context(), Arc::new(engine.turn_settings().into_owned())),
+        };
         let (heavy, request) = (self.heavy.clone(), Rc::clone(&self.request));
         Either::Right(async move {
             let held = request.held.clone();

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use or_engine::HistoryTurn;
 use or_protocol::ResponseId;
 use or_store::{
-    ApprovalId, ApprovalMark, ChainError, Change, LogPart, LogPlace, Marked, Store, StoreError, StoreFuture,
-    StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Change, KeyUse, LogPart, LogPlace, Marked, Store, StoreError,
+    StoreFuture, StoredResponse,
 };
 use tokio::sync::oneshot;
 
@@ -156,6 +156,11 @@ impl StoreHandle {
     /// [`Store::approval`].
     pub async fn approval(&self, id: ApprovalId) -> Result<Option<ApprovalMark>, StoreError> {
         self.ask(move |store| store.approval(id)).await
+    }
+
+    /// [`Store::key_use`].
+    pub async fn key_use(&self, name: [u8; 32]) -> Result<Option<KeyUse>, StoreError> {
+        self.ask(move |store| store.key_use(name)).await
     }
 
     /// [`Store::mark_approval`].

@@ -37,6 +37,9 @@ pub(crate) enum Rule {
     Schema,
     Command,
     ToolNames,
+    Clients,
+    /// A list of these words.
+    SomeOf(&'static [&'static str]),
     HeaderNames,
     Approval,
     Origins,
@@ -97,6 +100,11 @@ impl Rule {
                 "must be a list of a program and its arguments",
             ),
             Self::ToolNames => holds(tool_names(value)?, "must be a list of names of tools"),
+            Self::Clients => holds(
+                texts(value)?.into_iter().all(|name| Self::name_problem(name).is_none()),
+                "must be a list of names of client keys",
+            ),
+            Self::SomeOf(choices) => texts(value)?.into_iter().try_for_each(|word| one_of(choices, word)),
             Self::HeaderNames => holds(
                 texts(value)?.into_iter().all(|name| HeaderName::from_bytes(name.as_bytes()).is_ok()),
                 "must be a list of names of headers",
@@ -135,8 +143,19 @@ impl Rule {
 
     /// Whether the value is a list of strings, which a variable may give with commas.
     pub(crate) fn is_list(self) -> bool {
-        use Rule::{Command, HeaderNames, HostPorts, Models, Origins, ToolNames, Variables};
-        matches!(self, Models | Origins | HostPorts | Variables | Command | ToolNames | HeaderNames)
+        use Rule::{Clients, Command, HeaderNames, HostPorts, Models, Origins, SomeOf, ToolNames, Variables};
+        matches!(
+            self,
+            Clients
+                | SomeOf(_)
+                | Models
+                | Origins
+                | HostPorts
+                | Variables
+                | Command
+                | ToolNames
+                | HeaderNames
+        )
     }
 
     /// Whether the value is one string, which a variable may give without quotes.
@@ -149,6 +168,7 @@ impl Rule {
             Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
             Self::Models | Self::Origins | Self::HostPorts => false,
             Self::Variables | Self::Command | Self::ToolNames | Self::HeaderNames => false,
+            Self::Clients | Self::SomeOf(_) => false,
         }
     }
 }
@@ -180,6 +200,14 @@ impl fmt::Display for Rule {
             Self::Schema => f.write_str("JSON Schema, as a table or JSON text"),
             Self::Command => f.write_str("list of texts"),
             Self::ToolNames => f.write_str("list of names of tools"),
+            Self::Clients => f.write_str("list of names of client keys"),
+            Self::SomeOf(choices) => {
+                write!(
+                    f,
+                    "list of {}",
+                    choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ")
+                )
+            }
             Self::HeaderNames => f.write_str("list of names of headers"),
             Self::Approval => f.write_str("`always`, `never` or `{ always = […], never = […] }`"),
             Self::Origins => f.write_str("origins or `[\"*\"]`"),

@@ -124,6 +124,20 @@ const KEYS: &[(&str, Rule)] = &[
     ("mcp_limits.max_definition_bytes", Rule::Int(1024, 2 << 20)),
     ("mcp_limits.max_sessions", Rule::Int(1, 100_000)),
     ("mcp_limits.idle_timeout_s", Rule::Int(1, 86_400)),
+    ("middleware[].kind", Rule::OneOf(&["content_filter", "turn_limit", "system_prompt"])),
+    ("middleware[].name", Rule::Name),
+    ("middleware[].on_failure", Rule::OneOf(&["fail", "pass"])),
+    ("middleware[].timeout_ms", Rule::Int(1, 600_000)),
+    ("middleware[].models", Rule::Pattern),
+    ("middleware[].clients", Rule::Clients),
+    ("middleware[].rules[].name", Rule::Name),
+    ("middleware[].rules[].pattern", Rule::Pattern),
+    ("middleware[].rules[].action", Rule::OneOf(&["deny", "redact"])),
+    ("middleware[].rules[].replacement", Rule::OptionalText),
+    ("middleware[].rules[].on", Rule::SomeOf(&["input", "tool_results", "output"])),
+    ("middleware[].max_turns", Rule::Int(1, 1_000_000)),
+    ("middleware[].text", Rule::Text),
+    ("middleware[].position", Rule::OneOf(&["prepend", "append"])),
     ("routes[].pattern", Rule::Pattern),
     ("routes[].provider", Rule::Name),
 ];
@@ -253,10 +267,15 @@ pub(crate) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str
     }
 }
 
-/// Tables of a list have no defaults: each key must be there, but for those that stand over a key elsewhere.
+/// Tables of a list have no defaults: each key must be there, but for those that stand over a key elsewhere, and in
+/// middlewares, whose kinds have their own.
 fn require_all(element: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
     let Shape::Table(keys) = place.node() else { return Ok(()) };
-    let may_be_missing = |key: &str| KEYS.iter().any(|(known, _)| *known == format!("key_limits.{key}"));
+    let may_be_missing = |key: &str| match place.pattern.as_str() {
+        "middleware[]" => key != "kind",
+        "middleware[].rules[]" => matches!(key, "replacement" | "on"),
+        _ => KEYS.iter().any(|(known, _)| *known == format!("key_limits.{key}")),
+    };
     match keys.into_iter().find(|key| element.get(key).is_none() && !may_be_missing(key)) {
         Some(key) => Err(ConfigError::MissingKey {
             key: place.key(key, key).path,
@@ -350,6 +369,10 @@ mod tests {
             max_stored_bytes: Some(1),
             max_stored_responses: Some(1),
         };
+        let middleware = "[[middleware]]\nkind = 'turn_limit'\nname = 'a'\nmodels = 'x'\nclients = ['a']\nmax_turns = 1\n\
+                          text = 'x'\nposition = 'append'\n[[middleware.rules]]\nname = 'r'\npattern = 'x'\n\
+                          action = 'deny'\nreplacement = ''\non = ['input']";
+        config.middleware = Config::from_toml(middleware).unwrap().middleware;
         config.auth.keys.push(AuthKey { name: "a".into(), key_env: "A".into(), limits });
         let mut got = Vec::new();
         leaves(&Value::try_from(&config).unwrap(), &Place::default(), &mut got);

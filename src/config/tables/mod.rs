@@ -6,6 +6,7 @@ pub(super) mod key_limits;
 pub(super) mod mcp;
 pub(super) mod mcp_limits;
 pub(super) mod metrics;
+pub(super) mod middleware;
 pub(super) mod provider;
 pub(super) mod route;
 pub(super) mod security;
@@ -25,6 +26,7 @@ use key_limits::KeyLimits;
 use mcp::McpConfig;
 use mcp_limits::McpLimits;
 use metrics::MetricsConfig;
+use middleware::MiddlewareConfig;
 use provider::ProviderConfig;
 use route::Route;
 use security::Security;
@@ -56,6 +58,8 @@ pub struct Config {
     pub mcp: BTreeMap<String, McpConfig>,
     pub tool_limits: ToolLimits,
     pub mcp_limits: McpLimits,
+    /// In their order.
+    pub middleware: Vec<MiddlewareConfig>,
     /// The user's own routes; the built-in ones are added by [`Config::pick`].
     pub routes: Vec<Route>,
 }
@@ -76,6 +80,7 @@ impl Default for Config {
             mcp: BTreeMap::new(),
             tool_limits: ToolLimits::default(),
             mcp_limits: McpLimits::default(),
+            middleware: Vec::new(),
             routes: Vec::new(),
         }
     }

@@ -81,6 +81,8 @@ pub enum Input {
     Failed(ApiError),
     /// The client left, or somebody cancelled.
     Cancel,
+    /// Somebody in front of the model ends the response as incomplete, with this as `incomplete_details.reason`.
+    Halt(String),
     /// The record that `Action::Commit` asked for is on disk, or could not be written.
     Committed(Result<(), ()>),
     /// That record is too large for the store, for good. The response ends with this error in place of what it was
@@ -160,6 +162,9 @@ pub struct Progress {
     /// How often the provider paused.
     #[serde(default)]
     pub pauses: u32,
+    /// Turns of the model that are finished.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub turns: u32,
     /// Turns whose calls this server ran or runs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub rounds: u32,

@@ -12,6 +12,7 @@ mod events;
 mod items;
 mod mcp;
 mod response_loop;
+mod retelling;
 mod seal;
 mod snapshot;
 mod tool_round;
@@ -27,6 +28,7 @@ pub use mcp::{
     find_answers, function_names, listed_tools,
 };
 pub use response_loop::ResponseLoop;
+pub use retelling::retell;
 pub use seal::{Seal, Sealer};
 pub use snapshot::{failed_response, short_response};
 pub use tool_round::{CalledServer, LoopLimits, McpFault, ToolCall, ToolResult, ToolRound};

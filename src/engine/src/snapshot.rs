@@ -121,6 +121,16 @@ pub fn short_response(whole: &RawValue, error: Option<&ApiError>) -> Option<Box<
     })
 }
 
+/// A response object that is over, as it was when it began; `None` if it is no object.
+pub(crate) fn opening_response(whole: &RawValue) -> Option<Box<RawValue>> {
+    rewritten(whole, None, |name, value| match name {
+        "status" => r#""in_progress""#,
+        "output" => "[]",
+        "completed_at" | "error" | "incomplete_details" | "usage" => "null",
+        _ => value,
+    })
+}
+
 fn rewritten<'a>(
     whole: &'a RawValue,
     error: Option<&ApiError>,

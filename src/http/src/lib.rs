@@ -7,6 +7,7 @@ mod connection;
 mod dialect;
 mod gate;
 mod headers;
+mod idempotency;
 mod listing;
 mod request;
 mod respond;
@@ -15,7 +16,6 @@ mod server;
 mod sse;
 mod state;
 mod stored;
-mod trace;
 mod whole;
 
 pub use gate::{ClientKey, Gate, MetricsReader};

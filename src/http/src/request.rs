@@ -1,5 +1,8 @@
 //! From a request to what a loop has to know: decoded, routed, with its key.
 
+pub(crate) mod begin;
+pub(crate) mod trace;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -143,6 +146,7 @@ pub(crate) fn routed(
         route,
         owner: caller.client.name.to_string(),
         client: caller.client,
+        idempotency_key: None,
         bytes: taken.bytes.len(),
         held: taken.held.clone(),
         received: caller.received,

@@ -14,6 +14,7 @@ use or_actors::store::StoreHandle;
 
 use crate::auth::{self, MetricsListener};
 use crate::connection::{Clocks, Door, bind};
+use crate::idempotency::Keys;
 use crate::respond;
 use crate::routes::{cancel, create, delete, input_items, input_tokens, models, monitor, retrieve};
 use crate::state::{AppState, Worker};
@@ -35,6 +36,7 @@ fn cors(origins: &[String]) -> Cors {
             "x-request-id",
             "openresponses-translation",
             "openresponses-provider",
+            "idempotent-replayed",
             "openresponses-token-count",
             "openresponses-response-id",
             "retry-after",
@@ -119,6 +121,7 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     let clocks = Clocks { write: options.client_write_timeout, behind: options.max_lag };
     let door = Door { clocks, metrics: state.node.metrics.clone() };
     let (app_state, answers) = (web::Data::from(state), web::Data::new(Answers::default()));
+    let keys = web::Data::new(Keys::default());
     // Known when it is bound, and looked at when the workers run.
     let for_metrics = web::Data::new(MetricsListener::default());
     let known = for_metrics.clone();
@@ -131,6 +134,7 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
         App::new()
             .app_data(app_state.clone())
             .app_data(answers.clone())
+            .app_data(keys.clone())
             .app_data(for_metrics.clone())
             .app_data(web::Data::new(Worker { node, store, supervisor }))
             .wrap(CatchPanic::default())

@@ -13,9 +13,17 @@ pub(crate) async fn find(
     id: &str,
     worker: &Worker,
 ) -> Result<StoredResponse, ApiError> {
-    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let loaded = worker.store.load(key, owner(request)?).await.map_err(|error| not_read(&error))?;
-    loaded.ok_or_else(|| missing(id))
+    find_of(&owner(request)?, &ResponseId::parse(id).ok_or_else(|| missing(id))?, worker).await
+}
+
+/// The same of a client by its name.
+pub(crate) async fn find_of(
+    owner: &str,
+    id: &ResponseId,
+    worker: &Worker,
+) -> Result<StoredResponse, ApiError> {
+    let loaded = worker.store.load(id.clone(), owner.to_owned()).await.map_err(|error| not_read(&error))?;
+    loaded.ok_or_else(|| missing(id.as_str()))
 }
 
 /// The error for an id that leads to nothing, or to another owner's response.

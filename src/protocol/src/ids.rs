@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -33,6 +34,12 @@ impl ResponseId {
     /// The text form.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// When it was made, since the Unix epoch: the first 48 bits are the milliseconds (UUIDv7, RFC 9562).
+    pub fn created_at(&self) -> Duration {
+        let ms = self.hex().get(..12).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        Duration::from_millis(ms.unwrap_or_default())
     }
 
     fn hex(&self) -> &str {

@@ -4,6 +4,7 @@
 mod approval;
 mod error;
 mod frames;
+mod idempotency;
 mod open_error;
 mod record;
 mod sled;
@@ -12,6 +13,7 @@ mod store;
 pub use approval::{ApprovalId, ApprovalMark, ApprovalState, Marked};
 pub use error::{ChainError, StoreError, too_large};
 pub use frames::{Frames, LogPart, LogPlace};
+pub use idempotency::{IdempotencyKey, KeyUse};
 pub use open_error::StoreOpenError;
 pub use or_engine::HistoryTurn;
 pub use record::StoredResponse;

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, LogPart, LogPlace, Marked, StoreError,
-    StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, IdempotencyKey, KeyUse, LogPart, LogPlace,
+    Marked, StoreError, StoredResponse,
 };
 
 /// A future that a store returns.
@@ -31,6 +31,8 @@ pub struct Change {
 pub enum Append {
     /// A further row of the response's event log.
     Frames(Frames),
+    /// The client's key for the request. It takes the place of an earlier use.
+    Key(IdempotencyKey),
 }
 
 impl Change {
@@ -180,6 +182,13 @@ pub trait Store: Send + Sync + 'static {
     /// Whether it is written [`ApprovalMark::follow`] says, so of several at once one is; and it is not if the
     /// approval is so old that its mark may be gone. The mark stays when the response is deleted.
     fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>>;
+
+    /// The last use of an idempotency key, by [`IdempotencyKey::name`], as long as its response is there; it may be of any
+    /// age. A store that keeps none finds none.
+    fn key_use(&self, name: [u8; 32]) -> StoreFuture<Result<Option<KeyUse>, StoreError>> {
+        let _ = name;
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// Whether commits can succeed. Asked by `/ready` and `/metrics` and once a second beside them, so it answers
     /// at once.

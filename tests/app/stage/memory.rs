@@ -46,8 +46,13 @@ impl Store for Memory {
         if let Some(record) = change.record {
             kept.records.insert(change.id.to_string(), (*record).clone());
         }
-        for Append::Frames(frames) in change.appends {
-            kept.logs.entry(change.id.to_string()).or_default().extend_from_slice(&frames.bytes);
+        for append in change.appends {
+            match append {
+                Append::Frames(frames) => {
+                    kept.logs.entry(change.id.to_string()).or_default().extend_from_slice(&frames.bytes);
+                }
+                Append::Key(_) => {}
+            }
         }
         Box::pin(async { Ok(()) })
     }

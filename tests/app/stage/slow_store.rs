@@ -81,8 +81,10 @@ impl Store for SlowStore {
         if self.full.load(Ordering::SeqCst) {
             return Box::pin(std::future::ready(Err(StoreError::NoRoom)));
         }
-        let last = change.appends.last();
-        let next = last.map(|Append::Frames(frames)| (change.id.to_string(), frames.next()));
+        let next = change.appends.iter().rev().find_map(|append| match append {
+            Append::Frames(frames) => Some((change.id.to_string(), frames.next())),
+            Append::Key(_) => None,
+        });
         let (committed, wait) = (self.store.commit(change), self.wait(Work::Commit));
         let confirmed = self.confirmed();
         Box::pin(async move {

@@ -86,12 +86,25 @@ fn check_answer(case: &Case, schemas: &Schemas) -> Findings {
     if without_ids(&unary.response) != without_ids(&streamed.response) || !unary.frames.is_empty() {
         findings.push(("unary", format!("{} is not {}", unary.response, streamed.response)));
     }
+    check_retelling(&streamed, replay.options(), schemas, &mut findings);
     compare(&recording::expected(case), &observed(&streamed.response), &mut findings);
     findings.extend(events::disorder(&case.provider, &translated).map(|what| ("events", what)));
     if streamed.response["status"] != "failed" {
         findings.extend(items::difference(case, &streamed.stored()).map(|what| ("items", what)));
     }
     findings
+}
+
+/// The stream of which only the end is known has a good form too.
+fn check_retelling(answer: &Answer, options: Options, schemas: &Schemas, findings: &mut Findings) {
+    if answer.response["status"] == "failed" {
+        return;
+    }
+    let response = serde_json::value::to_raw_value(&answer.response).unwrap_or_default();
+    match or_engine::retell(&response, or_engine::ReasoningEvents::Spec) {
+        Some(frames) => check_stream(&Answer { frames, ..answer.clone() }, options, schemas, findings),
+        None => findings.push(("retelling", "is none".to_owned())),
+    }
 }
 
 /// The events of a stream: form, order, schema, and that the last one carries the response.

@@ -13,7 +13,7 @@ pub(super) const FLOORS: [&[&str]; 9] = [
     &["or-engine", "or-demo"],
     &["or-telemetry"],
     &["or-wire"],
-    &["or-store", "or-tools"],
+    &["or-store", "or-middleware", "or-tools"],
     &["or-actors"],
     &["or-http"],
     &["open-responses"],

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use or_adapters::Note;
 use or_engine::{Context, Input, LoopLimits, LoopSpec, ResponseLoop};
+use or_middleware::{End, EndStatus, Facts, Run};
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind, Item, Settings, Tool};
 use or_store::too_large;
 use or_telemetry::ResponseSpan;
@@ -35,6 +36,8 @@ pub(crate) struct Preparation {
     pub(crate) neighbours: Neighbours,
     pub(crate) attend: Attend,
     pub(crate) span: ResponseSpan,
+    /// `None` if no middleware has a part in it.
+    pub(crate) middleware: Option<Box<Run>>,
     /// What is asked; taken when it is prepared.
     work: Option<(CreateResponseBody, Option<BackgroundJob>)>,
 }
@@ -75,19 +78,36 @@ impl Preparation {
         };
         let left = time_left(created_at, unix_now(), limits.max_response);
         let attend = Attend::new(sink, Rc::clone(&neighbours.mailbox), left, limits.keepalive);
-        Self { request, neighbours, attend, span, work: Some((job.request.body, job.background)) }
+        let middleware = neighbours.node.middleware.begin(|| Facts {
+            response: Arc::clone(&request.facts),
+            previous_response_id: request.previous.clone(),
+            metadata: job.request.body.settings.metadata.clone(),
+            store: job.request.body.store,
+            resumed: matches!(job.background, Some(BackgroundJob::Resumed { .. })),
+        });
+        let work = Some((job.request.body, job.background));
+        Self { request, neighbours, attend, span, middleware, work }
     }
 
     /// Ends with an HTTP error before anything began.
     pub(crate) fn refuse(&mut self, error: ApiError) {
         if matches!(self.attend.sink, Sink::Done) {
             // The client left before.
-            return self.span.end("cancelled", None, &[]);
+            self.span.end("cancelled", None, &[]);
+            return self.end_middleware(EndStatus::Cancelled, None);
         }
         self.span.error(&error);
-        self.attend.sink.refuse(error);
+        self.attend.sink.refuse(error.clone());
         self.attend.sink = Sink::Done;
         self.span.end("refused", None, &[]);
+        self.end_middleware(EndStatus::Refused, Some(error));
+    }
+
+    fn end_middleware(&mut self, status: EndStatus, error: Option<ApiError>) {
+        let took = self.request.facts.received.elapsed();
+        if let Some(run) = &mut self.middleware {
+            run.end(|| End { status, error, usage: None, notes: Vec::new(), took });
+        }
     }
 
     /// Reads what the request refers to and makes the engine.

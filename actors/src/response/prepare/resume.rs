@@ -65,6 +65,8 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             // What its key may use was looked at when the response was made.
             client: node.clients.client(&owner),
             owner,
+            // It was written with the first record.
+            idempotency_key: None,
             // What could not be carried out was refused when the response was made.
             strict: false,
             reasoning_events: saved.reasoning_events,

@@ -106,7 +106,7 @@ fn is_whole(item: &Item) -> bool {
 }
 
 /// The form that the `added` event shows: in progress, and without the result (rules 12.4).
-fn opening(item: &Item, done: bool) -> Item {
+pub(crate) fn opening(item: &Item, done: bool) -> Item {
     let mut item = item.clone();
     match &mut item {
         Item::FunctionCallOutput(output) => {

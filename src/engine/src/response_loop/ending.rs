@@ -39,6 +39,12 @@ impl ResponseLoop {
         self.end(ResponseStatus::Cancelled, out);
     }
 
+    pub(super) fn halt(&mut self, reason: String, out: &mut Output) {
+        self.abandon();
+        self.incomplete = Some(IncompleteDetails { reason });
+        self.end(ResponseStatus::Incomplete, out);
+    }
+
     fn abandon(&mut self) {
         self.end_turn();
         // Before everything open is closed as cut off: an output that a log left half told is open, and is completed

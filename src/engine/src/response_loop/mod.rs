@@ -152,6 +152,9 @@ impl ResponseLoop {
                 self.fail(error, out);
             }
             (State::Queued | State::Sampling | State::RunningTools, Input::Cancel) => self.cancel(out),
+            (State::Queued | State::Sampling | State::RunningTools, Input::Halt(reason)) => {
+                self.halt(reason, out)
+            }
             (State::Restored, Input::Resume) => {
                 self.begin();
                 self.go_on(now, out);
@@ -314,6 +317,7 @@ impl ResponseLoop {
     fn finished(&mut self, reason: FinishReason, now: i64, out: &mut Output) {
         // First: whatever follows, a further turn or the end, counts what this one used.
         self.end_turn();
+        self.progress.turns += 1;
         match reason {
             FinishReason::Stop | FinishReason::Pause if self.begin_round(now, out) => {}
             // The client's calls need its answer first (rules 8.2).

@@ -152,6 +152,11 @@ impl ResponseLoop {
         self.progress.usage.as_ref()
     }
 
+    /// Turns of the model that are finished, those before a restart included.
+    pub fn turns(&self) -> u32 {
+        self.progress.turns
+    }
+
     /// Notes that the answer's translation made, taken out.
     pub fn take_notes(&mut self) -> Vec<Note> {
         let mut notes = std::mem::take(&mut self.notes);

@@ -5,6 +5,7 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod input_items;
 pub(crate) mod input_tokens;
+mod keyed;
 pub(crate) mod models;
 pub(crate) mod monitor;
 pub(crate) mod retrieve;

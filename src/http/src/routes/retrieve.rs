@@ -12,7 +12,7 @@ use crate::auth::owner;
 use crate::respond::error_response;
 use crate::sse;
 use crate::state::Worker;
-use crate::stored::{find, include, missing, slow, unreadable};
+use crate::stored::{find, find_of, include, missing, slow, unreadable};
 use crate::whole::Answers;
 
 /// A response as it is, or the stream of its events.
@@ -101,12 +101,10 @@ async fn look(
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     if wanted.stream {
         let _turn = answers.turn(&key).await;
-        return follow(request, id, wanted.starting_after, worker).await.map(Look::Stream);
+        return follow(&owner(request)?, &key, wanted.starting_after, worker).await.map(Look::Stream);
     }
-    match worker.node.running.peek(&key, &owner(request)?).await {
-        Peeked::Response(json) => return Ok(Look::Json(json.into(), None)),
-        Peeked::Slow => return Err(slow()),
-        Peeked::AskStore => {}
+    if let Some(json) = peek(&owner(request)?, &key, worker).await? {
+        return Ok(Look::Json(json.into(), None));
     }
     let turn = Some(answers.turn(&key).await);
     let record = find(request, id, worker).await?;
@@ -117,31 +115,39 @@ async fn look(
     Ok(Look::Json(String::from(Box::<str>::from(record.response)).into(), turn))
 }
 
+/// A response in progress, as it is; `None`: the store has to be asked.
+pub(super) async fn peek(owner: &str, id: &ResponseId, worker: &Worker) -> Result<Option<Vec<u8>>, ApiError> {
+    match worker.node.running.peek(id, owner).await {
+        Peeked::Response(json) => Ok(Some(json)),
+        Peeked::Slow => Err(slow()),
+        Peeked::AskStore => Ok(None),
+    }
+}
+
 /// The events of a response behind number `after`: those of its log, then those to come.
-async fn follow(
-    request: &HttpRequest,
-    id: &str,
+pub(super) async fn follow(
+    owner: &str,
+    id: &ResponseId,
     after: Option<u64>,
     worker: &Worker,
 ) -> Result<ClientFrames, ApiError> {
-    find(request, id, worker).await?;
-    let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let place = reader_place(&key, &owner(request)?, worker)?;
+    find_of(owner, id, worker).await?;
+    let place = reader_place(id, owner, worker)?;
     let log =
-        worker.store.read_log_piece(key.clone(), LogPlace::default(), u64::MAX).await.map_err(|error| {
+        worker.store.read_log_piece(id.clone(), LogPlace::default(), u64::MAX).await.map_err(|error| {
             tracing::error!(%error, "an event log could not be read");
             unreadable()
         })?;
     if log.is_empty() {
         // It may have been deleted between the two looks.
-        find(request, id, worker).await?;
+        find_of(owner, id, worker).await?;
         let text = format!(
             "Response with id '{id}' has no stream: it was not created with 'background' and 'stream'."
         );
         return Err(ApiError::invalid("response_not_streamed", "stream", text));
     }
     let from = after.map_or(0, |after| after.saturating_add(1));
-    Ok(read_along(&worker.node, &worker.store, key, from, place))
+    Ok(read_along(&worker.node, &worker.store, id.clone(), from, place))
 }
 
 /// A place among the readers of a response and of its owner.

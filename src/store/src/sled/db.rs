@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use or_protocol::ResponseId;
 
-use batch::{put, remove};
+use batch::{forget_key, put, remove};
 use write::Write;
 
 use super::books::{Books, Ledger};
@@ -25,7 +25,7 @@ use super::disk_space::{check_room, check_writing};
 use super::open::{DbOptions, FOLDER, OnCorruption, Open};
 use super::pieces::{PIECE, failed};
 use super::{keys, rows};
-use crate::{Frames, LogPart, LogPlace, StoreError, StoreOpenError, StoredResponse, Usage};
+use crate::{Frames, KeyUse, LogPart, LogPlace, StoreError, StoreOpenError, StoredResponse, Usage};
 
 /// How long a database that failed may take to close.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -225,6 +225,12 @@ impl Db {
         rows::rows(&self.opened()?.sled, &keys::response(id))
     }
 
+    /// The last use of an idempotency key.
+    pub(super) fn key_use(&self, name: &[u8; 32]) -> Result<Option<KeyUse>, StoreError> {
+        let last = self.opened()?.sled.get(keys::key_use(name)).map_err(failed)?;
+        Ok(last.and_then(|last| KeyUse::decode(&last)))
+    }
+
     /// Removes these responses with all that belongs to them, all or none, and returns when that is durable. Says of each
     /// whether it was there; one that is named twice was there once.
     pub(super) fn remove(&self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
@@ -319,6 +325,7 @@ impl Db {
             if let Some(id) = keys::response_of(&key) {
                 if key.as_ref() == keys::response(&id) {
                     ledger.removed(&key)?;
+                    forget_key(&open.sled, &mut batch, &id)?;
                 }
                 ids.push(id);
             }

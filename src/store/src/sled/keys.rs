@@ -5,11 +5,13 @@
 //! | `r/` | 32 hex digits of the response id | number of further pieces (u16, big endian), then the record's first piece, see `record.rs` |
 //! | `r/` | the same, `/`, number of the piece from 1 (u16, big endian) | a further piece of a long record |
 //! | `r/` | the hex digits, `e`, sequence number of the row's first event (u64, big endian), number of the piece from 0 (u16) | frames of its event log, see `rows.rs` |
+//! | `r/` | the hex digits, `k` | the key of `i/` that leads to it |
 //! | `r/` | the hex digits, `d` | bytes of its event log (u64, big endian) |
 //! | `o/` | 32 hex digits of the response id | the response is not over, its record is the state it was last seen in; how often it was taken up since, if it was: one byte |
 //! | `u/` | name of an owner | what it has: bytes and responses (u64 each, big endian), see `books.rs` |
 //! | `m/clean` | | empty: the last process closed the store |
 //! | `a/` | 32 hex digits of the id of the response that asked, 4 or more of the output index | the use of an approval, see `approval.rs`: format (1), state (0 started, 1 done), id of the response that used it |
+//! | `i/` | SHA-256 of an owner and an idempotency key | the last request with it: SHA-256 of its body, id of the response |
 //! | `m/batches` | | how many batches were written (u64, big endian) |
 //! | `m/approvals` | | the key that proves a request for approval to be of this store, 32 random bytes |
 //! | `m/owners` | | which names took the place of owners that were places in a list, see `owners.rs` |
@@ -30,6 +32,9 @@ const OPEN: &str = "o/";
 
 /// Uses of approvals.
 const APPROVAL: &str = "a/";
+
+/// Uses of idempotency keys.
+const KEY_USE: &str = "i/";
 
 /// What owners have.
 const USAGE: &str = "u/";
@@ -89,6 +94,16 @@ pub(super) fn piece(response: &[u8], number: u16) -> Vec<u8> {
 /// Key of the length of a response's event log.
 pub(super) fn log_len(response: &[u8]) -> Vec<u8> {
     [response, b"d"].concat()
+}
+
+/// Key of the last use of an idempotency key.
+pub(super) fn key_use(name: &[u8; 32]) -> Vec<u8> {
+    [KEY_USE.as_bytes(), name].concat()
+}
+
+/// Key of what leads back from a response to the use of a key.
+pub(super) fn used_key(response: &[u8]) -> Vec<u8> {
+    [response, b"k"].concat()
 }
 
 /// Key of what an owner has.

@@ -19,8 +19,8 @@ use super::pieces::LONGEST;
 use super::recovery::settle;
 use super::writer::{Disk, Writer};
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, LogPart, LogPlace, Marked, Store,
-    StoreError, StoreFuture, StoreOpenError, StoredResponse, Usage,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, KeyUse, LogPart, LogPlace, Marked,
+    Store, StoreError, StoreFuture, StoreOpenError, StoredResponse, Usage,
 };
 
 /// Records up to this length become bytes where they come from.
@@ -297,6 +297,10 @@ impl Store for SledStore {
 
     fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         Box::pin(self.writer.mark(id, mark))
+    }
+
+    fn key_use(&self, name: [u8; 32]) -> StoreFuture<Result<Option<KeyUse>, StoreError>> {
+        self.read(move |db| db.key_use(&name))
     }
 
     fn health(&self) -> Health {

@@ -3,6 +3,8 @@
 
 mod counted;
 mod host;
+mod idempotency;
+mod middleware;
 mod models;
 mod note_field;
 mod process;
@@ -26,6 +28,8 @@ pub use upstream::Attempt;
 
 use crate::trace::Tracer;
 use host::Host;
+use idempotency::Idempotency;
+use middleware::Middleware;
 use models::Models;
 use process::Process;
 use register::Register;
@@ -46,8 +50,10 @@ struct Families {
     requests: Requests,
     models: Models,
     streams: Streams,
+    idempotency: Idempotency,
     upstream: Upstream,
     tools: Tools,
+    middleware: Middleware,
     store: Store,
     process: Process,
     host: Host,
@@ -83,8 +89,10 @@ impl Metrics {
             requests: Requests::new(&register)?,
             models: Models::new(&register)?,
             streams: Streams::new(&register)?,
+            idempotency: Idempotency::new(&register)?,
             upstream: Upstream::new(&register)?,
             tools: Tools::new(&register)?,
+            middleware: Middleware::new(&register)?,
             store: Store::new(&register)?,
             process: Process::new(&register)?,
             host: Host::new(&register)?,

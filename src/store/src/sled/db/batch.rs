@@ -8,7 +8,7 @@ use crate::sled::books::Ledger;
 use crate::sled::keys;
 use crate::sled::pieces::failed;
 use crate::sled::rows;
-use crate::{Append, StoreError};
+use crate::{Append, KeyUse, StoreError};
 
 /// Adds what is to be written to a batch; `false` if that is nothing.
 pub(super) fn put(
@@ -28,9 +28,18 @@ pub(super) fn put(
             ledger.record(&key, cut.length, cut.head.get(2..).unwrap_or_default())?;
             batch.insert(key.as_slice(), cut.head);
         }
-        for Append::Frames(frames) in appends {
-            rows::put(batch, &key, frames)?;
-            ledger.row(&key, frames.bytes.len())?;
+        for append in appends {
+            match append {
+                Append::Frames(frames) => {
+                    rows::put(batch, &key, frames)?;
+                    ledger.row(&key, frames.bytes.len())?;
+                }
+                Append::Key(used) => {
+                    let (name, of) = (keys::key_use(&used.name), KeyUse { id: id.clone(), body: used.body });
+                    batch.insert(keys::used_key(&key), name.as_slice());
+                    batch.insert(name, of.encode());
+                }
+            }
         }
         any = true;
     }
@@ -46,10 +55,25 @@ pub(super) fn remove(
 ) -> Result<(), StoreError> {
     let response = keys::response(id);
     ledger.removed(&response)?;
+    forget_key(sled, batch, id)?;
     for key in sled.scan_prefix(response).keys() {
         batch.remove(key.map_err(failed)?);
     }
     batch.remove(keys::open(id));
+    Ok(())
+}
+
+/// Adds the removal of the use of a key that leads to a response, unless the key was used again since.
+pub(super) fn forget_key(
+    sled: &sled::Tree,
+    batch: &mut sled::Batch,
+    id: &ResponseId,
+) -> Result<(), StoreError> {
+    let Some(name) = sled.get(keys::used_key(&keys::response(id))).map_err(failed)? else { return Ok(()) };
+    let last = sled.get(&name).map_err(failed)?;
+    if last.and_then(|last| KeyUse::decode(&last)).is_some_and(|last| last.id == *id) {
+        batch.remove(name);
+    }
     Ok(())
 }
 

@@ -60,10 +60,16 @@ pub(crate) enum RecordState {
     Over,
 }
 
+/// What the use of a key takes: two short rows.
+const KEY_USE: usize = 256;
+
 impl Write {
     /// Roughly what it takes on disk.
     pub(crate) fn len(&self) -> usize {
-        let added = self.appends.iter().map(|Append::Frames(frames)| frames.bytes.len());
+        let added = self.appends.iter().map(|append| match append {
+            Append::Frames(frames) => frames.bytes.len(),
+            Append::Key(_) => KEY_USE,
+        });
         self.record.as_ref().map_or(0, |record| record.content.len()) + added.sum::<usize>()
     }
 

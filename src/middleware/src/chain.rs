@@ -1,0 +1,112 @@
+//! All middlewares of the server, in their order.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use or_telemetry::Metrics;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::member::{Broken, Member};
+use crate::{Facts, Middleware, MiddlewareSpec, Run};
+
+/// Why a chain cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    /// It stands in logs and metrics.
+    #[error("the middleware `{name}` must have a name of 1 to 64 letters, digits, `_` or `-`")]
+    BadName {
+        /// As given.
+        name: String,
+    },
+    /// The system gives no threads.
+    #[error("the threads for middlewares could not be started")]
+    Threads(#[source] std::io::Error),
+}
+
+struct Registered {
+    spec: Arc<MiddlewareSpec>,
+    middleware: Arc<dyn Middleware>,
+}
+
+/// All middlewares of the server, in their order. Made once, at start.
+pub struct Chain {
+    registered: Vec<Registered>,
+    /// `None` if all run in place.
+    threads: Option<Runtime>,
+    metrics: Metrics,
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.registered.iter().map(|registered| &registered.spec.name)).finish()
+    }
+}
+
+impl Chain {
+    /// A chain of these.
+    ///
+    /// # Errors
+    /// For a name that is none, and where there are no threads.
+    pub fn new(
+        middlewares: impl IntoIterator<Item = Arc<dyn Middleware>>,
+        metrics: Metrics,
+    ) -> Result<Self, ChainError> {
+        let mut registered = Vec::new();
+        for middleware in middlewares {
+            let spec = Arc::new(middleware.spec());
+            let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            if !(1..=64).contains(&spec.name.len()) || !spec.name.chars().all(good) {
+                return Err(ChainError::BadName { name: spec.name.clone() });
+            }
+            registered.push(Registered { spec, middleware });
+        }
+        let apart = registered.iter().any(|registered| !registered.spec.in_place);
+        let threads = if apart { Some(threads()?) } else { None };
+        Ok(Self { registered, threads, metrics })
+    }
+
+    /// A chain without any.
+    pub fn none(metrics: Metrics) -> Self {
+        Self { registered: Vec::new(), threads: None, metrics }
+    }
+
+    /// The chain of a response that begins; `None` if nobody has a part in it. `facts` are made only if somebody may.
+    pub fn begin(&self, facts: impl FnOnce() -> Facts) -> Option<Box<Run>> {
+        if self.registered.is_empty() {
+            return None;
+        }
+        let facts = Arc::new(facts());
+        let hooks = |registered: &Registered| {
+            if !registered.spec.is_for(&facts) {
+                return None;
+            }
+            let begun = catch_unwind(AssertUnwindSafe(|| registered.middleware.begin(&facts)));
+            // Its first hook then says so.
+            let hooks = begun.unwrap_or_else(|_| Some(Box::new(Broken)))?;
+            Some(Member::new(Arc::clone(&registered.spec), hooks, self.threads.as_ref()))
+        };
+        let members: Vec<_> = self.registered.iter().filter_map(hooks).collect();
+        (!members.is_empty()).then(|| Box::new(Run::new(facts, members, self.metrics.clone())))
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            // One that does not end must not hold up the end of the server.
+            threads.shutdown_background();
+        }
+    }
+}
+
+/// Threads for middlewares alone, so that one that blocks holds up neither requests nor tools.
+fn threads() -> Result<Runtime, ChainError> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(cores.max(2))
+        .thread_name("middleware")
+        .enable_all()
+        .build()
+        .map_err(ChainError::Threads)
+}

@@ -1,0 +1,30 @@
+//! Middlewares.
+
+use prometheus::{Error, IntCounterVec};
+
+use super::Metrics;
+use super::register::Register;
+
+#[derive(Debug)]
+pub(super) struct Middleware {
+    stops: IntCounterVec,
+}
+
+impl Middleware {
+    pub(super) fn new(register: &Register<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            stops: register.counters(
+                "open_responses_middleware_stops_total",
+                "Hooks of middlewares that halted their response (halted) or could not do their work (failed, timeout, panic).",
+                &["middleware", "hook", "outcome"],
+            )?,
+        })
+    }
+}
+
+impl Metrics {
+    /// Counts a hook of a middleware that did not let things go on.
+    pub fn middleware_stop(&self, middleware: &str, hook: &str, outcome: &str) {
+        self.0.middleware.stops.with_label_values(&[middleware, hook, outcome]).inc();
+    }
+}
