@@ -106,10 +106,12 @@ impl OpenSpan {
         self.tracer.child(&self.context, name, kind)
     }
 
-    /// Adds an attribute; a later one of the same name is not looked for.
+    /// Sets an attribute; the last value counts, as with token counts that come several times in a stream.
     pub(crate) fn set(&mut self, name: &'static str, value: impl Into<Value>) {
-        if let Some(data) = &mut self.data {
-            data.attributes.push((name, value.into()));
+        let Some(data) = &mut self.data else { return };
+        match data.attributes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value.into(),
+            None => data.attributes.push((name, value.into())),
         }
     }
 
