@@ -193,6 +193,7 @@ impl fmt::Display for Rule {
             Self::OptionalVariable => f.write_str("variable or empty"),
             Self::Variables => f.write_str("list of variables"),
             Self::BaseUrl | Self::Url => f.write_str("URL"),
+            Self::OptionalUrl => f.write_str("URL or empty"),
             Self::Pattern => f.write_str("regular expression"),
             Self::Header => f.write_str("text or `{ env = \"…\" }`"),
             Self::Models => f.write_str("list of model names"),

@@ -117,7 +117,7 @@ fn metric(message: &mut Message, family: &MetricFamily, times: (u64, u64)) {
     match family.get_field_type() {
         MetricType::COUNTER => message.message(7, |sum| {
             for metric in metrics {
-                sum.message(1, |point| number(point, metric, metric.get_counter().value(), times));
+                sum.message(1, |point| number(point, metric, metric.get_counter().get_value(), times));
             }
             sum.int(2, CUMULATIVE);
             sum.int(3, 1);
@@ -131,7 +131,7 @@ fn metric(message: &mut Message, family: &MetricFamily, times: (u64, u64)) {
         // There are no others than gauges.
         MetricType::GAUGE | MetricType::SUMMARY | MetricType::UNTYPED => message.message(5, |gauge| {
             for metric in metrics {
-                gauge.message(1, |point| number(point, metric, metric.get_gauge().value(), times));
+                gauge.message(1, |point| number(point, metric, metric.get_gauge().get_value(), times));
             }
         }),
     }

@@ -13,7 +13,6 @@ pub(crate) const REQUEST_STREAM: &str = "gen_ai.request.stream";
 pub(crate) const REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
 pub(crate) const REQUEST_TEMPERATURE: &str = "gen_ai.request.temperature";
 pub(crate) const REQUEST_TOP_P: &str = "gen_ai.request.top_p";
-pub(crate) const OUTPUT_TYPE: &str = "gen_ai.output.type";
 pub(crate) const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 pub(crate) const FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
 pub(crate) const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
