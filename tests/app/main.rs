@@ -34,6 +34,7 @@ mod sealed;
 mod secrets;
 mod shares;
 mod stage;
+mod stored_keys;
 mod tools;
 mod traces;
 

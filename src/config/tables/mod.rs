@@ -1,5 +1,6 @@
 //! The tables of the configuration.
 
+pub(super) mod admin;
 pub(super) mod auth;
 pub(super) mod background;
 pub(super) mod key_limits;
@@ -12,7 +13,6 @@ pub(super) mod route;
 pub(super) mod security;
 pub(super) mod server;
 pub(super) mod store;
-pub(super) mod telemetry;
 pub(super) mod tool;
 
 use std::collections::BTreeMap;
@@ -20,19 +20,19 @@ use std::collections::BTreeMap;
 use or_actors::ToolLimits;
 use serde::{Deserialize, Serialize};
 
+use admin::Admin;
 use auth::Auth;
 use background::Background;
 use key_limits::KeyLimits;
 use mcp::McpConfig;
 use mcp_limits::McpLimits;
-use metrics::MetricsConfig;
+use metrics::{MetricsConfig, Telemetry};
 use middleware::MiddlewareConfig;
 use provider::ProviderConfig;
 use route::Route;
 use security::Security;
 use server::Server;
 use store::Store;
-use telemetry::Telemetry;
 use tool::ToolConfig;
 
 /// The whole configuration.
@@ -47,6 +47,7 @@ pub struct Config {
     pub key_limits: KeyLimits,
     pub metrics: MetricsConfig,
     pub telemetry: Telemetry,
+    pub admin: Admin,
     pub store: Store,
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
@@ -72,6 +73,7 @@ impl Default for Config {
             key_limits: KeyLimits::default(),
             metrics: MetricsConfig::default(),
             telemetry: Telemetry::default(),
+            admin: Admin::default(),
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),

@@ -8,7 +8,6 @@ mod tracer;
 
 pub use context::{TRACEPARENT, TRACESTATE, TraceContext};
 pub use sampler::Sampler;
-pub use span::OpenSpan;
 pub(crate) use span::{Kind, SpanData, Value};
 pub(crate) use tracer::Told;
-pub use tracer::Tracer;
+pub use tracer::{OpenSpan, Tracer};
