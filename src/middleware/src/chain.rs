@@ -19,6 +19,14 @@ pub enum ChainError {
         /// As given.
         name: String,
     },
+    /// It says so itself.
+    #[error("the middleware `{name}` cannot start: {reason}")]
+    Start {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// The system gives no threads.
     #[error("the threads for middlewares could not be started")]
     Threads(#[source] std::io::Error),
@@ -47,7 +55,7 @@ impl Chain {
     /// A chain of these.
     ///
     /// # Errors
-    /// For a name that is none, and where there are no threads.
+    /// For a name that is none, one that cannot start, and where there are no threads.
     pub fn new(
         middlewares: impl IntoIterator<Item = Arc<dyn Middleware>>,
         metrics: Metrics,
@@ -59,6 +67,9 @@ impl Chain {
             if !(1..=64).contains(&spec.name.len()) || !spec.name.chars().all(good) {
                 return Err(ChainError::BadName { name: spec.name.clone() });
             }
+            middleware
+                .start(&metrics)
+                .map_err(|reason| ChainError::Start { name: spec.name.clone(), reason })?;
             registered.push(Registered { spec, middleware });
         }
         let apart = registered.iter().any(|registered| !registered.spec.in_place);
