@@ -174,6 +174,7 @@ impl Running {
         self.node.mcp.pool.close();
         // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
+        self.node.middleware.settled(LAST_WORDS).await;
         match self.task.await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),

@@ -122,8 +122,16 @@ fn an_audit_log_has_a_line_for_each_response() {
         assert_eq!(bench.app.post(&request).status, 400);
         let Bench { app, .. } = bench;
         app.stop();
-        let text = std::fs::read_to_string(path).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+        // Its thread writes what is left.
+        let end = std::time::Instant::now() + super::PATIENCE;
+        loop {
+            let text = std::fs::read_to_string(&path).unwrap();
+            if text.lines().count() == 2 && text.ends_with('\n') {
+                return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+            }
+            assert!(std::time::Instant::now() < end, "{text}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     };
     let [done, refused] = &lines("off")[..] else { panic!("not two lines") };
     assert_eq!((&done["status"], &refused["status"]), (&json!("completed"), &json!("refused")));
@@ -182,7 +190,7 @@ fn an_endpoint_is_asked_and_changes_what_it_likes() {
 #[test]
 fn an_endpoint_halts_a_response() {
     let hook = FakeProvider::start();
-    let halt = json!({"halt": {"status": 429, "code": "policy", "message": "No.", "retry_after_s": 9}});
+    let halt = json!({"halt": {"status": 429, "code": "policy", "message": "Not now.", "retry_after_s": 9}});
     hook.always(move |_| Script::json(200, &halt));
     let bench = bench(KIND, &webhook(&hook, "hooks = ['before_sample']"));
     let answer = bench.app.post(&body(KIND, Delivery::Stream));
