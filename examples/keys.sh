@@ -11,7 +11,8 @@ url=${1:-http://127.0.0.1:4000}
 admin() {
     local method=$1 path=$2
     shift 2
-    curl -sf -X "$method" "$url/admin/v1/keys$path" -H "authorization: Bearer $ADMIN_KEY" "$@"
+    curl -sf -X "$method" "$url/admin/v1/keys$path" -H "authorization: Bearer $ADMIN_KEY" \
+        -H 'content-type: application/json' "$@"
 }
 # The status of a request with this key for this model.
 ask() {
