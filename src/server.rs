@@ -200,6 +200,7 @@ impl Running {
         self.state.node.mcp.pool.close();
         // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
+        self.state.node.middleware.settled(LAST_WORDS).await;
         match self.task.await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),
