@@ -207,6 +207,7 @@ impl Running {
         if let Some(exporter) = self.exporter {
             exporter.close().await;
         }
+        self.state.node.middleware.settled(LAST_WORDS).await;
         match self.task.await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),

@@ -32,6 +32,8 @@ pub struct Resolved {
     pub tools: BTreeMap<String, ResolvedTool>,
     /// The MCP servers of the configuration, by the same labels.
     pub mcp: BTreeMap<String, ResolvedMcp>,
+    /// The headers of each middleware of the configuration, in its order.
+    pub middleware_headers: Vec<Vec<(String, Secret)>>,
     /// What seals the state that clients carry; `None`: a key of the store's own.
     pub seal_key: Option<SealKey>,
     /// Where spans and metrics are sent, by the configuration and the variables; `None`: nowhere.
@@ -181,6 +183,10 @@ impl Config {
         for (label, server) in &self.mcp {
             mcp.insert(label.clone(), ResolvedMcp::new(label, server, env)?);
         }
+        let headers = self.middleware.iter().enumerate().map(|(index, middleware)| {
+            header_values(&format!("middleware[{index}].headers"), &middleware.headers, env)
+        });
+        let middleware_headers = headers.collect::<Result<_, _>>()?;
         let metrics_key = self.metrics_key(env)?;
         if let (Some(admin), Some(metrics)) = (&admin_key, &metrics_key)
             && admin.expose() == metrics.expose()
@@ -197,6 +203,7 @@ impl Config {
             providers,
             tools,
             mcp,
+            middleware_headers,
             seal_key,
             otlp,
         })
