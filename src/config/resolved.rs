@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use or_telemetry::otlp::OtlpOptions;
 use sha2::{Digest as _, Sha256};
 
 use super::lookup::{header_values, seal_key, secret, shown_key, variables};
@@ -35,6 +36,8 @@ pub struct Resolved {
     pub middleware_headers: Vec<Vec<(String, Secret)>>,
     /// What seals the state that clients carry; `None`: a key of the store's own.
     pub seal_key: Option<SealKey>,
+    /// Where spans and metrics are sent, by the configuration and the variables; `None`: nowhere.
+    pub otlp: Option<OtlpOptions>,
 }
 
 /// A key that clients may show as `Authorization: Bearer`.
@@ -191,6 +194,7 @@ impl Config {
             let (variable, other) = (self.admin.key_env.clone(), "the key of the metrics".into());
             return Err(ConfigError::SharedAdminKey { variable, other });
         }
+        let otlp = OtlpOptions::of(&self.telemetry.otlp_endpoint, |name| env.get(name))?;
         Ok(Resolved {
             config: self,
             client_keys,
@@ -201,6 +205,7 @@ impl Config {
             mcp,
             middleware_headers,
             seal_key,
+            otlp,
         })
     }
 

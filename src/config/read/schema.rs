@@ -54,6 +54,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("metrics.public", Rule::Bool),
     ("metrics.key_env", Rule::OptionalVariable),
     ("metrics.bind", Rule::OptionalAddress),
+    ("telemetry.otlp_endpoint", Rule::OptionalUrl),
     ("admin.key_env", Rule::OptionalVariable),
     ("admin.bind", Rule::OptionalAddress),
     ("store.path", Rule::Path),
