@@ -16,8 +16,8 @@ use serde_json::Value;
 
 pub(crate) use mcp::mcp;
 pub(crate) use middleware::middlewares;
-pub(crate) use models::{discovery, listing, router};
-pub(crate) use owners::{max_background, owners};
+pub(crate) use models::{discovery, label_models, listing, router};
+pub(crate) use owners::{max_background, owners, several, stored_shares};
 
 use crate::StartError;
 use crate::config::{

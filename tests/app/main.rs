@@ -18,6 +18,7 @@ mod idempotency;
 mod input_items;
 mod input_tokens;
 mod keys;
+mod lifecycle;
 mod limits;
 mod log;
 mod mcp;
@@ -34,6 +35,8 @@ mod sealed;
 mod secrets;
 mod shares;
 mod stage;
+mod stored_keys;
 mod tools;
+mod traces;
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_open-responses"));

@@ -1,5 +1,6 @@
 //! The tables of the configuration.
 
+pub(super) mod admin;
 pub(super) mod auth;
 pub(super) mod background;
 pub(super) mod key_limits;
@@ -19,12 +20,13 @@ use std::collections::BTreeMap;
 use or_actors::ToolLimits;
 use serde::{Deserialize, Serialize};
 
+use admin::Admin;
 use auth::Auth;
 use background::Background;
 use key_limits::KeyLimits;
 use mcp::McpConfig;
 use mcp_limits::McpLimits;
-use metrics::MetricsConfig;
+use metrics::{MetricsConfig, Telemetry};
 use middleware::MiddlewareConfig;
 use provider::ProviderConfig;
 use route::Route;
@@ -44,6 +46,8 @@ pub struct Config {
     pub auth: Auth,
     pub key_limits: KeyLimits,
     pub metrics: MetricsConfig,
+    pub telemetry: Telemetry,
+    pub admin: Admin,
     pub store: Store,
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
@@ -68,6 +72,8 @@ impl Default for Config {
             auth: Auth::default(),
             key_limits: KeyLimits::default(),
             metrics: MetricsConfig::default(),
+            telemetry: Telemetry::default(),
+            admin: Admin::default(),
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),

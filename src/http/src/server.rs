@@ -12,7 +12,8 @@ use actix_web_lab::middleware::CatchPanic;
 use or_actors::LoopSupervisor;
 use or_actors::store::StoreHandle;
 
-use crate::auth::{self, MetricsListener};
+use crate::admin;
+use crate::auth::{self, Apart};
 use crate::connection::{Clocks, Door, bind};
 use crate::idempotency::Keys;
 use crate::respond;
@@ -22,6 +23,11 @@ use crate::whole::Answers;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
+
+/// The process answers: by our name, and by those that charts and probes take for granted.
+const HEALTH: [&str; 4] = ["/health", "/healthz", "/livez", "/health/liveliness"];
+/// The same of being ready for work.
+const READY: [&str; 3] = ["/ready", "/readyz", "/health/readiness"];
 
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
@@ -36,6 +42,7 @@ fn cors(origins: &[String]) -> Cors {
             "openresponses-response-id",
             "retry-after",
             "openai-processing-ms",
+            "traceparent",
         ])
         .max_age(3600);
     if origins.iter().any(|origin| origin == "*") {
@@ -91,13 +98,13 @@ fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(respond::not_found)),
         )
         .service(
-            web::resource("/health")
+            web::resource(HEALTH)
                 .route(web::get().to(monitor::health))
                 .route(web::head().to(monitor::health))
                 .default_service(only("GET, HEAD")),
         )
         .service(
-            web::resource("/ready")
+            web::resource(READY)
                 .route(web::get().to(monitor::ready))
                 .route(web::head().to(monitor::ready))
                 .default_service(only("GET, HEAD")),
@@ -109,7 +116,7 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// Binds and starts the workers. The returned server is a future; its addresses are those it listens on, that of the
-/// metrics last.
+/// metrics and that of the admin API last.
 pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
     let options = state.options.clone();
     let clocks = Clocks { write: options.client_write_timeout, behind: options.max_lag };
@@ -117,24 +124,31 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     let (app_state, answers) = (web::Data::from(state), web::Data::new(Answers::default()));
     let keys = web::Data::new(Keys::default());
     // Known when it is bound, and looked at when the workers run.
-    let for_metrics = web::Data::new(MetricsListener::default());
-    let known = for_metrics.clone();
+    let apart = web::Data::new(Apart::default());
+    let known = apart.clone();
+    let has_admin = options.gate.has_admin();
     let app = move || {
         let store = StoreHandle::new(Arc::clone(&app_state.node.store));
         let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
         let node = Arc::clone(&app_state.node);
+        node.metrics.worker();
         let origins = &app_state.options.cors_allowed_origins;
         App::new()
             .app_data(app_state.clone())
             .app_data(answers.clone())
+            .app_data(apart.clone())
             .app_data(keys.clone())
-            .app_data(for_metrics.clone())
             .app_data(web::Data::new(Worker { node, store, supervisor }))
             .wrap(CatchPanic::default())
             .wrap(from_fn(auth::door))
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
             .wrap(from_fn(respond::finish))
-            .configure(routes)
+            .configure(|config| {
+                if has_admin {
+                    admin::routes(config, only);
+                }
+                routes(config);
+            })
     };
     let server = Server::build()
         .workers(options.workers)
@@ -144,12 +158,13 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     let listener = bind(options.bind, BACKLOG)?;
     let mut addresses = vec![listener.local_addr()?];
     let mut server = door.open(server, listener, app.clone())?;
-    if let Some(address) = options.metrics_bind {
+    for (address, known) in [(options.metrics_bind, &known.metrics), (options.admin_bind, &known.admin)] {
+        let Some(address) = address else { continue };
         let listener = bind(address, BACKLOG)?;
         let address = listener.local_addr()?;
-        let _ = known.0.set(address);
+        let _ = known.set(address);
         addresses.push(address);
-        server = door.open(server, listener, app)?;
+        server = door.open(server, listener, app.clone())?;
     }
     Ok((server.run(), addresses))
 }
@@ -163,7 +178,8 @@ mod tests {
 
     #[actix_web::test]
     async fn another_method_gets_an_error_with_the_allowed_ones() {
-        for (path, allowed) in [("/health", "GET, HEAD"), ("/ready", "GET, HEAD"), ("/metrics", "GET")] {
+        let monitors = HEALTH.into_iter().chain(READY).map(|path| (path, "GET, HEAD"));
+        for (path, allowed) in monitors.chain([("/metrics", "GET")]) {
             let app = test::init_service(App::new().configure(routes)).await;
             let request = test::TestRequest::with_uri(path).method(Method::PUT).to_request();
             let response = test::call_service(&app, request).await;

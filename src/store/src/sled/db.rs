@@ -1,6 +1,7 @@
 //! Plain synchronous sled code: write a batch, read, remove, expire; and opening anew after an error.
 
 mod batch;
+mod client_keys;
 mod cutter;
 pub(super) mod owners;
 pub(super) mod write;
@@ -176,6 +177,10 @@ impl Db {
     /// What an owner has.
     pub(super) fn usage(&self, owner: &str) -> Usage {
         self.0.books.usage(owner)
+    }
+
+    pub(super) fn total(&self) -> Usage {
+        self.0.books.total()
     }
 
     /// The responses that are not over, oldest first.
