@@ -99,6 +99,13 @@ serve_tool command "$here/command_tool.toml"
 check command_tool.py '"type":"function_call_output"' 'count_words answered: ' '\"words\": 6' -- curl -s "$tool_server/v1/responses" \
     -H 'content-type: application/json' -d '{"model": "demo", "input": "Count the words of this text."}'
 
+export ADMIN_KEY=a-long-key-of-the-admin
+OR__ADMIN__KEY_ENV=ADMIN_KEY "$server" --bind 127.0.0.1:0 --data "$work/keys-data" >"$work/keys.out" 2>"$work/keys.err" &
+pids+=($!)
+keyed=$(await "$work/keys.out" 'http://127\.0\.0\.1:[0-9]+' "$work/keys.err")
+check keys.sh 'made: 200, another model: 403' 'rotated: 200, the old secret meanwhile: 200' '{"models":["*"],"limits":{"max_concurrent":5}}' \
+    'changed: 200' 'revoked: 401 and 401' '{"deleted":true}' -- "$here/keys.sh" "$keyed"
+
 notes() {
     curl -sf "$tool_server/v1/responses" -H 'content-type: application/json' \
         -d "{\"model\": \"demo\", \"tools\": [{\"type\": \"mcp\", \"server_label\": \"notes\"}], $1}"

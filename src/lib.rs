@@ -8,6 +8,7 @@ mod wiring;
 
 pub use or_actors::{Phase, RunningResponse};
 pub use or_adapters as adapters;
+pub use or_keys as keys;
 pub use or_middleware as middleware;
 pub use or_protocol as protocol;
 pub use or_store as store;

@@ -1,5 +1,6 @@
 //! The `open-responses` binary.
 
+mod client_keys;
 mod shelf;
 mod transfer;
 
@@ -20,7 +21,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "the summary is what `check-config` is asked for")]
-fn run() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<ExitCode> {
     // What it makes has what users said, and is nobody else's to read.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let (cli, env) = (Cli::of_process(), Env::of_process());
@@ -46,10 +47,11 @@ fn run() -> anyhow::Result<()> {
             shelf::list(&cli.load_config(&env)?, unfinished)?;
         }
         Command::Responses(Responses::Remove { ids }) => shelf::remove(&cli.load_config(&env)?, &ids)?,
+        Command::Keys(keys) => return Ok(client_keys::run(&cli.load_config(&env)?, &env, &keys)),
         Command::WatchPrograms => watch(std::io::stdin().lock()),
         Command::Serve => serve(cli.load(&env)?)?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn serve(resolved: Resolved) -> anyhow::Result<()> {
@@ -117,7 +119,7 @@ impl Greeting {
                 ProviderState::Off(_) => {}
             }
         }
-        Self { on, client_keys_only, demo_off, keyed: !resolved.client_keys.is_empty() }
+        Self { on, client_keys_only, demo_off, keyed: resolved.wants_key() }
     }
 
     #[expect(clippy::print_stdout, reason = "the greeting is for the person at the terminal")]

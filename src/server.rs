@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
-use or_actors::{Limits, Node, RunningResponse};
+use or_actors::{ClientKeys, Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader, UploadLimits};
+use or_keys::Clients;
 use or_middleware::{Chain, Middleware};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
@@ -26,6 +27,8 @@ use crate::wiring::{self, Factory};
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Between two looks whether all responses are over.
 const IDLE_CHECK: Duration = Duration::from_millis(20);
+/// Between two notes of when client keys were last used.
+const NOTE_USES: Duration = Duration::from_secs(60);
 /// Open files that many streams need: two sockets each.
 const OPEN_FILES: u64 = 1 << 20;
 
@@ -92,10 +95,15 @@ impl ServerBuilder {
     }
 
     /// Opens the store, binds and starts the workers.
-    pub fn start(self) -> Result<Running, StartError> {
+    pub fn start(mut self) -> Result<Running, StartError> {
         raise_open_files();
         let specs = wiring::providers(&self.resolved, &self.factories)?;
-        let limits = limits(&self.resolved);
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => SledStore::open(store_options(&self.resolved))?,
+        };
+        let several = wiring::several(&self.resolved, store.client_keys().len());
+        let limits = limits(&self.resolved, several);
         let owners = Arc::clone(&limits.owners);
         let programs = Places::new(move |owner| owners.of(owner).max_tool_processes);
         let tools = Arc::new(self.tools()?.with_places(Arc::new(programs)));
@@ -103,12 +111,15 @@ impl ServerBuilder {
         let discovery = wiring::discovery(&self.resolved, &specs);
         let listing = wiring::listing(&self.resolved, &specs, now());
         let config = &self.resolved.config;
-        let store = match self.store {
-            Some(store) => store,
-            None => SledStore::open(store_options(&self.resolved))?,
-        };
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
         let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
+        let keys = ClientKeys::new(
+            Arc::clone(&store),
+            self.resolved.client_keys.iter().map(|key| key.name.clone()),
+            Arc::default(),
+            Arc::clone(&limits.owners),
+            wiring::stored_shares(config, several),
+        );
         let middlewares = wiring::middlewares(&self.resolved)?.into_iter().chain(self.middlewares);
         let middleware = Chain::new(middlewares, metrics.clone())?;
         let mut node = Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics);
@@ -116,24 +127,36 @@ impl ServerBuilder {
         if let Some(SealKey(key)) = &self.resolved.seal_key {
             node.sealer = node.sealer.with_first(key);
         }
+        node.clients = keys.clients();
         let node = Arc::new(node);
         let grace = config.server.shutdown_grace();
-        let options = http_options(&self.resolved);
+        let options = http_options(&self.resolved, keys.clients());
         let address = options.bind;
-        let state = Arc::new(AppState { node: Arc::clone(&node), pick, discovery, listing, options });
+        let state = Arc::new(AppState { node: Arc::clone(&node), keys, pick, discovery, listing, options });
         let (server, addresses) =
-            or_http::start(state).map_err(|source| StartError::Bind { address, source })?;
+            or_http::start(Arc::clone(&state)).map_err(|source| StartError::Bind { address, source })?;
         let handle = server.handle();
         let task = actix_web::rt::spawn(server);
-        Ok(Running { node, handle, task, addresses, grace })
+        let notes = actix_web::rt::spawn({
+            let state = Arc::clone(&state);
+            async move {
+                loop {
+                    tokio::time::sleep(NOTE_USES).await;
+                    state.keys.note_uses().await;
+                }
+            }
+        });
+        Ok(Running { state, handle, task, notes, addresses, grace })
     }
 }
 
 /// A server at work.
 pub struct Running {
-    node: Arc<Node>,
+    state: Arc<AppState>,
     handle: ServerHandle,
     task: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
+    /// Notes from time to time when keys were used.
+    notes: actix_web::rt::task::JoinHandle<()>,
     addresses: Vec<SocketAddr>,
     grace: Duration,
 }
@@ -146,13 +169,13 @@ impl Running {
 
     /// The responses in progress, the oldest first: what each does at this moment, for whom, and since when.
     pub fn responses(&self) -> Vec<RunningResponse> {
-        self.node.running.list()
+        self.state.node.running.list()
     }
 
     /// Resolves when the store's writer is gone, which nothing but a restart mends. A write that fails makes
     /// the server not ready and is no reason to end it.
     pub async fn store_died(&self) {
-        while !matches!(self.node.store.health(), Health::Dead(_)) {
+        while !matches!(self.state.node.store.health(), Health::Dead(_)) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
@@ -162,16 +185,19 @@ impl Running {
     ///
     /// The server listens until all are over, so that who asks is told that it stops.
     pub async fn stop(self) -> std::io::Result<()> {
-        self.node.running.begin_stop();
-        self.node.running.park();
+        self.state.node.running.begin_stop();
+        self.state.node.running.park();
         let over = Instant::now() + self.grace;
         if !self.is_idle_until(over).await {
-            let ended = self.node.running.stop_all();
+            let ended = self.state.node.running.stop_all();
             tracing::warn!(ended, "responses were ended because the grace time is over");
             self.is_idle_until(over + LAST_WORDS).await;
         }
+        self.notes.abort();
+        // A disk that does not answer must not keep the process.
+        let _ = tokio::time::timeout(LAST_WORDS, self.state.keys.note_uses()).await;
         // Nobody asks them any more, and the process does not wait for their thread.
-        self.node.mcp.pool.close();
+        self.state.node.mcp.pool.close();
         // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
         match self.task.await {
@@ -182,7 +208,7 @@ impl Running {
 
     /// Waits for the end of all responses, but not longer than to `deadline`.
     async fn is_idle_until(&self, deadline: Instant) -> bool {
-        while self.node.running.count() > 0 {
+        while self.state.node.running.count() > 0 {
             if Instant::now() >= deadline {
                 return false;
             }
@@ -209,7 +235,7 @@ fn store_options(resolved: &Resolved) -> SledOptions {
     let store = &resolved.config.store;
     SledOptions {
         max_record_bytes: store.max_record_bytes,
-        several_owners: resolved.client_keys.len() > 1,
+        several_owners: wiring::several(resolved, 0),
         on_corruption: store.on_corruption,
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
@@ -218,7 +244,7 @@ fn store_options(resolved: &Resolved) -> SledOptions {
     }
 }
 
-fn limits(resolved: &Resolved) -> Limits {
+fn limits(resolved: &Resolved, several: bool) -> Limits {
     let config = &resolved.config;
     let config::Config { server, background, tool_limits, .. } = config;
     Limits {
@@ -232,7 +258,7 @@ fn limits(resolved: &Resolved) -> Limits {
         background_max_retry_delay: background.max_retry_delay(),
         tools: *tool_limits,
         max_background: wiring::max_background(config),
-        owners: Arc::new(wiring::owners(resolved)),
+        owners: Arc::new(wiring::owners(resolved, several)),
     }
 }
 
@@ -245,13 +271,23 @@ fn budget(server: &config::Server) -> Budget {
     })
 }
 
-fn http_options(resolved: &Resolved) -> HttpOptions {
+fn http_options(resolved: &Resolved, stored: Arc<Clients>) -> HttpOptions {
     let server = &resolved.config.server;
     let keys = resolved.client_keys.iter();
     let metrics = match &resolved.metrics_key {
         Some(key) => MetricsReader::Key(key.expose().into()),
         None if resolved.config.metrics.public => MetricsReader::Anybody,
         None => MetricsReader::Client,
+    };
+    let gate = Gate::new(
+        keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
+        metrics,
+        server.bind.ip().to_canonical().is_loopback(),
+    )
+    .with_stored(stored, resolved.config.auth.require_key);
+    let gate = match &resolved.admin_key {
+        Some(key) => gate.with_admin(key.expose()),
+        None => gate,
     };
     HttpOptions {
         bind: server.bind,
@@ -270,10 +306,7 @@ fn http_options(resolved: &Resolved) -> HttpOptions {
         client_provider_keys: resolved.config.auth.client_provider_keys == config::ClientProviderKeys::Allow,
         shutdown_timeout: LAST_WORDS,
         metrics_bind: resolved.config.metrics.bind,
-        gate: Gate::new(
-            keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
-            metrics,
-            server.bind.ip().to_canonical().is_loopback(),
-        ),
+        admin_bind: resolved.config.admin.bind,
+        gate,
     }
 }

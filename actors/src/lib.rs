@@ -1,9 +1,10 @@
 //! The actors: one loop for each request, providers, tools, the store, and who watches over them.
 //!
 //! Data waits along its flow (every hop is bounded and awaited); control goes against it. From right to left:
-//! `supervisor -> response -> node -> {mcp, tools} -> {running, store} -> {provider, heavy, held, limits, owners, tokenizer}`.
+//! `supervisor -> response -> node -> {mcp, tools} -> {client_keys, running, store} -> {provider, heavy, held, limits, owners, tokenizer}`.
 #![warn(missing_docs)]
 
+mod client_keys;
 mod client_queue;
 mod heavy;
 mod held;
@@ -20,6 +21,7 @@ mod supervisor;
 mod tokenizer;
 pub mod tools;
 
+pub use client_keys::{ClientKeys, Shares};
 pub use client_queue::ClientFrames;
 pub use heavy::{Gone, Heavy, Place, WorkPanicked};
 pub use held::{COST, Held};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::keys_cli::Keys;
 use super::{Config, ConfigError, Env, Overrides, Resolved};
 
 /// Serves the Open Responses API over any LLM provider.
@@ -48,6 +49,8 @@ pub enum Command {
     /// Look through the stored responses, and remove what is stuck; no server may be using the folder
     #[command(subcommand)]
     Responses(Responses),
+    /// Make, list and change client keys
+    Keys(Keys),
     /// Kill the programs of a server when it has ended; for the server itself
     #[command(hide = true)]
     WatchPrograms,

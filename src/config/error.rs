@@ -39,8 +39,12 @@ pub enum ConfigError {
     #[error("the client keys `{first}` and `{second}` have the same value")]
     DuplicateClientKey { first: String, second: String },
     #[error(
+        "`admin.key_env` names the variable `{variable}`, whose key is also {other}; the admin key opens nothing else"
+    )]
+    SharedAdminKey { variable: String, other: String },
+    #[error(
         "refusing to listen on {bind} without client keys: anybody who can reach it could spend the providers' keys; \
-         set auth.client_keys_env or [[auth.keys]], bind a loopback address, or set server.allow_unauthenticated = true"
+         set auth.client_keys_env or [[auth.keys]], auth.require_key = true for keys in the store, bind a loopback address, or set server.allow_unauthenticated = true"
     )]
     OpenBind { bind: SocketAddr },
     #[error("the configuration does not deserialise")]

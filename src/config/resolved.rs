@@ -23,6 +23,8 @@ pub struct Resolved {
     pub client_keys: Vec<ClientKey>,
     /// What has to be shown for the metrics in place of a client key.
     pub metrics_key: Option<Secret>,
+    /// What has to be shown for the admin API; `None`: there is none.
+    pub admin_key: Option<Secret>,
     /// The providers of the configuration, by the same names.
     pub providers: BTreeMap<String, Provider>,
     /// The tools of the configuration, by the same names.
@@ -128,6 +130,11 @@ impl fmt::Display for OffReason {
 }
 
 impl Resolved {
+    /// Whether a client has to show a key, whatever keys the store has.
+    pub fn wants_key(&self) -> bool {
+        !self.client_keys.is_empty() || self.admin_key.is_some() || self.config.auth.require_key
+    }
+
     /// Owners by the place of their key in `auth.client_keys_env`, as records of earlier versions have them, and the
     /// owners that these keys have. A program with a store of its own has to rename the owners in it.
     pub fn old_owners(&self) -> Vec<(String, String)> {
@@ -145,7 +152,9 @@ impl Config {
         self.check()?;
         let client_keys = self.client_keys(env)?;
         let loopback = self.server.bind.ip().to_canonical().is_loopback();
-        if client_keys.is_empty() && !loopback && !self.server.allow_unauthenticated {
+        let admin_key = self.admin_key(env, &client_keys)?;
+        let keyless = client_keys.is_empty() && admin_key.is_none() && !self.auth.require_key;
+        if keyless && !loopback && !self.server.allow_unauthenticated {
             return Err(ConfigError::OpenBind { bind: self.server.bind });
         }
         let mut providers = BTreeMap::new();
@@ -160,7 +169,7 @@ impl Config {
             providers.insert(name.clone(), Provider { config: provider.clone(), state, headers });
         }
         let seal_key = seal_key("security.seal_key_env", &self.security.seal_key_env, env)?;
-        settle_demo(&mut providers, client_keys.is_empty());
+        settle_demo(&mut providers, keyless);
         let mut tools = BTreeMap::new();
         for (name, tool) in &self.tools {
             tools.insert(name.clone(), ResolvedTool::new(name, tool, env)?);
@@ -170,7 +179,13 @@ impl Config {
             mcp.insert(label.clone(), ResolvedMcp::new(label, server, env)?);
         }
         let metrics_key = self.metrics_key(env)?;
-        Ok(Resolved { config: self, client_keys, metrics_key, providers, tools, mcp, seal_key })
+        if let (Some(admin), Some(metrics)) = (&admin_key, &metrics_key)
+            && admin.expose() == metrics.expose()
+        {
+            let (variable, other) = (self.admin.key_env.clone(), "the key of the metrics".into());
+            return Err(ConfigError::SharedAdminKey { variable, other });
+        }
+        Ok(Resolved { config: self, client_keys, metrics_key, admin_key, providers, tools, mcp, seal_key })
     }
 
     fn metrics_key(&self, env: &Env) -> Result<Option<Secret>, ConfigError> {
@@ -179,6 +194,21 @@ impl Config {
             return Ok(None);
         }
         shown_key(secret(env, key, variable)?, key, variable, "the key".into()).map(Some)
+    }
+
+    fn admin_key(&self, env: &Env, clients: &[ClientKey]) -> Result<Option<Secret>, ConfigError> {
+        let (key, variable) = ("admin.key_env", self.admin.key_env.as_str());
+        if variable.is_empty() {
+            return Ok(None);
+        }
+        let admin = shown_key(secret(env, key, variable)?, key, variable, "the key".into())?;
+        match clients.iter().find(|client| client.key.expose() == admin.expose()) {
+            Some(client) => {
+                let (variable, other) = (variable.to_owned(), format!("the client key `{}`", client.name));
+                Err(ConfigError::SharedAdminKey { variable, other })
+            }
+            None => Ok(Some(admin)),
+        }
     }
 
     fn client_keys(&self, env: &Env) -> Result<Vec<ClientKey>, ConfigError> {
@@ -266,211 +296,5 @@ fn state(
 }
 
 #[cfg(test)]
-mod tests {
-    use pretty_assertions::assert_eq;
-
-    use super::*;
-
-    const ANN: &str = "client-key-of-ann-1";
-    const BOB: &str = "client-key-of-bob-2";
-    /// The same by `printf %s KEY | sha256sum | cut -c1-12`.
-    const ANN_OWNER: &str = "key-9e513cf53e75";
-    const BOB_OWNER: &str = "key-c77936dd1f06";
-
-    #[track_caller]
-    fn resolve(toml: &str, env: &[(&str, &str)]) -> Result<Resolved, ConfigError> {
-        Config::from_toml(toml).unwrap().resolve(&env.iter().copied().collect())
-    }
-
-    /// `want` is `on`, `on with <key>`, `client key only`, or why it is off.
-    #[track_caller]
-    fn check_provider(toml: &str, env: &[(&str, &str)], name: &str, want: &str) {
-        let got = match &resolve(toml, env).unwrap().providers[name].state {
-            ProviderState::On { key: None } => "on".into(),
-            ProviderState::On { key: Some(key) } => format!("on with {}", key.expose()),
-            ProviderState::ClientKeyOnly => "client key only".into(),
-            ProviderState::Off(reason) => reason.to_string(),
-        };
-        assert_eq!(got, want);
-    }
-
-    #[track_caller]
-    fn check_client_keys(toml: &str, env: &[(&str, &str)], want: &[(&str, &str)]) {
-        let resolved = resolve(toml, env).unwrap();
-        let got: Vec<_> =
-            resolved.client_keys.iter().map(|key| (key.name.as_str(), key.key.expose())).collect();
-        assert_eq!(got, want);
-    }
-
-    #[track_caller]
-    fn check_error(toml: &str, env: &[(&str, &str)], want: &str) {
-        assert_eq!(resolve(toml, env).unwrap_err().to_string(), want);
-    }
-
-    #[test]
-    fn a_provider_with_its_key_is_on() {
-        check_provider("", &[("OPENAI_API_KEY", "sk-1\n")], "openai", "on with sk-1");
-    }
-
-    #[test]
-    fn a_provider_that_needs_no_key_is_on() {
-        check_provider("", &[], "ollama", "on");
-        check_provider("", &[], "demo", "on");
-    }
-
-    #[test]
-    fn a_provider_without_its_key_waits_for_a_clients_key() {
-        check_provider("", &[("OPENAI_API_KEY", "")], "openai", "client key only");
-    }
-
-    #[test]
-    fn a_provider_without_its_key_is_off_if_clients_may_bring_none() {
-        check_provider(
-            "auth.client_provider_keys = 'deny'",
-            &[],
-            "openai",
-            "the variable `OPENAI_API_KEY` is not set",
-        );
-    }
-
-    #[test]
-    fn a_disabled_provider_is_off_even_with_a_key() {
-        let disabled = "providers.openai.enabled = false";
-        check_provider(disabled, &[("OPENAI_API_KEY", "sk-1")], "openai", "`enabled` is false");
-    }
-
-    #[test]
-    fn a_client_key_is_the_same_owner_wherever_it_stands_in_the_list() {
-        let (ann, bob) = ((ANN_OWNER, ANN), (BOB_OWNER, BOB));
-        let toml = "auth.client_keys_env = 'KEYS'";
-        check_client_keys(toml, &[("KEYS", &format!("{ANN}, {BOB},"))], &[ann, bob]);
-        check_client_keys(toml, &[("KEYS", &format!("{BOB},{ANN}"))], &[bob, ann]);
-        check_client_keys(toml, &[("KEYS", &format!(",, {BOB}"))], &[bob]);
-    }
-
-    #[test]
-    fn the_place_of_a_key_is_told_for_records_that_have_it() {
-        let named = "[[auth.keys]]\nname = 'cyd'\nkey_env = 'CYD'";
-        let toml = format!("auth.client_keys_env = 'KEYS'\n{named}");
-        let env = [("KEYS", &*format!("{ANN},,{BOB}")), ("CYD", "client-key-of-cyd-3")];
-        let want = [("key-1", ANN_OWNER), ("key-2", BOB_OWNER)].map(|(old, new)| (old.into(), new.into()));
-        assert_eq!(resolve(&toml, &env).unwrap().old_owners(), want);
-    }
-
-    #[test]
-    fn a_key_that_can_be_guessed_is_refused_without_being_told() {
-        let env = [("KEYS", &*format!("{ANN},short-key-12345")), ("ANN", "short-key-12345")];
-        let want = "`auth.client_keys_env` names the variable `KEYS`, in which key 2 is shorter than 16 characters and \
-                    could be guessed; `openssl rand -hex 24` makes a good one";
-        check_error("auth.client_keys_env = 'KEYS'", &env, want);
-        let want = "`auth.keys[0].key_env` names the variable `ANN`, in which the key is shorter than 16 characters and \
-                    could be guessed; `openssl rand -hex 24` makes a good one";
-        check_error("[[auth.keys]]\nname = 'ann'\nkey_env = 'ANN'", &env, want);
-        assert!(resolve("metrics.key_env = 'ANN'", &env).is_err());
-        assert!(resolve("metrics.key_env = 'KEYS'", &env).is_ok());
-    }
-
-    #[test]
-    fn the_metrics_have_one_rule() {
-        let toml = "metrics = { public = true, key_env = 'X' }";
-        assert_eq!(
-            Config::from_toml(toml).unwrap_err().to_string(),
-            "`metrics.public` in the given configuration is true although `metrics.key_env` names a key"
-        );
-    }
-
-    #[test]
-    fn the_demo_is_for_first_steps() {
-        let off = OffReason::NotAlone.to_string();
-        let keys = "auth.client_keys_env = 'KEYS'\n";
-        let vllm = "[providers.vllm]\nkind = 'openai-chat'\nbase_url = 'http://127.0.0.1:8000/v1'\n";
-        let env = [("KEYS", ANN)];
-        for (toml, env, want) in [
-            ("", &[][..], "on"),
-            (include_str!("../../config.toml"), &[], "on"),
-            ("", &[("OPENAI_API_KEY", "sk-1")], off.as_str()),
-            ("providers.openai.enabled = false", &[("OPENAI_API_KEY", "sk-1")], "on"),
-            ("providers.demo.enabled = true", &[("OPENAI_API_KEY", "sk-1")], "on"),
-            ("providers.demo.enabled = false", &[], "`enabled` is false"),
-            (vllm, &[], &off),
-            ("providers.ollama.base_url = 'http://gpu:11434'", &[], &off),
-            (keys, &env, &off),
-            (&format!("{keys}providers.demo.enabled = true"), &env, "on"),
-        ] {
-            check_provider(toml, env, "demo", want);
-        }
-    }
-
-    #[test]
-    fn named_client_keys_come_with_their_names() {
-        let toml = "[auth]\nclient_keys_env = 'KEYS'\n[[auth.keys]]\nname = 'ann'\nkey_env = 'ANN'";
-        check_client_keys(toml, &[("KEYS", BOB), ("ANN", ANN)], &[(BOB_OWNER, BOB), ("ann", ANN)]);
-    }
-
-    #[test]
-    fn a_client_key_that_is_not_there_is_refused() {
-        let key = "[[auth.keys]]\nname = 'ann'\nkey_env = 'ANN'";
-        let want = "`auth.keys[0].key_env` names the variable `ANN`, which is not set or empty";
-        check_error(key, &[], want);
-        let want = "`auth.client_keys_env` names the variable `KEYS`, which is not set or empty";
-        check_error("auth.client_keys_env = 'KEYS'", &[("KEYS", " , ")], want);
-    }
-
-    #[test]
-    fn two_clients_cannot_share_a_key_or_a_name() {
-        let keys =
-            |a, b| format!("[[auth.keys]]\nname='{a}'\nkey_env='A'\n[[auth.keys]]\nname='{b}'\nkey_env='B'");
-        let want = "the client keys `ann` and `bob` have the same value";
-        check_error(&keys("ann", "bob"), &[("A", ANN), ("B", ANN)], want);
-        let want = "the client key `ann` is given twice";
-        check_error(&keys("ann", "ann"), &[("A", ANN), ("B", BOB)], want);
-    }
-
-    #[test]
-    fn an_open_bind_is_refused() {
-        for bind in ["0.0.0.0:4000", "[::]:4000", "192.168.1.2:4000"] {
-            let error = resolve(&format!("server.bind = '{bind}'"), &[]).unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("refusing to listen on {bind} without client keys")),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_open_bind_needs_client_keys_or_a_word() {
-        let keys = "server.bind = '0.0.0.0:1'\nauth.client_keys_env = 'KEYS'";
-        check_client_keys(keys, &[("KEYS", ANN)], &[(ANN_OWNER, ANN)]);
-        check_client_keys("server = { bind = '0.0.0.0:1', allow_unauthenticated = true }", &[], &[]);
-        check_client_keys("server.bind = '[::ffff:127.0.0.1]:1'", &[], &[]);
-    }
-
-    #[test]
-    fn headers_take_their_values_from_the_environment() {
-        let toml = "[providers.ollama.headers]\nx-a = 'text'\nx-b = { env = 'B' }";
-        let ollama = resolve(toml, &[("B", "secret")]).unwrap().providers.remove("ollama").unwrap();
-        let got: Vec<_> =
-            ollama.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
-        assert_eq!(got, [("x-a", "text"), ("x-b", "secret")]);
-        let want = "`providers.ollama.headers.x-b` names the variable `B`, which is not set or empty";
-        check_error(toml, &[], want);
-    }
-
-    #[test]
-    fn a_key_that_no_header_can_carry_is_refused() {
-        check_error(
-            "",
-            &[("OPENAI_API_KEY", "sk-\u{e9}")],
-            "`providers.openai.api_key_env` names the variable `OPENAI_API_KEY`, whose value no header can carry",
-        );
-    }
-
-    #[test]
-    fn nothing_secret_is_printed() {
-        let toml = "[auth]\nclient_keys_env = 'KEYS'\n[providers.ollama.headers]\nx = 'hush'";
-        let resolved =
-            resolve(toml, &[("KEYS", "hush-1-hush-1-hush,hush-2-hush-2-hush"), ("OPENAI_API_KEY", "hush")])
-                .unwrap();
-        assert!(!format!("{resolved:#?}").contains("hush"));
-    }
-}
+#[path = "resolved_tests.rs"]
+mod tests;

@@ -13,10 +13,10 @@ impl Resolved {
     pub fn warnings(&self) -> Vec<String> {
         let server = &self.config.server;
         let mut warnings = Vec::new();
-        if self.client_keys.is_empty() && !server.bind.ip().to_canonical().is_loopback() {
+        if !self.wants_key() && !server.bind.ip().to_canonical().is_loopback() {
             warnings.push(format!("everybody who reaches {} can use every provider", server.bind));
         }
-        if self.client_keys.is_empty() && server.cors_allowed_origins == ["*"] {
+        if !self.wants_key() && server.cors_allowed_origins == ["*"] {
             warnings.push("every web page that a user opens can use every provider".into());
         }
         let metrics = &self.config.metrics;
@@ -40,8 +40,16 @@ impl fmt::Display for Resolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "bind         {}", self.config.server.bind)?;
         let names: Vec<_> = self.client_keys.iter().map(|key| key.name.as_str()).collect();
-        let clients = if names.is_empty() { "none, everybody may call".into() } else { names.join(", ") };
+        let clients = match (names.as_slice(), self.wants_key()) {
+            ([], false) => "none but those of the store; without any everybody may call".into(),
+            ([], true) => "those of the store".into(),
+            (names, _) => names.join(", "),
+        };
         writeln!(f, "client keys  {clients}")?;
+        if self.admin_key.is_some() {
+            let place = self.config.admin.bind.unwrap_or(self.config.server.bind);
+            writeln!(f, "admin API    {place}, key from {}", self.config.admin.key_env)?;
+        }
         let kept = match self.config.store.retention_days {
             0 => "for ever".into(),
             days => format!("for {days} days"),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use or_actors::{OwnerLimits, Owners};
+use or_actors::{OwnerLimits, Owners, Shares};
 
 use crate::config::{Config, KeyLimits, Resolved};
 
@@ -13,10 +13,8 @@ const USUAL_TOOL_PROCESSES: usize = 64;
 const TOOL_PROCESSES_PER_CORE: usize = 2;
 
 /// The shares of all owners.
-pub(crate) fn owners(resolved: &Resolved) -> Owners {
+pub(crate) fn owners(resolved: &Resolved, several: bool) -> Owners {
     let config = &resolved.config;
-    // One client has the server for itself.
-    let several = resolved.client_keys.len() > 1;
     let usual = shares(&config.key_limits, config, several);
     let own = config
         .auth
@@ -31,6 +29,18 @@ pub(crate) fn max_background(config: &Config) -> usize {
     let all = config.server.max_concurrent_responses;
     let usual = (all - all / 4).min(all.saturating_sub(1)).max(1);
     or_else(config.background.max_concurrent, usual).min(all)
+}
+
+/// Whether there are several clients, or may be at any time; one alone has the server for itself. `stored`: the keys of the
+/// store.
+pub(crate) fn several(resolved: &Resolved, stored: usize) -> bool {
+    resolved.client_keys.len() + stored > 1 || resolved.admin_key.is_some()
+}
+
+/// From what a stored key says to its shares.
+pub(crate) fn stored_shares(config: &Config, several: bool) -> Box<Shares> {
+    let config = config.clone();
+    Box::new(move |own| shares(&config.key_limits.under(own), &config, several))
 }
 
 fn shares(limits: &KeyLimits, config: &Config, several: bool) -> OwnerLimits {
@@ -74,7 +84,7 @@ mod tests {
         let env = Env::from_iter([("KEYS", keys), ("ANN", ANN)]);
         let auth = if keys.is_empty() { "" } else { "auth.client_keys_env = 'KEYS'\n" };
         let resolved = Config::from_toml(&format!("{auth}{toml}")).unwrap().resolve(&env).unwrap();
-        let owners = owners(&resolved);
+        let owners = owners(&resolved, several(&resolved, 0));
         let got = owners.of(owner);
         assert_eq!([got.max_concurrent, got.max_background, got.max_mcp_sessions], want);
     }

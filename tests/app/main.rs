@@ -33,6 +33,7 @@ mod sealed;
 mod secrets;
 mod shares;
 mod stage;
+mod stored_keys;
 mod tools;
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_open-responses"));

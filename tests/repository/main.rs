@@ -8,6 +8,7 @@ mod check_config;
 mod docs_actors;
 mod docs_errors;
 mod docs_fields;
+mod keys_command;
 mod supply_chain;
 mod transfer;
 

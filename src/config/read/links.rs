@@ -23,6 +23,12 @@ pub(super) fn check(config: &Config, origin_of: &dyn Fn(&str) -> Origin) -> Resu
         let problem = "is true although `metrics.key_env` names a key".to_owned();
         return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
     }
+    if config.admin.bind.is_some() && config.admin.key_env.is_empty() {
+        let key = "admin.bind".to_owned();
+        let problem =
+            "is given although `admin.key_env` names no key, without which there is no admin API".to_owned();
+        return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
+    }
     for (index, route) in config.routes.iter().enumerate() {
         if !config.providers.contains_key(&route.provider) {
             let key = format!("routes[{index}].provider");

@@ -10,6 +10,8 @@ pub struct Auth {
     /// Variable with comma-separated keys, named `key-1`, `key-2`, …; empty: none.
     pub client_keys_env: String,
     pub client_provider_keys: ClientProviderKeys,
+    /// Whether a key has to be shown while there is none, neither here nor in the store.
+    pub require_key: bool,
     pub keys: Vec<AuthKey>,
 }
 
@@ -18,6 +20,7 @@ impl Default for Auth {
         Self {
             client_keys_env: String::new(),
             client_provider_keys: ClientProviderKeys::Allow,
+            require_key: false,
             keys: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! The tables of the configuration.
 
+pub(super) mod admin;
 pub(super) mod auth;
 pub(super) mod background;
 pub(super) mod key_limits;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use or_actors::ToolLimits;
 use serde::{Deserialize, Serialize};
 
+use admin::Admin;
 use auth::Auth;
 use background::Background;
 use key_limits::KeyLimits;
@@ -44,6 +46,7 @@ pub struct Config {
     pub auth: Auth,
     pub key_limits: KeyLimits,
     pub metrics: MetricsConfig,
+    pub admin: Admin,
     pub store: Store,
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
@@ -68,6 +71,7 @@ impl Default for Config {
             auth: Auth::default(),
             key_limits: KeyLimits::default(),
             metrics: MetricsConfig::default(),
+            admin: Admin::default(),
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),

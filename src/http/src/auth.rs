@@ -17,15 +17,41 @@ use crate::respond::error_response;
 use crate::state::AppState;
 
 const METRICS: &str = "/metrics";
+const ADMIN: &str = "/admin";
 
-/// The listener that is for the metrics alone, if there is one.
+/// The listeners that are for one thing alone, as far as there are any.
 #[derive(Debug, Default)]
-pub(crate) struct MetricsListener(pub(crate) OnceLock<SocketAddr>);
+pub(crate) struct Apart {
+    pub(crate) metrics: OnceLock<SocketAddr>,
+    pub(crate) admin: OnceLock<SocketAddr>,
+}
 
-impl MetricsListener {
-    /// Whether a request came to it.
-    pub(crate) fn has(&self, here: SocketAddr) -> bool {
-        self.0.get() == Some(&here)
+/// What a path is for, and a listener.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Purpose {
+    Api,
+    Metrics,
+    Admin,
+}
+
+impl Apart {
+    /// What the listener at this address is for.
+    fn of_listener(&self, here: SocketAddr) -> Purpose {
+        match here {
+            _ if self.metrics.get() == Some(&here) => Purpose::Metrics,
+            _ if self.admin.get() == Some(&here) => Purpose::Admin,
+            _ => Purpose::Api,
+        }
+    }
+
+    /// Where a path is answered.
+    fn of_path(&self, path: &str) -> Purpose {
+        let is_admin = path.strip_prefix(ADMIN).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        match path {
+            METRICS if self.metrics.get().is_some() => Purpose::Metrics,
+            _ if is_admin && self.admin.get().is_some() => Purpose::Admin,
+            _ => Purpose::Api,
+        }
     }
 }
 
@@ -42,14 +68,16 @@ pub(crate) async fn door(
 
 fn look(request: &ServiceRequest) -> Result<(), ApiError> {
     let state = request.app_data::<web::Data<AppState>>().ok_or_else(ApiError::internal)?;
-    let listener = request.app_data::<web::Data<MetricsListener>>().ok_or_else(ApiError::internal)?;
+    let apart = request.app_data::<web::Data<Apart>>().ok_or_else(ApiError::internal)?;
     let Some(here) = connection::listener(request.request()) else { return Err(ApiError::internal()) };
-    if listener.0.get().is_some() && listener.has(here) != (request.path() == METRICS) {
+    let purpose = apart.of_listener(here);
+    // As routes read it: `%61dmin` is `admin`.
+    if purpose != apart.of_path(request.match_info().as_str()) {
         let text = format!("Invalid URL ({} {})", request.method(), request.path());
         return Err(ApiError::new(ErrorKind::NotFound, text));
     }
-    if listener.has(here) {
-        // Whoever reaches it needs no key, so a page must not reach it under a name of its own.
+    if purpose != Purpose::Api {
+        // Whoever reaches it may need no key, so a page must not reach it under a name of its own.
         return if here.ip().to_canonical().is_loopback() {
             check_loopback(request.headers())
         } else {
@@ -80,15 +108,14 @@ pub(crate) async fn check(
 
 /// The answer to whom the metrics are not told.
 pub(crate) fn refuse_metrics(request: &HttpRequest, state: &AppState) -> Option<HttpResponse> {
-    let listener = request.app_data::<web::Data<MetricsListener>>();
-    let apart =
-        listener.zip(connection::listener(request)).is_some_and(|(listener, here)| listener.has(here));
+    let listeners = request.app_data::<web::Data<Apart>>().zip(connection::listener(request));
+    let apart = listeners.is_some_and(|(apart, here)| apart.of_listener(here) == Purpose::Metrics);
     let peer = request.peer_addr().map(|peer| peer.ip());
     let admitted = state.options.gate.admit_to_metrics(request.headers(), apart, peer);
     admitted.err().map(|refusal| refuse(&refusal, state))
 }
 
-fn refuse(refusal: &NotLetIn, state: &AppState) -> HttpResponse {
+pub(crate) fn refuse(refusal: &NotLetIn, state: &AppState) -> HttpResponse {
     if refusal.slowed {
         state.node.metrics.over_limit("failed_keys");
     }

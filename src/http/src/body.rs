@@ -80,10 +80,20 @@ impl Pace {
     }
 }
 
+/// The whole JSON body, up to the server's limit; see [`read_up_to`].
+pub(crate) async fn read(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &AppState,
+) -> Result<Upload, ApiError> {
+    read_up_to(state.options.max_body_bytes, request, payload, state).await
+}
+
 /// The whole JSON body: 415 for another type or a compressed one, 413 above the limit, 400 if it does not come or comes
 /// too slowly, 503 while there is no room for it. Room is taken as the bytes come: what is announced costs nobody
 /// anything.
-pub(crate) async fn read(
+pub(crate) async fn read_up_to(
+    limit: usize,
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &AppState,
@@ -91,7 +101,6 @@ pub(crate) async fn read(
     check_type(request)?;
     check_encoding(request)?;
     let options = &state.options;
-    let limit = options.max_body_bytes;
     let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|n| n > limit) {
         return Err(too_large(limit));

@@ -46,6 +46,8 @@ pub struct Gate {
     always: bool,
     /// Who shows no key.
     local: Arc<Client>,
+    /// Name and hash of the admin key; none: there is no admin API.
+    admin: Option<(Arc<str>, Hash)>,
     metrics: MetricsReader,
     loopback_hosts_only: bool,
     failed: Arc<FailedKeys>,
@@ -81,6 +83,7 @@ impl Gate {
             stored: Arc::default(),
             always: false,
             local: Arc::new(Client::named(LOCAL)),
+            admin: None,
             metrics,
             loopback_hosts_only,
             failed: Arc::default(),
@@ -91,6 +94,19 @@ impl Gate {
     #[must_use]
     pub fn with_stored(self, stored: Arc<Clients>, always: bool) -> Self {
         Self { stored, always, ..self }
+    }
+
+    /// Has an admin API, for whoever shows this key. Then clients have to show one too, also while there is none.
+    #[must_use]
+    pub fn with_admin(self, key: &str) -> Self {
+        let hash = hash(key);
+        let name: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        Self { admin: Some((format!("admin-{name}").into(), hash)), always: true, ..self }
+    }
+
+    /// Whether there is an admin API.
+    pub(crate) fn has_admin(&self) -> bool {
+        self.admin.is_some()
     }
 
     /// Whether a client key has to be shown.
@@ -153,6 +169,22 @@ impl Gate {
             }
             MetricsReader::Client if !apart => self.admit(headers, true, peer).map(drop),
             MetricsReader::Client | MetricsReader::Anybody => Ok(()),
+        }
+    }
+
+    /// Lets a request to the admin API in, and names the key that it shows.
+    pub(crate) fn admit_to_admin(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+    ) -> Result<Arc<str>, NotLetIn> {
+        if headers.contains_key(ORIGIN) {
+            return Err(forbidden("origin_not_allowed", "Web pages may not use the admin API.").into());
+        }
+        let given = hash(bearer(only_one(headers, AUTHORIZATION)?)?);
+        match &self.admin {
+            Some((name, key)) if bool::from(key.ct_eq(&given)) => Ok(Arc::clone(name)),
+            Some(_) | None => Err(self.refuse(peer)),
         }
     }
 

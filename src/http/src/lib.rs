@@ -1,6 +1,7 @@
 //! The HTTP face: routes, keys, limits, and how errors and streams leave the server.
 #![warn(missing_docs)]
 
+mod admin;
 mod auth;
 mod body;
 mod connection;

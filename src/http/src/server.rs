@@ -12,7 +12,8 @@ use actix_web_lab::middleware::CatchPanic;
 use or_actors::LoopSupervisor;
 use or_actors::store::StoreHandle;
 
-use crate::auth::{self, MetricsListener};
+use crate::admin;
+use crate::auth::{self, Apart};
 use crate::connection::{Clocks, Door, bind};
 use crate::idempotency::Keys;
 use crate::respond;
@@ -109,7 +110,7 @@ fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// Binds and starts the workers. The returned server is a future; its addresses are those it listens on, that of the
-/// metrics last.
+/// metrics and that of the admin API last.
 pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
     let options = state.options.clone();
     let clocks = Clocks { write: options.client_write_timeout, behind: options.max_lag };
@@ -117,8 +118,9 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     let (app_state, answers) = (web::Data::from(state), web::Data::new(Answers::default()));
     let keys = web::Data::new(Keys::default());
     // Known when it is bound, and looked at when the workers run.
-    let for_metrics = web::Data::new(MetricsListener::default());
-    let known = for_metrics.clone();
+    let apart = web::Data::new(Apart::default());
+    let known = apart.clone();
+    let has_admin = options.gate.has_admin();
     let app = move || {
         let store = StoreHandle::new(Arc::clone(&app_state.node.store));
         let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
@@ -127,14 +129,19 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
         App::new()
             .app_data(app_state.clone())
             .app_data(answers.clone())
+            .app_data(apart.clone())
             .app_data(keys.clone())
-            .app_data(for_metrics.clone())
             .app_data(web::Data::new(Worker { node, store, supervisor }))
             .wrap(CatchPanic::default())
             .wrap(from_fn(auth::door))
             .wrap(Condition::new(!origins.is_empty(), cors(origins)))
             .wrap(from_fn(respond::finish))
-            .configure(routes)
+            .configure(|config| {
+                if has_admin {
+                    admin::routes(config, only);
+                }
+                routes(config);
+            })
     };
     let server = Server::build()
         .workers(options.workers)
@@ -144,12 +151,13 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
     let listener = bind(options.bind, BACKLOG)?;
     let mut addresses = vec![listener.local_addr()?];
     let mut server = door.open(server, listener, app.clone())?;
-    if let Some(address) = options.metrics_bind {
+    for (address, known) in [(options.metrics_bind, &known.metrics), (options.admin_bind, &known.admin)] {
+        let Some(address) = address else { continue };
         let listener = bind(address, BACKLOG)?;
         let address = listener.local_addr()?;
-        let _ = known.0.set(address);
+        let _ = known.set(address);
         addresses.push(address);
-        server = door.open(server, listener, app)?;
+        server = door.open(server, listener, app.clone())?;
     }
     Ok((server.run(), addresses))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use or_actors::store::StoreHandle;
-use or_actors::{Discovery, LoopSupervisor, Node, Route};
+use or_actors::{ClientKeys, Discovery, LoopSupervisor, Node, Route};
 use or_engine::ReasoningEvents;
 use or_protocol::ApiError;
 
@@ -54,6 +54,8 @@ pub struct HttpOptions {
     pub shutdown_timeout: Duration,
     /// Where to listen for the metrics alone; `None`: they are told where the API is.
     pub metrics_bind: Option<SocketAddr>,
+    /// The same for the admin API, if there is one.
+    pub admin_bind: Option<SocketAddr>,
     /// Who may call.
     pub gate: Gate,
 }
@@ -62,6 +64,8 @@ pub struct HttpOptions {
 pub struct AppState {
     /// Providers, store, limits.
     pub node: Arc<Node>,
+    /// The stored client keys.
+    pub keys: ClientKeys,
     /// Router.
     pub pick: Box<Pick>,
     /// Asks the providers for their models; `None`: they are not asked.

@@ -14,6 +14,8 @@ use crate::secret::{Hash, KeyId, as_hex};
 const PATTERNS: usize = 64;
 /// Most tags, and their longest names and values in bytes.
 const TAGS: (usize, usize, usize) = (16, 64, 512);
+/// Longest settings, as JSON in bytes: a store keeps a key in one value.
+const SETTINGS: usize = 3000;
 /// Longest name of a group, in bytes.
 const GROUP: usize = 64;
 /// The last moment that can be written: the end of the year 9999.
@@ -107,6 +109,13 @@ impl KeySettings {
                 "There are at most {most} tags, with names of 1 to {name} and values of up to {value} bytes."
             );
             return invalid("tags", text);
+        }
+        let bytes = serde_json::to_vec(self).map_or(usize::MAX, |json| json.len());
+        if bytes > SETTINGS {
+            return invalid(
+                "body",
+                format!("The settings of a key have at most {SETTINGS} bytes as JSON, found {bytes}."),
+            );
         }
         self.limits.check()?;
         self.rates.check()?;

@@ -179,8 +179,9 @@ impl Ring {
     }
 
     /// Takes in what a store has.
-    pub fn put(&mut self, record: KeyRecord) {
-        self.by_name.insert(record.name.clone(), Arc::new(record));
+    pub fn put(&mut self, record: impl Into<Arc<KeyRecord>>) {
+        let record = record.into();
+        self.by_name.insert(record.name.clone(), record);
     }
 
     /// Forgets what a store has no more.

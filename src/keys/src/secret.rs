@@ -47,15 +47,20 @@ impl KeyId {
         unhex(id).map(Self)
     }
 
+    /// Its 16 hex digits.
+    pub fn digits(self) -> String {
+        hex(&self.0)
+    }
+
     /// How its secrets begin.
     pub fn secret_prefix(self) -> String {
-        format!("{PREFIX}{}", hex(&self.0))
+        format!("{PREFIX}{}", self.digits())
     }
 }
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", Self::PREFIX, hex(&self.0))
+        write!(f, "{}{}", Self::PREFIX, self.digits())
     }
 }
 

@@ -16,6 +16,9 @@ pub use frames::{Frames, LogPart, LogPlace};
 pub use idempotency::{IdempotencyKey, KeyUse};
 pub use open_error::StoreOpenError;
 pub use or_engine::HistoryTurn;
+pub use or_keys::KeyRecord;
 pub use record::StoredResponse;
-pub use sled::{Entry, Export, OnCorruption, Shelf, SledOptions, SledStore, Step, TransferError, import};
-pub use store::{Append, Change, Health, Store, StoreFuture, Usage};
+pub use sled::{
+    Entry, Export, KeyShelf, OnCorruption, Shelf, SledOptions, SledStore, Step, TransferError, import,
+};
+pub use store::{Append, Change, Health, KeyChange, Store, StoreFuture, Usage};

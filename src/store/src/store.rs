@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use or_keys::{KeyId, KeyRecord};
 use or_protocol::ResponseId;
 
 use crate::{
@@ -56,6 +57,15 @@ pub enum Health {
     Trouble(String),
     /// None will ever succeed again in this process; the server ends.
     Dead(String),
+}
+
+/// A change of a client key.
+#[derive(Clone, Debug)]
+pub enum KeyChange {
+    /// It is kept, in place of what was known of it.
+    Put(Arc<KeyRecord>),
+    /// It is forgotten.
+    Remove(KeyId),
 }
 
 /// What an owner has in a store.
@@ -177,6 +187,18 @@ pub trait Store: Send + Sync + 'static {
     /// Whether it is written [`ApprovalMark::follow`] says, so of several at once one is; and it is not if the
     /// approval is so old that its mark may be gone. The mark stays when the response is deleted.
     fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>>;
+
+    /// The client keys that it has, as it was opened. Whoever asks keeps them, with the changes that are made later.
+    fn client_keys(&self) -> Vec<KeyRecord> {
+        Vec::new()
+    }
+
+    /// Makes all of these changes or none; resolves when that is as durable as a commit. A store that does not outlive its
+    /// process has no need of it.
+    fn change_client_keys(&self, changes: Vec<KeyChange>) -> StoreFuture<Result<(), StoreError>> {
+        let _ = changes;
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// The last use of an idempotency key, by [`IdempotencyKey::name`], as long as its response is there; it may be of any
     /// age. A store that keeps none finds none.

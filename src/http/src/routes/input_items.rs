@@ -7,6 +7,7 @@ use or_protocol::ApiError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::page;
 use crate::respond::error_response;
 use crate::state::Worker;
 use crate::stored::{find, include, unreadable};
@@ -54,7 +55,7 @@ impl Wanted {
         let mut wanted = Self { limit: 20, newest_first: true, after: None };
         for (name, value) in query {
             match name.as_str() {
-                "limit" => wanted.limit = limit(value)?,
+                "limit" => wanted.limit = page::limit(value)?,
                 "order" => wanted.newest_first = newest_first(value)?,
                 "after" => wanted.after = Some(value.clone()),
                 "include" | "include[]" => {
@@ -66,21 +67,6 @@ impl Wanted {
         }
         Ok(wanted)
     }
-}
-
-fn limit(value: &str) -> Result<usize, ApiError> {
-    let number: i64 = value.parse().map_err(|_| {
-        let text = "Invalid type for 'limit': expected an integer, but got something else instead.";
-        ApiError::invalid("invalid_type", "limit", text)
-    })?;
-    let (code, side, bound) = match number {
-        1..=100 => return Ok(usize::try_from(number).unwrap_or(1)),
-        ..1 => ("integer_below_min_value", "below minimum", ">= 1"),
-        101.. => ("integer_above_max_value", "above maximum", "<= 100"),
-    };
-    let text =
-        format!("Invalid 'limit': integer {side} value. Expected a value {bound}, but got {number} instead.");
-    Err(ApiError::invalid(code, "limit", text))
 }
 
 fn newest_first(value: &str) -> Result<bool, ApiError> {

@@ -8,4 +8,5 @@ pub(crate) mod input_tokens;
 mod keyed;
 pub(crate) mod models;
 pub(crate) mod monitor;
+pub(crate) mod page;
 pub(crate) mod retrieve;

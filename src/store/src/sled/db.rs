@@ -1,6 +1,7 @@
 //! Plain synchronous sled code: write a batch, read, remove, expire; and opening anew after an error.
 
 mod batch;
+mod client_keys;
 mod cutter;
 pub(super) mod owners;
 pub(super) mod write;

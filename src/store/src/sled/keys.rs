@@ -15,11 +15,13 @@
 //! | `m/batches` | | how many batches were written (u64, big endian) |
 //! | `m/approvals` | | the key that proves a request for approval to be of this store, 32 random bytes |
 //! | `m/owners` | | which names took the place of owners that were places in a list, see `owners.rs` |
+//! | `k/` | 16 hex digits of a client key's id | the key, see `db/client_keys.rs` |
 //!
 //! One tree, because a batch is atomic within a tree only. A response id begins with the milliseconds of its
 //! creation (UUIDv7), so `r/`, `o/` and `a/` are in order of age and retention needs no index beside them. All that
 //! belongs to a response is in one range, its record first; but the uses of its approvals, which outlive its deletion.
 
+use or_keys::KeyId;
 use or_protocol::ResponseId;
 
 use crate::ApprovalId;
@@ -38,6 +40,9 @@ const KEY_USE: &str = "i/";
 
 /// What owners have.
 const USAGE: &str = "u/";
+
+/// Client keys.
+const CLIENT_KEY: &str = "k/";
 
 /// The mark of a store that was closed.
 pub(super) const CLEAN: &[u8] = b"m/clean";
@@ -109,6 +114,16 @@ pub(super) fn used_key(response: &[u8]) -> Vec<u8> {
 /// Key of what an owner has.
 pub(super) fn usage(owner: &str) -> Vec<u8> {
     [USAGE, owner].concat().into_bytes()
+}
+
+/// Key of a client key.
+pub(super) fn client_key(id: KeyId) -> Vec<u8> {
+    [CLIENT_KEY, id.digits().as_str()].concat().into_bytes()
+}
+
+/// What the keys of all client keys begin with.
+pub(super) fn all_client_keys() -> &'static [u8] {
+    CLIENT_KEY.as_bytes()
 }
 
 /// What the keys of all owners' usage begin with.

@@ -16,6 +16,6 @@ mod rows;
 mod store;
 mod writer;
 
-pub use offline::{Entry, Export, Shelf, Step, TransferError, import};
+pub use offline::{Entry, Export, KeyShelf, Shelf, Step, TransferError, import};
 pub use open::OnCorruption;
 pub use store::{SledOptions, SledStore};

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use or_keys::KeyRecord;
 use or_protocol::ResponseId;
 
 use super::cache::{Ready, chain};
@@ -19,8 +20,8 @@ use super::pieces::LONGEST;
 use super::recovery::settle;
 use super::writer::{Disk, Writer};
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, KeyUse, LogPart, LogPlace, Marked,
-    Store, StoreError, StoreFuture, StoreOpenError, StoredResponse, Usage,
+    ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, KeyChange, KeyUse, LogPart, LogPlace,
+    Marked, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse, Usage,
 };
 
 /// Records up to this length become bytes where they come from.
@@ -73,6 +74,7 @@ pub struct SledStore {
     writer: Writer,
     unfinished: Vec<(ResponseId, String)>,
     approval_key: [u8; 32],
+    client_keys: Vec<KeyRecord>,
     max_record_bytes: usize,
     share: Option<u64>,
 }
@@ -91,13 +93,26 @@ impl SledStore {
             // The next start goes on with it.
             tracing::error!(%error, "owners of earlier versions could not be given their names: nobody can read their responses");
         }
+        let client_keys = db
+            .client_keys()
+            .map_err(|e| StoreOpenError::io("read the client keys in", &path, io::Error::other(e)))?;
         let unfinished = settle(&db, max_record_bytes);
         let ready = Arc::new(Ready::new());
         let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };
         let writer = Writer::start(disk, retention, check_room(&path).err())
             .map_err(|e| StoreOpenError::io("start the writer of the store", &path, e))?;
-        let share = if options.several_owners { share(&path) } else { None };
-        Ok(Arc::new(Self { db, ready, writer, unfinished, approval_key, max_record_bytes, share }))
+        let several = options.several_owners || client_keys.len() > 1;
+        let share = if several { share(&path) } else { None };
+        Ok(Arc::new(Self {
+            db,
+            ready,
+            writer,
+            unfinished,
+            approval_key,
+            client_keys,
+            max_record_bytes,
+            share,
+        }))
     }
 
     /// A record to write, unless it is too long. The bytes of a long one are made by the writer: here somebody waits.
@@ -154,6 +169,10 @@ impl Disk for Swept {
         cutoff_ms: u64,
     ) -> Result<Vec<Result<Marked, StoreError>>, StoreError> {
         self.db.mark_approvals(marks, cutoff_ms)
+    }
+
+    fn change_keys(&mut self, changes: &[KeyChange]) -> Result<(), StoreError> {
+        self.db.change_client_keys(changes)
     }
 
     fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError> {
@@ -293,6 +312,14 @@ impl Store for SledStore {
 
     fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         Box::pin(self.writer.mark(id, mark))
+    }
+
+    fn client_keys(&self) -> Vec<KeyRecord> {
+        self.client_keys.clone()
+    }
+
+    fn change_client_keys(&self, changes: Vec<KeyChange>) -> StoreFuture<Result<(), StoreError>> {
+        Box::pin(self.writer.change_keys(changes))
     }
 
     fn key_use(&self, name: [u8; 32]) -> StoreFuture<Result<Option<KeyUse>, StoreError>> {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::db::write::Write;
 use super::retention::Retention;
-use crate::{ApprovalId, ApprovalMark, Health, Marked, StoreError};
+use crate::{ApprovalId, ApprovalMark, Health, KeyChange, Marked, StoreError};
 
 /// Commits that may wait; a sender beyond them waits with its record in hand.
 const QUEUE: usize = 1024;
@@ -47,6 +47,12 @@ pub(super) trait Disk: Send + 'static {
         cutoff_ms: u64,
     ) -> Result<Vec<Result<Marked, StoreError>>, StoreError>;
 
+    /// Changes client keys, all or none; durable on return.
+    fn change_keys(&mut self, changes: &[KeyChange]) -> Result<(), StoreError> {
+        let _ = changes;
+        Ok(())
+    }
+
     /// Removes these responses, all or none; durable on return. Says of each whether it was there.
     fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError>;
 
@@ -71,6 +77,7 @@ enum Job {
     Commit { write: Write, done: oneshot::Sender<Result<(), StoreError>> },
     Mark { id: ApprovalId, mark: ApprovalMark, done: oneshot::Sender<Result<Marked, StoreError>> },
     Remove { id: ResponseId, done: oneshot::Sender<Result<bool, StoreError>> },
+    Keys { changes: Vec<KeyChange>, done: oneshot::Sender<Result<(), StoreError>> },
 }
 
 /// How the disk is, as others may know.
@@ -143,6 +150,14 @@ impl Writer {
         id: ResponseId,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send + use<> {
         self.queue(move |done| Job::Remove { id, done })
+    }
+
+    /// Queues changes of client keys; resolves when they are durable or have failed.
+    pub(super) fn change_keys(
+        &self,
+        changes: Vec<KeyChange>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        self.queue(move |done| Job::Keys { changes, done })
     }
 
     fn queue<T, F>(&self, job: F) -> impl Future<Output = Result<T, StoreError>> + Send + use<T, F>
@@ -230,6 +245,11 @@ impl<D: Disk> Worker<D> {
                 Job::Commit { write, done } => self.write(write, done, &mut jobs),
                 Job::Mark { id, mark, done } => self.mark(id, mark, done, &mut jobs),
                 Job::Remove { id, done } => self.remove(id, done, &mut jobs),
+                Job::Keys { changes, done } => {
+                    let _ = done.send(
+                        self.removable().and_then(|()| self.attempt(|disk| disk.change_keys(&changes))),
+                    );
+                }
             }
         }
     }
@@ -239,7 +259,7 @@ impl<D: Disk> Worker<D> {
         let (mut writes, mut waiters) = (vec![write], vec![done]);
         let fits = |job: &Job, bytes| match job {
             Job::Commit { write, .. } => bytes + write.len() <= BATCH_BYTES,
-            Job::Mark { .. } | Job::Remove { .. } => false,
+            Job::Mark { .. } | Job::Remove { .. } | Job::Keys { .. } => false,
         };
         while let Some(Job::Commit { write, done }) = jobs.next_if(|job| fits(job, bytes)) {
             bytes += write.len();
