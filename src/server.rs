@@ -15,6 +15,7 @@ use or_keys::Clients;
 use or_middleware::{Chain, Middleware};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
+use or_telemetry::otlp::{Exporter, ExporterError, OtlpOptions};
 use or_tools::{AnyTool, Places, Registry, Tool};
 use tokio::time::Instant;
 
@@ -112,6 +113,7 @@ impl ServerBuilder {
         let listing = wiring::listing(&self.resolved, &specs, now());
         let config = &self.resolved.config;
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
+        wiring::label_models(&self.resolved, &specs, &metrics);
         let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
         let keys = ClientKeys::new(
             Arc::clone(&store),
@@ -129,6 +131,7 @@ impl ServerBuilder {
         }
         node.clients = keys.clients();
         let node = Arc::new(node);
+        let exporter = self.resolved.otlp.clone().map(|options| exporter(options, &node)).transpose()?;
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved, keys.clients());
         let address = options.bind;
@@ -146,7 +149,7 @@ impl ServerBuilder {
                 }
             }
         });
-        Ok(Running { state, handle, task, notes, addresses, grace })
+        Ok(Running { state, handle, task, notes, addresses, grace, exporter })
     }
 }
 
@@ -159,6 +162,7 @@ pub struct Running {
     notes: actix_web::rt::task::JoinHandle<()>,
     addresses: Vec<SocketAddr>,
     grace: Duration,
+    exporter: Option<Exporter>,
 }
 
 impl Running {
@@ -200,6 +204,10 @@ impl Running {
         self.state.node.mcp.pool.close();
         // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
+        if let Some(exporter) = self.exporter {
+            exporter.close().await;
+        }
+        self.state.node.middleware.settled(LAST_WORDS).await;
         match self.task.await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),
@@ -216,6 +224,13 @@ impl Running {
         }
         true
     }
+}
+
+/// Sends spans and metrics for as long as there is the node.
+fn exporter(options: OtlpOptions, node: &Arc<Node>) -> Result<Exporter, ExporterError> {
+    let weak = Arc::downgrade(node);
+    let gather = move || weak.upgrade().map(|node| node.metrics.gather(&node.levels()));
+    Exporter::start(options, &node.metrics, Box::new(gather))
 }
 
 /// Unix seconds.

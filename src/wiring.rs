@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub(crate) use mcp::mcp;
 pub(crate) use middleware::middlewares;
-pub(crate) use models::{discovery, listing, router};
+pub(crate) use models::{discovery, label_models, listing, router};
 pub(crate) use owners::{max_background, owners, several, stored_shares};
 
 use crate::StartError;

@@ -8,8 +8,8 @@ use or_engine::Sealer;
 use or_keys::Clients;
 use or_middleware::Chain;
 use or_protocol::ApiError;
-use or_store::Store;
-use or_telemetry::Metrics;
+use or_store::{Health, Store};
+use or_telemetry::{Levels, Metrics};
 use or_tools::Registry;
 
 use crate::heavy::Heavy;
@@ -79,6 +79,21 @@ impl Node {
             metrics,
             running,
             readers,
+        }
+    }
+
+    /// What is counted elsewhere and told with the metrics.
+    pub fn levels(&self) -> Levels {
+        let stored = self.store.total();
+        Levels {
+            running: self.running.count(),
+            background_queued: self.running.waiting(),
+            store_writable: self.store.health() == Health::Good,
+            store_bytes: stored.bytes,
+            store_records: stored.responses,
+            bytes_in_flight: self.budget.used(),
+            max_bytes_in_flight: self.budget.limit(),
+            bytes_refused: self.budget.refused(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use or_telemetry::otlp::OtlpOptions;
 use sha2::{Digest as _, Sha256};
 
 use super::lookup::{header_values, seal_key, secret, shown_key, variables};
@@ -31,8 +32,12 @@ pub struct Resolved {
     pub tools: BTreeMap<String, ResolvedTool>,
     /// The MCP servers of the configuration, by the same labels.
     pub mcp: BTreeMap<String, ResolvedMcp>,
+    /// The headers of each middleware of the configuration, in its order.
+    pub middleware_headers: Vec<Vec<(String, Secret)>>,
     /// What seals the state that clients carry; `None`: a key of the store's own.
     pub seal_key: Option<SealKey>,
+    /// Where spans and metrics are sent, by the configuration and the variables; `None`: nowhere.
+    pub otlp: Option<OtlpOptions>,
 }
 
 /// A key that clients may show as `Authorization: Bearer`.
@@ -178,6 +183,10 @@ impl Config {
         for (label, server) in &self.mcp {
             mcp.insert(label.clone(), ResolvedMcp::new(label, server, env)?);
         }
+        let headers = self.middleware.iter().enumerate().map(|(index, middleware)| {
+            header_values(&format!("middleware[{index}].headers"), &middleware.headers, env)
+        });
+        let middleware_headers = headers.collect::<Result<_, _>>()?;
         let metrics_key = self.metrics_key(env)?;
         if let (Some(admin), Some(metrics)) = (&admin_key, &metrics_key)
             && admin.expose() == metrics.expose()
@@ -185,7 +194,19 @@ impl Config {
             let (variable, other) = (self.admin.key_env.clone(), "the key of the metrics".into());
             return Err(ConfigError::SharedAdminKey { variable, other });
         }
-        Ok(Resolved { config: self, client_keys, metrics_key, admin_key, providers, tools, mcp, seal_key })
+        let otlp = OtlpOptions::of(&self.telemetry.otlp_endpoint, |name| env.get(name))?;
+        Ok(Resolved {
+            config: self,
+            client_keys,
+            metrics_key,
+            admin_key,
+            providers,
+            tools,
+            mcp,
+            middleware_headers,
+            seal_key,
+            otlp,
+        })
     }
 
     fn metrics_key(&self, env: &Env) -> Result<Option<Secret>, ConfigError> {

@@ -7,6 +7,7 @@ use or_actors::{Discovery, ProviderSpec, Route};
 use or_adapters::{Abilities, ModelInfo};
 use or_http::{Card, ListedModel, Listing, Pick, Source};
 use or_protocol::ApiError;
+use or_telemetry::Metrics;
 
 use crate::config::{Config, OffReason, ProviderState, Resolved, Target};
 
@@ -89,6 +90,22 @@ pub(crate) fn listing(
         }
         listed
     })
+}
+
+/// Gives labels in the metrics to the models that the configuration names: in `models` of their provider, or in a route
+/// that is for one model only. Those that an adapter brings along have theirs, too.
+pub(crate) fn label_models(
+    resolved: &Resolved,
+    specs: &BTreeMap<String, Arc<ProviderSpec>>,
+    metrics: &Metrics,
+) {
+    let config = &resolved.config;
+    for (provider, spec) in specs {
+        metrics.configured_models(provider, known(config, provider, spec).map(|(model, _)| model));
+        let routes = config.routes.iter().filter(|route| route.provider == *provider);
+        let models: Vec<_> = routes.filter_map(|route| route.pattern.only_model()).collect();
+        metrics.configured_models(provider, models.iter().map(String::as_str));
+    }
 }
 
 /// Models that are there without asking.

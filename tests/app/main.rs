@@ -17,6 +17,7 @@ mod idempotency;
 mod input_items;
 mod input_tokens;
 mod keys;
+mod lifecycle;
 mod limits;
 mod log;
 mod mcp;
@@ -35,5 +36,6 @@ mod shares;
 mod stage;
 mod stored_keys;
 mod tools;
+mod traces;
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_open-responses"));

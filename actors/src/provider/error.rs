@@ -57,6 +57,23 @@ impl SampleError {
         }
     }
 
+    /// HTTP status of the provider's answer, if there was one: that of an answer that began well is 200.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Adapter(AdapterError::Unsupported { .. } | AdapterError::NotHonoured { .. }) => None,
+            Self::Adapter(AdapterError::Upstream(error)) => Some(error.status.unwrap_or(200)),
+            Self::Adapter(AdapterError::BadFrame { .. } | AdapterError::Truncated { .. })
+            | Self::TooLarge(_) => Some(200),
+            Self::Unreachable(_)
+            | Self::Broken(_)
+            | Self::NoAnswer(_)
+            | Self::Silent(_)
+            | Self::Busy(_)
+            | Self::Panicked
+            | Self::Gone => None,
+        }
+    }
+
     /// What the client is told. `client_key`: the call was made with the client's own provider key.
     pub fn to_api(&self, client_key: bool) -> ApiError {
         let model = |code: &str, text: &str| ApiError::new(ErrorKind::Model, text).with_code(code);

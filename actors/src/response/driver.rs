@@ -7,12 +7,13 @@ mod middleware;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use or_adapters::ModelEvent;
 use or_engine::{Action, Input, Outcome, Output, ResponseLoop};
 use or_middleware::Run;
 use or_protocol::ApiError;
-use or_telemetry::{ResponseSpan, SampleSpan};
+use or_telemetry::{Attempt, ResponseSpan, SampleSpan};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 
@@ -84,6 +85,18 @@ impl Step {
             Some(Action::End(outcome)) => Self::End(Some(outcome)),
         }
     }
+
+    /// A closed word, for those who watch the loop.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Sample => "sample",
+            Self::RunTools => "run_tools",
+            Self::Commit | Self::End(_) => "end",
+            Self::Park => "park",
+            Self::More => "more",
+        }
+    }
 }
 
 impl Driver {
@@ -125,7 +138,7 @@ impl Driver {
         loop {
             // Its call of the provider may still fail.
             if step != Step::More {
-                self.sample = None;
+                self.step_over(step);
             }
             let went = match step {
                 Step::Begin => Ok(Box::pin(self.begin()).await),
@@ -135,7 +148,12 @@ impl Driver {
                     went
                 }
                 // Boxed, like others below: every loop would carry the room for what few of them do.
-                Step::RunTools => Box::pin(self.run_tools()).await,
+                Step::RunTools => {
+                    let begun = Instant::now();
+                    let went = Box::pin(self.run_tools()).await;
+                    self.span.waited(begun.elapsed());
+                    went
+                }
                 Step::Commit => Ok(self.commit().await),
                 Step::End(outcome) => return self.finish(outcome),
                 Step::Park => return self.park(),
@@ -146,12 +164,22 @@ impl Driver {
         }
     }
 
+    /// Says how the step before `next` went.
+    fn step_over(&mut self, next: Step) {
+        self.span.counted(&self.engine.take_event_counts());
+        if let Some(turn) = self.sample.take() {
+            self.span.waited(turn.end(next.as_str()));
+        }
+    }
+
     /// One call of the model, from translation to its last event.
     async fn sample(&mut self) -> Result<Step, Step> {
         let _phase = self.status.enter(Phase::Sampling);
         let ready = self.sampler.begin_turn();
         self.status.turn(self.sampler.turns(), self.engine.usage().map_or(0, |usage| usage.total_tokens));
-        self.sample = Some(self.span.sample(Arc::clone(&self.request.facts.provider), self.sampler.turns()));
+        let attempt = if self.sampler.retries() > 0 { Attempt::Retry } else { Attempt::First };
+        let provider = Arc::clone(&self.request.facts.provider);
+        self.sample = Some(self.span.sample(provider, self.sampler.turns(), attempt));
         let turn = match ready {
             Some(turn) => Ok(turn),
             None => {
@@ -171,6 +199,14 @@ impl Driver {
         let (here, gone) = oneshot::channel();
         self.here = Some(here);
         self.attend.sink.header(PROVIDER, &*self.request.facts.provider);
+        let mut turn = turn;
+        if let Some(span) = &mut self.sample {
+            span.asked();
+            turn.call.headers.extend(span.headers());
+            if let Some(target) = self.request.route.first() {
+                span.request(self.engine.settings(), &target.provider.base_url);
+            }
+        }
         let asked = self.sampler.ask(turn, gone);
         match self.wait(asked).await? {
             Ok(Sampled::Whole(events)) => {
@@ -230,6 +266,9 @@ impl Driver {
 
     /// Takes in the events of one read.
     async fn take_in(&mut self, events: Vec<ModelEvent>) -> Result<Step, Step> {
+        if let Some(turn) = &mut self.sample {
+            turn.said(&events);
+        }
         let bytes = large::bytes(&events);
         if let Some(error) = self.make_room(bytes).await? {
             return Ok(self.fail_with(error).await);
@@ -309,6 +348,7 @@ impl Driver {
             return Box::pin(self.keep(None, out.frames, step)).await;
         }
         if !out.frames.is_empty() {
+            self.span.told(&out.frames);
             let sent = self.attend.sink.send(out.frames).await;
             // After the terminal event a client that left makes no difference.
             if !sent && !matches!(step, Step::End(_)) {

@@ -93,7 +93,7 @@ impl Driver {
                 return Ok(step);
             }
         }
-        let mut round = self.tools.begin(calls, self.engine.settings());
+        let mut round = self.tools.begin(calls, self.engine.settings(), self.span.trace());
         loop {
             let step = match self.wait(round.next()).await? {
                 News::Progress(text) => {
@@ -175,10 +175,11 @@ impl Driver {
     pub(super) async fn fail(&mut self, error: &SampleError) -> Step {
         let (fresh, left) = (!self.engine.turn_has_output(), self.attend.left());
         let again = self.sampler.after(error, fresh, left, &self.node.limits);
-        if let Some(call) = &self.sample {
+        if let Some(call) = &mut self.sample {
+            let (reason, status) = (error.reason(), error.status());
             match again {
-                Some(after) => call.failed_for_now(error.reason(), error, self.sampler.retries(), after),
-                None => call.failed(error.reason(), error),
+                Some(after) => call.failed_for_now(reason, status, error, self.sampler.retries(), after),
+                None => call.failed(reason, status, error),
             }
         }
         match again {
@@ -218,6 +219,7 @@ impl Driver {
         }
         // Closes the stream.
         self.attend.sink = Sink::Done;
+        self.node.metrics.approvals("requested", self.engine.approval_requests());
         let status = outcome.map_or("refused", word);
         self.span.end(status, self.engine.usage().copied(), &self.recorder.notes);
         self.end_middleware(outcome.map_or(EndStatus::Refused, end_status));

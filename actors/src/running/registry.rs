@@ -66,6 +66,11 @@ impl Running {
         self.places.count()
     }
 
+    /// How many wait to be gone on with.
+    pub fn waiting(&self) -> usize {
+        self.places.unfinished()
+    }
+
     fn handles(&self) -> MutexGuard<'_, HashMap<ResponseId, Handle>> {
         // A panic while the lock was held cannot have left the map half-changed.
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)

@@ -44,6 +44,17 @@ pub trait Adapter: Send + Sync {
         false
     }
 
+    /// What OpenTelemetry's conventions call the provider. `None`: they have no name for it, or its table in the
+    /// configuration has the better one.
+    fn gen_ai_provider(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the same conventions call one call of it.
+    fn gen_ai_operation(&self) -> &'static str {
+        "chat"
+    }
+
     /// Models of this kind that are there without asking, for the server's list of models; none unless said
     /// otherwise.
     fn models(&self) -> &'static [&'static str] {

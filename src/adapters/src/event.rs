@@ -150,6 +150,29 @@ pub enum ModelEvent {
 }
 
 impl ModelEvent {
+    /// A closed word, for those who watch a turn.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::MessageStart { .. } => "message_start",
+            Self::TextDelta { .. } => "text_delta",
+            Self::RefusalDelta { .. } => "refusal_delta",
+            Self::Annotation { .. } => "annotation",
+            Self::ReasoningDelta { .. } => "reasoning_delta",
+            Self::SummaryDelta { .. } => "summary_delta",
+            Self::ReasoningSealed { .. } => "reasoning_sealed",
+            Self::ToolCallStart { .. } => "tool_call_start",
+            Self::ToolArgsDelta { .. } => "tool_args_delta",
+            Self::HostedItem { .. } => "hosted_item",
+            Self::HostedEvent { .. } => "hosted_event",
+            Self::PartDone { .. } => "part_done",
+            Self::BlockDone { .. } => "block_done",
+            Self::Usage(_) => "usage",
+            Self::ServiceTier(_) => "service_tier",
+            Self::Note(_) => "note",
+            Self::Finished { .. } => "finished",
+        }
+    }
+
     /// Roughly how many bytes the output grows by it.
     pub fn bytes(&self) -> usize {
         /// Of an event that has no text.

@@ -54,6 +54,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("metrics.public", Rule::Bool),
     ("metrics.key_env", Rule::OptionalVariable),
     ("metrics.bind", Rule::OptionalAddress),
+    ("telemetry.otlp_endpoint", Rule::OptionalUrl),
     ("admin.key_env", Rule::OptionalVariable),
     ("admin.bind", Rule::OptionalAddress),
     ("store.path", Rule::Path),
@@ -126,7 +127,10 @@ const KEYS: &[(&str, Rule)] = &[
     ("mcp_limits.max_definition_bytes", Rule::Int(1024, 2 << 20)),
     ("mcp_limits.max_sessions", Rule::Int(1, 100_000)),
     ("mcp_limits.idle_timeout_s", Rule::Int(1, 86_400)),
-    ("middleware[].kind", Rule::OneOf(&["content_filter", "turn_limit", "system_prompt"])),
+    (
+        "middleware[].kind",
+        Rule::OneOf(&["audit_log", "content_filter", "turn_limit", "system_prompt", "webhook"]),
+    ),
     ("middleware[].name", Rule::Name),
     ("middleware[].on_failure", Rule::OneOf(&["fail", "pass"])),
     ("middleware[].timeout_ms", Rule::Int(1, 600_000)),
@@ -137,7 +141,16 @@ const KEYS: &[(&str, Rule)] = &[
     ("middleware[].rules[].action", Rule::OneOf(&["deny", "redact"])),
     ("middleware[].rules[].replacement", Rule::OptionalText),
     ("middleware[].rules[].on", Rule::SomeOf(&["input", "tool_results", "output"])),
+    ("middleware[].path", Rule::Path),
+    ("middleware[].content", Rule::OneOf(&["off", "hashed", "on"])),
+    ("middleware[].max_file_bytes", Rule::Int(4096, 1 << 50)),
+    ("middleware[].max_file_age_s", Rule::Int(0, 315_360_000)),
+    ("middleware[].max_files", Rule::Int(0, 10_000)),
     ("middleware[].max_turns", Rule::Int(1, 1_000_000)),
+    ("middleware[].url", Rule::Url),
+    ("middleware[].hooks", Rule::SomeOf(&["before_sample", "after_sample", "on_tool_result", "on_end"])),
+    ("middleware[].gathers", Rule::Bool),
+    ("middleware[].headers.<header>", Rule::Header),
     ("middleware[].text", Rule::Text),
     ("middleware[].position", Rule::OneOf(&["prepend", "append"])),
     ("routes[].pattern", Rule::Pattern),
@@ -372,7 +385,9 @@ mod tests {
             max_stored_responses: Some(1),
         };
         let middleware = "[[middleware]]\nkind = 'turn_limit'\nname = 'a'\nmodels = 'x'\nclients = ['a']\nmax_turns = 1\n\
-                          text = 'x'\nposition = 'append'\n[[middleware.rules]]\nname = 'r'\npattern = 'x'\n\
+                          text = 'x'\nposition = 'append'\npath = 'x'\ncontent = 'on'\n\
+                          max_file_bytes = 4096\nmax_file_age_s = 0\nmax_files = 0\n\
+                          url = 'http://x'\nhooks = ['on_end']\ngathers = true\nheaders.x = 'y'\n[[middleware.rules]]\nname = 'r'\npattern = 'x'\n\
                           action = 'deny'\nreplacement = ''\non = ['input']";
         config.middleware = Config::from_toml(middleware).unwrap().middleware;
         config.auth.keys.push(AuthKey { name: "a".into(), key_env: "A".into(), limits });

@@ -26,7 +26,7 @@ use background::Background;
 use key_limits::KeyLimits;
 use mcp::McpConfig;
 use mcp_limits::McpLimits;
-use metrics::MetricsConfig;
+use metrics::{MetricsConfig, Telemetry};
 use middleware::MiddlewareConfig;
 use provider::ProviderConfig;
 use route::Route;
@@ -46,6 +46,7 @@ pub struct Config {
     pub auth: Auth,
     pub key_limits: KeyLimits,
     pub metrics: MetricsConfig,
+    pub telemetry: Telemetry,
     pub admin: Admin,
     pub store: Store,
     pub background: Background,
@@ -71,6 +72,7 @@ impl Default for Config {
             auth: Auth::default(),
             key_limits: KeyLimits::default(),
             metrics: MetricsConfig::default(),
+            telemetry: Telemetry::default(),
             admin: Admin::default(),
             store: Store::default(),
             background: Background::default(),

@@ -23,6 +23,23 @@ impl Pattern {
         self.0.as_str()
     }
 
+    /// The one model name that matches, if the pattern is for one: `^gpt-5\.1$`.
+    pub fn only_model(&self) -> Option<String> {
+        let inner = self.as_str().strip_prefix('^')?.strip_suffix('$')?;
+        let mut name = String::with_capacity(inner.len());
+        let mut chars = inner.chars();
+        while let Some(c) = chars.next() {
+            let c = match c {
+                // Anything else behind it stands for a class.
+                '\\' => chars.next().filter(char::is_ascii_punctuation)?,
+                '.' | '+' | '*' | '?' | '(' | ')' | '|' | '[' | ']' | '{' | '}' | '^' | '$' => return None,
+                c => c,
+            };
+            name.push(c);
+        }
+        self.is_match(&name).then_some(name)
+    }
+
     pub fn is_match(&self, model: &str) -> bool {
         self.0.is_match(model)
     }
@@ -80,6 +97,22 @@ pub(crate) fn without_built_in(mut routes: Vec<Route>) -> Vec<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check_only(pattern: &str, want: Option<&str>) {
+        assert_eq!(Pattern::new(pattern).unwrap().only_model().as_deref(), want);
+    }
+
+    #[test]
+    fn a_pattern_for_one_model_is_known() {
+        check_only("^gpt-5\\.1$", Some("gpt-5.1"));
+        check_only("^a/b:c$", Some("a/b:c"));
+        check_only("^a.b$", None);
+        check_only("^a|b$", None);
+        check_only("^a\\d$", None);
+        check_only("^gpt-", None);
+        check_only("gpt$", None);
+    }
 
     #[test]
     fn every_built_in_pattern_compiles() {

@@ -1,6 +1,7 @@
 //! From a request to what a loop has to know: decoded, routed, with its key.
 
 pub(crate) mod begin;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +13,7 @@ use or_actors::{Gone, Held, Route, Routed, Target};
 use or_bounds::Reservation;
 use or_keys::Client;
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
+use or_telemetry::trace::OpenSpan;
 
 use crate::auth::client;
 use crate::dialect;
@@ -31,12 +33,14 @@ pub(crate) struct Caller<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// When the request came.
     pub(crate) received: Instant,
+    /// Its span, if there are spans.
+    pub(crate) trace: Option<Box<OpenSpan>>,
 }
 
 impl<'a> Caller<'a> {
     pub(crate) fn of(request: &'a HttpRequest, received: Instant) -> Result<Self, ApiError> {
         let (request_id, client) = (request_id(request), client(request)?);
-        Ok(Self { request_id, client, headers: request.headers(), received })
+        Ok(Self { request_id, client, headers: request.headers(), received, trace: None })
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -146,6 +150,7 @@ pub(crate) fn routed(
         bytes: taken.bytes.len(),
         held: taken.held.clone(),
         received: caller.received,
+        trace: caller.trace,
     })
 }
 

@@ -54,6 +54,7 @@ impl Driver {
     /// deadline and a stop of the server have their effect all the same; what can never be written ends the response.
     pub(crate) async fn keep(&mut self, record: Option<StoredResponse>, frames: Vec<u8>, then: Step) -> Step {
         let record = record.map(Arc::new);
+        self.span.told(&frames);
         self.attend.sink.hold(frames);
         let mut keeping = Keeping { record, then, early: false, failed: false, last_resort: false };
         if let Some(error) = keeping.record.as_ref().and_then(|record| self.recorder.too_large(record)) {
@@ -180,6 +181,7 @@ impl Driver {
             return;
         }
         keeping.record = self.conclude(&mut out).await.map(Arc::new);
+        self.span.told(&out.frames);
         self.attend.sink.hold(out.frames);
         (keeping.then, keeping.early) = (Step::of(out.next), true);
     }

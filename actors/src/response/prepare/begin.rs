@@ -78,7 +78,7 @@ impl Preparation {
     pub(crate) fn new(mut job: Job, neighbours: Neighbours) -> Self {
         let facts = Arc::clone(&neighbours.status.facts);
         let request = Rc::new(Request::of(&mut job, Arc::clone(&facts)));
-        let span = ResponseSpan::new(&neighbours.node.metrics, facts);
+        let span = ResponseSpan::new(&neighbours.node.metrics, facts, job.request.trace.take());
         let sink = Sink::new(job.reply);
         let limits = &neighbours.node.limits;
         let created_at = match &job.background {
@@ -161,6 +161,9 @@ impl Preparation {
             Err(Unready::Cancelled | Unready::Left) => (ReadyTools::default(), Input::Cancel),
         };
         notes.extend(tools.notes);
+        if !tools.server_tools.is_empty() || !tools.mcp.servers.is_empty() {
+            self.name_agent(&body.settings);
+        }
         let spec = LoopSpec {
             server_tools: tools.server_tools,
             mcp: tools.mcp,
@@ -172,6 +175,15 @@ impl Preparation {
         let kept = Kept { input, resume, old_notes: Vec::new() };
         let servers = tools.servers;
         Ok(Prepared { engine, first, beginning, notes, kept, servers })
+    }
+
+    /// Says whose loop it is: the request's `metadata` may name its agent, and otherwise it is the client.
+    fn name_agent(&mut self, settings: &Settings) {
+        let facts = &self.request.facts;
+        let agent = settings.metadata.get("agent").and_then(|name| name.as_str()).unwrap_or(&facts.owner);
+        // Of a longer chain, the first response is not known here.
+        let first = self.request.previous.is_none().then(|| facts.id.as_str());
+        self.span.agent(agent, first);
     }
 
     /// Loads the context, and looks after the client meanwhile.

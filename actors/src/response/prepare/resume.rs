@@ -73,6 +73,7 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             bytes,
             held,
             received: Instant::now(),
+            trace: None,
         },
         reply,
         background: Some(BackgroundJob::Resumed {

@@ -45,6 +45,10 @@ impl Adapter for Anthropic {
         KIND
     }
 
+    fn gen_ai_provider(&self) -> Option<&'static str> {
+        Some("anthropic")
+    }
+
     fn carries(&self) -> &'static [&'static str] {
         &["text", "image", "file"]
     }

@@ -42,6 +42,14 @@ impl Adapter for Gemini {
         KIND
     }
 
+    fn gen_ai_provider(&self) -> Option<&'static str> {
+        Some(if self.quirks.vertex { "gcp.vertex_ai" } else { "gcp.gemini" })
+    }
+
+    fn gen_ai_operation(&self) -> &'static str {
+        "generate_content"
+    }
+
     fn carries(&self) -> &'static [&'static str] {
         &["text", "image", "file", "audio", "video"]
     }

@@ -44,7 +44,7 @@ fn content(output: &Output) -> Vec<Value> {
 }
 
 impl Assembly {
-    fn mcp_event(&self, index: usize, name: &str, more: Option<(&str, &str)>, w: &mut EventWriter) {
+    fn mcp_event(&self, index: usize, name: &'static str, more: Option<(&str, &str)>, w: &mut EventWriter) {
         let id = self.output.get(index).and_then(Item::id).unwrap_or_default();
         let mut event = Map::new();
         event.insert("item_id".into(), id.into());

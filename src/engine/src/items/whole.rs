@@ -80,7 +80,7 @@ impl Assembly {
         event.remove("sequence_number");
         event.insert("item_id".into(), item.id().unwrap_or_default().into());
         event.insert("output_index".into(), open.index.into());
-        w.emit(&name, EventBody::Hosted(&event));
+        w.emit_hosted(&name, EventBody::Hosted(&event));
     }
 }
 

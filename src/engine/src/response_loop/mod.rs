@@ -396,7 +396,7 @@ impl ResponseLoop {
     }
 
     /// Tells how far the response is, unless it was told before a restart.
-    fn tell(&mut self, told: Told, name: &str, json: &RawValue) {
+    fn tell(&mut self, told: Told, name: &'static str, json: &RawValue) {
         if self.told < told {
             self.told = told;
             self.writer.response(name, json);
