@@ -9,6 +9,7 @@ mod tool_rounds;
 mod turn_settings;
 mod view;
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::event_log::Told;
 use crate::events::EventWriter;
 use crate::items::call::NewCall;
 use crate::items::{Assembly, Ending};
-use crate::mcp::{Left, remember_call};
+use crate::mcp::{Answers, Left, Sides, remember_call};
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tool_rules::ToolRules;
 
@@ -58,6 +59,7 @@ pub struct ResponseLoop {
     spec: LoopSpec,
     /// Of the next sampling. Shared with whoever translates it elsewhere.
     context: Arc<Vec<Item>>,
+    answers: Answers,
     state: State,
     writer: EventWriter,
     assembly: Assembly,
@@ -126,6 +128,7 @@ impl ResponseLoop {
             response_json: None,
             shortened: false,
             context,
+            answers: Answers::default(),
             spec,
         }
     }
@@ -244,7 +247,13 @@ impl ResponseLoop {
                 items.text(block, &text, if wanted { logprobs } else { Vec::new() }, w);
             }
             ModelEvent::RefusalDelta { block, text } => items.refusal(block, &text, w),
-            ModelEvent::Annotation { block, annotation } => items.annotation(block, annotation, w),
+            ModelEvent::Annotation { block, annotation } => {
+                if !items.annotation(block, annotation, w) {
+                    let why =
+                        "a text has more of them than a client may bring back; the others were left out";
+                    self.note(Note::dropped("output.content.annotations", why));
+                }
+            }
             ModelEvent::ReasoningDelta { block, text } => items.reasoning(block, &text, w),
             ModelEvent::SummaryDelta { block, text } => items.summary(block, &text, w),
             ModelEvent::ReasoningSealed { block, encrypted_content } => {
@@ -350,9 +359,12 @@ impl ResponseLoop {
     /// Adds items of this response to the context.
     fn remember(&mut self, made: Range<usize>) {
         let context = Arc::make_mut(&mut self.context);
-        let sealed: HashMap<_, _> = self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
-        for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
-            match remember_call(item, &self.spec.mcp) {
+        let sealed = &self.assembly.sealed;
+        // Made once for all calls of a turn.
+        let sides = LazyCell::new(|| Sides::of(&self.spec.mcp));
+        let new = self.assembly.output.get(made.clone()).unwrap_or_default();
+        for (index, item) in (made.start..).zip(new) {
+            match remember_call(item, || &sides) {
                 Left::AsItIs => {}
                 Left::Out => continue,
                 Left::Call(call, output) => {
@@ -363,9 +375,9 @@ impl ResponseLoop {
             }
             let mut item = item.clone();
             if let Item::Reasoning(reasoning) = &mut item
-                && let Some(sealed) = sealed.get(&index)
+                && let Ok(at) = sealed.binary_search_by_key(&index, |(at, _)| *at)
             {
-                reasoning.encrypted_content = Some((*sealed).clone());
+                reasoning.encrypted_content = Some(sealed[at].1.clone());
             }
             self.spec.seal.open_item(&mut item);
             context.push(item);
