@@ -1,5 +1,6 @@
 //! Carries out what the engine of one response says, until it is over.
 
+mod checkpoints;
 mod keeping;
 mod large;
 mod middleware;
@@ -16,6 +17,7 @@ use or_telemetry::{Attempt, ResponseSpan, SampleSpan};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 
+use self::checkpoints::Checkpoints;
 use crate::node::Node;
 use crate::provider::{Batch, SampleError, Sampled};
 use crate::response::attend::{Attend, Waited};
@@ -49,6 +51,8 @@ pub(crate) struct Driver {
     pub(super) sample: Option<SampleSpan>,
     /// Held for a turn; dropping it closes the upstream connection.
     pub(super) here: Option<oneshot::Sender<()>>,
+    /// Of a background response, between results of tools.
+    checkpoints: Checkpoints,
     /// Bytes of output for which no room was made yet.
     pub(super) unreserved: usize,
     /// The engine's first input.
@@ -119,6 +123,7 @@ impl Driver {
             refusal: None,
             sample,
             here,
+            checkpoints: Checkpoints::new(),
             unreserved,
             first,
         }
@@ -306,11 +311,12 @@ impl Driver {
                         return Err(step);
                     }
                 }
-                Waited::BeginningDue => self.recorder.beginning(&mut self.engine),
+                // Boxed: every loop would carry the room for it.
+                Waited::BeginningDue => Box::pin(self.write_beginning()).await,
                 Waited::Silence => {
                     self.open();
                     if !self.attend.sink.keep_alive().await {
-                        return Err(self.lost());
+                        return Err(self.lost().await);
                     }
                 }
             }
@@ -346,7 +352,7 @@ impl Driver {
             let sent = self.attend.sink.send(out.frames).await;
             // After the terminal event a client that left makes no difference.
             if !sent && !matches!(step, Step::End(_)) {
-                return self.lost();
+                return self.lost().await;
             }
         }
         step
@@ -355,11 +361,22 @@ impl Driver {
     /// Between two steps of a background response: what was made so far is not made again after a restart. The
     /// frames that tell it go to disk with it.
     pub(super) async fn checkpoint(&mut self, frames: Vec<u8>, then: Step) -> Step {
-        match self.recorder.stored(&mut self.engine) {
+        match Box::pin(self.stored()).await {
             // Boxed: every loop would carry the room for it.
             Some(record) => Box::pin(self.keep(Some(record), frames, then)).await,
             None => Step::Park,
         }
+    }
+
+    /// After a result of a tool of so many bytes: with a checkpoint, if it is time for one.
+    pub(super) async fn after_result(&mut self, out: Output, bytes: usize) -> Step {
+        if self.request.facts.background
+            && out.next.is_none()
+            && self.checkpoints.is_due(bytes, self.request.bytes())
+        {
+            return self.checkpoint(out.frames, Step::More).await;
+        }
+        self.carry_out(out).await
     }
 
     /// Whether what comes next ends what the record of a background response must have: a turn, or a round of tools.

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use or_engine::{Input, Outcome, Output, ToolCall, ToolResult};
+use or_engine::{Input, Outcome, Output, ResponseLoop, ToolCall, ToolResult};
 use or_middleware::EndStatus;
 use or_protocol::{ApiError, ErrorKind, ResponseStatus, json_bytes};
 use or_store::StoreError;
 use tokio::time::sleep;
 
 use crate::provider::SampleError;
+use crate::response::attend::unix_now;
 use crate::response::driver::{Driver, Step};
 use crate::response::job::{Reply, Trail};
 use crate::response::record::Recorder;
@@ -32,7 +33,10 @@ impl Driver {
         }
         let Some(mut waiting) = self.attend.sink.take_waiting() else { return Step::End(None) };
         let first = Recorder::first_frames(std::mem::take(&mut waiting.held));
-        let written = self.recorder.first(&mut self.engine, first.clone()).await;
+        let written = match self.stored().await {
+            Some(record) => Some(self.recorder.first(record, first.clone()).await),
+            None => None,
+        };
         if let Some(Err(error)) = &written {
             tracing::error!(response_id = %self.request.facts.id, %error, "a background response could not begin");
         }
@@ -58,7 +62,7 @@ impl Driver {
                 let frames = read_along(&self.node, self.recorder.store(), facts.id.clone(), 0, place);
                 Reply::Stream { frames, trail }
             }
-            _ => Reply::Json { body: self.engine.current_json(), trail },
+            _ => Reply::Json { body: self.look(ResponseLoop::current_json).await.into(), trail },
         };
         // If the client has left, the response goes on all the same.
         let _ = reply.send(answer);
@@ -96,7 +100,7 @@ impl Driver {
                     if self.attend.sink.progress(&text).await {
                         Step::More
                     } else {
-                        self.lost()
+                        self.lost().await
                     }
                 }
                 News::Done(index, result) => match self.seen(index, result).await? {
@@ -116,7 +120,7 @@ impl Driver {
     /// response goes on after one.
     async fn note_starts(&mut self, calls: &[ToolCall]) -> Step {
         for call in calls {
-            self.feed(Input::ToolStarted { index: call.index }).await;
+            self.engine.handle(Input::ToolStarted { index: call.index }, unix_now(), &mut Output::default());
         }
         self.checkpoint(Vec::new(), Step::More).await
     }
@@ -127,10 +131,7 @@ impl Driver {
         self.request.set_bytes(self.request.bytes().saturating_add(bytes));
         self.unreserved = self.unreserved.saturating_add(bytes);
         let out = self.handle(Input::ToolDone { index, result }).await;
-        if self.request.facts.background && out.next.is_none() {
-            return self.checkpoint(out.frames, Step::More).await;
-        }
-        self.carry_out(out).await
+        self.after_result(out, bytes).await
     }
 
     /// Writes the record of the end, and tells it.
@@ -138,7 +139,7 @@ impl Driver {
         if self.request.facts.background && !self.attend.sink.is_waiting() {
             return self.commit_background().await;
         }
-        let Some(record) = self.recorder.stored(&mut self.engine) else {
+        let Some(record) = self.stored().await else {
             return self.feed(Input::Committed(Err(()))).await;
         };
         let error = match self.recorder.too_large(&record) {
@@ -155,7 +156,7 @@ impl Driver {
     /// Writes the end and the events that tell it, all at once.
     async fn commit_background(&mut self) -> Step {
         let mut out = Output::default();
-        let Some(record) = self.conclude(&mut out) else { return Step::Park };
+        let Some(record) = self.conclude(&mut out).await else { return Step::Park };
         let then = Step::of(out.next);
         Box::pin(self.keep(Some(record), out.frames, then)).await
     }

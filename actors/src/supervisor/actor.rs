@@ -115,8 +115,9 @@ impl Actor for LoopSupervisor {
         // Every supervisor takes one at a time, so that they share the work.
         let resume = async move {
             while let Some(Unfinished { id, owner, place }) = node.running.next_unfinished().await {
-                if let Some(job) = prepare::job(&node, &store, id, owner).await {
-                    supervisor.do_send(GoOn { job, place });
+                match prepare::job(&node, &store, id.clone(), owner).await {
+                    Some(job) => supervisor.do_send(GoOn { job, place }),
+                    None => node.running.stays_away(&id),
                 }
                 yield_now().await;
             }

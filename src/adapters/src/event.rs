@@ -177,6 +177,7 @@ impl ModelEvent {
             Self::BlockDone { .. } => "block_done",
             Self::Usage(_) => "usage",
             Self::ServiceTier(_) => "service_tier",
+            Self::ResponseMember { .. } => "response_member",
             Self::Note(_) => "note",
             Self::Finished { .. } => "finished",
         }
@@ -187,7 +188,9 @@ impl ModelEvent {
         /// Of an event that has no text.
         const SMALL: usize = 64;
         match self {
-            Self::TextDelta { text, logprobs, .. } => text.len() + logprobs.len() * SMALL,
+            Self::TextDelta { text, logprobs, .. } => {
+                text.len() + logprobs.iter().map(logprob_bytes).sum::<usize>()
+            }
             Self::RefusalDelta { text, .. }
             | Self::ReasoningDelta { text, .. }
             | Self::SummaryDelta { text, .. }
@@ -197,8 +200,10 @@ impl ModelEvent {
             Self::HostedEvent { event, .. } => usize::try_from(json_bytes(event)).unwrap_or(usize::MAX),
             Self::ToolCallStart { name, extra, .. } => SMALL + name.len() + extra.size(),
             Self::ResponseMember { value, .. } => value.as_str().len(),
+            Self::Annotation { annotation, .. } => {
+                SMALL + usize::try_from(json_bytes(annotation)).unwrap_or(usize::MAX)
+            }
             Self::MessageStart { .. }
-            | Self::Annotation { .. }
             | Self::PartDone { .. }
             | Self::BlockDone { .. }
             | Self::Usage(_)
@@ -207,4 +212,12 @@ impl ModelEvent {
             | Self::Finished { .. } => SMALL,
         }
     }
+}
+/// Bytes of a log probability, as JSON or in memory, whichever are more: with 80 in its struct, and 56 in that of each
+/// token that was likely as well, neither is far from the other.
+pub fn logprob_bytes(one: &LogProb) -> usize {
+    /// Beside the texts.
+    const EACH: usize = 80;
+    let others = one.top_logprobs.iter().map(|other| EACH + 4 * (other.token.len() + other.bytes.len()));
+    EACH + 5 * (one.token.len() + one.bytes.len()) + others.sum::<usize>()
 }

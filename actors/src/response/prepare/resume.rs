@@ -139,7 +139,11 @@ impl Preparation {
             Err(error) => return Err(self.close(record, error, next).await),
         };
         self.attend.sink = Sink::detached(self.neighbours.log.as_ref(), next);
-        let kept = Kept { input: Some(record.input), resume: Some(saved), old_notes: record.notes };
+        let kept = Kept {
+            input: Some(Arc::new(record.input)),
+            resume: Some(Arc::new(saved)),
+            old_notes: record.notes,
+        };
         let first = match instead {
             Some(instead) => instead,
             None if goes_on => Input::Resume,

@@ -74,7 +74,7 @@ impl Assembly {
         match callee.approval.clone() {
             Some(identity) => {
                 let held = HeldCall { callee, identity, arguments: String::new() };
-                self.open.push((block, Slot::Held(Box::new(held))));
+                self.open.insert(block, Slot::Held(Box::new(held)));
             }
             None => self.open_mcp_call(block, &callee.label, &callee.name, None, w),
         }

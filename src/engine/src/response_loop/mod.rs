@@ -26,6 +26,7 @@ use crate::event_log::Told;
 use crate::events::EventWriter;
 use crate::items::call::NewCall;
 use crate::items::{Assembly, Ending};
+use crate::mcp::Answers;
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tool_rules::ToolRules;
 
@@ -57,6 +58,7 @@ pub struct ResponseLoop {
     spec: LoopSpec,
     /// Of the next sampling. Shared with whoever translates it elsewhere.
     context: Arc<Vec<Item>>,
+    answers: Answers,
     state: State,
     writer: EventWriter,
     assembly: Assembly,
@@ -126,6 +128,7 @@ impl ResponseLoop {
             response_json: None,
             shortened: false,
             context,
+            answers: Answers::default(),
             spec,
         }
     }
@@ -244,7 +247,13 @@ impl ResponseLoop {
                 items.text(block, &text, if wanted { logprobs } else { Vec::new() }, w);
             }
             ModelEvent::RefusalDelta { block, text } => items.refusal(block, &text, w),
-            ModelEvent::Annotation { block, annotation } => items.annotation(block, annotation, w),
+            ModelEvent::Annotation { block, annotation } => {
+                if !items.annotation(block, annotation, w) {
+                    let why =
+                        "a text has more of them than a client may bring back; the others were left out";
+                    self.note(Note::dropped("output.content.annotations", why));
+                }
+            }
             ModelEvent::ReasoningDelta { block, text } => items.reasoning(block, &text, w),
             ModelEvent::SummaryDelta { block, text } => items.summary(block, &text, w),
             ModelEvent::ReasoningSealed { block, encrypted_content } => {

@@ -1,6 +1,6 @@
 //! What the next turn sees of this response.
 
-use std::collections::HashMap;
+use std::cell::LazyCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use or_protocol::Item;
 
 use super::ResponseLoop;
 use crate::contract::Output;
-use crate::mcp::{Left, remember_call};
+use crate::mcp::{Left, Sides, remember_call};
 
 impl ResponseLoop {
     /// The next turn sees what this one made, sealed state included.
@@ -20,9 +20,12 @@ impl ResponseLoop {
     /// Adds items of this response to the context.
     pub(super) fn remember(&mut self, made: Range<usize>) {
         let context = Arc::make_mut(&mut self.context);
-        let sealed: HashMap<_, _> = self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
-        for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
-            match remember_call(item, &self.spec.mcp) {
+        let sealed = &self.assembly.sealed;
+        // Made once for all calls of a turn.
+        let sides = LazyCell::new(|| Sides::of(&self.spec.mcp));
+        let new = self.assembly.output.get(made.clone()).unwrap_or_default();
+        for (index, item) in (made.start..).zip(new) {
+            match remember_call(item, || &sides) {
                 Left::AsItIs => {}
                 Left::Out => continue,
                 Left::Call(call, output) => {
@@ -33,9 +36,9 @@ impl ResponseLoop {
             }
             let mut item = item.clone();
             if let Item::Reasoning(reasoning) = &mut item
-                && let Some(sealed) = sealed.get(&index)
+                && let Ok(at) = sealed.binary_search_by_key(&index, |(at, _)| *at)
             {
-                reasoning.encrypted_content = Some((*sealed).clone());
+                reasoning.encrypted_content = Some(sealed[at].1.clone());
             }
             self.spec.seal.open_item(&mut item);
             context.push(item);

@@ -151,8 +151,14 @@ fn a_record_before_the_end_holds_the_finished_turns() {
     let usage = Some(Usage::new(5, 1, None, 1, 2));
     let mut members = ResponseMembers::default();
     members.set(ResponseMember::Moderation, json!({"flagged": true}).into());
-    let want =
-        Progress { usage, service_tier: Some("flex".into()), members, pauses: 1, ..Progress::default() };
+    let want = Progress {
+        usage,
+        service_tier: Some("flex".into()),
+        members,
+        pauses: 1,
+        turns: 1,
+        ..Progress::default()
+    };
     let kept = serde_json::to_string(&record.progress).unwrap();
     assert_eq!(serde_json::from_str::<Option<Progress>>(&kept).unwrap(), Some(want.clone()));
     assert_eq!(record.progress, Some(want));
