@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::running::CancelReason;
@@ -28,9 +27,9 @@ impl fmt::Debug for Mailbox {
 #[derive(Debug, Default)]
 struct Pending {
     cancel: Option<CancelReason>,
-    peeks: Vec<oneshot::Sender<Bytes>>,
+    peeks: Vec<oneshot::Sender<Vec<u8>>>,
     /// Dropped with the loop, which is what they wait for; unless its end cannot be written and is told without that.
-    ends: Vec<oneshot::Sender<Bytes>>,
+    ends: Vec<oneshot::Sender<Vec<u8>>>,
 }
 
 /// What a loop has to react to.
@@ -65,7 +64,7 @@ impl Mailbox {
     }
 
     /// Asks for the response as it is; the answer never comes if the loop ends first.
-    pub(crate) fn peek(&self) -> oneshot::Receiver<Bytes> {
+    pub(crate) fn peek(&self) -> oneshot::Receiver<Vec<u8>> {
         let (sender, answer) = oneshot::channel();
         self.pending.borrow_mut().peeks.push(sender);
         self.wake();
@@ -79,21 +78,21 @@ impl Mailbox {
     }
 
     /// Resolves with an error when the loop is over, and with the response object if its end cannot be written.
-    pub(crate) fn end(&self) -> oneshot::Receiver<Bytes> {
+    pub(crate) fn end(&self) -> oneshot::Receiver<Vec<u8>> {
         let (sender, end) = oneshot::channel();
         self.pending.borrow_mut().ends.push(sender);
         end
     }
 
     /// Tells who waits for the end that the response has it, as far as this process can.
-    pub(crate) fn tell_ends(&self, json: &Bytes) {
+    pub(crate) fn tell_ends(&self, json: &[u8]) {
         for end in std::mem::take(&mut self.pending.borrow_mut().ends) {
-            let _ = end.send(json.clone());
+            let _ = end.send(json.to_vec());
         }
     }
 
     /// Everybody who waits for a look.
-    pub(crate) fn take_peeks(&self) -> Vec<oneshot::Sender<Bytes>> {
+    pub(crate) fn take_peeks(&self) -> Vec<oneshot::Sender<Vec<u8>>> {
         std::mem::take(&mut self.pending.borrow_mut().peeks)
     }
 

@@ -1,7 +1,6 @@
 //! What a running response is told and asked from outside, whoever runs it.
 
 use actix::Message;
-use bytes::Bytes;
 
 /// Why a loop shall end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +38,7 @@ pub struct Peek {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Peeked {
     /// The response object, JSON.
-    Response(Bytes),
+    Response(Vec<u8>),
     /// The response is over, not stored, or another owner's: the store knows.
     AskStore,
     /// Its loop waits for the disk. What the store has of it may not be there to stay.
@@ -68,7 +67,7 @@ pub enum EndAsked {
     /// It is over.
     Over,
     /// It is over, but the disk does not take its record. The response object, JSON.
-    Unwritten(Bytes),
+    Unwritten(Vec<u8>),
     /// Its end takes long, because of the disk.
     Slow,
 }

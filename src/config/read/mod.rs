@@ -3,5 +3,6 @@
 pub(super) mod env;
 mod links;
 pub(super) mod load;
+mod routes;
 mod rule;
 pub(super) mod schema;

@@ -1,6 +1,5 @@
 //! Middlewares of a program that embeds the server.
 
-mod builtin;
 mod failures;
 mod halts;
 mod hooks;

@@ -32,12 +32,14 @@ impl LogWriter {
         while !rest.is_empty() {
             // A frame that ends just there ends the row.
             let from = ROW.min(rest.len()).saturating_sub(2);
-            let mut end = memmem::find(&rest[from..], b"\n\n").map_or(rest.len(), |at| from + at + 2);
-            if &rest[end..] == or_protocol::DONE.as_bytes() {
+            let end = memmem::find(&rest[from..], b"\n\n").map_or(rest.len(), |at| from + at + 2);
+            let mut row = rest.split_to(end);
+            if &rest[..] == or_protocol::DONE.as_bytes() {
                 // The mark of the end has no number, so it stays with the event before it.
-                end = rest.len();
+                row = [&row[..], &rest[..]].concat().into();
+                rest.clear();
             }
-            let row = Frames { first: self.next, bytes: rest.split_to(end) };
+            let row = Frames { first: self.next, bytes: row };
             self.next = row.next();
             self.unwritten.push(row);
         }

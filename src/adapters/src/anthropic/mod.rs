@@ -15,6 +15,8 @@ mod thinking;
 mod tools;
 mod wire;
 
+use or_protocol::Settings;
+
 use self::quirks::Quirks;
 use self::wire::KIND;
 use crate::counting::{counting, members, read_number};
@@ -45,12 +47,12 @@ impl Adapter for Anthropic {
         KIND
     }
 
-    fn gen_ai_provider(&self) -> Option<&'static str> {
-        Some("anthropic")
-    }
-
     fn carries(&self) -> &'static [&'static str] {
         &["text", "image", "file"]
+    }
+
+    fn prefills(&self, model: &str, settings: &Settings) -> bool {
+        request::prefills(&self.quirks, model, settings)
     }
 
     fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {
