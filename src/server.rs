@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
-use or_actors::{ClientKeys, Limits, Node, Providers, RunningResponse};
+use or_actors::{ClientKeys, Limits, Node, RunningResponse};
 use or_adapters::{Adapter, ProviderOptions};
 use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader, UploadLimits};
@@ -15,6 +15,7 @@ use or_keys::Clients;
 use or_middleware::{Chain, Middleware};
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
+use or_telemetry::otlp::{Exporter, ExporterError, OtlpOptions};
 use or_tools::{AnyTool, Places, Registry, Tool};
 use tokio::time::Instant;
 
@@ -112,6 +113,7 @@ impl ServerBuilder {
         let listing = wiring::listing(&self.resolved, &specs, now());
         let config = &self.resolved.config;
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
+        wiring::label_models(&self.resolved, &specs, &metrics);
         let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
         let keys = ClientKeys::new(
             Arc::clone(&store),
@@ -122,25 +124,18 @@ impl ServerBuilder {
         );
         let middlewares = wiring::middlewares(&self.resolved)?.into_iter().chain(self.middlewares);
         let middleware = Chain::new(middlewares, metrics.clone())?;
-        let mut node = Node::new(
-            Providers::new(specs, pick),
-            limits,
-            budget(&config.server),
-            store,
-            tools,
-            mcp,
-            metrics,
-        );
+        let mut node = Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics);
         node.middleware = middleware;
         if let Some(SealKey(key)) = &self.resolved.seal_key {
             node.sealer = node.sealer.with_first(key);
         }
         node.clients = keys.clients();
         let node = Arc::new(node);
+        let exporter = self.resolved.otlp.clone().map(|options| exporter(options, &node)).transpose()?;
         let grace = config.server.shutdown_grace();
         let options = http_options(&self.resolved, keys.clients());
         let address = options.bind;
-        let state = Arc::new(AppState { node: Arc::clone(&node), keys, discovery, listing, options });
+        let state = Arc::new(AppState { node: Arc::clone(&node), keys, pick, discovery, listing, options });
         let (server, addresses) =
             or_http::start(Arc::clone(&state)).map_err(|source| StartError::Bind { address, source })?;
         let handle = server.handle();
@@ -154,7 +149,7 @@ impl ServerBuilder {
                 }
             }
         });
-        Ok(Running { state, handle, task, notes, addresses, grace })
+        Ok(Running { state, handle, task, notes, addresses, grace, exporter })
     }
 }
 
@@ -167,6 +162,7 @@ pub struct Running {
     notes: actix_web::rt::task::JoinHandle<()>,
     addresses: Vec<SocketAddr>,
     grace: Duration,
+    exporter: Option<Exporter>,
 }
 
 impl Running {
@@ -208,6 +204,10 @@ impl Running {
         self.state.node.mcp.pool.close();
         // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
+        if let Some(exporter) = self.exporter {
+            exporter.close().await;
+        }
+        self.state.node.middleware.settled(LAST_WORDS).await;
         match self.task.await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),
@@ -224,6 +224,13 @@ impl Running {
         }
         true
     }
+}
+
+/// Sends spans and metrics for as long as there is the node.
+fn exporter(options: OtlpOptions, node: &Arc<Node>) -> Result<Exporter, ExporterError> {
+    let weak = Arc::downgrade(node);
+    let gather = move || weak.upgrade().map(|node| node.metrics.gather(&node.levels()));
+    Exporter::start(options, &node.metrics, Box::new(gather))
 }
 
 /// Unix seconds.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use or_middleware::ChainError;
 use or_store::StoreOpenError;
+use or_telemetry::otlp::ExporterError;
 use or_tools::RegistryError;
 
 /// Why a server could not start.
@@ -56,4 +57,7 @@ pub enum StartError {
     /// A metric could not be registered.
     #[error("the metrics could not be set up")]
     Metrics(#[source] prometheus::Error),
+    /// What sends telemetry could not be started.
+    #[error(transparent)]
+    Exporter(#[from] ExporterError),
 }

@@ -8,21 +8,20 @@ mod owners;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
-use or_actors::{Breaker, BreakerRules, Keys, ProviderSpec, Transport};
+use or_actors::{ProviderSpec, Transport};
 use or_adapters::{Adapter, ProviderOptions, builtin};
 use or_tools::{AnyTool, CommandTool, HttpTool, ToolSpec};
 use serde_json::Value;
 
 pub(crate) use mcp::mcp;
 pub(crate) use middleware::middlewares;
-pub(crate) use models::{discovery, listing, router};
+pub(crate) use models::{discovery, label_models, listing, router};
 pub(crate) use owners::{max_background, owners, several, stored_shares};
 
 use crate::StartError;
 use crate::config::{
-    Config, McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, ToolKind,
+    McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, ToolKind,
 };
 
 const PROGRAMS_PER_CORE: usize = 4;
@@ -37,10 +36,13 @@ pub(crate) fn providers(
 ) -> Result<BTreeMap<String, Arc<ProviderSpec>>, StartError> {
     let mut specs = BTreeMap::new();
     for (name, provider) in &resolved.providers {
-        if matches!(provider.state, ProviderState::Off(_)) {
-            continue;
-        }
-        let spec = spec(name, provider, &resolved.config, factories)?;
+        let key = match &provider.state {
+            ProviderState::On { key } => key.as_ref().map(|key| Arc::from(key.expose())),
+            ProviderState::ClientKeyOnly => None,
+            ProviderState::Off(_) => continue,
+        };
+        let most = resolved.config.server.max_upstream_bytes;
+        let spec = spec(name, provider, key, most, factories)?;
         specs.insert(name.clone(), Arc::new(spec));
     }
     Ok(specs)
@@ -49,7 +51,8 @@ pub(crate) fn providers(
 fn spec(
     name: &str,
     provider: &Provider,
-    whole: &Config,
+    key: Option<Arc<str>>,
+    max_answer_bytes: usize,
     factories: &BTreeMap<String, Box<Factory>>,
 ) -> Result<ProviderSpec, StartError> {
     let config = &provider.config;
@@ -73,30 +76,19 @@ fn spec(
             return Err(StartError::Provider { name: name.to_owned(), reason });
         }
     };
-    let keys = match &provider.state {
-        ProviderState::On { keys } => keys.iter().map(|key| Arc::from(key.expose())).collect(),
-        ProviderState::ClientKeyOnly | ProviderState::Off(_) => Vec::new(),
-    };
-    let resilience = &whole.resilience;
-    let breaker = BreakerRules {
-        failures: resilience.breaker_failures,
-        open: Duration::from_secs(resilience.breaker_open_s),
-        max_open: Duration::from_secs(resilience.breaker_max_open_s),
-    };
     let transport = if adapter.in_process() { Transport::Demo } else { Transport::Http };
     Ok(ProviderSpec {
         name: name.into(),
         adapter,
         transport,
         base_url: config.base_url.clone(),
-        keys: Keys::new(keys, Duration::from_secs(resilience.key_cooldown_s)),
-        breaker: Breaker::new(breaker),
+        key,
         client_keys_only: matches!(provider.state, ProviderState::ClientKeyOnly),
         headers: Secret::expose_all(&provider.headers),
         connect_timeout: config.connect_timeout(),
         first_byte_timeout: config.first_byte_timeout(),
         idle_timeout: config.idle_timeout(),
-        max_answer_bytes: whole.server.max_upstream_bytes,
+        max_answer_bytes,
         max_concurrent: config.max_concurrent,
         runs_mcp: config.mcp == McpRunner::Provider,
         running: AtomicUsize::new(0),
@@ -173,7 +165,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::Env;
+    use crate::config::{Config, Env};
 
     #[track_caller]
     fn check_tools(toml: &str, want: Result<&[&str], &str>) {

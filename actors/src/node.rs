@@ -1,5 +1,6 @@
 //! What all arbiters share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use or_bounds::Budget;
@@ -7,20 +8,20 @@ use or_engine::Sealer;
 use or_keys::Clients;
 use or_middleware::Chain;
 use or_protocol::ApiError;
-use or_store::Store;
-use or_telemetry::Metrics;
+use or_store::{Health, Store};
+use or_telemetry::{Levels, Metrics};
 use or_tools::Registry;
 
 use crate::heavy::Heavy;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
-use crate::provider::Providers;
+use crate::provider::ProviderSpec;
 use crate::running::{Place, Readers, Running};
 
 /// The server as all arbiters see it.
 pub struct Node {
-    /// Providers, and the way to them.
-    pub providers: Providers,
+    /// Providers by name.
+    pub providers: BTreeMap<String, Arc<ProviderSpec>>,
     /// Limits.
     pub limits: Limits,
     /// Bytes that all requests together may hold.
@@ -50,7 +51,7 @@ pub struct Node {
 impl Node {
     /// A node with nothing running.
     pub fn new(
-        providers: Providers,
+        providers: BTreeMap<String, Arc<ProviderSpec>>,
         limits: Limits,
         budget: Budget,
         store: Arc<dyn Store>,
@@ -78,6 +79,21 @@ impl Node {
             metrics,
             running,
             readers,
+        }
+    }
+
+    /// What is counted elsewhere and told with the metrics.
+    pub fn levels(&self) -> Levels {
+        let stored = self.store.total();
+        Levels {
+            running: self.running.count(),
+            background_queued: self.running.waiting(),
+            store_writable: self.store.health() == Health::Good,
+            store_bytes: stored.bytes,
+            store_records: stored.responses,
+            bytes_in_flight: self.budget.used(),
+            max_bytes_in_flight: self.budget.limit(),
+            bytes_refused: self.budget.refused(),
         }
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use or_telemetry::otlp::OtlpError;
+
 /// Why the server does not start with this configuration.
 ///
 /// The text names the key, where it was set, and never a secret.
@@ -47,6 +49,8 @@ pub enum ConfigError {
          set auth.client_keys_env or [[auth.keys]], auth.require_key = true for keys in the store, bind a loopback address, or set server.allow_unauthenticated = true"
     )]
     OpenBind { bind: SocketAddr },
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
     #[error("the configuration does not deserialise")]
     Shape { source: toml::de::Error },
     #[error("the configuration does not serialise")]

@@ -1,12 +1,20 @@
 //! The configuration with its keys: what the server runs with.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use or_telemetry::otlp::OtlpOptions;
 use sha2::{Digest as _, Sha256};
 
 use super::lookup::{header_values, seal_key, secret, shown_key, variables};
-use super::provider_state::{Provider, ProviderState, settle_demo, state};
-use super::{Config, ConfigError, Env, McpConfig, SealKey, Secret, ToolConfig, ToolKind};
+use super::tables::provider::is_built_in;
+use super::{
+    ClientProviderKeys, Config, ConfigError, Env, McpConfig, ProviderConfig, SealKey, Secret, ToolConfig,
+    ToolKind,
+};
+
+/// Name and kind of the provider that answers by itself.
+const DEMO: &str = "demo";
 
 /// A configuration, and what the environment adds to it.
 #[derive(Clone, Debug)]
@@ -24,8 +32,12 @@ pub struct Resolved {
     pub tools: BTreeMap<String, ResolvedTool>,
     /// The MCP servers of the configuration, by the same labels.
     pub mcp: BTreeMap<String, ResolvedMcp>,
+    /// The headers of each middleware of the configuration, in its order.
+    pub middleware_headers: Vec<Vec<(String, Secret)>>,
     /// What seals the state that clients carry; `None`: a key of the store's own.
     pub seal_key: Option<SealKey>,
+    /// Where spans and metrics are sent, by the configuration and the variables; `None`: nowhere.
+    pub otlp: Option<OtlpOptions>,
 }
 
 /// A key that clients may show as `Authorization: Bearer`.
@@ -37,6 +49,27 @@ pub struct ClientKey {
     pub old_name: Option<String>,
     /// Unique.
     pub key: Secret,
+}
+
+/// One provider and whether it can be used.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    pub config: ProviderConfig,
+    pub state: ProviderState,
+    /// The extra headers with their values; empty if the provider is off.
+    pub headers: Vec<(String, Secret)>,
+}
+
+/// Whether calls to a provider may be made, and with what.
+#[derive(Clone, Debug)]
+pub enum ProviderState {
+    /// With the server's key, or with none if the provider needs none.
+    On {
+        key: Option<Secret>,
+    },
+    /// The server has no key: only for clients that bring their own.
+    ClientKeyOnly,
+    Off(OffReason),
 }
 
 /// One tool, and what the environment adds to it.
@@ -75,6 +108,29 @@ impl ResolvedMcp {
         let passed = if config.command.is_empty() { &[] } else { config.env.as_slice() };
         let environment = variables(env, &format!("mcp.{label}.env"), passed)?;
         Ok(Self { config: config.clone(), headers, environment })
+    }
+}
+
+/// Why a provider is off. `Display` is a text for users.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OffReason {
+    Disabled,
+    NoKey {
+        variable: String,
+    },
+    /// The demo is for first steps, and the server is beyond them.
+    NotAlone,
+}
+
+impl fmt::Display for OffReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disabled => f.write_str("`enabled` is false"),
+            Self::NoKey { variable } => write!(f, "the variable `{variable}` is not set"),
+            Self::NotAlone => f.write_str(
+                "it is on by itself only without other providers and client keys; `providers.demo.enabled = true` keeps it on",
+            ),
+        }
     }
 }
 
@@ -127,6 +183,10 @@ impl Config {
         for (label, server) in &self.mcp {
             mcp.insert(label.clone(), ResolvedMcp::new(label, server, env)?);
         }
+        let headers = self.middleware.iter().enumerate().map(|(index, middleware)| {
+            header_values(&format!("middleware[{index}].headers"), &middleware.headers, env)
+        });
+        let middleware_headers = headers.collect::<Result<_, _>>()?;
         let metrics_key = self.metrics_key(env)?;
         if let (Some(admin), Some(metrics)) = (&admin_key, &metrics_key)
             && admin.expose() == metrics.expose()
@@ -134,7 +194,19 @@ impl Config {
             let (variable, other) = (self.admin.key_env.clone(), "the key of the metrics".into());
             return Err(ConfigError::SharedAdminKey { variable, other });
         }
-        Ok(Resolved { config: self, client_keys, metrics_key, admin_key, providers, tools, mcp, seal_key })
+        let otlp = OtlpOptions::of(&self.telemetry.otlp_endpoint, |name| env.get(name))?;
+        Ok(Resolved {
+            config: self,
+            client_keys,
+            metrics_key,
+            admin_key,
+            providers,
+            tools,
+            mcp,
+            middleware_headers,
+            seal_key,
+            otlp,
+        })
     }
 
     fn metrics_key(&self, env: &Env) -> Result<Option<Secret>, ConfigError> {
@@ -203,6 +275,45 @@ fn hashed_name(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
     let hex: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     format!("key-{hex}")
+}
+
+/// Turns the demo off where nobody asked for it and the server is beyond first steps: it gives away places and time.
+fn settle_demo(providers: &mut BTreeMap<String, Provider>, keyless: bool) {
+    let is_in_use = |(name, provider): (&String, &Provider)| match &provider.state {
+        _ if provider.config.kind.as_str() == DEMO => false,
+        ProviderState::On { key: Some(_) } => true,
+        ProviderState::On { key: None } => !is_built_in(name, &provider.config),
+        ProviderState::ClientKeyOnly | ProviderState::Off(_) => false,
+    };
+    let alone = keyless && !providers.iter().any(is_in_use);
+    if let Some(demo) = providers.get_mut(DEMO)
+        && demo.config.enabled.is_none()
+        && demo.config.kind.as_str() == DEMO
+        && !alone
+    {
+        demo.state = ProviderState::Off(OffReason::NotAlone);
+    }
+}
+
+fn state(
+    name: &str,
+    provider: &ProviderConfig,
+    client_keys: ClientProviderKeys,
+    env: &Env,
+) -> Result<ProviderState, ConfigError> {
+    let variable = provider.api_key_env.as_str();
+    Ok(match (provider.enabled.unwrap_or(true), variable, env.get(variable), client_keys) {
+        (false, ..) => ProviderState::Off(OffReason::Disabled),
+        (true, "", ..) => ProviderState::On { key: None },
+        (true, _, Some(_), _) => {
+            let key = secret(env, &format!("providers.{name}.api_key_env"), variable)?;
+            ProviderState::On { key: Some(key) }
+        }
+        (true, _, None, ClientProviderKeys::Allow) => ProviderState::ClientKeyOnly,
+        (true, _, None, ClientProviderKeys::Deny) => {
+            ProviderState::Off(OffReason::NoKey { variable: variable.into() })
+        }
+    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::fmt::{self, Write};
 use or_tools::Offer;
 
 use super::{
-    ApprovalWord, Balance, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, Route,
-    RouteTarget, ToolKind, built_in_routes,
+    ApprovalWord, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, ToolKind, built_in_routes,
 };
 
 impl Resolved {
@@ -27,12 +26,9 @@ impl Resolved {
             warnings.push(format!("everybody who reaches {bind} can read the metrics"));
         }
         for route in &self.config.routes {
-            for (provider, _) in route.leads_to() {
-                if let Some(ProviderState::Off(reason)) = self.providers.get(provider).map(|p| &p.state) {
-                    let pattern = route.pattern.as_str();
-                    warnings
-                        .push(format!("the route `{pattern}` leads to `{provider}`, which is off: {reason}"));
-                }
+            if let Some(ProviderState::Off(reason)) = self.providers.get(&route.provider).map(|p| &p.state) {
+                let (pattern, provider) = (route.pattern.as_str(), &route.provider);
+                warnings.push(format!("the route `{pattern}` leads to `{provider}`, which is off: {reason}"));
             }
         }
         warnings
@@ -62,14 +58,10 @@ impl fmt::Display for Resolved {
         for (name, provider) in &self.providers {
             let config = &provider.config;
             let state = match &provider.state {
-                ProviderState::On { keys } if keys.is_empty() => "on, no key".into(),
-                ProviderState::On { keys } => {
-                    let variables = config.key_variables().collect::<Vec<_>>().join(", ");
-                    format!("on, {} from {variables}", if keys.len() == 1 { "key" } else { "keys" })
-                }
+                ProviderState::On { key: Some(_) } => format!("on, key from {}", config.api_key_env),
+                ProviderState::On { key: None } => "on, no key".into(),
                 ProviderState::ClientKeyOnly => {
-                    let variable = config.key_variables().next().unwrap_or_default();
-                    format!("only with a client's own key: {variable} is not set")
+                    format!("only with a client's own key: {} is not set", config.api_key_env)
                 }
                 ProviderState::Off(reason) => format!("off: {reason}"),
             };
@@ -99,25 +91,9 @@ impl fmt::Display for Resolved {
         }
         let (first, last) = self.config.user_routes();
         for route in first.iter().chain(built_in_routes()).chain(last) {
-            writeln!(f, "route        {} -> {}", route.pattern.as_str(), leads_to(route))?;
+            writeln!(f, "route        {} -> {}", route.pattern.as_str(), route.provider)?;
         }
         self.warnings().iter().try_for_each(|warning| writeln!(f, "warning      {warning}"))
-    }
-}
-
-/// Where a route leads to, in the order in which it is asked, with weights if these decide.
-fn leads_to(route: &Route) -> String {
-    let weighted = route.balance() == Balance::Weight;
-    let target = |target: &RouteTarget| {
-        let model = target.model.as_ref().map(|model| format!("/{model}")).unwrap_or_default();
-        let weight = if weighted { format!(" ({})", target.weight.unwrap_or(1)) } else { String::new() };
-        format!("{}{model}{weight}", target.provider)
-    };
-    match route.targets.as_slice() {
-        [] => route.provider.clone(),
-        targets => {
-            targets.iter().map(target).collect::<Vec<_>>().join(if weighted { " | " } else { ", then " })
-        }
     }
 }
 
@@ -189,18 +165,6 @@ mod tests {
             "providers.demo.enabled = false\n[[routes]]\npattern = '^x'\nprovider = 'demo'",
             &["the route `^x` leads to `demo`, which is off: `enabled` is false"],
         );
-    }
-
-    #[test]
-    fn the_summary_says_where_routes_lead() {
-        let ordered = "targets = [{ provider = 'ollama', model = 'a' }, { provider = 'demo' }]";
-        let shared =
-            "balance = 'weight'\ntargets = [{ provider = 'ollama', weight = 3 }, { provider = 'demo' }]";
-        let toml = format!("[[routes]]\npattern = '^a'\n{ordered}\n[[routes]]\npattern = '^b'\n{shared}");
-        let got = Config::from_toml(&toml).unwrap().resolve(&Env::default()).unwrap().to_string();
-        for line in ["route        ^a -> ollama/a, then demo", "route        ^b -> ollama (3) | demo (1)"] {
-            assert!(got.lines().any(|got| got == line), "{got}");
-        }
     }
 
     #[test]

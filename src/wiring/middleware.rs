@@ -3,29 +3,36 @@
 use std::sync::Arc;
 
 use or_middleware::Middleware;
-use or_middleware::builtin::{ContentFilter, SystemPrompt, TurnLimit};
+use or_middleware::builtin::{AuditLog, ContentFilter, SystemPrompt, TurnLimit, Webhook};
 use serde::de::DeserializeOwned;
 use toml::Value;
 
 use crate::StartError;
-use crate::config::{MiddlewareConfig, MiddlewareKind, Resolved};
+use crate::config::{MiddlewareConfig, MiddlewareKind, Resolved, Secret};
 
 /// The middlewares of the configuration, in their order.
 pub(crate) fn middlewares(resolved: &Resolved) -> Result<Vec<Arc<dyn Middleware>>, StartError> {
-    let tables = resolved.config.middleware.iter().enumerate();
+    let tables = resolved.config.middleware.iter().zip(&resolved.middleware_headers).enumerate();
     tables
-        .map(|(index, table)| {
+        .map(|(index, (table, headers))| {
             let bad = |reason| StartError::MiddlewareTable { index, kind: table.kind.as_str(), reason };
-            middleware(table).map_err(bad)
+            middleware(table, headers).map_err(bad)
         })
         .collect()
 }
 
-fn middleware(table: &MiddlewareConfig) -> Result<Arc<dyn Middleware>, String> {
+fn middleware(table: &MiddlewareConfig, headers: &[(String, Secret)]) -> Result<Arc<dyn Middleware>, String> {
     let spec = table.spec();
+    if !headers.is_empty() && table.kind != MiddlewareKind::Webhook {
+        return Err("`headers` are for the kind `webhook`".into());
+    }
     Ok(match table.kind {
+        MiddlewareKind::AuditLog => Arc::new(AuditLog::new(spec, options(table)?)),
         MiddlewareKind::ContentFilter => Arc::new(ContentFilter::new(spec, &options(table)?)?),
         MiddlewareKind::TurnLimit => Arc::new(TurnLimit::new(spec, options(table)?)?),
+        MiddlewareKind::Webhook => {
+            Arc::new(Webhook::new(spec, options(table)?, Secret::expose_all(headers))?)
+        }
         MiddlewareKind::SystemPrompt => Arc::new(SystemPrompt::new(spec, options(table)?)?),
     })
 }

@@ -64,7 +64,7 @@ fn who_tries_keys_has_to_wait_and_a_good_key_has_not() {
     assert!(last.header("retry-after").is_some());
     assert_eq!(app.post_with(&[ADA], &demo()).status, 200);
     let metrics = app.request("GET", "/metrics", &[ADA], None).finish().text();
-    assert!(metrics.contains("open_responses_over_limit_total{bound=\"failed_keys\"}"), "{metrics}");
+    assert!(metrics.contains("open_responses_admission_rejected_total{reason=\"failed_keys\"}"), "{metrics}");
 }
 
 #[test]

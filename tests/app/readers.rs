@@ -26,7 +26,7 @@ fn check_refused(app: &App, id: &Value, bound: &str) {
         (429, "too_many_requests", Some("too_many_readers"))
     );
     assert_eq!(answer.header("retry-after"), Some("5"));
-    let counted = format!("open_responses_over_limit_total{{bound=\"{bound}\"}} 1");
+    let counted = format!("open_responses_admission_rejected_total{{reason=\"{bound}\"}} 1");
     assert!(app.get("/metrics").text().contains(&counted));
 }
 

@@ -69,8 +69,11 @@ fn a_flood_of_one_key_leaves_the_others_served() {
         assert_eq!(app.post_with(&[BOB], &hang(true)).status, 200);
     }
     let metrics = app.request("GET", "/metrics", &[BOB], None).finish().text();
-    assert!(metrics.contains("open_responses_over_limit_total{bound=\"key_background\"} 18"), "{metrics}");
-    assert!(metrics.contains("open_responses_over_limit_total{bound=\"key\"} 2"), "{metrics}");
+    assert!(
+        metrics.contains("open_responses_admission_rejected_total{reason=\"key_background\"} 18"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("open_responses_admission_rejected_total{reason=\"key\"} 2"), "{metrics}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Mixed traffic for some minutes, and the memory of the server over that time: it should come to stand still.
 
-    cargo build --release && python3 tests/load/soak.py [--binary PATH] [--minutes 30]
+    cargo build --release && python3 tests/load/soak.py [--binary PATH] [--minutes 30] [--clients 12] [--pause 0]
 
 Stored and other responses, streams that are read, left and not read, background responses with readers, chains, large
-bodies and deletions, of the built-in demo, by 12 clients at once. Stored responses are deleted, so that what grows is
+bodies and deletions, of the built-in demo, by some clients at once, which may rest for a while after each. Stored responses are deleted, so that what grows is
 not what is kept. Prints a line every ten seconds. Standard library only, on loopback; it ends what it starts.
 """
 import argparse
@@ -21,7 +21,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-CLIENTS = 12
 
 
 def ask(port, method, path, body=None):
@@ -91,12 +90,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=TARGET / "release" / "open-responses")
     parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--clients", type=int, default=12)
+    parser.add_argument("--pause", type=float, default=0, help="seconds that a client rests after each request")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         command = [str(options.binary), "--bind", "127.0.0.1:0"]
         server = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         port = int(server.stdout.readline().strip().rsplit(":", 1)[1])
-        end, done, faults = time.time() + 60 * options.minutes, [0] * CLIENTS, []
+        end, done, faults = time.time() + 60 * options.minutes, [0] * options.clients, []
 
         def client(number):
             while time.time() < end and not faults:
@@ -105,8 +106,9 @@ def main():
                 except Exception as error:  # noqa: BLE001, whatever it is, it is told
                     faults.append(error)
                 done[number] += 1
+                time.sleep(options.pause)
 
-        clients = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+        clients = [threading.Thread(target=client, args=(number,)) for number in range(options.clients)]
         for one in clients:
             one.start()
         begin, seen = time.time(), []

@@ -9,6 +9,7 @@ mod docs_actors;
 mod docs_errors;
 mod docs_fields;
 mod keys_command;
+mod metrics;
 mod supply_chain;
 mod transfer;
 

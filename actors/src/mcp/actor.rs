@@ -66,10 +66,14 @@ impl Handler<CallMcpTool> for McpActor {
     fn handle(&mut self, message: CallMcpTool, _: &mut Self::Context) -> Self::Result {
         let link = Arc::clone(&self.link);
         let in_use = link.in_use();
-        let CallMcpTool { tool, arguments, context, gone } = message;
-        let runner = Runner::Mcp { label: link.server().label.clone() };
+        let CallMcpTool { tool, arguments, mut context, gone } = message;
+        let server = link.server();
+        let (label, configured) = (server.label.clone(), server.trusted);
+        let runner = Runner::Mcp { tool: tool.clone(), label, configured };
         let (response_id, call_id) = (context.response_id.clone(), context.call_id.clone());
-        let mut span = ToolSpan::new(&self.metrics, runner, response_id, call_id);
+        let parent = context.trace.take();
+        let mut span = ToolSpan::new(&self.metrics, runner, response_id, call_id, parent.as_ref());
+        context.trace = span.trace();
         Box::pin(async move {
             let _in_use = in_use;
             let work = async {

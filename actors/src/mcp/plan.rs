@@ -1,11 +1,12 @@
 //! Which MCP servers a request uses, and with which of their tools.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use or_adapters::{Note, NoteList};
-use or_engine::{Context, Mcp, McpFunction, listed_tools};
+use or_engine::{Context, ListedTools, Mcp, McpFunction, OfferedServer, listed_tools};
 use or_protocol::bounds::MAX_SCHEMA_VALUES;
 use or_protocol::{
     ApiError, FunctionTool, Item, McpApproval, McpFilter, McpTool as RequestTool, RawJson, Tool, ToolChoice,
@@ -136,6 +137,7 @@ fn requested<'a>(
     plan: &mut Plan,
 ) -> Result<Vec<Candidate<'a>>, ApiError> {
     let mut requested = Vec::new();
+    let lists = LazyCell::new(|| [listed_tools(basis.own), listed_tools(&basis.context.items)]);
     for (index, tool) in tools.iter().enumerate() {
         let Tool::Mcp(tool) = tool else { continue };
         let left = tool.is_of_provider() || (tool.server_url.is_some() && basis.provider.runs_mcp);
@@ -146,7 +148,7 @@ fn requested<'a>(
         let label = &tool.server_label;
         plan.notes.extend(members(tool, index)?);
         let (server, configured) = resolve(servers, tool, index)?;
-        let listed = listed(tool, basis);
+        let listed = listed(tool, basis, &lists);
         let listed_before = listed.is_some();
         requested.push(Candidate {
             label: label.clone(),
@@ -160,13 +162,18 @@ fn requested<'a>(
     Ok(requested)
 }
 
-/// The tools of a server as the context has them, if no others are allowed now.
-fn listed(tool: &RequestTool, basis: &PlanBasis<'_>) -> Option<Vec<McpTool>> {
-    let label = &tool.server_label;
-    if let Some(own) = listed_tools(basis.own, label) {
+/// The tools of a server as the context has them, if no others are allowed now. `own` and `seen`: the lists of this
+/// response and of the context.
+fn listed(
+    tool: &RequestTool,
+    basis: &PlanBasis<'_>,
+    [own, seen]: &[HashMap<&str, ListedTools<'_>>; 2],
+) -> Option<Vec<McpTool>> {
+    let label = tool.server_label.as_str();
+    if let Some(own) = own.get(label) {
         return read_tools(own.tools);
     }
-    let seen = listed_tools(&basis.context.items, label)?;
+    let seen = seen.get(label)?;
     let then = basis.context.listed_for.get(seen.id);
     // Another server that was given the same label: its tools are others, and so is its word on them.
     if then.is_some_and(|then| then.url != tool.shown_url()) {
@@ -324,7 +331,7 @@ impl Plan {
         let identity = candidate.identity(owner);
         let Candidate { label, server, listed_before, .. } = candidate;
         self.runners.servers.insert(label.clone(), server);
-        self.mcp.servers.push(or_engine::OfferedServer { label, identity, tools, listed_before });
+        self.mcp.servers.push(OfferedServer { label, identity, tools, listed_before });
     }
 
     /// The tools of a server that every request gets, as functions.
@@ -359,14 +366,19 @@ fn check_choice(mcp: &Mcp, choice: &ToolChoice) -> Result<(), ApiError> {
         ToolChoice::Allowed { tools, .. } => tools,
         ToolChoice::Auto | ToolChoice::None | ToolChoice::Required | ToolChoice::Function(_) => &[],
     };
+    let mut offered: HashMap<&str, HashSet<&str>> = HashMap::new();
+    if !entries.is_empty() {
+        offered.extend(mcp.servers.iter().map(|server| {
+            (server.label.as_str(), server.tools.iter().map(|tool| tool.name.as_str()).collect())
+        }));
+    }
     for entry in entries {
         let (Some("mcp"), Some(label), Some(name)) =
             (entry.text("type").as_deref(), entry.text("server_label"), entry.text("name"))
         else {
             continue;
         };
-        let server = mcp.servers.iter().find(|server| server.label == label);
-        if server.is_some_and(|server| !server.tools.iter().any(|tool| tool.name == name)) {
+        if offered.get(&*label).is_some_and(|tools| !tools.contains(&*name)) {
             let text = format!("Tool choice names '{name}', which the MCP server '{label}' does not offer.");
             return Err(ApiError::invalid("invalid_value", "tool_choice", text));
         }

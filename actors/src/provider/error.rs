@@ -57,22 +57,18 @@ impl SampleError {
         }
     }
 
-    /// The status that the provider answered with, if it did.
-    pub(crate) fn status(&self) -> Option<u16> {
+    /// HTTP status of the provider's answer, if there was one: that of an answer that began well is 200.
+    pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Adapter(AdapterError::Upstream(error)) => error.status,
-            Self::Adapter(
-                AdapterError::Unsupported { .. }
-                | AdapterError::NotHonoured { .. }
-                | AdapterError::BadFrame { .. }
-                | AdapterError::Truncated { .. },
-            )
-            | Self::Unreachable(_)
+            Self::Adapter(AdapterError::Unsupported { .. } | AdapterError::NotHonoured { .. }) => None,
+            Self::Adapter(AdapterError::Upstream(error)) => Some(error.status.unwrap_or(200)),
+            Self::Adapter(AdapterError::BadFrame { .. } | AdapterError::Truncated { .. })
+            | Self::TooLarge(_) => Some(200),
+            Self::Unreachable(_)
             | Self::Broken(_)
             | Self::NoAnswer(_)
             | Self::Silent(_)
             | Self::Busy(_)
-            | Self::TooLarge(_)
             | Self::Panicked
             | Self::Gone => None,
         }

@@ -1,26 +1,25 @@
 //! Carries out what the engine of one response says, until it is over.
 
-mod failure;
-mod hedge;
+mod checkpoints;
 mod keeping;
 mod large;
 mod middleware;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use or_adapters::ModelEvent;
 use or_engine::{Action, Input, Outcome, Output, ResponseLoop};
 use or_middleware::Run;
 use or_protocol::ApiError;
-use or_telemetry::{ResponseSpan, SampleSpan};
+use or_telemetry::{Attempt, ResponseSpan, SampleSpan};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 
-use self::hedge::Beginning;
+use self::checkpoints::Checkpoints;
 use crate::node::Node;
 use crate::provider::{Batch, SampleError, Sampled};
-use crate::response::attempts::Attempts;
 use crate::response::attend::{Attend, Waited};
 use crate::response::prepare::{Preparation, Prepared};
 use crate::response::record::Recorder;
@@ -32,8 +31,6 @@ use crate::running::{Phase, Status};
 
 /// The header that names whoever was asked last before the answer began.
 const PROVIDER: &str = "openresponses-provider";
-/// The header that says which of the calls for it that was; 1 if none failed.
-const ATTEMPTS: &str = "openresponses-attempts";
 
 /// One response in the making: the engine, which decides, and whoever carries out what it says.
 pub(crate) struct Driver {
@@ -54,6 +51,8 @@ pub(crate) struct Driver {
     pub(super) sample: Option<SampleSpan>,
     /// Held for a turn; dropping it closes the upstream connection.
     pub(super) here: Option<oneshot::Sender<()>>,
+    /// Of a background response, between results of tools.
+    checkpoints: Checkpoints,
     /// Bytes of output for which no room was made yet.
     pub(super) unreserved: usize,
     /// The engine's first input.
@@ -86,6 +85,18 @@ impl Step {
             Some(Action::End(outcome)) => Self::End(Some(outcome)),
         }
     }
+
+    /// A closed word, for those who watch the loop.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Sample => "sample",
+            Self::RunTools => "run_tools",
+            Self::Commit | Self::End(_) => "end",
+            Self::Park => "park",
+            Self::More => "more",
+        }
+    }
 }
 
 impl Driver {
@@ -95,9 +106,7 @@ impl Driver {
         attend.begin_at(beginning);
         let recorder = Recorder::new(Rc::clone(&request), &neighbours, kept, notes);
         let tools = ToolRunner::new(Rc::clone(&request), &neighbours, servers);
-        let metrics = neighbours.node.metrics.clone();
-        let attempts = Attempts::new(Rc::clone(&request), metrics, neighbours.providers);
-        let sampler = Sampler::new(Rc::clone(&request), neighbours.node.heavy.clone(), attempts);
+        let sampler = Sampler::new(Rc::clone(&request), neighbours.node.heavy.clone(), neighbours.provider);
         let (node, status, first) = (neighbours.node, neighbours.status, Some(first));
         let (sample, here, unreserved) = (None, None, 0);
         Self {
@@ -114,6 +123,7 @@ impl Driver {
             refusal: None,
             sample,
             here,
+            checkpoints: Checkpoints::new(),
             unreserved,
             first,
         }
@@ -128,20 +138,22 @@ impl Driver {
         loop {
             // Its call of the provider may still fail.
             if step != Step::More {
-                self.sample = None;
+                self.step_over(step);
             }
             let went = match step {
                 Step::Begin => Ok(Box::pin(self.begin()).await),
                 Step::Sample => {
                     let went = self.sample().await;
-                    if went.is_ok() {
-                        self.sampler.attempts.over();
-                    }
                     self.here = None;
                     went
                 }
                 // Boxed, like others below: every loop would carry the room for what few of them do.
-                Step::RunTools => Box::pin(self.run_tools()).await,
+                Step::RunTools => {
+                    let begun = Instant::now();
+                    let went = Box::pin(self.run_tools()).await;
+                    self.span.waited(begun.elapsed());
+                    went
+                }
                 Step::Commit => Ok(self.commit().await),
                 Step::End(outcome) => return self.finish(outcome),
                 Step::Park => return self.park(),
@@ -152,63 +164,61 @@ impl Driver {
         }
     }
 
+    /// Says how the step before `next` went.
+    fn step_over(&mut self, next: Step) {
+        self.span.counted(&self.engine.take_event_counts());
+        if let Some(turn) = self.sample.take() {
+            self.span.waited(turn.end(next.as_str()));
+        }
+    }
+
     /// One call of the model, from translation to its last event.
     async fn sample(&mut self) -> Result<Step, Step> {
         let _phase = self.status.enter(Phase::Sampling);
         let ready = self.sampler.begin_turn();
-        let (provider, turn, usage) = (self.request.provider(), self.sampler.turns(), self.engine.usage());
-        self.status.turn(provider, turn, usage.map_or(0, |usage| usage.total_tokens));
-        self.sample = Some(self.span.sample(Arc::clone(provider), turn, usage));
-        // What middlewares made of a turn that was translated before is not at hand for another translation.
-        let mut may_hedge = self.middleware.is_none();
-        let mut request = None;
+        self.status.turn(self.sampler.turns(), self.engine.usage().map_or(0, |usage| usage.total_tokens));
+        let attempt = if self.sampler.retries() > 0 { Attempt::Retry } else { Attempt::First };
+        let provider = Arc::clone(&self.request.facts.provider);
+        self.sample = Some(self.span.sample(provider, self.sampler.turns(), attempt));
         let turn = match ready {
             Some(turn) => Ok(turn),
             None => {
-                may_hedge = true;
-                if self.middleware.is_some() {
+                let asked = match self.middleware {
                     // Boxed: every loop would carry the room for it.
-                    request = Box::pin(self.before_sample()).await?;
-                }
-                let translation = self.sampler.translate(&self.engine, request.as_ref());
+                    Some(_) => Box::pin(self.before_sample()).await?,
+                    None => None,
+                };
+                let translation = self.sampler.translate(&self.engine, asked.as_ref());
                 self.wait(translation).await?.and_then(|turn| self.noted(turn))
             }
         };
         let turn = match turn {
             Ok(turn) => turn,
-            Err(error) => return Ok(self.untranslated(error).await),
+            Err(error) => return Ok(self.fail_with(error).await),
         };
         let (here, gone) = oneshot::channel();
         self.here = Some(here);
-        self.sampler.attempts.asks();
-        self.tell_trail();
+        self.attend.sink.header(PROVIDER, &*self.request.facts.provider);
+        let mut turn = turn;
+        if let Some(span) = &mut self.sample {
+            span.asked();
+            turn.call.headers.extend(span.headers());
+            if let Some(target) = self.request.route.first() {
+                span.request(self.engine.settings(), &target.provider.base_url);
+            }
+        }
         let asked = self.sampler.ask(turn, gone);
-        let begun = match self.sampler.attempts.hedge_after().filter(|_| may_hedge) {
-            None => self.wait(asked).await?.map(Beginning::from),
-            // Boxed: every loop would carry the room for it.
-            Some(after) => Box::pin(self.hedged(asked, after, request)).await?,
-        };
-        match begun {
-            Ok(Beginning { sampled: Sampled::Whole(events), .. }) => {
+        match self.wait(asked).await? {
+            Ok(Sampled::Whole(events)) => {
                 self.open();
-                self.sampler.attempts.answers();
                 self.take_in(events).await
             }
-            Ok(Beginning { sampled: Sampled::Stream(events), first }) => {
-                // Where another target may take its place, what is no beginning of an answer is not told as one.
-                if self.request.route.targets.len() < 2 {
-                    self.open();
-                }
-                self.pull(first, events).await
+            Ok(Sampled::Stream(events)) => {
+                self.open();
+                self.pull(events).await
             }
             Err(error) => Ok(self.fail(&error).await),
         }
-    }
-
-    /// Who is asked, and in how many calls, for the headers of the answer.
-    pub(crate) fn tell_trail(&mut self) {
-        self.attend.sink.header(PROVIDER, &**self.request.provider());
-        self.attend.sink.header(ATTEMPTS, self.sampler.attempts.number().to_string());
     }
 
     /// A translated turn, its notes taken in.
@@ -218,20 +228,10 @@ impl Driver {
     }
 
     /// Pulls the turn's events until it is over.
-    async fn pull(
-        &mut self,
-        mut first: Option<Batch>,
-        mut events: mpsc::Receiver<Batch>,
-    ) -> Result<Step, Step> {
+    async fn pull(&mut self, mut events: mpsc::Receiver<Batch>) -> Result<Step, Step> {
         loop {
-            let next = match first.take() {
-                Some(first) => Some(first),
-                None => self.wait(events.recv()).await?,
-            };
-            let step = match next {
+            let step = match self.wait(events.recv()).await? {
                 Some(Ok(batch)) => {
-                    self.open();
-                    self.sampler.attempts.answers();
                     let (batch, failed) = self.with_waiting(batch, &mut events);
                     match (self.take_in(batch).await?, failed) {
                         (Step::More, Some(error)) => self.fail(&error).await,
@@ -266,6 +266,9 @@ impl Driver {
 
     /// Takes in the events of one read.
     async fn take_in(&mut self, events: Vec<ModelEvent>) -> Result<Step, Step> {
+        if let Some(turn) = &mut self.sample {
+            turn.said(&events);
+        }
         let bytes = large::bytes(&events);
         if let Some(error) = self.make_room(bytes).await? {
             return Ok(self.fail_with(error).await);
@@ -308,11 +311,12 @@ impl Driver {
                         return Err(step);
                     }
                 }
-                Waited::BeginningDue => self.recorder.beginning(&mut self.engine),
+                // Boxed: every loop would carry the room for it.
+                Waited::BeginningDue => Box::pin(self.write_beginning()).await,
                 Waited::Silence => {
                     self.open();
                     if !self.attend.sink.keep_alive().await {
-                        return Err(self.lost());
+                        return Err(self.lost().await);
                     }
                 }
             }
@@ -344,10 +348,11 @@ impl Driver {
             return Box::pin(self.keep(None, out.frames, step)).await;
         }
         if !out.frames.is_empty() {
+            self.span.told(&out.frames);
             let sent = self.attend.sink.send(out.frames).await;
             // After the terminal event a client that left makes no difference.
             if !sent && !matches!(step, Step::End(_)) {
-                return self.lost();
+                return self.lost().await;
             }
         }
         step
@@ -356,11 +361,22 @@ impl Driver {
     /// Between two steps of a background response: what was made so far is not made again after a restart. The
     /// frames that tell it go to disk with it.
     pub(super) async fn checkpoint(&mut self, frames: Vec<u8>, then: Step) -> Step {
-        match self.recorder.stored(&mut self.engine) {
+        match Box::pin(self.stored()).await {
             // Boxed: every loop would carry the room for it.
             Some(record) => Box::pin(self.keep(Some(record), frames, then)).await,
             None => Step::Park,
         }
+    }
+
+    /// After a result of a tool of so many bytes: with a checkpoint, if it is time for one.
+    pub(super) async fn after_result(&mut self, out: Output, bytes: usize) -> Step {
+        if self.request.facts.background
+            && out.next.is_none()
+            && self.checkpoints.is_due(bytes, self.request.bytes())
+        {
+            return self.checkpoint(out.frames, Step::More).await;
+        }
+        self.carry_out(out).await
     }
 
     /// Whether what comes next ends what the record of a background response must have: a turn, or a round of tools.

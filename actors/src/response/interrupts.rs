@@ -1,10 +1,10 @@
 //! How a response reacts to what comes from outside: a client that leaves, somebody who looks or cancels, the end of
 //! its time.
 
-use or_engine::{Action, Input, Outcome, Output};
+use or_engine::{Action, Input, Outcome, ResponseLoop};
 use or_protocol::{ApiError, ErrorKind};
 
-use crate::response::attend::{Interrupt, unix_now};
+use crate::response::attend::Interrupt;
 use crate::response::driver::{Driver, Step};
 use crate::response::sink::Sink;
 use crate::running::CancelReason;
@@ -14,12 +14,12 @@ impl Driver {
     pub(super) async fn interrupt(&mut self, why: Interrupt) -> Option<Step> {
         let step = match why {
             Interrupt::Peek => {
-                self.answer_peeks();
+                self.answer_peeks().await;
                 return None;
             }
             Interrupt::ClientLeft => {
                 self.attend.sink = Sink::Done;
-                self.cancel()
+                self.cancel().await
             }
             Interrupt::Cancelled(CancelReason::Asked | CancelReason::Removed) => {
                 self.feed(Input::Cancel).await
@@ -53,25 +53,24 @@ impl Driver {
     }
 
     /// Nobody takes the frames any more.
-    pub(super) fn lost(&mut self) -> Step {
-        if self.request.facts.background { Step::Park } else { self.cancel() }
+    pub(super) async fn lost(&mut self) -> Step {
+        if self.request.facts.background { Step::Park } else { self.cancel().await }
     }
 
     /// The client left: what was made so far is recorded as cancelled.
-    fn cancel(&mut self) -> Step {
-        let mut out = Output::default();
-        self.engine.handle(Input::Cancel, unix_now(), &mut out);
-        match out.next {
+    async fn cancel(&mut self) -> Step {
+        match self.handle(Input::Cancel).await.next {
             Some(Action::Commit) => Step::Commit,
             _ => Step::End(Some(Outcome::Cancelled)),
         }
     }
 
     /// Shows the response as it is to all who asked.
-    fn answer_peeks(&self) {
+    async fn answer_peeks(&mut self) {
+        let json = self.look(ResponseLoop::current_json).await;
         for peek in self.attend.mailbox.take_peeks() {
             // Who does not wait any more reads the store.
-            let _ = peek.send(self.engine.current_json());
+            let _ = peek.send(json.clone());
         }
     }
 }

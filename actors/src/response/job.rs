@@ -8,6 +8,7 @@ use or_adapters::Note;
 use or_engine::ReasoningEvents;
 use or_keys::Client;
 use or_protocol::{ApiError, CreateResponseBody, ResponseId};
+use or_telemetry::trace::OpenSpan;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
@@ -44,6 +45,8 @@ pub struct Routed {
     pub held: Held,
     /// When the request came.
     pub received: Instant,
+    /// The span of the request, if there are spans.
+    pub trace: Option<Box<OpenSpan>>,
 }
 
 /// Everything a loop needs to know about its request.

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::running::CancelReason;
@@ -27,9 +28,9 @@ impl fmt::Debug for Mailbox {
 #[derive(Debug, Default)]
 struct Pending {
     cancel: Option<CancelReason>,
-    peeks: Vec<oneshot::Sender<Vec<u8>>>,
+    peeks: Vec<oneshot::Sender<Bytes>>,
     /// Dropped with the loop, which is what they wait for; unless its end cannot be written and is told without that.
-    ends: Vec<oneshot::Sender<Vec<u8>>>,
+    ends: Vec<oneshot::Sender<Bytes>>,
 }
 
 /// What a loop has to react to.
@@ -64,7 +65,7 @@ impl Mailbox {
     }
 
     /// Asks for the response as it is; the answer never comes if the loop ends first.
-    pub(crate) fn peek(&self) -> oneshot::Receiver<Vec<u8>> {
+    pub(crate) fn peek(&self) -> oneshot::Receiver<Bytes> {
         let (sender, answer) = oneshot::channel();
         self.pending.borrow_mut().peeks.push(sender);
         self.wake();
@@ -78,21 +79,21 @@ impl Mailbox {
     }
 
     /// Resolves with an error when the loop is over, and with the response object if its end cannot be written.
-    pub(crate) fn end(&self) -> oneshot::Receiver<Vec<u8>> {
+    pub(crate) fn end(&self) -> oneshot::Receiver<Bytes> {
         let (sender, end) = oneshot::channel();
         self.pending.borrow_mut().ends.push(sender);
         end
     }
 
     /// Tells who waits for the end that the response has it, as far as this process can.
-    pub(crate) fn tell_ends(&self, json: &[u8]) {
+    pub(crate) fn tell_ends(&self, json: &Bytes) {
         for end in std::mem::take(&mut self.pending.borrow_mut().ends) {
-            let _ = end.send(json.to_vec());
+            let _ = end.send(json.clone());
         }
     }
 
     /// Everybody who waits for a look.
-    pub(crate) fn take_peeks(&self) -> Vec<oneshot::Sender<Vec<u8>>> {
+    pub(crate) fn take_peeks(&self) -> Vec<oneshot::Sender<Bytes>> {
         std::mem::take(&mut self.pending.borrow_mut().peeks)
     }
 

@@ -8,6 +8,7 @@ use or_adapters::Note;
 use or_engine::ResponseLoop;
 use or_protocol::{ApiError, ResponseStatus};
 use or_store::{Append, Change, Frames, StoreError, StoredResponse, too_large};
+use or_telemetry::ResponseFacts;
 use serde_json::value::RawValue;
 
 use crate::response::request::{Neighbours, Request};
@@ -20,11 +21,56 @@ use crate::store::StoreHandle;
 #[derive(Default)]
 pub(crate) struct Kept {
     /// The request's own input as it is stored; `None` if it is not.
-    pub(crate) input: Option<Box<RawValue>>,
+    pub(crate) input: Option<Arc<Box<RawValue>>>,
     /// What it takes to go on after a restart, of a background response.
-    pub(crate) resume: Option<SavedRequest>,
+    pub(crate) resume: Option<Arc<SavedRequest>>,
     /// Notes of the process before a restart.
     pub(crate) old_notes: Vec<(String, String, String)>,
+}
+
+/// What a record has beside what the engine knows. It becomes one wherever the engine is worked on.
+pub(crate) struct Draft {
+    facts: Arc<ResponseFacts>,
+    previous: Option<String>,
+    input: Option<Arc<Box<RawValue>>>,
+    resume: Option<Arc<SavedRequest>>,
+    notes: Vec<(String, String, String)>,
+}
+
+impl Draft {
+    /// The response as it goes to disk; `None` if it has no place there.
+    pub(crate) fn record(self, engine: &mut ResponseLoop) -> Option<StoredResponse> {
+        let (over, short) = (engine.is_decided(), engine.is_shortened());
+        let input = if short {
+            RawValue::from_string("[]".to_owned()).ok()?
+        } else {
+            Arc::unwrap_or_clone(self.input?)
+        };
+        let record = engine.record();
+        // One that is answered now is lent: nobody looks at it before it is given back.
+        let lent = over && !self.facts.background;
+        let response = if lent { RawValue::NULL.to_owned() } else { record.response_json.into_owned() };
+        let mut stored = StoredResponse {
+            owner: self.facts.owner.clone(),
+            created_at: record.created_at,
+            status: record.status,
+            provider: self.facts.provider.to_string(),
+            previous_response_id: self.previous,
+            input,
+            response,
+            sealed: record.sealed.to_vec(),
+            notes: if short { Vec::new() } else { self.notes },
+            background: self.facts.background,
+            resume: match (&self.resume, record.progress) {
+                (Some(saved), Some(progress)) => Some(saved.at(progress)?),
+                _ => None,
+            },
+        };
+        if lent {
+            stored.response = engine.lend_response()?;
+        }
+        Some(stored)
+    }
 }
 
 /// Writes the record of one response, and of a background one its event log.
@@ -48,42 +94,18 @@ impl Recorder {
         &self.disk.store
     }
 
-    /// The response as it goes to disk; `None` if it has no place there.
-    pub(crate) fn stored(&mut self, engine: &mut ResponseLoop) -> Option<StoredResponse> {
+    /// What the record of this moment has beside what the engine knows.
+    pub(crate) fn draft(&mut self, engine: &mut ResponseLoop) -> Draft {
         self.notes.extend(engine.take_notes());
-        let over = engine.is_decided();
-        // Nothing is written behind the end.
-        let short = engine.is_shortened();
-        let input = if over { self.kept.input.take() } else { self.kept.input.clone() };
-        let input = if short { Some(RawValue::from_string("[]".to_owned()).ok()?) } else { input };
-        let record = engine.record();
         let notes = self.kept.old_notes.iter().cloned().chain(self.notes.iter().map(stored_note));
-        // One that is answered now is lent: nobody looks at it before it is given back.
-        let lent = over && !self.request.facts.background;
-        let response = if lent { RawValue::NULL.to_owned() } else { record.response_json.into_owned() };
-        let mut stored = StoredResponse {
-            owner: self.request.facts.owner.clone(),
-            created_at: record.created_at,
-            status: record.status,
-            provider: self.request.provider().to_string(),
-            previous_response_id: self.request.previous.clone(),
-            input: input?,
-            response,
-            sealed: record.sealed.to_vec(),
-            notes: notes.filter(|_| !short).collect(),
-            background: self.request.facts.background,
-            resume: match (&self.kept.resume, record.progress) {
-                (Some(saved), Some(progress)) => {
-                    let upstream = self.request.target().map(|target| target.model.as_str());
-                    Some(saved.at(progress, upstream)?)
-                }
-                _ => None,
-            },
-        };
-        if lent {
-            stored.response = engine.lend_response()?;
+        Draft {
+            facts: Arc::clone(&self.request.facts),
+            previous: self.request.previous.clone(),
+            // Nothing is written behind the end.
+            input: if engine.is_decided() { self.kept.input.take() } else { self.kept.input.clone() },
+            resume: self.kept.resume.clone(),
+            notes: notes.collect(),
         }
-        Some(stored)
     }
 
     /// Why the store would never take a record of this length.
@@ -120,10 +142,8 @@ impl Recorder {
     }
 
     /// Writes down that the response has begun, without waiting for the disk.
-    pub(crate) fn beginning(&mut self, engine: &mut ResponseLoop) {
-        if let Some(record) = self.stored(engine) {
-            self.disk.store.begun(self.request.facts.id.clone(), record);
-        }
+    pub(crate) fn beginning(&self, record: StoredResponse) {
+        self.disk.store.begun(self.request.facts.id.clone(), record);
     }
 
     /// Writes the record of the end, once. Gives back the response that was lent for it.
@@ -137,18 +157,12 @@ impl Recorder {
         (written, Arc::unwrap_or_clone(record).response)
     }
 
-    /// Writes the first record of a background response, and the frames that tell it. `None`: there is nothing to
-    /// write.
-    pub(crate) async fn first(
-        &mut self,
-        engine: &mut ResponseLoop,
-        frames: Frames,
-    ) -> Option<Result<(), StoreError>> {
-        let record = self.stored(engine)?;
+    /// Writes the first record of a background response, and the frames that tell it.
+    pub(crate) async fn first(&self, record: StoredResponse, frames: Frames) -> Result<(), StoreError> {
         let rows = self.log.is_some().then_some(Append::Frames(frames));
         // From here on the client has its id.
         let appends = rows.into_iter().chain(self.key()).collect();
-        Some(self.write_all(Some(Arc::new(record)), appends).await)
+        self.write_all(Some(Arc::new(record)), appends).await
     }
 
     /// The key of the request, to be written with the record that answers it.

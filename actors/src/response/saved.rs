@@ -26,10 +26,9 @@ pub struct SavedRequest {
 }
 
 impl SavedRequest {
-    /// As it is stored once the finished turns came to `progress`. `upstream`: name of the model where it was asked last.
-    pub(crate) fn at(&self, progress: Progress, upstream: Option<&str>) -> Option<Box<RawValue>> {
-        let upstream_model = upstream.unwrap_or(&self.upstream_model).to_owned();
-        let saved = Self { progress, upstream_model, ..self.clone() };
+    /// As it is stored once the finished turns came to `progress`.
+    pub(crate) fn at(&self, progress: Progress) -> Option<Box<RawValue>> {
+        let saved = Self { progress, ..self.clone() };
         serde_json::to_string(&saved).ok().and_then(|json| RawValue::from_string(json).ok())
     }
 }

@@ -1,10 +1,15 @@
 //! The steps of a response beside sampling: it begins, tries again, runs tools, commits, fails, ends.
 
-use or_engine::{Input, Outcome, Output, ToolCall, ToolResult};
+use std::time::Duration;
+
+use or_engine::{Input, Outcome, Output, ResponseLoop, ToolCall, ToolResult};
 use or_middleware::EndStatus;
 use or_protocol::{ApiError, ErrorKind, ResponseStatus, json_bytes};
 use or_store::StoreError;
+use tokio::time::sleep;
 
+use crate::provider::SampleError;
+use crate::response::attend::unix_now;
 use crate::response::driver::{Driver, Step};
 use crate::response::job::{Reply, Trail};
 use crate::response::record::Recorder;
@@ -21,19 +26,17 @@ impl Driver {
             Ok(asked) => asked,
             Err(step) => return step,
         };
-        loop {
-            let translation = self.sampler.translate(&self.engine, asked.as_ref());
-            match translation.await.and_then(|turn| self.noted(turn)) {
-                Ok(first) => break self.sampler.keep(first),
-                Err(error) => match self.sampler.attempts.pass_over(error) {
-                    Some(error) => return self.refuse(error),
-                    None => self.sampler.take_back(&mut self.recorder.notes),
-                },
-            }
+        let translation = self.sampler.translate(&self.engine, asked.as_ref());
+        match translation.await.and_then(|turn| self.noted(turn)) {
+            Ok(first) => self.sampler.keep(first),
+            Err(error) => return self.refuse(error),
         }
         let Some(mut waiting) = self.attend.sink.take_waiting() else { return Step::End(None) };
         let first = Recorder::first_frames(std::mem::take(&mut waiting.held));
-        let written = self.recorder.first(&mut self.engine, first.clone()).await;
+        let written = match self.stored().await {
+            Some(record) => Some(self.recorder.first(record, first.clone()).await),
+            None => None,
+        };
         if let Some(Err(error)) = &written {
             tracing::error!(response_id = %self.request.facts.id, %error, "a background response could not begin");
         }
@@ -59,11 +62,20 @@ impl Driver {
                 let frames = read_along(&self.node, self.recorder.store(), facts.id.clone(), 0, place);
                 Reply::Stream { frames, trail }
             }
-            _ => Reply::Json { body: self.engine.current_json(), trail },
+            _ => Reply::Json { body: self.look(ResponseLoop::current_json).await.into(), trail },
         };
         // If the client has left, the response goes on all the same.
         let _ = reply.send(answer);
         self.feed(Input::Begun).await
+    }
+
+    /// Makes a failed call again after a pause.
+    pub(super) async fn retry(&mut self, after: Duration) -> Step {
+        let _phase = self.status.enter(Phase::Retrying);
+        match self.wait(sleep(after)).await {
+            Ok(()) => self.feed(Input::Retry).await,
+            Err(step) => step,
+        }
     }
 
     /// Runs the calls that the engine asks for, to the end of the round.
@@ -81,14 +93,14 @@ impl Driver {
                 return Ok(step);
             }
         }
-        let mut round = self.tools.begin(calls, self.engine.settings());
+        let mut round = self.tools.begin(calls, self.engine.settings(), self.span.trace());
         loop {
             let step = match self.wait(round.next()).await? {
                 News::Progress(text) => {
                     if self.attend.sink.progress(&text).await {
                         Step::More
                     } else {
-                        self.lost()
+                        self.lost().await
                     }
                 }
                 News::Done(index, result) => match self.seen(index, result).await? {
@@ -108,7 +120,7 @@ impl Driver {
     /// response goes on after one.
     async fn note_starts(&mut self, calls: &[ToolCall]) -> Step {
         for call in calls {
-            self.feed(Input::ToolStarted { index: call.index }).await;
+            self.engine.handle(Input::ToolStarted { index: call.index }, unix_now(), &mut Output::default());
         }
         self.checkpoint(Vec::new(), Step::More).await
     }
@@ -119,10 +131,7 @@ impl Driver {
         self.request.set_bytes(self.request.bytes().saturating_add(bytes));
         self.unreserved = self.unreserved.saturating_add(bytes);
         let out = self.handle(Input::ToolDone { index, result }).await;
-        if self.request.facts.background && out.next.is_none() {
-            return self.checkpoint(out.frames, Step::More).await;
-        }
-        self.carry_out(out).await
+        self.after_result(out, bytes).await
     }
 
     /// Writes the record of the end, and tells it.
@@ -130,7 +139,7 @@ impl Driver {
         if self.request.facts.background && !self.attend.sink.is_waiting() {
             return self.commit_background().await;
         }
-        let Some(record) = self.recorder.stored(&mut self.engine) else {
+        let Some(record) = self.stored().await else {
             return self.feed(Input::Committed(Err(()))).await;
         };
         let error = match self.recorder.too_large(&record) {
@@ -147,7 +156,7 @@ impl Driver {
     /// Writes the end and the events that tell it, all at once.
     async fn commit_background(&mut self) -> Step {
         let mut out = Output::default();
-        let Some(record) = self.conclude(&mut out) else { return Step::Park };
+        let Some(record) = self.conclude(&mut out).await else { return Step::Park };
         let then = Step::of(out.next);
         Box::pin(self.keep(Some(record), out.frames, then)).await
     }
@@ -160,6 +169,24 @@ impl Driver {
         }
         self.attend.sink.refuse(error);
         Step::End(None)
+    }
+
+    /// A call of the provider failed: it is made again if that is called for, and otherwise ends the response.
+    pub(super) async fn fail(&mut self, error: &SampleError) -> Step {
+        let (fresh, left) = (!self.engine.turn_has_output(), self.attend.left());
+        let again = self.sampler.after(error, fresh, left, &self.node.limits);
+        if let Some(call) = &mut self.sample {
+            let (reason, status) = (error.reason(), error.status());
+            match again {
+                Some(after) => call.failed_for_now(reason, status, error, self.sampler.retries(), after),
+                None => call.failed(reason, status, error),
+            }
+        }
+        match again {
+            // Boxed: every loop would carry the room for it.
+            Some(after) => Box::pin(self.retry(after)).await,
+            None => self.fail_with(error.to_api(self.request.route.uses_client_key())).await,
+        }
     }
 
     /// An HTTP error while that is possible, otherwise `error` and `response.failed`. After a call was made the
@@ -192,6 +219,7 @@ impl Driver {
         }
         // Closes the stream.
         self.attend.sink = Sink::Done;
+        self.node.metrics.approvals("requested", self.engine.approval_requests());
         let status = outcome.map_or("refused", word);
         self.span.end(status, self.engine.usage().copied(), &self.recorder.notes);
         self.end_middleware(outcome.map_or(EndStatus::Refused, end_status));

@@ -4,7 +4,7 @@
 
 use or_adapters::{Adapter, AdapterError, ModelRequest, Note, UpstreamCall};
 use or_protocol::{
-    ContentPart, Extra, FunctionCall, FunctionCallOutput, Item, ItemId, Message, Output, Role,
+    ContentPart, Extra, FunctionCall, FunctionCallOutput, Item, ItemId, Message, Output, Role, Settings,
 };
 
 /// What ids of the calls of MCP servers begin with, as the model knows them.
@@ -33,6 +33,9 @@ pub(crate) fn translate(
 fn in_words(adapter: &dyn Adapter, request: &ModelRequest<'_>) -> Option<Vec<Item>> {
     let mut context = request.context.to_vec();
     let mut changed = false;
+    // Each part is tried for itself. The request's tools have nothing to do with it, and would be translated each time.
+    let plain = Settings::default();
+    let request = &ModelRequest { settings: &plain, ..*request };
     for item in &mut context {
         let Item::FunctionCallOutput(output) = item else { continue };
         if !is_of_tool(output) {

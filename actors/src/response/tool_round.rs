@@ -9,6 +9,7 @@ use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{Stream, StreamExt as _};
 use or_engine::{ToolCall, ToolResult};
 use or_protocol::Settings;
+use or_telemetry::trace::TraceContext;
 use or_tools::mcp::McpServer;
 use or_tools::{ToolContext, ToolRequest, ToolRun};
 use serde_json::{Map, Value};
@@ -83,8 +84,13 @@ impl ToolRunner {
         Self { request, node, tools, store: neighbours.store.clone(), servers }
     }
 
-    /// Begins to run these calls. `settings`: of the request.
-    pub(crate) fn begin(&self, calls: Vec<ToolCall>, settings: &Settings) -> Round {
+    /// Begins to run these calls. `settings`: of the request; `trace`: the span that they belong to.
+    pub(crate) fn begin(
+        &self,
+        calls: Vec<ToolCall>,
+        settings: &Settings,
+        trace: Option<TraceContext>,
+    ) -> Round {
         let (report, reports) = mpsc::channel(REPORTS);
         let owner: Arc<str> = self.request.facts.owner.as_str().into();
         let metadata = metadata(settings);
@@ -94,7 +100,8 @@ impl ToolRunner {
             let unknown = call.interrupted && !idempotent;
             let (id, call_id) = (runner.request.facts.id.clone(), call.call_id.clone());
             let context = ToolContext::new(id, call_id, call.iteration, &*owner, Arc::clone(&metadata))
-                .with_progress(report.clone());
+                .with_progress(report.clone())
+                .with_trace(trace.clone());
             let runner = runner.clone();
             async move {
                 let result =

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use or_protocol::ResponseId;
 use or_store::{StoreError, StoredResponse};
 use tokio::time::sleep;
@@ -10,7 +11,7 @@ use super::messages::EndAsked;
 use super::registry::Running;
 use crate::store::StoreHandle;
 
-/// A response that is not over and has no loop is on its way to one: the server has just started.
+/// A response that a process before left is on its way to a loop: the server has just started.
 const TRIES: u32 = 50;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
@@ -20,7 +21,7 @@ pub enum Ending {
     /// It is over, by this wish or before it. Its last record.
     Over(Box<StoredResponse>),
     /// It is over, but the disk does not take its record. The response object, JSON.
-    Unwritten(Vec<u8>),
+    Unwritten(Bytes),
     /// There is none, it is not stored, or it is another owner's.
     NotFound,
     /// It is not a background response.
@@ -44,9 +45,12 @@ impl Running {
         background_only: bool,
     ) -> Ending {
         for _ in 0..TRIES {
+            // Before its loop is looked for, so that it is not missed between the two.
+            let is_coming = self.is_coming(id);
             let asked = self.end(id, owner, background_only).await;
             // A loop whose response is to be removed ends without its record where the disk does not take that.
             let gone = asked == Some(EndAsked::Over) && !background_only;
+            let has_none = asked.is_none() && !is_coming;
             match asked {
                 Some(EndAsked::NotFound) => return Ending::NotFound,
                 Some(EndAsked::Foreground) => return Ending::Foreground,
@@ -59,7 +63,7 @@ impl Running {
                 Ok(None) => return Ending::NotFound,
                 Ok(Some(record)) if background_only && !record.background => return Ending::Foreground,
                 Ok(Some(record)) if record.is_over() => return Ending::Over(Box::new(record)),
-                Ok(Some(_)) if gone || self.stopping() => break,
+                Ok(Some(_)) if gone || has_none || self.stopping() => break,
                 Ok(Some(_)) => sleep(BETWEEN_TRIES).await,
             }
         }

@@ -1,6 +1,7 @@
 //! What a running response is told and asked from outside, whoever runs it.
 
 use actix::Message;
+use bytes::Bytes;
 
 /// Why a loop shall end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,7 +39,7 @@ pub struct Peek {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Peeked {
     /// The response object, JSON.
-    Response(Vec<u8>),
+    Response(Bytes),
     /// The response is over, not stored, or another owner's: the store knows.
     AskStore,
     /// Its loop waits for the disk. What the store has of it may not be there to stay.
@@ -67,7 +68,7 @@ pub enum EndAsked {
     /// It is over.
     Over,
     /// It is over, but the disk does not take its record. The response object, JSON.
-    Unwritten(Vec<u8>),
+    Unwritten(Bytes),
     /// Its end takes long, because of the disk.
     Slow,
 }

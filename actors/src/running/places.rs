@@ -161,6 +161,12 @@ impl Places {
         self.taken().all
     }
 
+    /// How many that a process before left wait to be gone on with.
+    pub(crate) fn unfinished(&self) -> usize {
+        let taken = self.taken();
+        taken.hurried.len() + taken.by_owner.values().map(|of_owner| of_owner.unfinished.len()).sum::<usize>()
+    }
+
     /// Takes a place for a new response, or for work that is none, such as counting.
     pub(crate) fn take(self: &Arc<Self>, owner: &str, background: bool) -> Result<Place, Full> {
         let mut taken = self.taken();

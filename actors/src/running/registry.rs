@@ -1,6 +1,6 @@
 //! The responses in progress on all arbiters.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,13 +43,17 @@ pub struct Running {
     places: Arc<Places>,
     stopping: AtomicBool,
     handles: Mutex<HashMap<ResponseId, Handle>>,
+    /// What a process before left, and has no loop yet.
+    coming: Mutex<HashSet<ResponseId>>,
 }
 
 impl Running {
     /// Nothing runs yet. `unfinished`: what is to be gone on with, and whose it is.
     pub(crate) fn new(limits: &Limits, unfinished: Vec<(ResponseId, String)>) -> Self {
+        let coming = unfinished.iter().map(|(id, _)| id.clone()).collect();
         let places = Places::new(limits, unfinished);
-        Self { places, stopping: AtomicBool::new(false), handles: Mutex::new(HashMap::new()) }
+        let (stopping, handles) = (AtomicBool::new(false), Mutex::new(HashMap::new()));
+        Self { places, stopping, handles, coming: Mutex::new(coming) }
     }
 
     /// Takes a place for this owner, or says why there is none.
@@ -62,13 +66,35 @@ impl Running {
         self.places.count()
     }
 
+    /// How many wait to be gone on with.
+    pub fn waiting(&self) -> usize {
+        self.places.unfinished()
+    }
+
     fn handles(&self) -> MutexGuard<'_, HashMap<ResponseId, Handle>> {
         // A panic while the lock was held cannot have left the map half-changed.
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn register(&self, id: ResponseId, handle: Handle) {
-        self.handles().insert(id, handle);
+        self.handles().insert(id.clone(), handle);
+        // Behind that, so that whoever does not find it here finds its loop, or what that left.
+        self.stays_away(&id);
+    }
+
+    fn coming(&self) -> MutexGuard<'_, HashSet<ResponseId>> {
+        // The same.
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a response without a loop gets one: it is what a process before left.
+    pub(crate) fn is_coming(&self, id: &ResponseId) -> bool {
+        self.coming().contains(id)
+    }
+
+    /// It does not, or has it.
+    pub(crate) fn stays_away(&self, id: &ResponseId) {
+        self.coming().remove(id);
     }
 
     pub(crate) fn unregister(&self, id: &ResponseId) {

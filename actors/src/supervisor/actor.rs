@@ -52,6 +52,12 @@ impl LoopSupervisor {
         let (id, provider) = (job.id.clone(), job.provider());
         let background = job.background.is_some();
         let request = &mut job.request;
+        let target = request.route.first();
+        let upstream_model = target.map_or("", |target| &target.model);
+        let adapter = target.map(|target| &target.provider.adapter);
+        let provider_kind = adapter.map_or("", |adapter| adapter.kind());
+        let gen_ai =
+            adapter.map_or((None, ""), |adapter| (adapter.gen_ai_provider(), adapter.gen_ai_operation()));
         let facts = Arc::new(ResponseFacts {
             id: id.clone(),
             request_id: std::mem::take(&mut request.request_id),
@@ -59,7 +65,10 @@ impl LoopSupervisor {
             group: request.client.group.clone(),
             client: Arc::clone(&request.client),
             model: std::mem::take(&mut request.model),
+            upstream_model: upstream_model.to_owned(),
             provider,
+            provider_kind,
+            gen_ai,
             stream: request.body.stream,
             background,
             received: request.received,
@@ -68,13 +77,7 @@ impl LoopSupervisor {
         let status = Arc::new(Status::new(facts));
         let neighbours = Neighbours {
             node: Arc::clone(&self.node),
-            providers: job
-                .request
-                .route
-                .targets
-                .iter()
-                .map(|target| self.provider(&target.provider))
-                .collect(),
+            provider: job.request.route.first().map(|target| self.provider(&target.provider)),
             store: self.store.clone(),
             tools: self.tools(),
             mailbox: Rc::default(),
@@ -112,8 +115,9 @@ impl Actor for LoopSupervisor {
         // Every supervisor takes one at a time, so that they share the work.
         let resume = async move {
             while let Some(Unfinished { id, owner, place }) = node.running.next_unfinished().await {
-                if let Some(job) = prepare::job(&node, &store, id, owner).await {
-                    supervisor.do_send(GoOn { job, place });
+                match prepare::job(&node, &store, id.clone(), owner).await {
+                    Some(job) => supervisor.do_send(GoOn { job, place }),
+                    None => node.running.stays_away(&id),
                 }
                 yield_now().await;
             }

@@ -64,6 +64,7 @@ impl Discovery {
             match answer {
                 Ok(models) => {
                     last.failing.remove(&*spec.name);
+                    metrics.discovered_models(&spec.name, models.iter().map(|model| model.name.as_str()));
                     found.insert(spec.name.to_string(), models);
                 }
                 Err(error) => report(&spec.name, &error, last.failing.insert(spec.name.to_string())),

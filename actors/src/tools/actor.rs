@@ -42,11 +42,13 @@ impl Handler<RunTool> for ToolActor {
     /// The work has its own panic guard: one call must not take the tools from the others.
     fn handle(&mut self, message: RunTool, _: &mut Self::Context) -> Self::Result {
         let (tools, http) = (Arc::clone(&self.tools), self.http.clone());
-        let RunTool(request) = message;
+        let RunTool(mut request) = message;
         let name = request.name.clone();
         let (response_id, call_id) = (request.context.response_id.clone(), request.context.call_id.clone());
-        let runner = Runner::Server { tool: name.clone() };
-        let mut span = ToolSpan::new(&self.metrics, runner, response_id, call_id);
+        let runner = Runner::Server { tool: name.clone(), kind: tools.kind(&name) };
+        let parent = request.context.trace.take();
+        let mut span = ToolSpan::new(&self.metrics, runner, response_id, call_id, parent.as_ref());
+        request.context.trace = span.trace();
         Box::pin(async move {
             let work = AssertUnwindSafe(run(&tools, &http, request)).catch_unwind().await;
             let run = work.unwrap_or_else(|_| finished(&name, Err(Failure::Panicked), span.elapsed()));

@@ -52,10 +52,10 @@ fn one_call_that_panics_leaves_the_actor_to_the_others_and_all_are_counted() {
     assert_eq!(texts, want);
     let text = metrics.render(&Levels::default());
     for line in [
-        r#"open_responses_tool_runs_total{result="ok",tool="echo"} 1"#,
-        r#"open_responses_tool_runs_total{result="panic",tool="echo"} 1"#,
-        r#"open_responses_tool_runs_total{result="unknown",tool=""} 1"#,
-        r#"open_responses_tool_duration_seconds_count{tool="echo"} 2"#,
+        r#"open_responses_tool_dispatches_total{kind="rust",outcome="ok",tool="echo"} 1"#,
+        r#"open_responses_tool_dispatches_total{kind="rust",outcome="panic",tool="echo"} 1"#,
+        r#"open_responses_tool_dispatches_total{kind="unknown",outcome="unknown",tool="other"} 1"#,
+        r#"open_responses_tool_duration_seconds_count{kind="rust",tool="echo"} 2"#,
         "open_responses_panics_total 1",
     ] {
         assert!(text.lines().any(|got| got == line), "{line} is not in {text}");

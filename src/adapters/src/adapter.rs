@@ -44,6 +44,17 @@ pub trait Adapter: Send + Sync {
         false
     }
 
+    /// What OpenTelemetry's conventions call the provider. `None`: they have no name for it, or its table in the
+    /// configuration has the better one.
+    fn gen_ai_provider(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the same conventions call one call of it.
+    fn gen_ai_operation(&self) -> &'static str {
+        "chat"
+    }
+
     /// Models of this kind that are there without asking, for the server's list of models; none unless said
     /// otherwise.
     fn models(&self) -> &'static [&'static str] {
@@ -72,13 +83,6 @@ pub trait Adapter: Send + Sync {
     fn read_list(&self, body: &[u8]) -> Result<ModelPage, AdapterError> {
         let _ = body;
         Err(AdapterError::BadFrame { provider: self.kind(), what: "a list of models".into() })
-    }
-
-    /// Whether this model continues a context that ends with a message of the assistant's, as if it had written it up to
-    /// there; it does not unless said otherwise.
-    fn prefills(&self, model: &str, settings: &Settings) -> bool {
-        let _ = (model, settings);
-        false
     }
 
     /// How a streamed answer is cut into frames; server-sent events unless said otherwise.

@@ -144,9 +144,8 @@ impl UpstreamError {
             UpstreamErrorKind::RateLimit | UpstreamErrorKind::Overloaded | UpstreamErrorKind::Timeout => true,
             // A wrong base URL stays wrong.
             UpstreamErrorKind::Server => self.status != Some(404),
-            // Another call was in the way.
-            UpstreamErrorKind::InvalidRequest => self.status == Some(409),
-            UpstreamErrorKind::ContextLength
+            UpstreamErrorKind::InvalidRequest
+            | UpstreamErrorKind::ContextLength
             | UpstreamErrorKind::ModelNotFound
             | UpstreamErrorKind::Auth
             | UpstreamErrorKind::Quota

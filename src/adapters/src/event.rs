@@ -150,12 +150,37 @@ pub enum ModelEvent {
 }
 
 impl ModelEvent {
+    /// A closed word, for those who watch a turn.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::MessageStart { .. } => "message_start",
+            Self::TextDelta { .. } => "text_delta",
+            Self::RefusalDelta { .. } => "refusal_delta",
+            Self::Annotation { .. } => "annotation",
+            Self::ReasoningDelta { .. } => "reasoning_delta",
+            Self::SummaryDelta { .. } => "summary_delta",
+            Self::ReasoningSealed { .. } => "reasoning_sealed",
+            Self::ToolCallStart { .. } => "tool_call_start",
+            Self::ToolArgsDelta { .. } => "tool_args_delta",
+            Self::HostedItem { .. } => "hosted_item",
+            Self::HostedEvent { .. } => "hosted_event",
+            Self::PartDone { .. } => "part_done",
+            Self::BlockDone { .. } => "block_done",
+            Self::Usage(_) => "usage",
+            Self::ServiceTier(_) => "service_tier",
+            Self::Note(_) => "note",
+            Self::Finished { .. } => "finished",
+        }
+    }
+
     /// Roughly how many bytes the output grows by it.
     pub fn bytes(&self) -> usize {
         /// Of an event that has no text.
         const SMALL: usize = 64;
         match self {
-            Self::TextDelta { text, logprobs, .. } => text.len() + logprobs.len() * SMALL,
+            Self::TextDelta { text, logprobs, .. } => {
+                text.len() + logprobs.iter().map(logprob_bytes).sum::<usize>()
+            }
             Self::RefusalDelta { text, .. }
             | Self::ReasoningDelta { text, .. }
             | Self::SummaryDelta { text, .. }
@@ -163,9 +188,11 @@ impl ModelEvent {
             | Self::ToolArgsDelta { delta: text, .. } => text.len(),
             Self::HostedItem { item, .. } => usize::try_from(json_bytes(item)).unwrap_or(usize::MAX),
             Self::HostedEvent { event, .. } => usize::try_from(json_bytes(event)).unwrap_or(usize::MAX),
+            Self::Annotation { annotation, .. } => {
+                SMALL + usize::try_from(json_bytes(annotation)).unwrap_or(usize::MAX)
+            }
             Self::ToolCallStart { name, .. } => SMALL + name.len(),
             Self::MessageStart { .. }
-            | Self::Annotation { .. }
             | Self::PartDone { .. }
             | Self::BlockDone { .. }
             | Self::Usage(_)
@@ -174,4 +201,12 @@ impl ModelEvent {
             | Self::Finished { .. } => SMALL,
         }
     }
+}
+/// Bytes of a log probability, as JSON or in memory, whichever are more: with 80 in its struct, and 56 in that of each
+/// token that was likely as well, neither is far from the other.
+pub fn logprob_bytes(one: &LogProb) -> usize {
+    /// Beside the texts.
+    const EACH: usize = 80;
+    let others = one.top_logprobs.iter().map(|other| EACH + 4 * (other.token.len() + other.bytes.len()));
+    EACH + 5 * (one.token.len() + one.bytes.len()) + others.sum::<usize>()
 }

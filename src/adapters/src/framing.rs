@@ -164,6 +164,12 @@ impl FrameDecoder {
         }
     }
 
+    /// Whether so much of a frame waits that reading it takes its time, and the frame may be whole by now: a line ended.
+    pub fn has_long(&self, bytes: usize) -> bool {
+        let new = self.buffer.get(self.searched.max(self.at)..).unwrap_or_default();
+        self.buffer.len() - self.begin >= bytes && (self.closed || memchr2(b'\n', b'\r', new).is_some())
+    }
+
     /// No more bytes will come, be it that the host was done or that the connection broke. What is left counts as a
     /// frame if it is whole JSON.
     pub fn close(&mut self) {

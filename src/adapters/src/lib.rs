@@ -27,7 +27,7 @@ pub use call::UpstreamCall;
 pub use catalog::{Abilities, ModelInfo, ModelPage};
 pub use counting::{MEDIA_TOKENS, estimate_tokens};
 pub use error::{AdapterError, UpstreamError, UpstreamErrorKind};
-pub use event::{CallKind, FinishReason, ModelEvent};
+pub use event::{CallKind, FinishReason, ModelEvent, logprob_bytes};
 pub use framing::{Frame, FrameDecoder, Framing};
 pub use note::{Note, NoteKind, NoteList};
 pub use registry::{KINDS, builtin};

@@ -3,6 +3,5 @@
 pub(super) mod env;
 mod links;
 pub(super) mod load;
-mod routes;
 mod rule;
 pub(super) mod schema;

@@ -29,6 +29,7 @@ pub(crate) enum Rule {
     Variables,
     BaseUrl,
     Url,
+    OptionalUrl,
     Pattern,
     Header,
     Models,
@@ -79,6 +80,10 @@ impl Rule {
             ),
             Self::BaseUrl => base_url(text(value)?),
             Self::Url => url(text(value)?),
+            Self::OptionalUrl => match text(value)? {
+                "" => Ok(()),
+                text => url(text),
+            },
             Self::Pattern => match Pattern::new(text(value)?) {
                 Ok(_) => Ok(()),
                 Err(error) => Err(format!("is not a regular expression: {error}")),
@@ -158,7 +163,7 @@ impl Rule {
         match self {
             Self::OneOf(_) | Self::Address | Self::Path | Self::Name | Self::Variable => true,
             Self::OptionalVariable | Self::BaseUrl | Self::Url | Self::Pattern | Self::Header => true,
-            Self::OptionalAddress => true,
+            Self::OptionalAddress | Self::OptionalUrl => true,
             Self::Text | Self::OptionalText | Self::OptionalPath | Self::Approval => true,
             Self::Bool | Self::Int(..) | Self::AnyTable | Self::Schema => false,
             Self::Models | Self::Origins | Self::HostPorts => false,
@@ -188,6 +193,7 @@ impl fmt::Display for Rule {
             Self::OptionalVariable => f.write_str("variable or empty"),
             Self::Variables => f.write_str("list of variables"),
             Self::BaseUrl | Self::Url => f.write_str("URL"),
+            Self::OptionalUrl => f.write_str("URL or empty"),
             Self::Pattern => f.write_str("regular expression"),
             Self::Header => f.write_str("text or `{ env = \"…\" }`"),
             Self::Models => f.write_str("list of model names"),

@@ -54,6 +54,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("metrics.public", Rule::Bool),
     ("metrics.key_env", Rule::OptionalVariable),
     ("metrics.bind", Rule::OptionalAddress),
+    ("telemetry.otlp_endpoint", Rule::OptionalUrl),
     ("admin.key_env", Rule::OptionalVariable),
     ("admin.bind", Rule::OptionalAddress),
     ("store.path", Rule::Path),
@@ -68,7 +69,6 @@ const KEYS: &[(&str, Rule)] = &[
     ("providers.<name>.enabled", Rule::Bool),
     ("providers.<name>.base_url", Rule::BaseUrl),
     ("providers.<name>.api_key_env", Rule::OptionalVariable),
-    ("providers.<name>.api_key_envs", Rule::Variables),
     ("providers.<name>.connect_timeout_ms", Rule::Int(1, 600_000)),
     ("providers.<name>.first_byte_timeout_s", Rule::Int(1, 86_400)),
     ("providers.<name>.idle_timeout_s", Rule::Int(1, 86_400)),
@@ -77,17 +77,6 @@ const KEYS: &[(&str, Rule)] = &[
     ("providers.<name>.headers.<header>", Rule::Header),
     ("providers.<name>.quirks", Rule::AnyTable),
     ("providers.<name>.mcp", Rule::OneOf(&["server", "provider"])),
-    ("resilience.retries", Rule::Int(0, 20)),
-    ("resilience.retry_delay_ms", Rule::Int(1, 60_000)),
-    ("resilience.max_retry_delay_ms", Rule::Int(1, 600_000)),
-    ("resilience.retry_budget_percent", Rule::Int(0, 1000)),
-    ("resilience.retry_budget_floor", Rule::Int(0, 1_000_000)),
-    ("resilience.hedge_after_ms", Rule::Int(0, 600_000)),
-    ("resilience.mid_stream", Rule::Bool),
-    ("resilience.breaker_failures", Rule::Int(0, 1_000_000)),
-    ("resilience.breaker_open_s", Rule::Int(1, 3600)),
-    ("resilience.breaker_max_open_s", Rule::Int(1, 86_400)),
-    ("resilience.key_cooldown_s", Rule::Int(0, 86_400)),
     ("security.allow_private_hosts", Rule::HostPorts),
     ("security.seal_key_env", Rule::OptionalVariable),
     ("tools.<tool>.kind", Rule::OneOf(&["http", "command"])),
@@ -138,7 +127,10 @@ const KEYS: &[(&str, Rule)] = &[
     ("mcp_limits.max_definition_bytes", Rule::Int(1024, 2 << 20)),
     ("mcp_limits.max_sessions", Rule::Int(1, 100_000)),
     ("mcp_limits.idle_timeout_s", Rule::Int(1, 86_400)),
-    ("middleware[].kind", Rule::OneOf(&["content_filter", "turn_limit", "system_prompt"])),
+    (
+        "middleware[].kind",
+        Rule::OneOf(&["audit_log", "content_filter", "turn_limit", "system_prompt", "webhook"]),
+    ),
     ("middleware[].name", Rule::Name),
     ("middleware[].on_failure", Rule::OneOf(&["fail", "pass"])),
     ("middleware[].timeout_ms", Rule::Int(1, 600_000)),
@@ -149,22 +141,20 @@ const KEYS: &[(&str, Rule)] = &[
     ("middleware[].rules[].action", Rule::OneOf(&["deny", "redact"])),
     ("middleware[].rules[].replacement", Rule::OptionalText),
     ("middleware[].rules[].on", Rule::SomeOf(&["input", "tool_results", "output"])),
+    ("middleware[].path", Rule::Path),
+    ("middleware[].content", Rule::OneOf(&["off", "hashed", "on"])),
+    ("middleware[].max_file_bytes", Rule::Int(4096, 1 << 50)),
+    ("middleware[].max_file_age_s", Rule::Int(0, 315_360_000)),
+    ("middleware[].max_files", Rule::Int(0, 10_000)),
     ("middleware[].max_turns", Rule::Int(1, 1_000_000)),
+    ("middleware[].url", Rule::Url),
+    ("middleware[].hooks", Rule::SomeOf(&["before_sample", "after_sample", "on_tool_result", "on_end"])),
+    ("middleware[].gathers", Rule::Bool),
+    ("middleware[].headers.<header>", Rule::Header),
     ("middleware[].text", Rule::Text),
     ("middleware[].position", Rule::OneOf(&["prepend", "append"])),
     ("routes[].pattern", Rule::Pattern),
     ("routes[].provider", Rule::Name),
-    ("routes[].targets[].provider", Rule::Name),
-    ("routes[].targets[].model", Rule::Text),
-    ("routes[].targets[].weight", Rule::Int(0, 1_000_000)),
-    ("routes[].balance", Rule::OneOf(&["order", "weight"])),
-    ("routes[].retries", Rule::Int(0, 20)),
-    ("routes[].retry_delay_ms", Rule::Int(1, 60_000)),
-    ("routes[].max_retry_delay_ms", Rule::Int(1, 600_000)),
-    ("routes[].retry_budget_percent", Rule::Int(0, 1000)),
-    ("routes[].retry_budget_floor", Rule::Int(0, 1_000_000)),
-    ("routes[].hedge_after_ms", Rule::Int(0, 600_000)),
-    ("routes[].mid_stream", Rule::Bool),
 ];
 
 /// What stands at a path.
@@ -292,18 +282,14 @@ pub(crate) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str
     }
 }
 
-/// Tables of a list have no defaults: each key must be there, but for the optional ones, and in middlewares, whose
-/// kinds have their own.
+/// Tables of a list have no defaults: each key must be there, but for those that stand over a key elsewhere, and in
+/// middlewares, whose kinds have their own.
 fn require_all(element: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
     let Shape::Table(keys) = place.node() else { return Ok(()) };
-    let is_over =
-        |section: &str, key: &str| KEYS.iter().any(|(known, _)| *known == format!("{section}.{key}"));
     let may_be_missing = |key: &str| match place.pattern.as_str() {
         "middleware[]" => key != "kind",
         "middleware[].rules[]" => matches!(key, "replacement" | "on"),
-        "routes[]" => matches!(key, "provider" | "targets" | "balance") || is_over("resilience", key),
-        "routes[].targets[]" => matches!(key, "model" | "weight"),
-        _ => is_over("key_limits", key),
+        _ => KEYS.iter().any(|(known, _)| *known == format!("key_limits.{key}")),
     };
     match keys.into_iter().find(|key| element.get(key).is_none() && !may_be_missing(key)) {
         Some(key) => Err(ConfigError::MissingKey {
@@ -347,8 +333,8 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        ApprovalWord, AuthKey, Balance, Config, HeaderValue, McpConfig, OwnLimits, OwnResilience, Pattern,
-        RequireApproval, Route, RouteTarget, ToolConfig, ToolKind,
+        ApprovalWord, AuthKey, Config, HeaderValue, McpConfig, OwnLimits, Pattern, RequireApproval, Route,
+        ToolConfig, ToolKind,
     };
 
     #[track_caller]
@@ -380,22 +366,7 @@ mod tests {
         let demo = config.providers.get_mut("demo").unwrap();
         demo.enabled = Some(true);
         demo.headers.insert("x".into(), HeaderValue::Text("y".into()));
-        let target = RouteTarget { provider: "demo".into(), model: Some("m".into()), weight: Some(1) };
-        let resilience = OwnResilience {
-            retries: Some(1),
-            retry_delay_ms: Some(1),
-            max_retry_delay_ms: Some(1),
-            retry_budget_percent: Some(1),
-            retry_budget_floor: Some(1),
-            hedge_after_ms: Some(1),
-            mid_stream: Some(true),
-        };
-        config.routes.push(Route {
-            targets: vec![target],
-            balance: Some(Balance::Weight),
-            resilience,
-            ..Route::new(Pattern::new(".").unwrap(), "demo")
-        });
+        config.routes.push(Route { pattern: Pattern::new(".").unwrap(), provider: "demo".into() });
         let mut tool =
             ToolConfig { kind: Some(ToolKind::Http), max_concurrent: Some(0), ..ToolConfig::default() };
         tool.headers.insert("x".into(), HeaderValue::Text("y".into()));
@@ -414,7 +385,9 @@ mod tests {
             max_stored_responses: Some(1),
         };
         let middleware = "[[middleware]]\nkind = 'turn_limit'\nname = 'a'\nmodels = 'x'\nclients = ['a']\nmax_turns = 1\n\
-                          text = 'x'\nposition = 'append'\n[[middleware.rules]]\nname = 'r'\npattern = 'x'\n\
+                          text = 'x'\nposition = 'append'\npath = 'x'\ncontent = 'on'\n\
+                          max_file_bytes = 4096\nmax_file_age_s = 0\nmax_files = 0\n\
+                          url = 'http://x'\nhooks = ['on_end']\ngathers = true\nheaders.x = 'y'\n[[middleware.rules]]\nname = 'r'\npattern = 'x'\n\
                           action = 'deny'\nreplacement = ''\non = ['input']";
         config.middleware = Config::from_toml(middleware).unwrap().middleware;
         config.auth.keys.push(AuthKey { name: "a".into(), key_env: "A".into(), limits });
@@ -455,11 +428,8 @@ mod tests {
     }
 
     #[test]
-    fn a_target_without_a_provider_is_refused() {
-        check_error(
-            "[[routes]]\npattern = ''\ntargets = [{ model = 'x' }]",
-            "`routes[0].targets[0].provider` is missing",
-        );
+    fn a_route_without_a_provider_is_refused() {
+        check_error("[[routes]]\npattern = ''", "`routes[0].provider` is missing");
     }
 
     #[test]

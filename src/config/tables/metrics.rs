@@ -1,4 +1,4 @@
-//! `[metrics]`: who may read them, and where.
+//! `[metrics]`: who may read them, and where. `[telemetry]`: where they are sent, and spans.
 
 use std::net::SocketAddr;
 
@@ -20,4 +20,12 @@ pub struct MetricsConfig {
         serialize_with = "address::serialize_optional"
     )]
     pub bind: Option<SocketAddr>,
+}
+
+/// `[telemetry]`: where spans and metrics are sent, by OTLP over HTTP. By default nowhere.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// URL of a collector, to which `/v1/traces` and `/v1/metrics` are added; empty: what the `OTEL_…` variables say.
+    pub otlp_endpoint: String,
 }

@@ -1,5 +1,6 @@
 //! `[[middleware]]`: what stands between requests and models, in this order.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use or_middleware::{MiddlewareSpec, OnFailure};
@@ -7,6 +8,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use crate::config::header::HeaderValue;
 use crate::config::tables::route::Pattern;
 
 /// One middleware, as configured.
@@ -24,7 +26,10 @@ pub struct MiddlewareConfig {
     pub models: Option<Pattern>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clients: Vec<String>,
-    /// The keys of its kind.
+    /// Of the kind `webhook`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, HeaderValue>,
+    /// The other keys of its kind.
     #[serde(flatten)]
     pub own: Table,
 }
@@ -37,18 +42,22 @@ fn usual_timeout_ms() -> u64 {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MiddlewareKind {
+    AuditLog,
     ContentFilter,
     TurnLimit,
     SystemPrompt,
+    Webhook,
 }
 
 impl MiddlewareKind {
     /// The word in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AuditLog => "audit_log",
             Self::ContentFilter => "content_filter",
             Self::TurnLimit => "turn_limit",
             Self::SystemPrompt => "system_prompt",
+            Self::Webhook => "webhook",
         }
     }
 }

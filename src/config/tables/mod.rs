@@ -26,11 +26,10 @@ use background::Background;
 use key_limits::KeyLimits;
 use mcp::McpConfig;
 use mcp_limits::McpLimits;
-use metrics::MetricsConfig;
+use metrics::{MetricsConfig, Telemetry};
 use middleware::MiddlewareConfig;
 use provider::ProviderConfig;
 use route::Route;
-use route::resilience::Resilience;
 use security::Security;
 use server::Server;
 use store::Store;
@@ -47,12 +46,12 @@ pub struct Config {
     pub auth: Auth,
     pub key_limits: KeyLimits,
     pub metrics: MetricsConfig,
+    pub telemetry: Telemetry,
     pub admin: Admin,
     pub store: Store,
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
     pub providers: BTreeMap<String, ProviderConfig>,
-    pub resilience: Resilience,
     pub security: Security,
     /// By name: what the server runs itself.
     pub tools: BTreeMap<String, ToolConfig>,
@@ -73,11 +72,11 @@ impl Default for Config {
             auth: Auth::default(),
             key_limits: KeyLimits::default(),
             metrics: MetricsConfig::default(),
+            telemetry: Telemetry::default(),
             admin: Admin::default(),
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),
-            resilience: Resilience::default(),
             security: Security::default(),
             tools: BTreeMap::new(),
             mcp: BTreeMap::new(),

@@ -62,8 +62,9 @@ pub fn build_context(history: Vec<HistoryTurn>, input: Vec<Item>) -> Result<Cont
     let mut unfinished = Vec::new();
     let mut listed_for = HashMap::new();
     for turn in history {
+        let lists = if turn.servers.is_empty() { HashMap::new() } else { listed_tools(&turn.output) };
         for (label, server) in turn.servers {
-            if let Some(list) = listed_tools(&turn.output, &label) {
+            if let Some(list) = lists.get(label.as_str()) {
                 listed_for.insert(list.id.to_owned(), server);
             }
         }

@@ -50,7 +50,7 @@ impl Assembly {
     /// Lets an item grow to what it became.
     fn retell(&mut self, block: u32, item: Item, w: &mut EventWriter) {
         let index = self.show_item(beginning(&item), w);
-        self.open.push((block, Slot::Item(OpenItem::new(index, None))));
+        self.open.insert(block, Slot::Item(OpenItem::new(index, None)));
         match &item {
             Item::Message(message) => {
                 message.content.iter().for_each(|part| self.retell_part(block, part, w))
@@ -75,7 +75,7 @@ impl Assembly {
             | Item::ItemReference(_)
             | Item::Other(_) => {}
         }
-        if let Some((_, Slot::Item(open))) = self.open.pop() {
+        if let Some(Slot::Item(open)) = self.open.remove(&block) {
             // Also of a call that was cut off: its payload is told as far as it goes.
             self.finish_call(&open, Ending::Incomplete, w);
         }

@@ -1,6 +1,7 @@
 //! From a request to what a loop has to know: decoded, routed, with its key.
 
 pub(crate) mod begin;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +13,7 @@ use or_actors::{Gone, Held, Route, Routed, Target};
 use or_bounds::Reservation;
 use or_keys::Client;
 use or_protocol::{ApiError, CreateResponseBody, ErrorKind};
+use or_telemetry::trace::OpenSpan;
 
 use crate::auth::client;
 use crate::dialect;
@@ -31,12 +33,14 @@ pub(crate) struct Caller<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// When the request came.
     pub(crate) received: Instant,
+    /// Its span, if there are spans.
+    pub(crate) trace: Option<Box<OpenSpan>>,
 }
 
 impl<'a> Caller<'a> {
     pub(crate) fn of(request: &'a HttpRequest, received: Instant) -> Result<Self, ApiError> {
         let (request_id, client) = (request_id(request), client(request)?);
-        Ok(Self { request_id, client, headers: request.headers(), received })
+        Ok(Self { request_id, client, headers: request.headers(), received, trace: None })
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -128,13 +132,11 @@ pub(crate) fn routed(
         return Err(ApiError::invalid("missing_required_parameter", "model", text));
     };
     let route = allowed_route(&caller.client, &model, state)?;
-    let route = match caller.provider_key(&mut body, state)? {
-        Some(key) => route.with_client_key(key),
-        None => route.with_server_keys(),
+    let route = match (caller.provider_key(&mut body, state)?, route.first()) {
+        (Some(key), _) => route.with_client_key(key),
+        (None, Some(target)) if target.provider.client_keys_only => return Err(no_key(&model, target)),
+        (None, _) => route,
     };
-    if let Some(target) = route.first().filter(|target| target.needs_client_key()) {
-        return Err(no_key(&model, target));
-    }
     Ok(Routed {
         strict: caller.is_strict(state),
         reasoning_events: dialect::reasoning_events(caller.headers, state.options.reasoning_events)?,
@@ -148,12 +150,13 @@ pub(crate) fn routed(
         bytes: taken.bytes.len(),
         held: taken.held.clone(),
         received: caller.received,
+        trace: caller.trace,
     })
 }
 
 /// Whom this client may ask for a model: of the targets that its name leads to, those that its key allows.
 pub(crate) fn allowed_route(client: &Client, model: &str, state: &AppState) -> Result<Route, ApiError> {
-    let mut route = state.node.providers.route(model)?;
+    let mut route = (state.pick)(model)?;
     route.targets.retain(|target| client.allows(&target.provider.name, &target.model));
     if !route.targets.is_empty() {
         return Ok(route);

@@ -24,6 +24,11 @@ use crate::whole::Answers;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
 
+/// The process answers: by our name, and by those that charts and probes take for granted.
+const HEALTH: [&str; 4] = ["/health", "/healthz", "/livez", "/health/liveliness"];
+/// The same of being ready for work.
+const READY: [&str; 3] = ["/ready", "/readyz", "/health/readiness"];
+
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "DELETE", "OPTIONS"])
@@ -37,6 +42,7 @@ fn cors(origins: &[String]) -> Cors {
             "openresponses-response-id",
             "retry-after",
             "openai-processing-ms",
+            "traceparent",
         ])
         .max_age(3600);
     if origins.iter().any(|origin| origin == "*") {
@@ -92,13 +98,13 @@ fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(respond::not_found)),
         )
         .service(
-            web::resource("/health")
+            web::resource(HEALTH)
                 .route(web::get().to(monitor::health))
                 .route(web::head().to(monitor::health))
                 .default_service(only("GET, HEAD")),
         )
         .service(
-            web::resource("/ready")
+            web::resource(READY)
                 .route(web::get().to(monitor::ready))
                 .route(web::head().to(monitor::ready))
                 .default_service(only("GET, HEAD")),
@@ -125,6 +131,7 @@ pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)>
         let store = StoreHandle::new(Arc::clone(&app_state.node.store));
         let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
         let node = Arc::clone(&app_state.node);
+        node.metrics.worker();
         let origins = &app_state.options.cors_allowed_origins;
         App::new()
             .app_data(app_state.clone())
@@ -171,7 +178,8 @@ mod tests {
 
     #[actix_web::test]
     async fn another_method_gets_an_error_with_the_allowed_ones() {
-        for (path, allowed) in [("/health", "GET, HEAD"), ("/ready", "GET, HEAD"), ("/metrics", "GET")] {
+        let monitors = HEALTH.into_iter().chain(READY).map(|path| (path, "GET, HEAD"));
+        for (path, allowed) in monitors.chain([("/metrics", "GET")]) {
             let app = test::init_service(App::new().configure(routes)).await;
             let request = test::TestRequest::with_uri(path).method(Method::PUT).to_request();
             let response = test::call_service(&app, request).await;

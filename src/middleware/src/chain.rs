@@ -3,12 +3,17 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use or_telemetry::Metrics;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, sleep};
 
 use crate::member::{Broken, Member};
 use crate::{Facts, Middleware, MiddlewareSpec, Run};
+
+/// Between two looks whether all hooks have ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Why a chain cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +23,14 @@ pub enum ChainError {
     BadName {
         /// As given.
         name: String,
+    },
+    /// It says so itself.
+    #[error("the middleware `{name}` cannot start: {reason}")]
+    Start {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
     },
     /// The system gives no threads.
     #[error("the threads for middlewares could not be started")]
@@ -34,6 +47,8 @@ pub struct Chain {
     registered: Vec<Registered>,
     /// `None` if all run in place.
     threads: Option<Runtime>,
+    /// Held by the hooks that run there.
+    alive: Arc<()>,
     metrics: Metrics,
 }
 
@@ -47,7 +62,7 @@ impl Chain {
     /// A chain of these.
     ///
     /// # Errors
-    /// For a name that is none, and where there are no threads.
+    /// For a name that is none, one that cannot start, and where there are no threads.
     pub fn new(
         middlewares: impl IntoIterator<Item = Arc<dyn Middleware>>,
         metrics: Metrics,
@@ -59,16 +74,27 @@ impl Chain {
             if !(1..=64).contains(&spec.name.len()) || !spec.name.chars().all(good) {
                 return Err(ChainError::BadName { name: spec.name.clone() });
             }
+            middleware
+                .start(&metrics)
+                .map_err(|reason| ChainError::Start { name: spec.name.clone(), reason })?;
             registered.push(Registered { spec, middleware });
         }
         let apart = registered.iter().any(|registered| !registered.spec.in_place);
         let threads = if apart { Some(threads()?) } else { None };
-        Ok(Self { registered, threads, metrics })
+        Ok(Self { registered, threads, alive: Arc::default(), metrics })
     }
 
     /// A chain without any.
     pub fn none(metrics: Metrics) -> Self {
-        Self { registered: Vec::new(), threads: None, metrics }
+        Self { registered: Vec::new(), threads: None, alive: Arc::default(), metrics }
+    }
+
+    /// Waits until all have heard of the ends of their responses, but not for longer than this.
+    pub async fn settled(&self, limit: Duration) {
+        let over = Instant::now() + limit;
+        while Arc::strong_count(&self.alive) > 1 && Instant::now() < over {
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// The chain of a response that begins; `None` if nobody has a part in it. `facts` are made only if somebody may.
@@ -84,7 +110,7 @@ impl Chain {
             let begun = catch_unwind(AssertUnwindSafe(|| registered.middleware.begin(&facts)));
             // Its first hook then says so.
             let hooks = begun.unwrap_or_else(|_| Some(Box::new(Broken)))?;
-            Some(Member::new(Arc::clone(&registered.spec), hooks, self.threads.as_ref()))
+            Some(Member::new(Arc::clone(&registered.spec), hooks, self.threads.as_ref(), &self.alive))
         };
         let members: Vec<_> = self.registered.iter().filter_map(hooks).collect();
         (!members.is_empty()).then(|| Box::new(Run::new(facts, members, self.metrics.clone())))

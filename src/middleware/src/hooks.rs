@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use or_adapters::ModelEvent;
+use or_telemetry::Metrics;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,15 @@ pub type EndFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub trait Middleware: Send + Sync + 'static {
     /// What it is. Asked once, when it is registered.
     fn spec(&self) -> MiddlewareSpec;
+
+    /// The server starts: the place to open what it needs. Called once.
+    ///
+    /// # Errors
+    /// Why the server cannot start.
+    fn start(&self, metrics: &Metrics) -> Result<(), String> {
+        let _ = metrics;
+        Ok(())
+    }
 
     /// A response begins: makes what looks after it, or `None` if there is nothing to do. Called where responses are
     /// served, so it must not block.

@@ -139,16 +139,19 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// `threads`: where the hooks run, unless they do here.
+    /// `threads`: where the hooks run, unless they do here; `alive` is held until they have ended.
     pub(crate) fn new(
         spec: Arc<MiddlewareSpec>,
         mut hooks: Box<dyn Hooks>,
         threads: Option<&Runtime>,
+        alive: &Arc<()>,
     ) -> Self {
         let seat = match threads {
             Some(threads) if !spec.in_place => {
                 let (sender, mut works) = mpsc::channel::<Work>(QUEUE);
+                let alive = Arc::clone(alive);
                 threads.spawn(async move {
+                    let _alive = alive;
                     while let Some(work) = works.recv().await {
                         work(&mut *hooks).await;
                     }

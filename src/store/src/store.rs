@@ -101,6 +101,11 @@ pub trait Store: Send + Sync + 'static {
         Usage::default()
     }
 
+    /// What all owners have here, in the same way.
+    fn total(&self) -> Usage {
+        Usage::default()
+    }
+
     /// How many bytes an owner may have for which nothing else is said; `None`: any number.
     fn share(&self) -> Option<u64> {
         None

@@ -5,11 +5,13 @@ mod json_line;
 mod log;
 pub mod metrics;
 mod one_line;
+pub mod otlp;
 mod span;
+pub mod trace;
 
 pub use log::{LogFormat, init_log};
-pub use metrics::{Attempt, ClientFault, Counted, Levels, Metrics};
-pub use span::{ResponseFacts, ResponseSpan, Runner, SampleSpan, ToolSpan};
+pub use metrics::{Attempt, ClientFault, Counted, Levels, Metrics, ToolKind};
+pub use span::{LIFECYCLE, ResponseFacts, ResponseSpan, Runner, SampleSpan, ToolSpan};
 
 use std::time::Duration;
 

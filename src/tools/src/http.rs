@@ -129,6 +129,9 @@ fn told(tool: &str, context: &ToolContext) -> Vec<(&'static str, String)> {
         ("openresponses-iteration", context.iteration.to_string()),
         ("openresponses-client", ascii(&context.owner)),
     ];
+    if let Some(trace) = &context.trace {
+        headers.extend(trace.headers());
+    }
     if !context.metadata.is_empty() {
         let metadata = serde_json::to_string(&*context.metadata).unwrap_or_default();
         headers.push(("openresponses-metadata", ascii(&metadata)));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jsonschema::{PatternOptions, Validator};
 use or_protocol::{FunctionTool, RawJson, Tool as RequestTool, ToolChoice};
+use or_telemetry::ToolKind;
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
@@ -149,6 +150,16 @@ impl Registry {
     /// Whether a call of this tool that a crash has cut off may be made again.
     pub fn is_idempotent(&self, name: &str) -> bool {
         self.tools.get(name).is_some_and(|entry| entry.spec.idempotent)
+    }
+
+    /// What runs this tool.
+    pub fn kind(&self, name: &str) -> ToolKind {
+        match self.tools.get(name).map(|entry| &entry.tool) {
+            Some(AnyTool::Http(_)) => ToolKind::Http,
+            Some(AnyTool::Rust(tool)) if tool.runs_program() => ToolKind::Command,
+            Some(AnyTool::Rust(_)) => ToolKind::Rust,
+            None => ToolKind::Unknown,
+        }
     }
 
     /// Names of all tools.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use or_protocol::{ContentPart, Detail, Extra, ResponseId};
+use or_telemetry::trace::TraceContext;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,8 @@ pub struct ToolContext {
     /// Cancelled when nobody waits for a result any more: it is there, the client left, or the time is over. Only
     /// work that outlives the tool's future needs to look at it.
     pub cancelled: CancellationToken,
+    /// The span of the call, if there are spans: what a tool asks of others belongs to it.
+    pub trace: Option<TraceContext>,
     progress: Option<mpsc::Sender<String>>,
 }
 
@@ -130,6 +133,7 @@ impl ToolContext {
             owner: owner.into(),
             metadata,
             cancelled: CancellationToken::new(),
+            trace: None,
             progress: None,
         }
     }
@@ -138,6 +142,12 @@ impl ToolContext {
     #[must_use]
     pub fn with_progress(self, progress: mpsc::Sender<String>) -> Self {
         Self { progress: Some(progress), ..self }
+    }
+
+    /// As a part of this span.
+    #[must_use]
+    pub fn with_trace(self, trace: Option<TraceContext>) -> Self {
+        Self { trace, ..self }
     }
 
     /// Says how far the tool is, in words for a person. Never waits; not part of the result.

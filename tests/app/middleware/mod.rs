@@ -1,5 +1,6 @@
 //! Middlewares of a program that embeds the server.
 
+mod builtin;
 mod failures;
 mod halts;
 mod hooks;

@@ -81,7 +81,7 @@ fn result(response: &Value) -> String {
 
 /// Every fault on every kind, whole and streamed, all at the same time.
 #[track_caller]
-fn check(app: &App, models: &[FakeProvider], crash: &str, crashed: &str) {
+fn check(app: &App, models: &[FakeProvider], runner: &str, crash: &str, crashed: &str) {
     let mut open = Vec::new();
     for fault in FAULTS {
         for kind in KINDS {
@@ -110,7 +110,9 @@ fn check(app: &App, models: &[FakeProvider], crash: &str, crashed: &str) {
     for (result, tool) in
         ["ok", crashed, "cut"].map(|result| (result, "get_weather")).into_iter().chain([("timeout", HANGING)])
     {
-        let want = format!("open_responses_tool_runs_total{{result=\"{result}\",tool=\"{tool}\"}} 10\n");
+        let want = format!(
+            "open_responses_tool_dispatches_total{{kind=\"{runner}\",outcome=\"{result}\",tool=\"{tool}\"}} 10\n"
+        );
         assert!(metrics.contains(&want), "no {want} in {metrics}");
     }
 }
@@ -155,7 +157,7 @@ fn rust_that_panics_hangs_or_floods_is_told_to_every_model() {
     let tool = |name| Faulty { name, running: Arc::clone(&running) };
     let (weather, storm) = (tool("get_weather"), tool(HANGING));
     let app = setup(providers(&models)).with(|builder| builder.tool(weather).tool(storm)).start();
-    check(&app, &models, "Error: 'get_weather' failed with an internal error.", "panic");
+    check(&app, &models, "rust", "Error: 'get_weather' failed with an internal error.", "panic");
     assert!(app.get("/metrics").text().contains("open_responses_panics_total 10\n"));
     let end = Instant::now() + Duration::from_secs(30);
     while running.load(Ordering::SeqCst) > 0 {
@@ -170,7 +172,7 @@ fn a_program_that_dies_hangs_or_floods_is_told_to_every_model() {
     let script = "case $OPENRESPONSES_METADATA in *none*) echo 7;; *crash*) kill -9 $$;; *hang*) sleep 600;; *) exec yes;; esac";
     let tools = tables(&format!("kind = 'command'\nenv = ['PATH']\ncommand = ['/bin/sh', '-c', '{script}']"));
     let app = setup(format!("{}{tools}", providers(&models))).env("PATH", "/usr/bin:/bin").start();
-    check(&app, &models, "Error: 'get_weather' failed: ", "error");
+    check(&app, &models, "command", "Error: 'get_weather' failed: ", "error");
 }
 
 #[test]
@@ -189,7 +191,7 @@ fn an_endpoint_that_breaks_off_hangs_or_floods_is_told_to_every_model() {
     });
     let tools = tables(&format!("kind = 'http'\nurl = 'http://{}/'", endpoint.address));
     let app = setup(format!("{}{tools}", providers(&models))).start();
-    check(&app, &models, "Error: 'get_weather' failed: ", "error");
+    check(&app, &models, "http", "Error: 'get_weather' failed: ", "error");
     assert_eq!(endpoint.count(), 10 * FAULTS.len());
 }
 

@@ -29,7 +29,8 @@ async fn check(tool: &str, arguments: &str, want: &str, result: &str) -> (FakeMc
     let run = user.call(tool, arguments).await;
     assert_eq!((text(&run), run.result), (want, result));
     assert_eq!(run.failed, !matches!(result, "ok" | "cut"));
-    let counted = format!(r#"open_responses_tool_runs_total{{result="{result}",tool="mcp"}} 1"#);
+    let counted =
+        format!(r#"open_responses_tool_dispatches_total{{kind="mcp",outcome="{result}",tool="fake"}} 1"#);
     assert!(user.metrics().contains(&counted), "{}", user.metrics());
     (fake, user)
 }

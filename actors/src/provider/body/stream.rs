@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt as _, StreamExt as _};
-use or_adapters::{AdapterError, FrameDecoder, Framing, ModelEvent, ResponseTranslator};
+use or_adapters::{AdapterError, Frame, FrameDecoder, Framing, ModelEvent, ResponseTranslator};
 use or_wire::{Body, BodyError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::shape::{MARK, Shape};
 use super::silence::Silence;
 use super::whole::{no_answer, whole};
+use crate::limits::HEAVY;
 use crate::provider::error::SampleError;
 use crate::provider::http::Upstream;
 use crate::provider::messages::Batch;
@@ -97,10 +98,10 @@ impl StreamReader {
                     }
                     self.take(&mut place, &bytes)?;
                     self.gather(&mut place, bytes.len())?;
-                    let result = translate(&mut place.decoder, self.translator.as_mut(), &mut batch);
+                    let result = self.translate(&mut place, &mut batch).await?;
                     (result.map_err(|error| no_answer(place.is_nothing, error)), false)
                 }
-                None | Some(Err(BodyError::Cut)) => (self.finish(&mut place, &mut batch), true),
+                None | Some(Err(BodyError::Cut)) => (self.finish(&mut place, &mut batch).await, true),
             };
             match &result {
                 _ if !batch.is_empty() => {
@@ -131,12 +132,38 @@ impl StreamReader {
 
     /// The end of the body, or of the connection in the middle of it: whether that was all, the provider's own end of
     /// the stream says.
-    fn finish(&mut self, place: &mut Place, batch: &mut Vec<ModelEvent>) -> Result<usize, SampleError> {
-        let decoder = &mut place.decoder;
-        decoder.close();
-        place.is_nothing &= translate(decoder, self.translator.as_mut(), batch)? == 0;
-        let end = self.translator.finish(decoder.stray(), batch);
+    async fn finish(&mut self, place: &mut Place, batch: &mut Vec<ModelEvent>) -> Result<usize, SampleError> {
+        place.decoder.close();
+        place.is_nothing &= self.translate(place, batch).await?? == 0;
+        let end = self.translator.finish(place.decoder.stray(), batch);
         end.map(|()| 0).map_err(|error| no_answer(place.is_nothing, error))
+    }
+
+    /// Gives the translator the frames that are there, a long one elsewhere; says how many there were.
+    ///
+    /// # Errors
+    /// When that panicked.
+    async fn translate(
+        &mut self,
+        place: &mut Place,
+        batch: &mut Vec<ModelEvent>,
+    ) -> Result<Result<usize, AdapterError>, SampleError> {
+        if !place.decoder.has_long(HEAVY) {
+            return Ok(translate(&mut place.decoder, self.translator.as_mut(), batch));
+        }
+        let framing = self.upstream.spec().adapter.framing();
+        let mut decoder = std::mem::replace(&mut place.decoder, FrameDecoder::new(framing));
+        let mut translator = std::mem::replace(&mut self.translator, Box::new(Lent));
+        let work = move || {
+            let mut events = Vec::new();
+            let result = translate(&mut decoder, translator.as_mut(), &mut events);
+            // The buffer of a long frame is not kept for short ones.
+            decoder.shrink();
+            (decoder, translator, events, result)
+        };
+        let (decoder, translator, events, result) = self.upstream.sized(HEAVY, work).await?;
+        (place.decoder, self.translator, *batch) = (decoder, translator, events);
+        Ok(result)
     }
 
     /// Waits until the loop takes another batch: what is not read waits at the provider. `false`: the loop is gone.
@@ -265,6 +292,19 @@ impl StreamReader {
             }
         };
         let _ = timeout(DRAIN, rest).await;
+    }
+}
+
+/// In the place of a translator that works elsewhere. Nobody asks it.
+struct Lent;
+
+impl ResponseTranslator for Lent {
+    fn push(&mut self, _: Frame<'_>, _: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        Ok(())
+    }
+
+    fn finish(&mut self, _: &[u8], _: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        Ok(())
     }
 }
 

@@ -4,13 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use or_engine::{Action, Input, Outcome, Output};
+use or_engine::{Action, Input, Outcome, Output, ResponseLoop};
 use or_protocol::{ApiError, ErrorKind};
 use or_store::{Frames, StoreError, StoredResponse};
 use tokio::time::{sleep, timeout};
 
 use super::{Driver, Step};
-use crate::response::attend::{Interrupt, Waited, unix_now};
+use crate::response::attend::{Interrupt, Waited};
 use crate::response::interrupts::took_too_long;
 use crate::response::sink::Sink;
 use crate::running::{CancelReason, Phase};
@@ -54,10 +54,11 @@ impl Driver {
     /// deadline and a stop of the server have their effect all the same; what can never be written ends the response.
     pub(crate) async fn keep(&mut self, record: Option<StoredResponse>, frames: Vec<u8>, then: Step) -> Step {
         let record = record.map(Arc::new);
+        self.span.told(&frames);
         self.attend.sink.hold(frames);
         let mut keeping = Keeping { record, then, early: false, failed: false, last_resort: false };
         if let Some(error) = keeping.record.as_ref().and_then(|record| self.recorder.too_large(record)) {
-            self.decide(Input::Failed(error), &mut keeping);
+            self.decide(Input::Failed(error), &mut keeping).await;
         }
         self.keep_all(keeping).await
     }
@@ -124,7 +125,7 @@ impl Driver {
             match self.attend.wait(work.as_mut()).await {
                 Waited::Done(done) => return Ok(done),
                 Waited::Interrupted(why) => {
-                    if let Some(step) = self.while_writing(why, keeping) {
+                    if let Some(step) = self.while_writing(why, keeping).await {
                         return Err(step);
                     }
                 }
@@ -133,26 +134,28 @@ impl Driver {
         }
     }
 
-    fn while_writing(&mut self, why: Interrupt, keeping: &mut Keeping) -> Option<Step> {
+    async fn while_writing(&mut self, why: Interrupt, keeping: &mut Keeping) -> Option<Step> {
         match why {
             Interrupt::Peek => {
+                // An end that came by itself is told once it is on disk.
+                let look =
+                    if keeping.early { ResponseLoop::current_json } else { ResponseLoop::unfinished_json };
+                let json = self.look(look).await;
                 for peek in self.attend.mailbox.take_peeks() {
-                    // An end that came by itself is told once it is on disk.
-                    let early = keeping.early;
-                    let json = if early { self.engine.current_json() } else { self.engine.unfinished_json() };
-                    let _ = peek.send(json);
+                    let _ = peek.send(json.clone());
                 }
                 None
             }
             Interrupt::Cancelled(CancelReason::Asked) => {
                 self.attend.mailbox.heard();
-                self.decide(Input::Cancel, keeping);
-                self.attend.mailbox.tell_ends(&self.engine.current_json());
+                self.decide(Input::Cancel, keeping).await;
+                let json = self.look(ResponseLoop::current_json).await;
+                self.attend.mailbox.tell_ends(&json);
                 None
             }
             Interrupt::TooLong => {
                 self.attend.end_of_deadline();
-                self.decide(Input::Failed(took_too_long()), keeping);
+                self.decide(Input::Failed(took_too_long()), keeping).await;
                 None
             }
             // A disk that is only slow will have written it soon.
@@ -167,30 +170,30 @@ impl Driver {
     }
 
     /// Ends the response, unless its end is decided: what is being written then comes with its end.
-    fn decide(&mut self, why: Input, keeping: &mut Keeping) {
+    async fn decide(&mut self, why: Input, keeping: &mut Keeping) {
         if matches!(keeping.then, Step::End(_)) {
             return;
         }
         // Closes the call of the provider.
         self.here = None;
-        let mut out = Output::default();
-        self.engine.handle(why, unix_now(), &mut out);
+        let mut out = self.handle(why).await;
         if out.next != Some(Action::Commit) {
             return;
         }
-        keeping.record = self.conclude(&mut out).map(Arc::new);
+        keeping.record = self.conclude(&mut out).await.map(Arc::new);
+        self.span.told(&out.frames);
         self.attend.sink.hold(out.frames);
         (keeping.then, keeping.early) = (Step::of(out.next), true);
     }
 
     /// The record of the end that was decided, short if it would be too large; and the events that tell it.
-    pub(crate) fn conclude(&mut self, out: &mut Output) -> Option<StoredResponse> {
-        let mut record = self.recorder.stored(&mut self.engine)?;
+    pub(crate) async fn conclude(&mut self, out: &mut Output) -> Option<StoredResponse> {
+        let mut record = self.stored().await?;
         if let Some(error) = self.recorder.too_large(&record) {
-            self.engine.handle(Input::Unstorable(error), unix_now(), out);
-            record = self.recorder.stored(&mut self.engine)?;
+            self.handle_into(Input::Unstorable(error), out).await;
+            record = self.stored().await?;
         }
-        self.engine.handle(Input::Committed(Ok(())), unix_now(), out);
+        self.handle_into(Input::Committed(Ok(())), out).await;
         Some(record)
     }
 
@@ -206,13 +209,17 @@ impl Driver {
         let record = match keeping.record {
             _ if keeping.last_resort => None,
             Some(record) => Some(Arc::unwrap_or_clone(record)),
-            None => self.recorder.stored(&mut self.engine),
+            None => self.stored().await,
         };
-        let Some(short) = record.and_then(|record| record.failed_short(&told).ok()) else { return then };
+        let Some(record) = record else { return then };
+        let (size, why) = (record.size(), told.clone());
+        let short =
+            self.node.heavy.sized(size, &self.request.facts.owner, move |_| record.failed_short(&why));
+        let Ok(Ok(short)) = short.await else { return then };
         self.here = None;
-        self.engine.handle(Input::Failed(told.clone()), unix_now(), &mut Output::default());
-        self.engine.handle(Input::Unstorable(told), unix_now(), &mut Output::default());
-        self.engine.handle(Input::Committed(Ok(())), unix_now(), &mut Output::default());
+        for input in [Input::Failed(told.clone()), Input::Unstorable(told), Input::Committed(Ok(()))] {
+            self.handle(input).await;
+        }
         let record = Some(Arc::new(short));
         let keeping = Keeping { record, then, early: true, failed: true, last_resort: true };
         Box::pin(self.keep_all(keeping)).await

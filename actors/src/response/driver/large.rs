@@ -4,10 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use actix_rt::task::yield_now;
+use bytes::Bytes;
 use or_adapters::ModelEvent;
 use or_bounds::Full;
 use or_engine::{Input, Output, ResponseLoop};
 use or_protocol::ApiError;
+use or_store::StoredResponse;
 use tokio::time::{Instant, sleep};
 
 use super::{Driver, Step};
@@ -33,11 +35,45 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 impl Driver {
     /// Feeds the engine.
     pub(crate) async fn handle(&mut self, input: Input) -> Output {
-        let work = move |engine: &mut ResponseLoop| {
-            let mut out = Output::default();
-            engine.handle(input, unix_now(), &mut out);
-            out
-        };
+        let mut out = Output::default();
+        self.handle_into(input, &mut out).await;
+        out
+    }
+
+    /// The same, with what comes of it behind what there is.
+    pub(super) async fn handle_into(&mut self, input: Input, out: &mut Output) {
+        let mut all = std::mem::take(out);
+        *out = self
+            .with_engine(move |engine| {
+                engine.handle(input, unix_now(), &mut all);
+                all
+            })
+            .await;
+    }
+
+    /// The response object at this moment, JSON. Whoever gets it shares it.
+    pub(crate) async fn look(&mut self, look: fn(&ResponseLoop) -> Vec<u8>) -> Bytes {
+        self.with_engine(move |engine| look(engine).into()).await
+    }
+
+    /// The response as it goes to disk; `None` if it has no place there.
+    pub(crate) async fn stored(&mut self) -> Option<StoredResponse> {
+        let draft = self.recorder.draft(&mut self.engine);
+        self.with_engine(move |engine| draft.record(engine)).await
+    }
+
+    /// Writes down that the response has begun.
+    pub(super) async fn write_beginning(&mut self) {
+        if let Some(record) = self.stored().await {
+            self.recorder.beginning(record);
+        }
+    }
+
+    /// Does a piece of work on the engine, elsewhere if there is much in it.
+    async fn with_engine<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut ResponseLoop) -> T + Send + 'static,
+    ) -> T {
         if self.request.bytes() < HEAVY { work(&mut self.engine) } else { self.elsewhere(work).await }
     }
 

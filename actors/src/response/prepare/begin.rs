@@ -29,6 +29,15 @@ use crate::running::CancelReason;
 /// A stored response that takes longer is on disk before it is over, so that a restart finds it. Most are over
 /// sooner, and spare the disk a second record.
 const BEGUN_AFTER: Duration = Duration::from_millis(20);
+/// The same for each MiB of its input: the store's copies of a long one shall not be there beside those of its
+/// translation.
+const BEGUN_AFTER_EACH_MIB: Duration = Duration::from_secs(1);
+
+/// When a response with so many bytes of input is on disk before it is over.
+fn begun_after(input: usize) -> Duration {
+    BEGUN_AFTER
+        .saturating_add(BEGUN_AFTER_EACH_MIB.saturating_mul(u32::try_from(input >> 20).unwrap_or(u32::MAX)))
+}
 
 /// A response before it begins: it has a client, and no engine.
 pub(crate) struct Preparation {
@@ -69,7 +78,7 @@ impl Preparation {
     pub(crate) fn new(mut job: Job, neighbours: Neighbours) -> Self {
         let facts = Arc::clone(&neighbours.status.facts);
         let request = Rc::new(Request::of(&mut job, Arc::clone(&facts)));
-        let span = ResponseSpan::new(&neighbours.node.metrics, facts);
+        let span = ResponseSpan::new(&neighbours.node.metrics, facts, job.request.trace.take());
         let sink = Sink::new(job.reply);
         let limits = &neighbours.node.limits;
         let created_at = match &job.background {
@@ -144,7 +153,7 @@ impl Preparation {
         }
         let mut notes = std::mem::take(&mut context.notes);
         let resume = saved.map(|saved| self.saved_request(saved, &body.settings));
-        let beginning = (resume.is_none() && keep).then(|| Instant::now() + BEGUN_AFTER);
+        let beginning = (resume.is_none() && keep).then(|| Instant::now() + begun_after(size));
         let (tools, first) = match self.ready_tools(&mut body.settings, &context, &[]).await {
             Ok(ready) => (ready, Input::Start),
             Err(Unready::Failed(error)) if self.attend.sink.is_waiting() => return Err(error),
@@ -152,6 +161,9 @@ impl Preparation {
             Err(Unready::Cancelled | Unready::Left) => (ReadyTools::default(), Input::Cancel),
         };
         notes.extend(tools.notes);
+        if !tools.server_tools.is_empty() || !tools.mcp.servers.is_empty() {
+            self.name_agent(&body.settings);
+        }
         let spec = LoopSpec {
             server_tools: tools.server_tools,
             mcp: tools.mcp,
@@ -159,9 +171,19 @@ impl Preparation {
         };
         let spec = self.compared(spec).await?;
         let engine = self.heavy(move |_| ResponseLoop::new(spec)).await?;
+        let (input, resume) = (input.map(Arc::new), resume.map(Arc::new));
         let kept = Kept { input, resume, old_notes: Vec::new() };
         let servers = tools.servers;
         Ok(Prepared { engine, first, beginning, notes, kept, servers })
+    }
+
+    /// Says whose loop it is: the request's `metadata` may name its agent, and otherwise it is the client.
+    fn name_agent(&mut self, settings: &Settings) {
+        let facts = &self.request.facts;
+        let agent = settings.metadata.get("agent").and_then(|name| name.as_str()).unwrap_or(&facts.owner);
+        // Of a longer chain, the first response is not known here.
+        let first = self.request.previous.is_none().then(|| facts.id.as_str());
+        self.span.agent(agent, first);
     }
 
     /// Loads the context, and looks after the client meanwhile.

@@ -13,6 +13,7 @@ use super::begin::{Preparation, Prepared, Unready, loader};
 use super::tools::ReadyTools;
 use crate::held::Held;
 use crate::node::Node;
+use crate::provider::Route;
 use crate::response::job::{BackgroundJob, Job, Routed};
 use crate::response::record::Kept;
 use crate::response::request::Request;
@@ -47,13 +48,8 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
         }
         return None;
     };
-    let mut route = node.providers.again(&record.provider, &saved.upstream_model, &saved.model);
-    let client = node.clients.client(&owner);
-    // Whether its key may use the one that served it was looked at when the response was made.
-    route.targets.retain(|target| {
-        *target.provider.name == *record.provider || client.allows(&target.provider.name, &target.model)
-    });
-    let goes_on = route.first().is_some() && !saved.client_key;
+    let provider = node.providers.get(&record.provider);
+    let goes_on = provider.is_some() && !saved.client_key;
     node.metrics.resumed(goes_on);
     body.previous_response_id.clone_from(&record.previous_response_id);
     let (reply, _) = oneshot::channel();
@@ -63,8 +59,11 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             request_id: saved.request_id.clone(),
             body,
             model: saved.model.clone(),
-            route,
-            client,
+            route: provider
+                .map(|provider| Route::to(Arc::clone(provider), &saved.upstream_model))
+                .unwrap_or_default(),
+            // What its key may use was looked at when the response was made.
+            client: node.clients.client(&owner),
             owner,
             // It was written with the first record.
             idempotency_key: None,
@@ -74,6 +73,7 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             bytes,
             held,
             received: Instant::now(),
+            trace: None,
         },
         reply,
         background: Some(BackgroundJob::Resumed {
@@ -139,7 +139,11 @@ impl Preparation {
             Err(error) => return Err(self.close(record, error, next).await),
         };
         self.attend.sink = Sink::detached(self.neighbours.log.as_ref(), next);
-        let kept = Kept { input: Some(record.input), resume: Some(saved), old_notes: record.notes };
+        let kept = Kept {
+            input: Some(Arc::new(record.input)),
+            resume: Some(Arc::new(saved)),
+            old_notes: record.notes,
+        };
         let first = match instead {
             Some(instead) => instead,
             None if goes_on => Input::Resume,

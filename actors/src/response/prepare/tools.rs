@@ -96,7 +96,10 @@ impl WantedTools<'_> {
         let Context { items, input_from, .. } = self.context;
         let answers = find_answers(items, *input_from..items.len(), |label| !mcp.is_of_provider(label))?;
         if !answers.is_empty() {
+            let all = answers.len();
             mcp.approved = approvals::approved(&self.node.running, self.store, self.id, mcp, answers).await?;
+            self.node.metrics.approvals("approved", mcp.approved.len());
+            self.node.metrics.approvals("denied", all - mcp.approved.len());
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The way to the disk for one response.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use or_store::{Change, StoreError};
 use or_telemetry::Metrics;
@@ -34,11 +34,12 @@ impl Disk {
     /// Writes once.
     pub(crate) async fn write(&self, change: Change) -> Result<(), StoreError> {
         let _phase = self.status.enter(Phase::Storing);
+        let begun = Instant::now();
         let result = match timeout(COMMIT_PATIENCE, self.store.commit(change)).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::Io("the commit took too long".into())),
         };
-        self.metrics.store_commit(result.is_ok());
+        self.metrics.store_commit(result.is_ok(), begun.elapsed());
         result
     }
 }

@@ -18,8 +18,7 @@ use or_store::LogPlace;
 pub(super) const KEEPALIVE: &[u8] = b": keep-alive\n\n";
 /// Frames that come longer than this from the loop are read from disk in pieces: they are not kept for those who are slow.
 const SHORT: usize = 32 * 1024;
-/// How long a response that is not over may have no loop: that of a server that has just started is on its way.
-const LOOP_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks for the loop of a response that is on its way, since the server has just started.
 const LOOP_CHECK: Duration = Duration::from_millis(50);
 
 /// Frames of a response's log from sequence number `from` on, to the end of the response. The caller has made
@@ -51,14 +50,14 @@ struct LogReader {
 impl LogReader {
     /// Ends early, without `[DONE]`, if the client left or the log does not go on.
     ///
-    /// The order of each round counts: the watch is taken before the tail is read, how far the disk holds is asked before
+    /// The order of each round counts: whether a loop is on its way is asked before it is looked for, the watch is taken before the tail is read, how far the disk holds is asked before
     /// the disk is read, and the log is let go before waiting, because its end is what ends the watch.
     async fn run(mut self) {
         let _counted = self.node.metrics.reader();
-        let (mut waiting_since, mut had_loop) = (None, false);
+        let mut quiet_since = Instant::now();
         loop {
+            let is_coming = self.node.running.is_coming(&self.id);
             let log = self.node.running.event_log(&self.id);
-            had_loop |= log.is_some();
             // What is published from here on is not slept over.
             let news = log.as_ref().map(|log| log.watch());
             let read = log.as_ref().map_or(Read::OnDisk, |log| log.read(self.at.frame));
@@ -76,7 +75,7 @@ impl LogReader {
             };
             match (frames, news) {
                 (Some(frames), _) => {
-                    waiting_since = None;
+                    quiet_since = Instant::now();
                     let over = frames.ends_with(DONE.as_bytes());
                     self.at = self.at.behind(&frames);
                     if !self.client.send(frames).await || over {
@@ -93,16 +92,18 @@ impl LogReader {
                         },
                     }
                 }
-                // Its loop is over and the end of the log is not there: it was deleted.
-                (None, None) if had_loop => return,
+                // There is no loop and the end of the log is not there: it was deleted, or will never be.
+                (None, None) if !is_coming || self.node.running.stopping() => return,
                 (None, None) => {
-                    let since = *waiting_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > LOOP_PATIENCE || self.node.running.stopping() {
-                        return;
-                    }
                     tokio::select! {
                         () = self.client.closed() => return,
                         () = sleep(LOOP_CHECK) => {}
+                    }
+                    if quiet_since.elapsed() >= self.node.limits.keepalive {
+                        quiet_since = Instant::now();
+                        if !self.client.send(Bytes::from_static(KEEPALIVE)).await {
+                            return;
+                        }
                     }
                 }
             }

@@ -32,14 +32,12 @@ impl LogWriter {
         while !rest.is_empty() {
             // A frame that ends just there ends the row.
             let from = ROW.min(rest.len()).saturating_sub(2);
-            let end = memmem::find(&rest[from..], b"\n\n").map_or(rest.len(), |at| from + at + 2);
-            let mut row = rest.split_to(end);
-            if &rest[..] == or_protocol::DONE.as_bytes() {
+            let mut end = memmem::find(&rest[from..], b"\n\n").map_or(rest.len(), |at| from + at + 2);
+            if &rest[end..] == or_protocol::DONE.as_bytes() {
                 // The mark of the end has no number, so it stays with the event before it.
-                row = [&row[..], &rest[..]].concat().into();
-                rest.clear();
+                end = rest.len();
             }
-            let row = Frames { first: self.next, bytes: row };
+            let row = Frames { first: self.next, bytes: rest.split_to(end) };
             self.next = row.next();
             self.unwritten.push(row);
         }

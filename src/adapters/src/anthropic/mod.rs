@@ -15,8 +15,6 @@ mod thinking;
 mod tools;
 mod wire;
 
-use or_protocol::Settings;
-
 use self::quirks::Quirks;
 use self::wire::KIND;
 use crate::counting::{counting, members, read_number};
@@ -47,12 +45,12 @@ impl Adapter for Anthropic {
         KIND
     }
 
-    fn carries(&self) -> &'static [&'static str] {
-        &["text", "image", "file"]
+    fn gen_ai_provider(&self) -> Option<&'static str> {
+        Some("anthropic")
     }
 
-    fn prefills(&self, model: &str, settings: &Settings) -> bool {
-        request::prefills(&self.quirks, model, settings)
+    fn carries(&self) -> &'static [&'static str] {
+        &["text", "image", "file"]
     }
 
     fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {

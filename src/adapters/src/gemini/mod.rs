@@ -16,8 +16,6 @@ mod seal;
 mod tools;
 mod wire;
 
-use or_protocol::Settings;
-
 use self::quirks::{Credential, Quirks};
 use self::wire::KIND;
 use crate::counting::read_number;
@@ -44,6 +42,14 @@ impl Adapter for Gemini {
         KIND
     }
 
+    fn gen_ai_provider(&self) -> Option<&'static str> {
+        Some(if self.quirks.vertex { "gcp.vertex_ai" } else { "gcp.gemini" })
+    }
+
+    fn gen_ai_operation(&self) -> &'static str {
+        "generate_content"
+    }
+
     fn carries(&self) -> &'static [&'static str] {
         &["text", "image", "file", "audio", "video"]
     }
@@ -63,10 +69,6 @@ impl Adapter for Gemini {
             Credential::Key => vec![("x-goog-api-key", key.to_owned())],
             Credential::Bearer => vec![("authorization", format!("Bearer {key}"))],
         }
-    }
-
-    fn prefills(&self, model: &str, _: &Settings) -> bool {
-        self.quirks.traits(model).prefill
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {

@@ -66,6 +66,10 @@ impl Adapter for OpenAiResponses {
         KIND
     }
 
+    fn gen_ai_provider(&self) -> Option<&'static str> {
+        Some("openai")
+    }
+
     fn carries(&self) -> &'static [&'static str] {
         if self.quirks.input_video {
             &["text", "image", "file", "audio", "video"]

@@ -21,7 +21,7 @@ pub(crate) struct NewCall {
 
 impl Assembly {
     pub(crate) fn call(&mut self, block: u32, call_id: String, call: NewCall, w: &mut EventWriter) {
-        if self.slot(block).is_some() {
+        if self.knows(block) {
             return;
         }
         let NewCall { name, namespace, custom, emulated, mcp } = call;
@@ -54,10 +54,10 @@ impl Assembly {
     }
 
     pub(crate) fn arguments(&mut self, block: u32, delta: &str, w: &mut EventWriter) {
-        let open = match self.slot(block).and_then(|at| self.open.get_mut(at)) {
-            Some((_, Slot::Item(open))) => open,
-            Some((_, Slot::Held(held))) => return held.arguments.push_str(delta),
-            Some((_, Slot::Suppressed)) | None => return,
+        let open = match self.open.get_mut(&block) {
+            Some(Slot::Item(open)) => open,
+            Some(Slot::Held(held)) => return held.arguments.push_str(delta),
+            Some(Slot::Suppressed) | None => return,
         };
         if let Some(buffer) = &mut open.emulated_custom {
             buffer.push_str(delta);

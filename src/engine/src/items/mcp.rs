@@ -44,7 +44,7 @@ fn content(output: &Output) -> Vec<Value> {
 }
 
 impl Assembly {
-    fn mcp_event(&self, index: usize, name: &str, more: Option<(&str, &str)>, w: &mut EventWriter) {
+    fn mcp_event(&self, index: usize, name: &'static str, more: Option<(&str, &str)>, w: &mut EventWriter) {
         let id = self.output.get(index).and_then(Item::id).unwrap_or_default();
         let mut event = Map::new();
         event.insert("item_id".into(), id.into());
@@ -74,7 +74,7 @@ impl Assembly {
         match callee.approval.clone() {
             Some(identity) => {
                 let held = HeldCall { callee, identity, arguments: String::new() };
-                self.open.push((block, Slot::Held(Box::new(held))));
+                self.open.insert(block, Slot::Held(Box::new(held)));
             }
             None => self.open_mcp_call(block, &callee.label, &callee.name, None, w),
         }

@@ -8,9 +8,10 @@ pub(crate) mod mcp;
 mod part;
 pub(crate) mod replay;
 pub(crate) mod room;
-pub(crate) mod takeover;
 mod text;
 pub(crate) mod whole;
+
+use std::collections::BTreeMap;
 
 use or_protocol::{
     EventBody, Item, ItemId, ItemStatus, McpCallStatus, McpItem, Part, ReasoningPart, ResponseId, SummaryPart,
@@ -50,6 +51,19 @@ impl OpenItem {
     pub(crate) fn new(index: usize, emulated_custom: Option<String>) -> Self {
         Self { index, part: None, emulated_custom, told: false, traced: false }
     }
+
+    /// The part that grows, which is to be closed.
+    fn take_part(&mut self) -> Option<GrownPart> {
+        let part = self.part.take()?;
+        Some(GrownPart { output_index: self.index, part, told: std::mem::take(&mut self.told) })
+    }
+}
+
+/// A part that has all it will have.
+struct GrownPart {
+    output_index: usize,
+    part: OpenPart,
+    told: bool,
 }
 
 /// A call that needs approval. It is shown whole, because its id is signed over all of it.
@@ -84,9 +98,10 @@ pub(crate) struct Assembly {
     /// The client asked for a summary: where the provider gives only a raw trace, the trace is the summary.
     pub(crate) wants_summary: bool,
     pub(crate) output: Vec<Item>,
-    /// Sealed state the client did not ask to see, by output index.
+    /// Sealed state the client did not ask to see, by output index, in order.
     pub(crate) sealed: Vec<(usize, String)>,
-    pub(crate) open: Vec<(u32, Slot)>,
+    /// By block: a provider may have thousands of them open at once.
+    pub(crate) open: BTreeMap<u32, Slot>,
     /// Ended by the model, not yet announced.
     ended: Option<usize>,
     /// Calls of MCP servers whose result is missing, in order. Their items stay open.
@@ -105,7 +120,7 @@ impl Assembly {
             wants_summary: false,
             output: Vec::new(),
             sealed: Vec::new(),
-            open: Vec::new(),
+            open: BTreeMap::new(),
             ended: None,
             waiting: Vec::new(),
             approval_key: [0; 32],
@@ -113,26 +128,28 @@ impl Assembly {
         }
     }
 
-    pub(crate) fn slot(&self, block: u32) -> Option<usize> {
-        self.open.iter().position(|(b, _)| *b == block)
+    /// The item that grows in a block.
+    pub(crate) fn open_item_of(&self, block: u32) -> Option<&OpenItem> {
+        match self.open.get(&block)? {
+            Slot::Item(open) => Some(open),
+            Slot::Held(_) | Slot::Suppressed => None,
+        }
     }
 
-    fn open_mut(&mut self, block: u32) -> Option<&mut OpenItem> {
-        self.open.iter_mut().find_map(|(b, slot)| match slot {
-            Slot::Item(open) if *b == block => Some(open),
-            Slot::Item(_) | Slot::Held(_) | Slot::Suppressed => None,
-        })
+    pub(crate) fn open_mut(&mut self, block: u32) -> Option<&mut OpenItem> {
+        match self.open.get_mut(&block)? {
+            Slot::Item(open) => Some(open),
+            Slot::Held(_) | Slot::Suppressed => None,
+        }
     }
 
     /// Whether the block is open, or its events are to be swallowed.
     pub(crate) fn knows(&self, block: u32) -> bool {
-        self.slot(block).is_some()
+        self.open.contains_key(&block)
     }
 
     pub(crate) fn suppress(&mut self, block: u32) {
-        if !self.knows(block) {
-            self.open.push((block, Slot::Suppressed));
-        }
+        self.open.entry(block).or_insert(Slot::Suppressed);
     }
 
     /// Announces the item that ended last. It can have been cut off only if no other item is behind it
@@ -159,7 +176,7 @@ impl Assembly {
     ) -> usize {
         item.set_id(ItemId::output(item.id_prefix(), &self.id, self.output.len()));
         let index = self.show_item(item, w);
-        self.open.push((block, Slot::Item(OpenItem::new(index, emulated_custom))));
+        self.open.insert(block, Slot::Item(OpenItem::new(index, emulated_custom)));
         index
     }
 
@@ -175,22 +192,23 @@ impl Assembly {
 
     /// Output index of a block's item, opened by `make` if need be; `None` for a suppressed block.
     pub(crate) fn ensure(&mut self, block: u32, w: &mut EventWriter, make: fn() -> Item) -> Option<usize> {
-        match self.slot(block).and_then(|at| self.open.get(at)) {
-            Some((_, Slot::Item(item))) => Some(item.index),
-            Some((_, Slot::Suppressed | Slot::Held(_))) => None,
+        match self.open.get(&block) {
+            Some(Slot::Item(item)) => Some(item.index),
+            Some(Slot::Suppressed | Slot::Held(_)) => None,
             None => Some(self.open_item(block, make(), None, w)),
         }
     }
 
     pub(crate) fn part_done(&mut self, block: u32, w: &mut EventWriter) {
-        if let Some(at) = self.slot(block) {
-            self.close_part(at, w);
+        if let Some(open) = self.open_mut(block) {
+            let part = open.take_part();
+            self.close_part(part, w);
         }
     }
 
     pub(crate) fn block_done(&mut self, block: u32, w: &mut EventWriter) {
-        if let Some(at) = self.slot(block)
-            && let Some(index) = self.close(at, Ending::Completed, w)
+        if let Some(slot) = self.open.remove(&block)
+            && let Some(index) = self.close(slot, Ending::Completed, w)
         {
             self.end(index, w);
         }
@@ -200,10 +218,10 @@ impl Assembly {
     ///
     /// From the inside out, as clients count on it: the part, then the whole payload of a call, and the item itself
     /// only by the caller, who knows whether it is the last one. A call that waits for its result is not ended.
-    fn close(&mut self, at: usize, ending: Ending, w: &mut EventWriter) -> Option<usize> {
-        self.close_part(at, w);
-        match self.open.remove(at) {
-            (_, Slot::Item(open)) => {
+    fn close(&mut self, slot: Slot, ending: Ending, w: &mut EventWriter) -> Option<usize> {
+        match slot {
+            Slot::Item(mut open) => {
+                self.close_part(open.take_part(), w);
                 self.finish_call(&open, ending, w);
                 let runs = ending == Ending::Completed
                     && matches!(self.output.get(open.index), Some(Item::Mcp(McpItem::Call(call)))
@@ -215,8 +233,8 @@ impl Assembly {
                 }
                 Some(open.index)
             }
-            (_, Slot::Held(held)) => (ending == Ending::Completed).then(|| self.release(*held, w)),
-            (_, Slot::Suppressed) => None,
+            Slot::Held(held) => (ending == Ending::Completed).then(|| self.release(*held, w)),
+            Slot::Suppressed => None,
         }
     }
 
@@ -228,10 +246,10 @@ impl Assembly {
 
     /// Ends everything that is open. Only the last item can have been cut off.
     pub(crate) fn close_all(&mut self, last: Ending, w: &mut EventWriter) {
-        self.sort_open();
-        while !self.open.is_empty() {
-            let ending = if self.open.len() == 1 { last } else { Ending::Completed };
-            if let Some(index) = self.close(0, ending, w) {
+        let mut open = self.take_open().into_iter().peekable();
+        while let Some(slot) = open.next() {
+            let ending = if open.peek().is_none() { last } else { Ending::Completed };
+            if let Some(index) = self.close(slot, ending, w) {
                 self.end(index, w);
             }
         }
@@ -245,36 +263,33 @@ impl Assembly {
     /// After a failure: what had ended is whole, what was growing is not (rules 11.9).
     pub(crate) fn abandon(&mut self, w: &mut EventWriter) {
         self.flush(Ending::Completed, w);
-        self.sort_open();
-        while !self.open.is_empty() {
-            if let Some(index) = self.close(0, Ending::Incomplete, w) {
+        for slot in self.take_open() {
+            if let Some(index) = self.close(slot, Ending::Incomplete, w) {
                 self.announce(index, Ending::Incomplete, w);
             }
         }
         self.give_up_waiting(NOT_RUN, w);
     }
 
-    /// Brings what is open into the order of the output, and forgets what is suppressed.
-    fn sort_open(&mut self) {
-        self.open.retain(|(_, slot)| !matches!(slot, Slot::Suppressed));
-        self.open.sort_by_key(|(_, slot)| match slot {
+    /// Takes out what is open, in the order of the output, and forgets what is suppressed.
+    fn take_open(&mut self) -> Vec<Slot> {
+        let mut open: Vec<Slot> = std::mem::take(&mut self.open).into_values().collect();
+        open.retain(|slot| !matches!(slot, Slot::Suppressed));
+        open.sort_by_key(|slot| match slot {
             Slot::Item(open) => open.index,
             Slot::Held(_) | Slot::Suppressed => usize::MAX,
         });
+        open
     }
 
     /// Makes `wanted` the growing part of the block's item.
     pub(crate) fn switch_part(&mut self, block: u32, wanted: OpenPart, w: &mut EventWriter) {
-        let Some(at) = self.slot(block) else { return };
-        match self.open.get(at) {
-            Some((_, Slot::Item(open))) if open.part != Some(wanted) => {}
-            _ => return,
-        }
-        self.close_part(at, w);
-        let Some((_, Slot::Item(open))) = self.open.get_mut(at) else { return };
+        let Some(open) = self.open_mut(block).filter(|open| open.part != Some(wanted)) else { return };
+        let before = open.take_part();
         open.part = Some(wanted);
-        self.room.take(room::PART);
         let output_index = open.index;
+        self.close_part(before, w);
+        self.room.take(room::PART);
         match (self.output.get_mut(output_index), wanted) {
             (Some(Item::Message(message)), OpenPart::Text | OpenPart::Refusal) => {
                 let content_index = message.content.len();
@@ -301,20 +316,18 @@ impl Assembly {
                 w.emit("response.reasoning_summary_part.added", body);
             }
             // An adapter mixed up its blocks; nothing was opened, so nothing will be closed.
-            _ => self.forget_part(at),
+            _ => self.forget_part(block),
         }
     }
 
-    fn forget_part(&mut self, at: usize) {
-        if let Some((_, Slot::Item(open))) = self.open.get_mut(at) {
+    fn forget_part(&mut self, block: u32) {
+        if let Some(open) = self.open_mut(block) {
             open.part = None;
         }
     }
 
-    fn close_part(&mut self, at: usize, w: &mut EventWriter) {
-        let Some((_, Slot::Item(open))) = self.open.get_mut(at) else { return };
-        let Some(part) = open.part.take() else { return };
-        let (output_index, told) = (open.index, std::mem::take(&mut open.told));
+    fn close_part(&mut self, part: Option<GrownPart>, w: &mut EventWriter) {
+        let Some(GrownPart { output_index, part, told }) = part else { return };
         match (self.output.get(output_index), part) {
             (Some(Item::Message(message)), _) => part::close_content(message, output_index, told, w),
             (Some(Item::Reasoning(item)), OpenPart::Trace) => part::close_trace(item, output_index, told, w),

@@ -77,10 +77,7 @@ impl Assembly {
     /// How far the log says that the call at `index` is; `None` if it broke off.
     pub(crate) fn logged_mcp_call(&self, index: usize) -> Option<McpCallStatus> {
         let Some(Item::Mcp(McpItem::Call(call))) = self.output.get(index) else { return None };
-        let open = self.open.iter().find_map(|(_, slot)| match slot {
-            Slot::Item(open) if open.index == index => Some(open),
-            Slot::Item(_) | Slot::Held(_) | Slot::Suppressed => None,
-        });
+        let open = u32::try_from(index).ok().and_then(|block| self.open_item_of(block));
         match (open, call.status) {
             (Some(open), status @ Some(McpCallStatus::InProgress)) => status.filter(|_| open.told),
             // Its end was being told.
@@ -92,11 +89,10 @@ impl Assembly {
 
     /// An open item. A block has the number of its item, since no more of its events will come.
     fn growing(&mut self, index: usize) -> Option<(&mut OpenItem, &mut Item)> {
-        let open = self.open.iter_mut().find_map(|(_, slot)| match slot {
-            Slot::Item(open) if open.index == index => Some(open),
-            Slot::Item(_) | Slot::Held(_) | Slot::Suppressed => None,
-        })?;
-        Some((open, self.output.get_mut(index)?))
+        match (self.open.get_mut(&u32::try_from(index).ok()?)?, self.output.get_mut(index)?) {
+            (Slot::Item(open), item) => Some((open, item)),
+            (Slot::Held(_) | Slot::Suppressed, _) => None,
+        }
     }
 
     fn replay_added(&mut self, event: ItemEvent) -> Option<()> {
@@ -105,7 +101,7 @@ impl Assembly {
         let block = u32::try_from(index).ok().filter(|_| index == event.output_index)?;
         item.id()?;
         self.output.push(item);
-        self.open.push((block, Slot::Item(OpenItem::new(index, None))));
+        self.open.insert(block, Slot::Item(OpenItem::new(index, None)));
         Some(())
     }
 
@@ -116,7 +112,7 @@ impl Assembly {
             return None;
         }
         *item = done;
-        self.open.retain(|(_, slot)| !matches!(slot, Slot::Item(open) if open.index == event.output_index));
+        self.open.remove(&u32::try_from(event.output_index).ok()?);
         Some(())
     }
 

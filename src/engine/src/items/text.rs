@@ -1,5 +1,6 @@
 //! How messages and reasoning items grow.
 
+use or_protocol::bounds::MAX_PARTS;
 use or_protocol::{Annotation, ContentPart, EventBody, Item, LogProb, Message, Phase};
 
 use crate::events::EventWriter;
@@ -9,7 +10,7 @@ use crate::seal::Seal;
 
 impl Assembly {
     pub(crate) fn start_message(&mut self, block: u32, phase: Option<Phase>, w: &mut EventWriter) {
-        if self.slot(block).is_none() {
+        if !self.knows(block) {
             let Item::Message(message) = empty_message() else { return };
             self.open_item(block, Item::Message(Message { phase, ..message }), None, w);
         }
@@ -54,14 +55,20 @@ impl Assembly {
         }
     }
 
-    pub(crate) fn annotation(&mut self, block: u32, annotation: Annotation, w: &mut EventWriter) {
-        let Some(index) = self.ensure(block, w, empty_message) else { return };
+    /// `false`: the text has as many as a client may bring back, and this one is left out.
+    pub(crate) fn annotation(&mut self, block: u32, annotation: Annotation, w: &mut EventWriter) -> bool {
+        let Some(index) = self.ensure(block, w, empty_message) else { return true };
         self.switch_part(block, OpenPart::Text, w);
-        let Some(Item::Message(message)) = self.output.get_mut(index) else { return };
+        let Some(Item::Message(message)) = self.output.get_mut(index) else { return true };
         let content_index = message.content.len().saturating_sub(1);
         let item_id = message.id.as_deref().unwrap_or_default();
-        let Some(ContentPart::OutputText { annotations, .. }) = message.content.last_mut() else { return };
+        let Some(ContentPart::OutputText { annotations, .. }) = message.content.last_mut() else {
+            return true;
+        };
         let annotation_index = annotations.len();
+        if annotation_index >= MAX_PARTS {
+            return false;
+        }
         w.emit(
             "response.output_text.annotation.added",
             EventBody::Annotation {
@@ -73,6 +80,7 @@ impl Assembly {
             },
         );
         annotations.push(annotation);
+        true
     }
 
     pub(crate) fn reasoning(&mut self, block: u32, text: &str, w: &mut EventWriter) {
@@ -131,8 +139,10 @@ impl Assembly {
         if self.show_sealed {
             item.encrypted_content = Some(seal.seal(state));
         } else {
-            self.sealed.retain(|(at, _)| *at != index);
-            self.sealed.push((index, state));
+            match self.sealed.binary_search_by_key(&index, |(at, _)| *at) {
+                Ok(at) => self.sealed[at].1 = state,
+                Err(at) => self.sealed.insert(at, (index, state)),
+            }
         }
     }
 }

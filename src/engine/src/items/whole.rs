@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::events::EventWriter;
 use crate::items::part::set_status;
-use crate::items::{Assembly, Ending, Slot};
+use crate::items::{Assembly, Ending};
 
 /// The names in the middle of our own events: `response.<name>.…`.
 const OURS: &[&str] = &[
@@ -30,16 +30,10 @@ pub(crate) fn is_foreign(name: &str) -> bool {
 
 impl Assembly {
     pub(crate) fn hosted(&mut self, block: u32, item: Item, done: bool, w: &mut EventWriter) {
-        let at = match self.slot(block) {
-            Some(at) => at,
-            None => {
-                self.open_item(block, opening(&item, done), None, w);
-                let Some(at) = self.slot(block) else { return };
-                at
-            }
-        };
-        let Some((_, Slot::Item(open))) = self.open.get(at) else { return };
-        let index = open.index;
+        if !self.knows(block) {
+            self.open_item(block, opening(&item, done), None, w);
+        }
+        let Some(index) = self.open_item_of(block).map(|open| open.index) else { return };
         let Some(stored) = self.output.get_mut(index) else { return };
         if !is_whole(stored) {
             return;
@@ -52,7 +46,7 @@ impl Assembly {
             }
         }
         if done {
-            self.open.remove(at);
+            self.open.remove(&block);
             self.end(index, w);
         }
     }
@@ -76,7 +70,7 @@ impl Assembly {
     }
 
     pub(crate) fn hosted_event(&mut self, block: u32, mut event: Map<String, Value>, w: &mut EventWriter) {
-        let Some((_, Slot::Item(open))) = self.slot(block).and_then(|at| self.open.get(at)) else { return };
+        let Some(open) = self.open_item_of(block) else { return };
         // Standard items have standard events only.
         let Some(item @ (Item::Mcp(_) | Item::Other(_))) = self.output.get(open.index) else { return };
         let Some(Value::String(name)) = event.remove("type") else { return };
@@ -86,7 +80,7 @@ impl Assembly {
         event.remove("sequence_number");
         event.insert("item_id".into(), item.id().unwrap_or_default().into());
         event.insert("output_index".into(), open.index.into());
-        w.emit(&name, EventBody::Hosted(&event));
+        w.emit_hosted(&name, EventBody::Hosted(&event));
     }
 }
 

@@ -100,7 +100,8 @@ struct Ours {
 }
 
 /// Whose servers there are, and what the model calls their tools: of many items each is looked up once.
-struct Sides<'a> {
+#[derive(Debug)]
+pub(crate) struct Sides<'a> {
     mcp: &'a Mcp,
     offered: HashSet<&'a str>,
     of_provider: HashSet<&'a str>,
@@ -108,7 +109,7 @@ struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    fn of(mcp: &'a Mcp) -> Self {
+    pub(crate) fn of(mcp: &'a Mcp) -> Self {
         let mut exposed = HashMap::new();
         for server in &mcp.servers {
             for tool in &server.tools {
@@ -194,26 +195,42 @@ fn left(item: &McpItem, sides: &Sides<'_>) -> Left {
 }
 
 /// An item of the running response as its later turns see it; the output of a running call comes when it is done.
-pub(crate) fn remember_call(item: &Item, mcp: &Mcp) -> Left {
+/// `sides` is asked for such an item only.
+pub(crate) fn remember_call<'a>(item: &Item, sides: impl FnOnce() -> &'a Sides<'a>) -> Left {
     let Item::Mcp(item) = item else { return Left::AsItIs };
-    match (item, left(item, &Sides::of(mcp))) {
+    match (item, left(item, sides())) {
         // Its place is where the client's answer stands.
         (McpItem::Call(call), Left::Call(..)) if call.approval_request_id.is_some() => Left::Out,
         (_, left) => left,
     }
 }
 
+/// Where the context of a response has the client's answers to requests for approval, by the ids of their calls. Looked
+/// for once, at the first result.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(Option<HashMap<String, usize>>);
+
+impl Answers {
+    /// The context only grows, so what was found stays where it is.
+    fn place(&mut self, context: &[Item], call_id: &str) -> Option<usize> {
+        let find = || {
+            let outputs = context.iter().enumerate().filter_map(|(at, item)| match item {
+                Item::FunctionCallOutput(output) => Some((output.call_id.clone(), at)),
+                _ => None,
+            });
+            outputs.collect()
+        };
+        self.0.get_or_insert_with(find).get(call_id).copied()
+    }
+}
+
 /// Puts the result of a call that was run into the context.
-pub(crate) fn set_result(context: &mut Vec<Item>, call: &McpCall) {
+pub(crate) fn set_result(context: &mut Vec<Item>, answers: &mut Answers, call: &McpCall) {
     let Some(result) = result(call) else { return };
     match &call.approval_request_id {
         Some(asked) => {
-            let id = call_id(asked);
-            let place = context.iter_mut().rev().find_map(|item| match item {
-                Item::FunctionCallOutput(output) if output.call_id == id => Some(output),
-                _ => None,
-            });
-            if let Some(place) = place {
+            let place = answers.place(context, &call_id(asked));
+            if let Some(Item::FunctionCallOutput(place)) = place.and_then(|at| context.get_mut(at)) {
                 place.output = result;
             }
         }
@@ -303,13 +320,13 @@ pub struct ListedTools<'a> {
     pub tools: &'a RawJson,
 }
 
-/// The tools of a server as an earlier response of the context, or the client, listed them. The last list counts.
-pub fn listed_tools<'a>(items: &'a [Item], label: &str) -> Option<ListedTools<'a>> {
-    items.iter().rev().find_map(|item| match item {
-        Item::Mcp(McpItem::ListTools(list)) if list.server_label.as_deref() == Some(label) => {
-            let tools = list.tools.as_ref().filter(|tools| tools.is_array() && list.error.is_none())?;
-            Some(ListedTools { id: text(&list.id), tools })
-        }
-        _ => None,
-    })
+/// The tools of servers as an earlier response of the context, or the client, listed them, by the servers' labels. The
+/// last list counts.
+pub fn listed_tools(items: &[Item]) -> HashMap<&str, ListedTools<'_>> {
+    let listed = items.iter().filter_map(|item| {
+        let Item::Mcp(McpItem::ListTools(list)) = item else { return None };
+        let tools = list.tools.as_ref().filter(|tools| tools.is_array() && list.error.is_none())?;
+        Some((list.server_label.as_deref()?, ListedTools { id: text(&list.id), tools }))
+    });
+    listed.collect()
 }

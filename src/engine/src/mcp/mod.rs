@@ -20,7 +20,7 @@ pub use history::{ListedTools, listed_tools};
 pub use names::function_names;
 
 pub(crate) use approval::approval_id;
-pub(crate) use history::{Left, remember_call, set_result};
+pub(crate) use history::{Answers, Left, Sides, remember_call, set_result};
 
 /// The MCP side of one response.
 #[derive(Clone, Debug, Default)]

@@ -19,7 +19,7 @@ impl ResponseLoop {
     }
 
     pub(super) fn cut(&mut self, reason: &str, out: &mut Output) {
-        if self.assembly.open.iter().any(|(_, slot)| matches!(slot, Slot::Held(_))) {
+        if self.assembly.open.values().any(|slot| matches!(slot, Slot::Held(_))) {
             self.notes.push(cut_note());
         }
         self.assembly.close_all(Ending::Incomplete, &mut self.writer);

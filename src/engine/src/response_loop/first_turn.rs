@@ -1,10 +1,11 @@
 //! MCP in the life of a response: lists and approved calls before the first turn, functions in place of servers.
 
+use std::collections::HashSet;
+
 use or_protocol::{Item, McpItem};
 
 use super::{ResponseLoop, State};
 use crate::contract::Output;
-use crate::mcp::OfferedServer;
 use crate::tool_round::{CallState, RoundCall, ToolResult, ToolRound};
 
 /// What the model is told of an approved call that was cut off: by a crash, or by a client that left.
@@ -16,16 +17,15 @@ impl ResponseLoop {
     /// of that is not done again.
     pub(super) fn first_turn(&mut self, now: i64, out: &mut Output) {
         let Self { spec, assembly, writer, .. } = self;
+        let done = Done::of(&assembly.output);
         for server in spec.mcp.servers.iter().filter(|server| !server.listed_before) {
-            if !assembly.output.iter().any(|item| lists(item, server)) {
+            if !done.listed.contains(&server.label) {
                 assembly.mcp_list(server, writer);
             }
         }
         let mut round = ToolRound::default();
         for call in &spec.mcp.approved {
-            let id = call.request.id.as_str();
-            let is_here = |item: &Item| matches!(item, Item::Mcp(McpItem::Call(call)) if call.approval_request_id.as_deref() == Some(id));
-            if assembly.output.iter().any(is_here) {
+            if done.approved.contains(&call.request.id) {
                 continue;
             }
             let index = assembly.mcp_approved(call, writer);
@@ -43,6 +43,23 @@ impl ResponseLoop {
     }
 }
 
-fn lists(item: &Item, server: &OfferedServer) -> bool {
-    matches!(item, Item::Mcp(McpItem::ListTools(list)) if list.server_label.as_ref() == Some(&server.label))
+/// What an earlier process did: labels of the servers whose tools it listed, and ids of the requests whose calls it made.
+#[derive(Default)]
+struct Done {
+    listed: HashSet<String>,
+    approved: HashSet<String>,
+}
+
+impl Done {
+    fn of(output: &[Item]) -> Self {
+        let mut done = Self::default();
+        for item in output {
+            match item {
+                Item::Mcp(McpItem::ListTools(list)) => done.listed.extend(list.server_label.clone()),
+                Item::Mcp(McpItem::Call(call)) => done.approved.extend(call.approval_request_id.clone()),
+                _ => {}
+            }
+        }
+        done
+    }
 }

@@ -3,14 +3,13 @@
 mod call_ids;
 mod ending;
 mod first_turn;
-mod joint;
 mod output_bytes;
 mod resume;
-mod takeover;
 mod tool_rounds;
 mod turn_settings;
 mod view;
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,10 +27,9 @@ use crate::event_log::Told;
 use crate::events::EventWriter;
 use crate::items::call::NewCall;
 use crate::items::{Assembly, Ending};
-use crate::mcp::{Left, remember_call};
+use crate::mcp::{Answers, Left, Sides, remember_call};
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tool_rules::ToolRules;
-use joint::Joint;
 
 /// How often one response may be sampled again because the provider paused.
 const MAX_PAUSES: u32 = 10;
@@ -61,6 +59,7 @@ pub struct ResponseLoop {
     spec: LoopSpec,
     /// Of the next sampling. Shared with whoever translates it elsewhere.
     context: Arc<Vec<Item>>,
+    answers: Answers,
     state: State,
     writer: EventWriter,
     assembly: Assembly,
@@ -99,12 +98,6 @@ struct Turn {
     taken: Option<HashSet<String>>,
     /// Call ids of the provider that another call had already, with those given in their place.
     renamed: HashMap<String, String>,
-    /// Where the text goes on of a provider that broke off.
-    joint: Option<Box<Joint>>,
-    /// The block whose text began at another provider.
-    joined: Option<u32>,
-    /// Length of the context without the beginning of the turn.
-    context: Option<usize>,
 }
 
 impl ResponseLoop {
@@ -135,6 +128,7 @@ impl ResponseLoop {
             response_json: None,
             shortened: false,
             context,
+            answers: Answers::default(),
             spec,
         }
     }
@@ -153,9 +147,6 @@ impl ResponseLoop {
             (State::Queued, Input::Begun) => self.begun(now, out),
             (State::Sampling, Input::Model(event)) => self.said(event, now, out),
             (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
-            (State::Sampling, Input::Interrupted { prefills }) if self.can_go_on() => {
-                self.take_over(prefills, out);
-            }
             (State::RunningTools, Input::ToolStarted { index }) => self.tool_started(index),
             (State::RunningTools, Input::ToolDone { index, result }) => {
                 self.tool_said(index, result, now, out);
@@ -256,11 +247,13 @@ impl ResponseLoop {
                 items.text(block, &text, if wanted { logprobs } else { Vec::new() }, w);
             }
             ModelEvent::RefusalDelta { block, text } => items.refusal(block, &text, w),
-            ModelEvent::Annotation { block, .. } if self.turn.joined == Some(block) => {
-                let why = "its places count from where another provider took over";
-                self.note(Note::dropped("output.content.annotations", why));
+            ModelEvent::Annotation { block, annotation } => {
+                if !items.annotation(block, annotation, w) {
+                    let why =
+                        "a text has more of them than a client may bring back; the others were left out";
+                    self.note(Note::dropped("output.content.annotations", why));
+                }
             }
-            ModelEvent::Annotation { block, annotation } => items.annotation(block, annotation, w),
             ModelEvent::ReasoningDelta { block, text } => items.reasoning(block, &text, w),
             ModelEvent::SummaryDelta { block, text } => items.summary(block, &text, w),
             ModelEvent::ReasoningSealed { block, encrypted_content } => {
@@ -366,9 +359,12 @@ impl ResponseLoop {
     /// Adds items of this response to the context.
     fn remember(&mut self, made: Range<usize>) {
         let context = Arc::make_mut(&mut self.context);
-        let sealed: HashMap<_, _> = self.assembly.sealed.iter().map(|(at, text)| (*at, text)).collect();
-        for (index, item) in self.assembly.output.iter().enumerate().take(made.end).skip(made.start) {
-            match remember_call(item, &self.spec.mcp) {
+        let sealed = &self.assembly.sealed;
+        // Made once for all calls of a turn.
+        let sides = LazyCell::new(|| Sides::of(&self.spec.mcp));
+        let new = self.assembly.output.get(made.clone()).unwrap_or_default();
+        for (index, item) in (made.start..).zip(new) {
+            match remember_call(item, || &sides) {
                 Left::AsItIs => {}
                 Left::Out => continue,
                 Left::Call(call, output) => {
@@ -379,9 +375,9 @@ impl ResponseLoop {
             }
             let mut item = item.clone();
             if let Item::Reasoning(reasoning) = &mut item
-                && let Some(sealed) = sealed.get(&index)
+                && let Ok(at) = sealed.binary_search_by_key(&index, |(at, _)| *at)
             {
-                reasoning.encrypted_content = Some((*sealed).clone());
+                reasoning.encrypted_content = Some(sealed[at].1.clone());
             }
             self.spec.seal.open_item(&mut item);
             context.push(item);
@@ -390,7 +386,6 @@ impl ResponseLoop {
 
     /// What the turn counted is counted for good.
     fn end_turn(&mut self) {
-        self.hide_beginning();
         if let Some(usage) = self.turn.usage.take() {
             self.progress.usage.get_or_insert_default().add(&usage);
         }
@@ -401,7 +396,7 @@ impl ResponseLoop {
     }
 
     /// Tells how far the response is, unless it was told before a restart.
-    fn tell(&mut self, told: Told, name: &str, json: &RawValue) {
+    fn tell(&mut self, told: Told, name: &'static str, json: &RawValue) {
         if self.told < told {
             self.told = told;
             self.writer.response(name, json);

@@ -1,6 +1,6 @@
 //! How large a response may become, and its end where it would become larger.
 
-use or_adapters::ModelEvent;
+use or_adapters::{ModelEvent, logprob_bytes};
 use or_protocol::{Output as ToolOutput, Settings, json_bytes};
 
 use super::{ResponseLoop, State};
@@ -10,9 +10,6 @@ use crate::tool_round::{CallState, ToolResult};
 
 /// An event log has each text up to five times, and of small pieces some hundred bytes for each.
 const LOG_SHARE: u64 = 8;
-
-/// What a log probability takes beside its texts.
-const LOGPROB: u64 = 64;
 
 /// What the model reads, in a later response, of a result that had no room.
 const NO_ROOM: &str =
@@ -26,7 +23,7 @@ impl ResponseLoop {
     pub(super) fn said(&mut self, mut event: ModelEvent, now: i64, out: &mut Output) {
         let fits = !self.log_is_full() && fit(&mut event, &mut self.assembly.room, &self.spec.settings);
         if fits || !is_empty(&event) {
-            self.join(event, now, out);
+            self.model(event, now, out);
         }
         if (!fits || self.assembly.room.is_full()) && self.state == State::Sampling {
             self.overflow(out);
@@ -69,10 +66,7 @@ fn fit(event: &mut ModelEvent, room: &mut Room, settings: &Settings) -> bool {
     match event {
         ModelEvent::TextDelta { text, logprobs, .. } => {
             let shown = !logprobs.is_empty() && settings.wants_logprobs();
-            let each = logprobs.iter().filter(|_| shown).map(|one| {
-                let others = one.top_logprobs.iter().map(|other| 4 * other.token.len() as u64 + LOGPROB);
-                5 * (one.token.len() + one.bytes.len()) as u64 + LOGPROB + others.sum::<u64>()
-            });
+            let each = logprobs.iter().filter(|_| shown).map(|one| logprob_bytes(one) as u64);
             room.take(each.sum()) && fit_text(text, room)
         }
         ModelEvent::RefusalDelta { text, .. }

@@ -141,7 +141,7 @@ impl ResponseLoop {
             if matches!(self.assembly.output.get(index), Some(Item::Mcp(_))) {
                 self.assembly.mcp_result(index, &result, &mut self.writer);
                 if let Some(Item::Mcp(McpItem::Call(call))) = self.assembly.output.get(index) {
-                    set_result(Arc::make_mut(&mut self.context), call);
+                    set_result(Arc::make_mut(&mut self.context), &mut self.answers, call);
                 }
             } else {
                 self.assembly.tool_output(index, result.output, Ending::Completed, &mut self.writer);
@@ -294,7 +294,10 @@ impl ResponseLoop {
         if behind.next().is_some() {
             return false;
         }
-        assembly.open.retain(|(_, slot)| !matches!(slot, Slot::Item(open) if waiting.contains(&open.index)));
+        // They are in the order of the output.
+        let waits =
+            |slot: &Slot| matches!(slot, Slot::Item(open) if waiting.binary_search(&open.index).is_ok());
+        assembly.open.retain(|_, slot| !waits(slot));
         assembly.waiting = waiting;
         assembly.open.len() == growing
     }

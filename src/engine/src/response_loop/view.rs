@@ -52,6 +52,17 @@ impl ResponseLoop {
         &self.spec.settings
     }
 
+    /// How many events of each type were written since the last time that somebody asked.
+    pub fn take_event_counts(&mut self) -> Vec<(&'static str, u64)> {
+        self.writer.take_counts()
+    }
+
+    /// Calls of which the client is asked whether they may be made.
+    pub fn approval_requests(&self) -> usize {
+        let asks = |item: &&Item| matches!(item, Item::Mcp(McpItem::ApprovalRequest(_)));
+        self.assembly.output.iter().filter(asks).count()
+    }
+
     /// Id of the response.
     pub fn id(&self) -> &ResponseId {
         &self.spec.id

@@ -126,6 +126,20 @@ fn an_annotation_without_text_stands_in_a_part() {
 }
 
 #[test]
+fn a_text_has_no_more_annotations_than_a_client_may_bring_back() {
+    let most = or_protocol::bounds::MAX_PARTS;
+    let cited = (0..most as u64 + 2).map(|at| citation(0, "https://example.org", at, at + 1));
+    let last = [part_done(0), text(0, "c"), citation(0, "https://example.org", 0, 1), stop()];
+    let events = [text(0, "ab")].into_iter().chain(cited).chain(last);
+    let mut played = say(spec(json!({"stream": false})), events);
+    let response = played.response();
+    let count = |part: usize| response["output"][0]["content"][part]["annotations"].as_array().unwrap().len();
+    assert_eq!((count(0), count(1)), (most, 1));
+    let notes: Vec<_> = played.engine.take_notes().into_iter().map(|note| note.field).collect();
+    assert_eq!(notes, ["output.content.annotations"]);
+}
+
+#[test]
 fn annotations_count_from_zero_in_each_part() {
     let cite = |at| citation(0, "https://example.org", at, at + 1);
     let events = [text(0, "ab"), cite(0), cite(1), part_done(0), text(0, "c"), cite(0), stop()];

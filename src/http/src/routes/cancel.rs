@@ -26,8 +26,8 @@ async fn end(request: &HttpRequest, id: &str, worker: &Worker) -> Result<String,
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     let (owner, node) = (owner(request)?, &worker.node);
     match node.running.end_and_load(&worker.store, &key, &owner, true).await {
-        Ending::Over(record) => Ok(record.response.get().to_owned()),
-        Ending::Unwritten(json) => String::from_utf8(json).map_err(|_| ApiError::internal()),
+        Ending::Over(record) => Ok(Box::<str>::from(record.response).into()),
+        Ending::Unwritten(json) => String::from_utf8(json.into()).map_err(|_| ApiError::internal()),
         Ending::NotFound => Err(missing(id)),
         Ending::Foreground => Err(foreground(id)),
         Ending::Slow | Ending::Left => Err(slow()),

@@ -9,7 +9,7 @@ use or_actors::Reply;
 use super::keyed;
 use crate::idempotency::{self, Keys};
 use crate::request::begin::begin;
-use crate::request::{Caller, Taken};
+use crate::request::{Caller, Taken, trace};
 use crate::respond::{LoggedByLoop, error_response, good, headers};
 use crate::state::{AppState, Worker};
 use crate::{body, sse, whole};
@@ -26,19 +26,25 @@ pub(crate) async fn create(
     keys: web::Data<Keys>,
 ) -> HttpResponse {
     let received = Instant::now();
+    let trace = trace::begin(&request, &state);
+    let context = trace.as_ref().map(|span| span.context().clone());
     let begun = async {
         let body::Upload { bytes, held } = body::read(&request, &mut payload, &state).await?;
         let taken = Taken::new(bytes, held)?;
-        let caller = Caller::of(&request, received)?;
+        let caller = Caller { trace, ..Caller::of(&request, received)? };
         match idempotency::shown(request.headers())? {
             None => begin(caller, taken, &state, &worker).await,
             Some(key) => keyed::begin(key, caller, taken, &state, &worker, &keys).await,
         }
     };
-    match begun.await {
+    let mut response = match begun.await {
         Err(error) => error_response(&error),
         Ok(reply) => answer(&request, reply, received, &worker),
+    };
+    if let Some(context) = context {
+        trace::tell(&context, response.headers_mut());
     }
+    response
 }
 
 fn answer(request: &HttpRequest, reply: Reply, received: Instant, worker: &Worker) -> HttpResponse {

@@ -106,8 +106,10 @@ async fn stored(
         (true, false) => Reply::Stream { frames: told_again(record, caller, state).await?, trail },
         (false, _) => {
             let running = peek(&owner, &used.id, worker).await?;
-            let body =
-                running.unwrap_or_else(|| String::from(Box::<str>::from(record.response)).into_bytes());
+            let body = match running {
+                Some(json) => json.into(),
+                None => String::from(Box::<str>::from(record.response)).into_bytes(),
+            };
             Reply::Json { body, trail }
         }
     }))

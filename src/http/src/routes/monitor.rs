@@ -2,7 +2,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use or_store::Health;
-use or_telemetry::Levels;
 use serde_json::json;
 
 use crate::auth::refuse_metrics;
@@ -34,12 +33,6 @@ pub(crate) async fn metrics(request: HttpRequest, state: web::Data<AppState>) ->
         return refusal;
     }
     let node = &state.node;
-    let text = node.metrics.render(&Levels {
-        running: node.running.count(),
-        store_writable: node.store.health() == Health::Good,
-        bytes_in_flight: node.budget.used(),
-        max_bytes_in_flight: node.budget.limit(),
-        bytes_refused: node.budget.refused(),
-    });
+    let text = node.metrics.render(&node.levels());
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }

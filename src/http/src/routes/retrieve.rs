@@ -1,11 +1,15 @@
 //! `GET /v1/responses/{id}`.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use or_actors::{ClientFrames, Peeked, ReaderPlace, read_along};
 use or_protocol::{ApiError, Include, ResponseId};
 use or_store::{LogPlace, StoredResponse};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::auth::owner;
@@ -104,19 +108,22 @@ async fn look(
         return follow(&owner(request)?, &key, wanted.starting_after, worker).await.map(Look::Stream);
     }
     if let Some(json) = peek(&owner(request)?, &key, worker).await? {
-        return Ok(Look::Json(json.into(), None));
+        return Ok(Look::Json(json, None));
     }
     let turn = Some(answers.turn(&key).await);
     let record = find(request, id, worker).await?;
     if wanted.sealed && !record.sealed.is_empty() {
         let seal = worker.node.sealer.of_owner(&record.owner);
-        return with_sealed(&record, |state| seal.seal(state)).map(|json| Look::Json(json.into(), turn));
+        let (length, owner) = (record.response.get().len(), record.owner.clone());
+        let work = move |_: &_| with_sealed(&record, |state| seal.seal(state));
+        let json = worker.node.heavy.sized(length, &owner, work).await??;
+        return Ok(Look::Json(json.into(), turn));
     }
     Ok(Look::Json(String::from(Box::<str>::from(record.response)).into(), turn))
 }
 
 /// A response in progress, as it is; `None`: the store has to be asked.
-pub(super) async fn peek(owner: &str, id: &ResponseId, worker: &Worker) -> Result<Option<Vec<u8>>, ApiError> {
+pub(super) async fn peek(owner: &str, id: &ResponseId, worker: &Worker) -> Result<Option<Bytes>, ApiError> {
     match worker.node.running.peek(id, owner).await {
         Peeked::Response(json) => Ok(Some(json)),
         Peeked::Slow => Err(slow()),
@@ -161,15 +168,30 @@ fn reader_place(id: &ResponseId, owner: &str, worker: &Worker) -> Result<ReaderP
 }
 
 /// The response with the reasoning state that its first answer did not show.
-fn with_sealed(record: &StoredResponse, seal: impl Fn(String) -> String) -> Result<Vec<u8>, ApiError> {
-    let mut response: Value =
-        serde_json::from_str(record.response.get()).map_err(|_| ApiError::internal())?;
-    for (index, blob) in &record.sealed {
-        if let Some(item) =
-            response.get_mut("output").and_then(|o| o.get_mut(*index)).and_then(Value::as_object_mut)
-        {
-            item.insert("encrypted_content".into(), Value::String(seal(blob.clone())));
-        }
+///
+/// Only the items that get one are read; all others are copied as they are.
+fn with_sealed(record: &StoredResponse, seal: impl Fn(String) -> String) -> Result<String, ApiError> {
+    #[derive(Deserialize)]
+    struct Output<'a> {
+        #[serde(borrow)]
+        output: Vec<&'a RawValue>,
     }
-    serde_json::to_vec(&response).map_err(|_| ApiError::internal())
+    let unreadable = |_| ApiError::internal();
+    let whole = record.response.get();
+    let Output { output } = serde_json::from_str(whole).map_err(unreadable)?;
+    let states: BTreeMap<usize, &String> =
+        record.sealed.iter().map(|(index, state)| (*index, state)).collect();
+    let (mut json, mut copied) = (String::with_capacity(whole.len()), 0);
+    for (index, state) in states {
+        let Some(item) = output.get(index).map(|raw| raw.get()) else { continue };
+        // It is a part of the whole, so its place is how far behind it begins.
+        let at = item.as_ptr().addr() - whole.as_ptr().addr();
+        let mut members: Map<String, Value> = serde_json::from_str(item).map_err(unreadable)?;
+        members.insert("encrypted_content".into(), Value::String(seal(state.clone())));
+        json.push_str(whole.get(copied..at).unwrap_or_default());
+        json.push_str(&serde_json::to_string(&members).map_err(unreadable)?);
+        copied = at + item.len();
+    }
+    json.push_str(whole.get(copied..).unwrap_or_default());
+    Ok(json)
 }

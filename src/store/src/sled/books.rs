@@ -49,6 +49,15 @@ impl Books {
         self.lock().get(owner).copied().unwrap_or_default()
     }
 
+    /// Of all owners: as many as there are client keys.
+    pub(super) fn total(&self) -> Usage {
+        let add = |sum: Usage, of: &Usage| Usage {
+            bytes: sum.bytes.saturating_add(of.bytes),
+            responses: sum.responses.saturating_add(of.responses),
+        };
+        self.lock().values().fold(Usage::default(), add)
+    }
+
     /// Reads what a store says, and counts everything if it says nothing, as one of an earlier version does.
     pub(super) fn read(&self, tree: &sled::Tree) -> Result<(), StoreError> {
         let mut all = HashMap::new();

@@ -179,6 +179,10 @@ impl Db {
         self.0.books.usage(owner)
     }
 
+    pub(super) fn total(&self) -> Usage {
+        self.0.books.total()
+    }
+
     /// The responses that are not over, oldest first.
     pub(super) fn open_responses(&self) -> Result<Vec<ResponseId>, StoreError> {
         let keys = self.opened()?.sled.scan_prefix(keys::all_open()).keys();

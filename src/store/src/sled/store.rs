@@ -241,6 +241,10 @@ impl Store for SledStore {
         self.db.usage(owner)
     }
 
+    fn total(&self) -> Usage {
+        self.db.total()
+    }
+
     fn share(&self) -> Option<u64> {
         self.share
     }

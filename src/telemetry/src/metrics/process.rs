@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Error, Histogram, IntCounter, IntGauge};
+use prometheus::{Error, Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::Metrics;
 use super::counted::Counted;
@@ -16,6 +16,7 @@ pub(super) struct Process {
     heavy_waiting: IntGauge,
     heavy_wait: Histogram,
     panics: IntCounter,
+    otlp_dropped: IntCounterVec,
 }
 
 impl Process {
@@ -37,6 +38,11 @@ impl Process {
             )?,
             heavy_wait: register
                 .seconds("open_responses_heavy_work_wait_seconds", "How long those waited.")?,
+            otlp_dropped: register.counters(
+                "open_responses_otlp_dropped_total",
+                "Spans, and requests with metrics, that no collector took.",
+                &["signal"],
+            )?,
             panics: register.counter("open_responses_panics_total", "Panics that were caught.")?,
         })
     }
@@ -51,6 +57,11 @@ impl Metrics {
     /// Notes how long such a piece waited.
     pub fn heavy_waited(&self, took: Duration) {
         self.0.process.heavy_wait.observe(took.as_secs_f64());
+    }
+
+    /// Counts what no collector took; `signal`: `spans`, `metrics`.
+    pub(crate) fn otlp_dropped(&self, signal: &str) -> IntCounter {
+        self.0.process.otlp_dropped.with_label_values(&[signal])
     }
 
     /// Counts a caught panic.

@@ -1,24 +1,21 @@
 //! Requests and responses, and those who make and read them.
 
-use std::time::Duration;
-
-use prometheus::{Error, HistogramVec, IntCounterVec, IntGauge};
+use or_adapters::Note;
+use prometheus::{Error, IntCounterVec, IntGauge};
 
 use super::Metrics;
-use super::counted::Counted;
+use super::note_field::field_label;
 use super::register::Register;
 
 #[derive(Debug)]
 pub(super) struct Requests {
-    requests: IntCounterVec,
-    duration: HistogramVec,
-    first_token: HistogramVec,
-    tokens: IntCounterVec,
-    over_limit: IntCounterVec,
+    rejected: IntCounterVec,
     pub(super) running: IntGauge,
+    pub(super) background_queued: IntGauge,
     resumed: IntCounterVec,
-    readers: IntGauge,
     clients_dropped: IntCounterVec,
+    notes: IntCounterVec,
+    approvals: IntCounterVec,
 }
 
 impl Requests {
@@ -32,30 +29,14 @@ impl Requests {
             clients_dropped.with_label_values(&[fault.as_str()]);
         }
         Ok(Self {
-            requests: register.counters(
-                "open_responses_requests_total",
-                "Requests to the API, by provider (empty when none was chosen) and HTTP status or outcome.",
-                &["provider", "outcome"],
-            )?,
-            duration: register.seconds_by(
-                "open_responses_response_duration_seconds",
-                "From request to the end of the answer.",
-                &["provider"],
-            )?,
-            first_token: register.seconds_by(
-                "open_responses_time_to_first_token_seconds",
-                "From request to the first model output.",
-                &["provider"],
-            )?,
-            tokens: register.counters(
-                "open_responses_tokens_total",
-                "Tokens as the providers count them.",
-                &["provider", "direction"],
-            )?,
-            over_limit: register.counters(
-                "open_responses_over_limit_total",
+            rejected: register.counters(
+                "open_responses_admission_rejected_total",
                 "Requests refused because a bound was reached, by which.",
-                &["bound"],
+                &["reason"],
+            )?,
+            background_queued: register.gauge(
+                "open_responses_background_queued",
+                "Background responses of the process before that wait for a place.",
             )?,
             running: register.gauge("open_responses_running_responses", "Responses in progress.")?,
             resumed: register.counters(
@@ -63,9 +44,17 @@ impl Requests {
                 "Background responses of the process before: gone on with, or ended because that could not be.",
                 &["result"],
             )?,
-            readers: register
-                .gauge("open_responses_stream_readers", "Clients that read an event log.")?,
             clients_dropped,
+            notes: register.counters(
+                "open_responses_translation_notes_total",
+                "What clients asked for and a provider does not take as it is, by its kind of provider and field.",
+                &["kind", "field", "action"],
+            )?,
+            approvals: register.counters(
+                "open_responses_approvals_total",
+                "Approvals of calls of MCP tools: requested of the client, approved, denied.",
+                &["decision"],
+            )?,
         })
     }
 }
@@ -97,40 +86,33 @@ impl ClientFault {
 impl Metrics {
     /// Counts a request that ended without a loop.
     pub fn refused(&self, status: u16) {
-        self.0.requests.requests.with_label_values(&["", status_class(status)]).inc();
+        self.0.models.refused(status_class(status));
     }
 
     /// Counts a request that was refused because a bound was reached. `bound`: a word of a closed set.
     pub fn over_limit(&self, bound: &'static str) {
-        self.0.requests.over_limit.with_label_values(&[bound]).inc();
+        self.0.requests.rejected.with_label_values(&[bound]).inc();
     }
 
-    /// Counts the end of a loop.
-    pub fn ended(&self, provider: &str, outcome: &str, took: Duration) {
-        self.0.requests.requests.with_label_values(&[provider, outcome]).inc();
-        self.0.requests.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
+    /// Counts the notes of a response. `kind`: of the provider that they are about.
+    pub fn notes(&self, kind: &str, notes: &[Note]) {
+        for note in notes {
+            let labels = [kind, field_label(&note.field), note.kind.as_str()];
+            self.0.requests.notes.with_label_values(&labels).inc();
+        }
     }
 
-    /// Notes the first output of a model.
-    pub fn first_token(&self, provider: &str, after: Duration) {
-        self.0.requests.first_token.with_label_values(&[provider]).observe(after.as_secs_f64());
-    }
-
-    /// Adds token counts.
-    pub fn tokens(&self, provider: &str, input: u64, output: u64) {
-        self.0.requests.tokens.with_label_values(&[provider, "input"]).inc_by(input);
-        self.0.requests.tokens.with_label_values(&[provider, "output"]).inc_by(output);
+    /// Counts approvals of calls; `decision`: `requested`, `approved`, `denied`.
+    pub fn approvals(&self, decision: &'static str, count: usize) {
+        if count > 0 {
+            self.0.requests.approvals.with_label_values(&[decision]).inc_by(count as u64);
+        }
     }
 
     /// Counts a response that a process before this one left unfinished.
     pub fn resumed(&self, goes_on: bool) {
         let result = if goes_on { "continued" } else { "ended" };
         self.0.requests.resumed.with_label_values(&[result]).inc();
-    }
-
-    /// Counts a client that reads an event log.
-    pub fn reader(&self) -> Counted {
-        Counted::new(&self.0.requests.readers)
     }
 
     /// Counts a connection that was closed on its client.

@@ -20,14 +20,14 @@ impl Tools {
     pub(super) fn new(register: &Register<'_>) -> Result<Self, Error> {
         Ok(Self {
             runs: register.counters(
-                "open_responses_tool_runs_total",
-                "Runs of the server's tools, by what came of them.",
-                &["tool", "result"],
+                "open_responses_tool_dispatches_total",
+                "Calls of tools that the server runs, by who runs them and what came of them.",
+                &["tool", "kind", "outcome"],
             )?,
             duration: register.seconds_by(
                 "open_responses_tool_duration_seconds",
-                "Runs of the server's tools.",
-                &["tool"],
+                "Calls of tools that the server runs.",
+                &["tool", "kind"],
             )?,
             mcp_sessions: register.gauge("open_responses_mcp_sessions", "Open sessions with MCP servers.")?,
             mcp_connect_errors: register.counters(
@@ -39,11 +39,40 @@ impl Tools {
     }
 }
 
+/// What runs a tool.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ToolKind {
+    /// Code in this process.
+    Rust,
+    /// An HTTP endpoint.
+    Http,
+    /// A program.
+    Command,
+    /// An MCP server.
+    Mcp,
+    /// Nobody: the model called one that there is not.
+    Unknown,
+}
+
+impl ToolKind {
+    /// The word in metrics and spans.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Http => "http",
+            Self::Command => "command",
+            Self::Mcp => "mcp",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Metrics {
-    /// Counts a run of one of the server's tools.
-    pub fn tool_run(&self, tool: &str, result: &str, took: Duration) {
-        self.0.tools.runs.with_label_values(&[tool, result]).inc();
-        self.0.tools.duration.with_label_values(&[tool]).observe(took.as_secs_f64());
+    /// Counts a call of a tool. `tool`: its name, or the label of its server, if the configuration has it.
+    pub(crate) fn tool_run(&self, tool: &str, kind: ToolKind, outcome: &str, took: Duration) {
+        let kind = kind.as_str();
+        self.0.tools.runs.with_label_values(&[tool, kind, outcome]).inc();
+        self.0.tools.duration.with_label_values(&[tool, kind]).observe(took.as_secs_f64());
     }
 
     /// Counts an open session with an MCP server.

@@ -1,13 +1,18 @@
 //! Calls of providers.
 
-use prometheus::{Error, IntCounterVec};
+use std::time::Duration;
+
+use prometheus::{Error, HistogramVec, IntCounterVec};
 
 use super::Metrics;
 use super::register::Register;
 
 #[derive(Debug)]
 pub(super) struct Upstream {
+    requests: IntCounterVec,
+    duration: HistogramVec,
     errors: IntCounterVec,
+    retries: IntCounterVec,
     token_counts: IntCounterVec,
     model_lists: IntCounterVec,
 }
@@ -15,10 +20,25 @@ pub(super) struct Upstream {
 impl Upstream {
     pub(super) fn new(register: &Register<'_>) -> Result<Self, Error> {
         Ok(Self {
+            requests: register.counters(
+                "open_responses_upstream_requests_total",
+                "Calls of models, by the class of the HTTP status (none: there was none) and why the call was made.",
+                &["provider", "status", "attempt"],
+            )?,
+            duration: register.seconds_by(
+                "open_responses_upstream_duration_seconds",
+                "Calls of models, from the question to the end of the answer.",
+                &["provider"],
+            )?,
             errors: register.counters(
                 "open_responses_upstream_errors_total",
                 "Failed provider calls.",
                 &["provider", "reason"],
+            )?,
+            retries: register.counters(
+                "open_responses_upstream_retries_total",
+                "Provider calls of background responses that were made again.",
+                &["provider"],
             )?,
             token_counts: register.counters(
                 "open_responses_token_counts_total",
@@ -34,10 +54,49 @@ impl Upstream {
     }
 }
 
+/// Why a provider is called.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Attempt {
+    /// The turn begins with it.
+    First,
+    /// A call of the same provider failed.
+    Retry,
+    /// A call of another provider failed.
+    Fallback,
+}
+
+impl Attempt {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Retry => "retry",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
 impl Metrics {
+    /// Counts a call of a model that is over. `status`: of the provider's HTTP answer, if there was one.
+    pub(crate) fn upstream(&self, provider: &str, status: Option<u16>, attempt: Attempt, took: Duration) {
+        let class = match status {
+            None => "none",
+            Some(..300) => "2xx",
+            Some(300..400) => "3xx",
+            Some(400..500) => "4xx",
+            Some(500..) => "5xx",
+        };
+        self.0.upstream.requests.with_label_values(&[provider, class, attempt.as_str()]).inc();
+        self.0.upstream.duration.with_label_values(&[provider]).observe(took.as_secs_f64());
+    }
+
     /// Counts a failed provider call.
     pub fn upstream_error(&self, provider: &str, reason: &str) {
         self.0.upstream.errors.with_label_values(&[provider, reason]).inc();
+    }
+
+    /// Counts a provider call that is made again.
+    pub fn retried(&self, provider: &str) {
+        self.0.upstream.retries.with_label_values(&[provider]).inc();
     }
 
     /// Counts an input that was counted; `method`: `provider`, `estimate`, `error`.

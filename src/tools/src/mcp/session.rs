@@ -8,7 +8,7 @@ use std::time::Duration;
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, CustomResult, Implementation,
     JsonObject, ListToolsRequest, PaginatedRequestParams, ProgressNotificationParam, ProgressToken,
-    ProtocolVersion, Request, RequestOptionalParam, ServerResult,
+    ProtocolVersion, Request, RequestMetaObject, RequestOptionalParam, ServerResult,
 };
 use rmcp::service::{
     ClientLifecycleMode, ClientServiceExt as _, NotificationContext, PeerRequestOptions, RequestHandle,
@@ -33,6 +33,7 @@ use super::{McpError, McpPlace, McpServer};
 use crate::ToolContext;
 use crate::answer::head;
 use or_telemetry::Counted;
+use or_telemetry::trace::TraceContext;
 
 /// Longest report of progress, in bytes.
 const MAX_PROGRESS: usize = 1024;
@@ -166,7 +167,8 @@ impl Session {
         context: Option<&ToolContext>,
         server: &McpServer,
     ) -> Result<ServerResult, Fault> {
-        let options = PeerRequestOptions::no_options();
+        let mut options = PeerRequestOptions::no_options();
+        options.meta = context.and_then(|context| context.trace.as_ref()).map(meta);
         let sending = self.service.peer().send_cancellable_request(request, options).await;
         let handle = sending.map_err(|_| Fault::unsent(McpError::Broken))?;
         let listener = self.service.service();
@@ -285,4 +287,13 @@ fn words(said: &ProgressNotificationParam) -> String {
         (None, Some(total)) => format!("{} of {total}", said.progress),
         (None, None) => said.progress.to_string(),
     }
+}
+
+/// What a server is told of the span of a call: the names of W3C Trace Context, without a prefix (SEP-414).
+fn meta(trace: &TraceContext) -> RequestMetaObject {
+    let mut meta = RequestMetaObject::new();
+    for (name, value) in trace.headers() {
+        meta.insert(name.to_owned(), Value::String(value));
+    }
+    meta
 }

@@ -1,0 +1,13 @@
+//! Traces: what belongs together, across the servers that had a part in it.
+
+mod context;
+pub(crate) mod names;
+mod sampler;
+mod span;
+mod tracer;
+
+pub use context::{TRACEPARENT, TRACESTATE, TraceContext};
+pub use sampler::Sampler;
+pub(crate) use span::{Kind, SpanData, Value};
+pub(crate) use tracer::Told;
+pub use tracer::{OpenSpan, Tracer};
