@@ -3,6 +3,7 @@
 
 use or_test_support::binary::Program;
 
+mod answer_members;
 mod background;
 mod codex;
 mod context;

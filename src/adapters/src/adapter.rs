@@ -131,6 +131,12 @@ pub trait ResponseTranslator: Send {
     /// Feeds one frame; appends what follows from it to `out`.
     fn push(&mut self, frame: Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError>;
 
+    /// Whether the answer is whole and its end untold, because token counts may follow. Whoever reads waits a moment for
+    /// them, and then calls [`Self::finish`]; no provider sends any behind its end unless said otherwise.
+    fn is_whole(&self) -> bool {
+        false
+    }
+
     /// The upstream closed the connection. `stray` holds bytes that were not part of any frame.
     fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError>;
 

@@ -1,6 +1,6 @@
 //! Failures of translation and of providers, and what a client is told of them.
 
-use or_protocol::{ApiError, ErrorKind};
+use or_protocol::{ApiError, ErrorDetails, ErrorKind};
 
 /// Why a turn could not be translated, in either direction.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -49,7 +49,7 @@ impl AdapterError {
     /// A failure that the provider reported inside its answer.
     pub(crate) fn failed(kind: UpstreamErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self::Upstream(UpstreamError { kind, status: None, message, code: None, retry_after_s: None })
+        Self::Upstream(UpstreamError { message, ..UpstreamError::of_kind(kind) })
     }
 
     /// What the client is told. `client_key`: the call was made with the client's own provider key.
@@ -116,9 +116,16 @@ pub struct UpstreamError {
     pub code: Option<String>,
     /// Seconds to wait, rounded up.
     pub retry_after_s: Option<u64>,
+    /// What it said beside, only where the provider speaks the standard's wire.
+    pub details: Option<Box<ErrorDetails>>,
 }
 
 impl UpstreamError {
+    /// An error of which only the class is known.
+    pub(crate) fn of_kind(kind: UpstreamErrorKind) -> Self {
+        Self { kind, status: None, message: String::new(), code: None, retry_after_s: None, details: None }
+    }
+
     /// An error of which only the status is known.
     pub fn of_status(status: u16, retry_after_s: Option<u64>) -> Self {
         let kind = match status {
@@ -135,7 +142,7 @@ impl UpstreamError {
             _ => UpstreamErrorKind::Server,
         };
         let message = format!("The model provider answered with status {status}.");
-        Self { kind, status: Some(status), message, code: None, retry_after_s }
+        Self { status: Some(status), message, retry_after_s, ..Self::of_kind(kind) }
     }
 
     /// Whether the same request may succeed later, as long as nothing was put out.
@@ -186,7 +193,10 @@ impl UpstreamError {
                 ApiError::new(ErrorKind::TooLarge, message).with_code(code("request_too_large"))
             }
             UpstreamErrorKind::ContentFilter => {
-                ApiError::new(ErrorKind::InvalidRequest, message).with_code("content_filter")
+                // Clients that go on behind such a guard know it by its own code.
+                let guarded = self.details.as_ref().is_some_and(|details| details.misalignment.is_some());
+                let code = if guarded { code("content_filter") } else { "content_filter".into() };
+                ApiError::new(ErrorKind::InvalidRequest, message).with_code(code)
             }
             UpstreamErrorKind::Overloaded => {
                 ApiError::new(ErrorKind::Unavailable, message).with_code("overloaded")
@@ -199,6 +209,7 @@ impl UpstreamError {
             }
         };
         error.retry_after_s = self.retry_after_s;
+        error.details.clone_from(&self.details);
         error
     }
 }

@@ -1,6 +1,6 @@
 //! What a model did, in one vocabulary for all providers.
 
-use or_protocol::{Annotation, LogProb, Phase, Usage, json_bytes};
+use or_protocol::{Annotation, Extra, LogProb, Phase, RawJson, ResponseMember, Usage, json_bytes};
 use serde_json::{Map, Value};
 
 use crate::Note;
@@ -100,6 +100,8 @@ pub enum ModelEvent {
         namespace: Option<String>,
         /// Form of the payload.
         kind: CallKind,
+        /// Further members of the item, only where the provider speaks the standard's wire.
+        extra: Extra,
     },
     /// More of a call's payload.
     ToolArgsDelta {
@@ -140,6 +142,13 @@ pub enum ModelEvent {
     Usage(Usage),
     /// The tier the provider used, in the spec's words.
     ServiceTier(String),
+    /// A member of the response as the provider wrote it, only where the provider speaks the standard's wire.
+    ResponseMember {
+        /// Which.
+        member: ResponseMember,
+        /// Not null.
+        value: RawJson,
+    },
     /// Something of the answer could not be carried over.
     Note(Note),
     /// The turn is over; the last event of a good turn.
@@ -168,6 +177,7 @@ impl ModelEvent {
             Self::BlockDone { .. } => "block_done",
             Self::Usage(_) => "usage",
             Self::ServiceTier(_) => "service_tier",
+            Self::ResponseMember { .. } => "response_member",
             Self::Note(_) => "note",
             Self::Finished { .. } => "finished",
         }
@@ -188,10 +198,11 @@ impl ModelEvent {
             | Self::ToolArgsDelta { delta: text, .. } => text.len(),
             Self::HostedItem { item, .. } => usize::try_from(json_bytes(item)).unwrap_or(usize::MAX),
             Self::HostedEvent { event, .. } => usize::try_from(json_bytes(event)).unwrap_or(usize::MAX),
+            Self::ToolCallStart { name, extra, .. } => SMALL + name.len() + extra.size(),
+            Self::ResponseMember { value, .. } => value.as_str().len(),
             Self::Annotation { annotation, .. } => {
                 SMALL + usize::try_from(json_bytes(annotation)).unwrap_or(usize::MAX)
             }
-            Self::ToolCallStart { name, .. } => SMALL + name.len(),
             Self::MessageStart { .. }
             | Self::PartDone { .. }
             | Self::BlockDone { .. }

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use self::odd::OddFrames;
-use crate::AdapterError;
 use crate::shared::lenient;
+use crate::{AdapterError, Note};
 
 /// How a provider's stream is cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -179,6 +179,12 @@ impl FrameDecoder {
     /// Bytes that were part of no frame, such as an error body after the last event, or a page in place of a stream.
     pub fn stray(&self) -> &[u8] {
         &self.stray
+    }
+
+    /// What is to be told of data that was passed over because it is no event of any provider, such as `ping`.
+    pub fn note(&self) -> Option<Note> {
+        let words = self.odd.words()?;
+        Some(Note::dropped("output", format!("data of the stream that is no JSON: {words}")))
     }
 
     /// Whether a frame has begun that was not handed out. Comments and blank lines are none.

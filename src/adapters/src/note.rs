@@ -56,6 +56,12 @@ impl Note {
         Self { field: format!("{place}{}", plain_name(member)), kind: NoteKind::Unknown, why: why.into() }
     }
 
+    /// The same of a member of a provider's answer.
+    pub(crate) fn unknown_answer(member: &str) -> Self {
+        let why = "a member of the provider's answer that this server does not know";
+        Self { field: format!("response.{}", plain_name(member)), kind: NoteKind::Unknown, why: why.into() }
+    }
+
     /// The field was carried out by other means.
     pub fn emulated(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), kind: NoteKind::Emulated, why: why.into() }

@@ -54,6 +54,7 @@ fn call_delta(at: usize) -> ModelEvent {
             name,
             namespace: None,
             kind: CallKind::Function,
+            extra: or_protocol::Extra::NONE,
         };
     }
     ModelEvent::ToolArgsDelta { block: 1, delta: words(at).into() }

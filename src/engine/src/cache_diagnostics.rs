@@ -185,6 +185,7 @@ mod tests {
             background: false,
             service_tier: tier,
             settings: &before.settings,
+            members: None,
             prompt_cache_diagnostics: None,
         });
         let prompt =

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use or_adapters::ModelEvent;
-use or_protocol::{ApiError, Item, PromptCacheDiagnostics, ResponseId, ResponseStatus, Settings, Usage};
+use or_protocol::{
+    ApiError, Item, PromptCacheDiagnostics, ResponseId, ResponseMembers, ResponseStatus, Settings, Usage,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -159,6 +161,9 @@ pub struct Progress {
     /// The tier that the provider named last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
+    /// What the provider says of the response; shown at its end only.
+    #[serde(default, skip_serializing_if = "ResponseMembers::is_empty")]
+    pub members: ResponseMembers,
     /// How often the provider paused.
     #[serde(default)]
     pub pauses: u32,

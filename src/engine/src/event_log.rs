@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{ApiError, DONE, ErrorKind, ResponseId, ResponseStatus};
+use or_protocol::{ApiError, DONE, ErrorDetails, ErrorKind, RawJson, ResponseId, ResponseStatus};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -111,6 +111,7 @@ struct LoggedError {
     r#type: String,
     code: Option<String>,
     message: String,
+    misalignment: Option<RawJson>,
 }
 
 impl Reader<'_> {
@@ -154,7 +155,11 @@ impl Reader<'_> {
                 let OfError { error } = parse(data)?;
                 // The kind decides an HTTP status, which a stream does not have.
                 let code = error.code.unwrap_or(error.r#type);
-                self.log.error = Some(ApiError::new(ErrorKind::Server, error.message).with_code(code));
+                let mut told = ApiError::new(ErrorKind::Server, error.message).with_code(code);
+                told.details = error.misalignment.map(|misalignment| {
+                    Box::new(ErrorDetails { misalignment: Some(misalignment), ..ErrorDetails::default() })
+                });
+                self.log.error = Some(told);
                 self.log.told = Told::Error;
                 Ok(())
             }

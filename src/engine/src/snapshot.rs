@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use or_protocol::{
-    ApiError, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus, Usage,
+    ApiError, IncompleteDetails, Item, ResponseError, ResponseMembers, ResponseResource, ResponseStatus,
+    Usage,
 };
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -20,6 +21,7 @@ pub(crate) struct Snapshot<'a> {
     pub(crate) error: Option<&'a ResponseError>,
     pub(crate) usage: Option<&'a Usage>,
     pub(crate) service_tier: Option<&'a str>,
+    pub(crate) members: Option<&'a ResponseMembers>,
 }
 
 impl Default for Snapshot<'_> {
@@ -31,6 +33,7 @@ impl Default for Snapshot<'_> {
             error: None,
             usage: None,
             service_tier: None,
+            members: None,
         }
     }
 }
@@ -56,6 +59,7 @@ pub(crate) fn resource<'a>(
         // The request's wish is no fact; without the provider's word the tier is the default one.
         service_tier: now.service_tier.unwrap_or("default"),
         settings: &spec.settings,
+        members: now.members,
         prompt_cache_diagnostics: spec.prompt_cache_diagnostics.as_ref(),
     }
 }
@@ -67,7 +71,8 @@ pub(crate) fn snapshot_json(resource: &ResponseResource<'_>) -> Box<RawValue> {
 }
 
 pub(crate) fn response_error(error: &ApiError) -> ResponseError {
-    ResponseError { code: error.code().to_owned(), message: error.message.clone() }
+    let details = error.details.as_deref().cloned().unwrap_or_default();
+    ResponseError { code: error.code().to_owned(), message: error.message.clone(), details }
 }
 
 /// Longest member that stays in a response whose record has to be short; and longest metadata, which clients look

@@ -70,7 +70,7 @@ impl ToolRules {
         if call.name.is_empty() {
             // Nobody could run it (rules 12.4).
             Some(Note::dropped("output", "the model made a call without a name"))
-        } else if !choice.permits(&call.name) {
+        } else if !permits(choice, call) {
             let why = "the model called a tool that tool_choice forbids; the call was suppressed";
             Some(Note::emulated("tool_choice", why))
         } else if !parallel && earlier > 0 {
@@ -102,6 +102,11 @@ impl ToolRules {
             _ => Err(unasked(&kind)),
         }
     }
+}
+
+/// A choice may name a tool or its whole namespace.
+fn permits(choice: &ToolChoice, call: &NewCall) -> bool {
+    choice.permits(&call.name) || call.namespace.as_deref().is_some_and(|space| choice.permits(space))
 }
 
 fn unfit(kind: &str) -> Note {

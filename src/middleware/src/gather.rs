@@ -56,7 +56,9 @@ impl Gather {
                     self.usage = Some(usage);
                     passed.events.push(ModelEvent::Usage(usage));
                 }
-                ModelEvent::ServiceTier(_) | ModelEvent::Note(_) => passed.events.push(event),
+                ModelEvent::ServiceTier(_) | ModelEvent::ResponseMember { .. } | ModelEvent::Note(_) => {
+                    passed.events.push(event);
+                }
                 event => match self.add(&event) {
                     Some(draft) if self.holds => {
                         if let Some(draft) = self.drafts.get_mut(draft) {
@@ -143,6 +145,7 @@ fn block(event: &ModelEvent) -> Option<u32> {
         | ModelEvent::BlockDone { block, .. } => Some(*block),
         ModelEvent::Usage(_)
         | ModelEvent::ServiceTier(_)
+        | ModelEvent::ResponseMember { .. }
         | ModelEvent::Note(_)
         | ModelEvent::Finished { .. } => None,
     }
@@ -154,10 +157,10 @@ fn begun(event: &ModelEvent) -> Item {
         ModelEvent::ReasoningDelta { .. }
         | ModelEvent::SummaryDelta { .. }
         | ModelEvent::ReasoningSealed { .. } => Item::Reasoning(Reasoning::default()),
-        ModelEvent::ToolCallStart { call_id, name, namespace, kind, .. } => {
+        ModelEvent::ToolCallStart { call_id, name, namespace, kind, extra, .. } => {
             let (call_id, name, namespace) =
                 (call_id.clone().unwrap_or_default(), name.clone(), namespace.clone());
-            let (id, status, extra) = (None, None, Extra::default());
+            let (id, status, extra) = (None, None, extra.clone());
             match kind {
                 CallKind::Function => {
                     let arguments = String::new();
@@ -309,12 +312,14 @@ fn write(block: u32, item: &Item, out: &mut Vec<ModelEvent>) {
         }
         Item::FunctionCall(call) => {
             let (name, namespace) = (call.name.clone(), call.namespace.clone());
-            out.push(start(block, &call.call_id, name, namespace, CallKind::Function));
+            let (kind, extra) = (CallKind::Function, call.extra.clone());
+            out.push(start(block, &call.call_id, name, namespace, kind, extra));
             out.push(ModelEvent::ToolArgsDelta { block, delta: call.arguments.clone() });
         }
         Item::CustomToolCall(call) => {
             let (name, namespace) = (call.name.clone(), call.namespace.clone());
-            out.push(start(block, &call.call_id, name, namespace, CallKind::Custom));
+            let (kind, extra) = (CallKind::Custom, call.extra.clone());
+            out.push(start(block, &call.call_id, name, namespace, kind, extra));
             out.push(ModelEvent::ToolArgsDelta { block, delta: call.input.clone() });
         }
         Item::FunctionCallOutput(_)
@@ -333,7 +338,14 @@ fn write(block: u32, item: &Item, out: &mut Vec<ModelEvent>) {
     out.push(ModelEvent::BlockDone { block, complete: true });
 }
 
-fn start(block: u32, call_id: &str, name: String, namespace: Option<String>, kind: CallKind) -> ModelEvent {
+fn start(
+    block: u32,
+    call_id: &str,
+    name: String,
+    namespace: Option<String>,
+    kind: CallKind,
+    extra: Extra,
+) -> ModelEvent {
     let call_id = (!call_id.is_empty()).then(|| call_id.to_owned());
-    ModelEvent::ToolCallStart { block, call_id, name, namespace, kind }
+    ModelEvent::ToolCallStart { block, call_id, name, namespace, kind, extra }
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::RawJson;
+
 /// What went wrong, as far as the client is concerned. One row each in [`ErrorKind::wire`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ErrorKind {
@@ -74,12 +76,14 @@ pub struct ApiError {
     pub param: Option<String>,
     /// Seconds to wait before another try, rounded up; sent as `retry-after`.
     pub retry_after_s: Option<u64>,
+    /// What the provider said beside.
+    pub details: Option<Box<ErrorDetails>>,
 }
 
 impl ApiError {
     /// An error without code and param.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, code: None, message: message.into(), param: None, retry_after_s: None }
+        Self { kind, code: None, message: message.into(), param: None, retry_after_s: None, details: None }
     }
 
     /// A 400 about one field.
@@ -131,6 +135,7 @@ impl ApiError {
             param: self.param.as_deref(),
             // OpenAI has a 400 without a code where nothing more is to say, and so do providers.
             code: (self.code.is_some() || self.kind != ErrorKind::InvalidRequest).then(|| self.code()),
+            misalignment: self.details.as_ref().and_then(|details| details.misalignment.as_ref()),
         }
     }
 
@@ -151,6 +156,22 @@ impl ApiError {
     }
 }
 
+/// What an error of a provider has beside its code and message.
+///
+/// Source: `ResponseError` of OpenAI's types of November 2026.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ErrorDetails {
+    /// The provider's word for the class of error, which need not be one of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+    /// The member of the provider's request that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+    /// Why a guard against misalignment ended the response, and how to go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misalignment: Option<RawJson>,
+}
+
 /// `{"error": …}`.
 #[derive(Debug, Serialize)]
 pub struct ErrorBody<'a> {
@@ -169,4 +190,7 @@ pub struct ErrorPayload<'a> {
     pub param: Option<&'a str>,
     /// Machine-readable code.
     pub code: Option<&'a str>,
+    /// OpenAI's, where it ended a response by that policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misalignment: Option<&'a RawJson>,
 }

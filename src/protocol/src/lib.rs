@@ -27,7 +27,7 @@ pub use decode::mcp::{MCP_HEADERS, McpDecision};
 pub use decode::stored_item::StoredItem;
 pub use decode::tool::decode_request_tool;
 pub use decode::update::{brought_tools, update_settings};
-pub use error::{ApiError, ErrorBody, ErrorKind, ErrorPayload};
+pub use error::{ApiError, ErrorBody, ErrorDetails, ErrorKind, ErrorPayload};
 pub use event::{DONE, EventBody, Part, StreamEvent, escape_breaks, write_frame};
 pub use ids::{ItemId, ResponseId};
 pub use item::json_bytes;
@@ -48,6 +48,7 @@ pub use response::{
 };
 pub use sealed::{ENVELOPE_PREFIX, Envelope, EnvelopeError, SEAL_PREFIX};
 pub use settings::members::{CacheMode, KNOWN_MEMBERS, Members, PromptCacheOptions};
+pub use settings::response_members::{ResponseMember, ResponseMembers};
 pub use settings::{
     Effort, Include, JsonSchemaFormat, ReasoningConfig, Settings, SummaryStyle, TextConfig, TextFormat,
     Truncation, Verbosity,

@@ -3,7 +3,8 @@
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::{Effort, Item, RawJson, ResponseId, Settings, SummaryStyle, ToolChoice};
+use crate::settings::response_members::{ResponseMember, ResponseMembers};
+use crate::{Effort, ErrorDetails, Item, RawJson, ResponseId, Settings, SummaryStyle, ToolChoice};
 
 /// State of a response (rules 7.6). The last four are terminal.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -143,11 +144,14 @@ pub struct IncompleteDetails {
 }
 
 /// Why a response failed.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the spec's field names say it")]
 pub struct ResponseError {
     pub code: String,
     pub message: String,
+    /// What the provider said beside.
+    #[serde(flatten)]
+    pub details: ErrorDetails,
 }
 
 /// The response object, borrowed from whoever keeps its parts. Serialises to the 31 fields.
@@ -173,6 +177,8 @@ pub struct ResponseResource<'a> {
     /// The tier that was used; `default` where the provider says nothing.
     pub service_tier: &'a str,
     pub settings: &'a Settings,
+    /// What the provider says of it; where the request says the same, the request's word is echoed.
+    pub members: Option<&'a ResponseMembers>,
     /// Where the request asked for a comparison.
     pub prompt_cache_diagnostics: Option<&'a PromptCacheDiagnostics>,
 }
@@ -180,7 +186,7 @@ pub struct ResponseResource<'a> {
 impl Serialize for ResponseResource<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let s = self.settings;
-        let mut out = serializer.serialize_struct("ResponseResource", 37)?;
+        let mut out = serializer.serialize_struct("ResponseResource", 40)?;
         out.serialize_field("id", self.id)?;
         out.serialize_field("object", "response")?;
         out.serialize_field("created_at", &self.created_at)?;
@@ -216,10 +222,11 @@ impl Serialize for ResponseResource<'_> {
             Some(user) => out.serialize_field("user", user)?,
             None => out.skip_field("user")?,
         }
-        for (name, value) in s.echoed() {
-            match value {
-                Some(value) => out.serialize_field(name, &value)?,
-                None => out.skip_field(name)?,
+        for member in ResponseMember::ALL {
+            let told = || self.members.and_then(|members| members.get(member)).cloned();
+            match s.echoed(member).or_else(told) {
+                Some(value) => out.serialize_field(member.as_str(), &value)?,
+                None => out.skip_field(member.as_str())?,
             }
         }
         match self.prompt_cache_diagnostics {

@@ -1,12 +1,14 @@
 //! What a request asks for beside its input. `None` means "not given": defaults are applied in the echo.
 
 pub(crate) mod members;
+pub(crate) mod response_members;
 
 use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::members::{CacheMode, Members, PromptCacheOptions};
+use self::response_members::ResponseMember;
 use crate::{RawJson, Tool, ToolChoice};
 
 /// How hard to think. The spec has none to xhigh; OpenAI adds minimal and max.
@@ -259,24 +261,27 @@ impl Settings {
         told || self.prompt_cache_options().is_some_and(|options| options.prewarm)
     }
 
-    /// Members that the response shows as well, by OpenAI's type.
-    pub(crate) fn echoed(&self) -> [(&'static str, Option<RawJson>); 4] {
-        let own = |name| self.members.body.member(name);
-        // What `auto` came to is for the provider to say.
-        let image = own("image").filter(|image| image.text("context_compression").as_deref() != Some("auto"));
-        let cache = own("prompt_cache_options").map(|options| {
-            let word =
-                |name: &str, default: &str| Some(options.text(name).as_deref().unwrap_or(default).to_owned());
-            options.with_texts(
-                &[("mode", word("mode", "implicit")), ("ttl", word("ttl", DEFAULT_TTL))],
-                &["mode", "ttl"],
-            )
-        });
-        [
-            ("access_programs", own("access_programs")),
-            ("image", image),
-            ("prompt_cache_options", cache),
-            ("prompt_cache_retention", own("prompt_cache_retention")),
-        ]
+    /// What the response shows again of a member, by OpenAI's type.
+    pub(crate) fn echoed(&self, member: ResponseMember) -> Option<RawJson> {
+        let own = self.members.body.member(member.as_str());
+        match member {
+            ResponseMember::AccessPrograms | ResponseMember::PromptCacheRetention => own,
+            // What `auto` came to is for the provider to say.
+            ResponseMember::Image => {
+                own.filter(|image| image.text("context_compression").as_deref() != Some("auto"))
+            }
+            ResponseMember::PromptCacheOptions => {
+                let options = own?;
+                let word = |name: &str, default: &str| {
+                    Some(options.text(name).as_deref().unwrap_or(default).to_owned())
+                };
+                let words = [("mode", word("mode", "implicit")), ("ttl", word("ttl", DEFAULT_TTL))];
+                Some(options.with_texts(&words, &["mode", "ttl"]))
+            }
+            // Of moderation the request has the policy, and the response what came of it.
+            ResponseMember::InputTransformations | ResponseMember::Moderation | ResponseMember::ToolUsage => {
+                None
+            }
+        }
     }
 }

@@ -81,6 +81,7 @@ fn options_of_the_cache_have_their_defaults() {
         background: false,
         service_tier: "default",
         settings: &given,
+        members: None,
         prompt_cache_diagnostics: None,
     };
     let shown = &json!(response)["prompt_cache_options"];

@@ -4,6 +4,7 @@
 
 mod crowd;
 mod labels;
+mod late;
 mod rows;
 mod silence;
 mod size;

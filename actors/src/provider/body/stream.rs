@@ -9,7 +9,7 @@ use or_adapters::{AdapterError, Frame, FrameDecoder, Framing, ModelEvent, Respon
 use or_wire::{Body, BodyError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::shape::{MARK, Shape};
 use super::silence::Silence;
@@ -29,6 +29,10 @@ const GATHER: usize = 32 * 1024;
 const GATHER_PIECES: usize = 64;
 /// How long the rest of a finished stream is read, so that its connection can be used again.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// How long counts are waited for behind the end mark of an answer that has none. Hosts that send them there do it at
+/// once; most end the body, which ends the waiting.
+const LATE_COUNTS: Duration = Duration::from_millis(250);
 
 /// Reads a stream for one loop, as fast as the loop takes it and no faster.
 pub(crate) struct StreamReader {
@@ -53,6 +57,8 @@ struct Place {
     taken: usize,
     /// An end of the body that was found while gathering.
     ended: Option<Option<Result<Bytes, BodyError>>>,
+    /// Until when an answer that is whole may still be counted.
+    counted_by: Option<Instant>,
 }
 
 impl StreamReader {
@@ -78,12 +84,17 @@ impl StreamReader {
             is_nothing: false,
             taken: 0,
             ended: None,
+            counted_by: None,
         };
         loop {
             if !self.has_room(&mut place).await {
                 return Ok(());
             }
-            let Some(chunk) = self.next(&mut place).await? else { return Ok(()) };
+            let next = match self.translator.is_whole() {
+                true => self.late(&mut place).await,
+                false => self.next(&mut place).await?,
+            };
+            let Some(chunk) = next else { return Ok(()) };
             let mut batch = Vec::new();
             let (result, ended) = match chunk {
                 Some(Err(error @ BodyError::Broken(_))) => {
@@ -113,6 +124,9 @@ impl StreamReader {
             }
             // What came before an error is passed on before it: the client is shown all that there was.
             let finished = matches!(batch.last(), Some(ModelEvent::Finished { .. }));
+            if finished && let Some(note) = place.decoder.note() {
+                batch.insert(batch.len() - 1, ModelEvent::Note(note));
+            }
             if !batch.is_empty() && self.sender.send(Ok(batch)).await.is_err() {
                 if finished && !ended {
                     self.drain(&place).await;
@@ -201,6 +215,16 @@ impl StreamReader {
                     return Err(SampleError::Silent(limit.as_secs()));
                 },
             }
+        }
+    }
+
+    /// The same for an answer that is whole: whatever happens to its connection, it ends well.
+    async fn late(&mut self, place: &mut Place) -> Option<Option<Result<Bytes, BodyError>>> {
+        let until = *place.counted_by.get_or_insert_with(|| Instant::now() + LATE_COUNTS);
+        match timeout_at(until, self.next(place)).await {
+            Ok(Ok(Some(Some(Ok(bytes))))) => Some(Some(Ok(bytes))),
+            Ok(Ok(None)) => None,
+            Ok(Ok(Some(None | Some(Err(_)))) | Err(_)) | Err(_) => Some(None),
         }
     }
 

@@ -4,6 +4,7 @@
 //! them that make no items, are one message. A block's item is closed when the next one begins or at the end,
 //! since only the end tells whether the last one was cut off.
 
+mod citations;
 mod deltas;
 mod open;
 mod reading;
@@ -12,7 +13,7 @@ mod server_call;
 
 use std::collections::HashSet;
 
-use or_protocol::{Annotation, Usage};
+use or_protocol::{Extra, Usage};
 
 use self::open::{Kind, Open};
 use self::reading::{block, blocks};
@@ -20,8 +21,7 @@ use super::error;
 use super::quirks::Quirks;
 use super::request::{self, Asked};
 use super::wire::{
-    AnswerBlock, Citation, Delta, EventKind, KIND, MessageBody, OutputDetails, StopDetails, StreamEvent,
-    UsageCounts,
+    AnswerBlock, Delta, EventKind, KIND, MessageBody, OutputDetails, StopDetails, StreamEvent, UsageCounts,
 };
 use crate::framing::lossy;
 use crate::shared::lenient::{self, Count, Lenient, Text, Word};
@@ -213,6 +213,7 @@ impl AnswerTranslator {
                 name: self.asked.names.restore(name),
                 namespace: None,
                 kind: CallKind::Function,
+                extra: Extra::NONE,
             });
         }
         if let Some(json) = whole {
@@ -248,26 +249,6 @@ impl AnswerTranslator {
             } else {
                 self.open.push(open);
             }
-        }
-    }
-
-    fn cite(&mut self, index: u64, citation: Citation<'_>, out: &mut Vec<ModelEvent>) {
-        let Some(url) = citation.url.some() else {
-            return self.note_citation("citations without a URL have no standard form", out);
-        };
-        match self.open_text(index).and_then(|at| self.open.get_mut(at)).filter(|open| !open.ended) {
-            Some(open) => {
-                let title = citation.title.0.into_owned();
-                open.cite(Annotation::UrlCitation { url, title, start_index: 0, end_index: 0 });
-            }
-            None => self.note_citation("a citation came without its text", out),
-        }
-    }
-
-    fn note_citation(&mut self, why: &str, out: &mut Vec<ModelEvent>) {
-        if !self.noted_citations {
-            self.noted_citations = true;
-            out.push(ModelEvent::Note(Note::dropped("output.annotations", why)));
         }
     }
 

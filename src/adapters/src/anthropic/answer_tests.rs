@@ -51,7 +51,14 @@ pub(super) fn text(block: u32, text: &str) -> ModelEvent {
 
 pub(super) fn call(block: u32, id: &str, name: &str) -> ModelEvent {
     let (call_id, name) = (Some(id.into()), name.into());
-    ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind: CallKind::Function }
+    ModelEvent::ToolCallStart {
+        block,
+        call_id,
+        name,
+        namespace: None,
+        kind: CallKind::Function,
+        extra: or_protocol::Extra::NONE,
+    }
 }
 
 pub(super) fn args(block: u32, delta: &str) -> ModelEvent {

@@ -23,6 +23,9 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
         (&["usage limits"], Kind::Quota),
         (&["spend limit"], Kind::Quota),
         (&["content filtering policy"], Kind::ContentFilter),
+        // Other hosts of this wire.
+        (&["model", "does not exist"], Kind::ModelNotFound),
+        (&["model", "not found"], Kind::ModelNotFound),
     ],
     statuses: &[],
     // Files and batches are not found with the same type.
@@ -91,6 +94,10 @@ mod tests {
     fn only_a_missing_model_is_model_not_found() {
         check(404, &typed("not_found_error", "model: claude-x"), Kind::ModelNotFound, "model: claude-x");
         check(404, &typed("not_found_error", "File not found"), Kind::InvalidRequest, "File not found");
+        let told = "The model `x` does not exist.";
+        check(404, &typed("not_found_error", told), Kind::ModelNotFound, told);
+        check(404, &format!(r#"{{"message":"{told}"}}"#), Kind::ModelNotFound, told);
+        check(404, r#"{"message":"no Route matched"}"#, Kind::Server, "no Route matched");
         let text = "The model provider answered with status 404.";
         check(404, "<html>nginx</html>", Kind::Server, text);
     }

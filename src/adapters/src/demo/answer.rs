@@ -1,6 +1,6 @@
 //! Lines of an answer to events. A unary body holds the same lines, so one state machine reads both.
 
-use or_protocol::{Annotation, Envelope, Usage};
+use or_protocol::{Annotation, Envelope, Extra, Usage};
 use serde::Deserialize;
 
 use super::error;
@@ -81,6 +81,7 @@ impl AnswerTranslator {
                     name: line.name.into_owned(),
                     namespace: None,
                     kind: CallKind::Function,
+                    extra: Extra::NONE,
                 });
             }
             LineKind::Arguments => {
@@ -212,6 +213,7 @@ mod tests {
                     name: "look".into(),
                     namespace: None,
                     kind: CallKind::Function,
+                    extra: Extra::NONE,
                 },
                 ModelEvent::ToolArgsDelta { block: 2, delta: "{}".into() },
                 ModelEvent::BlockDone { block: 2, complete: true },
@@ -248,11 +250,9 @@ mod tests {
     #[test]
     fn an_error_line_is_an_upstream_error() {
         let error = UpstreamError {
-            kind: UpstreamErrorKind::Overloaded,
-            status: None,
             message: "Full.".into(),
             code: Some("overloaded".into()),
-            retry_after_s: None,
+            ..UpstreamError::of_kind(UpstreamErrorKind::Overloaded)
         };
         check(
             r#"{"type":"error","error":{"code":"overloaded","message":"Full."}}"#,

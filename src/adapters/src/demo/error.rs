@@ -47,6 +47,12 @@ fn kind(code: &str, status: Option<u16>) -> UpstreamErrorKind {
     }
 }
 
+/// An error with its class and code; an empty code is none.
+fn of_code(code: &str, status: Option<u16>) -> UpstreamError {
+    let given = (!code.is_empty()).then(|| code.to_owned());
+    UpstreamError { status, code: given, ..UpstreamError::of_kind(kind(code, status)) }
+}
+
 /// Reads an error body; what is not ours is known by its status alone.
 pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> UpstreamError {
     let error = serde_json::from_slice::<ErrorBody>(body).map(|b| b.error).unwrap_or_default();
@@ -55,24 +61,12 @@ pub(super) fn read(status: u16, retry_after_s: Option<u64>, body: &[u8]) -> Upst
     } else {
         error.message
     };
-    UpstreamError {
-        kind: kind(&error.code, Some(status)),
-        status: Some(status),
-        message,
-        code: (!error.code.is_empty()).then_some(error.code),
-        retry_after_s,
-    }
+    UpstreamError { message, retry_after_s, ..of_code(&error.code, Some(status)) }
 }
 
 /// An error line in an answer.
 pub(super) fn inside(error: WireError) -> AdapterError {
-    AdapterError::Upstream(UpstreamError {
-        kind: kind(&error.code, None),
-        status: None,
-        message: error.message,
-        code: (!error.code.is_empty()).then_some(error.code),
-        retry_after_s: None,
-    })
+    AdapterError::Upstream(UpstreamError { message: error.message, ..of_code(&error.code, None) })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 
 use super::Frame;
+use crate::note::plain_word;
 use crate::shared::lenient::{Halves, Owned, is_whole};
 
 /// How much of bytes outside any frame is kept for error messages.
@@ -31,9 +32,16 @@ pub(super) struct OddFrames {
     halves: Halves,
     end: Option<Owned>,
     current: Owned,
+    /// The first data that was no JSON, as far as it fits a note.
+    words: Option<String>,
 }
 
 impl OddFrames {
+    /// The first data that was passed over because it is no JSON.
+    pub(super) fn words(&self) -> Option<&str> {
+        self.words.as_deref()
+    }
+
     /// Whether there is any frame that was not handed out.
     pub(super) fn waits(&self) -> bool {
         !self.ready.is_empty() || !self.halves.is_empty() || self.end.is_some()
@@ -123,6 +131,7 @@ impl OddFrames {
         }
         // A named error may be mere words.
         if !is_json && frame.event != "error" {
+            self.words.get_or_insert_with(|| plain_word(data));
             return keep(stray, data.as_bytes());
         }
         if data.len() != frame.data.len() {

@@ -1,5 +1,7 @@
 //! The context as `contents`: one content per turn, results directly behind their calls.
 
+mod arguments;
+pub(super) mod images;
 mod server;
 
 use std::borrow::Cow;
@@ -11,6 +13,7 @@ use or_protocol::{
 };
 use serde_json::value::RawValue;
 
+use self::arguments::{arguments, empty};
 use super::media::Media;
 use super::models::Traits;
 use super::seal::{CallState, PLACEHOLDER, State, is_made};
@@ -87,6 +90,11 @@ pub(super) fn translate<'a>(
     for (at, item) in context.iter().enumerate() {
         if let Some(state) = states.get_mut(at).and_then(Option::take) {
             builder.reasoning(&state);
+            if let Some(image) = &state.image
+                && let Some(part) = images::part(item, image)
+            {
+                builder.push(Speaker::Model, part);
+            }
             next = state;
             continue;
         }
@@ -375,24 +383,4 @@ fn texts(parts: &[ContentPart]) -> impl Iterator<Item = Part<'_>> {
         })
         .filter(|text| !text.is_empty())
         .map(|text| Part::text(text.as_str()))
-}
-
-fn empty() -> Cow<'static, RawValue> {
-    serde_json::from_str::<&RawValue>("{}")
-        .map_or_else(|_| Cow::Owned(RawValue::NULL.to_owned()), Cow::Borrowed)
-}
-
-/// Arguments as an object.
-fn arguments<'a>(text: &'a str, notes: &mut Notes) -> Cow<'a, RawValue> {
-    if text.trim().is_empty() {
-        return empty();
-    }
-    if let Ok(raw) = serde_json::from_str::<&RawValue>(text)
-        && raw.get().starts_with('{')
-    {
-        return Cow::Borrowed(raw);
-    }
-    notes.emulated("input.arguments", "arguments that are no JSON object are sent as {\"_raw\": text}");
-    let json = serde_json::json!({ "_raw": text }).to_string();
-    RawValue::from_string(json).map_or_else(|_| empty(), Cow::Owned)
 }

@@ -89,6 +89,7 @@ fn refuse(message: &str) -> AdapterError {
 }
 
 fn inline<'a>(mime_type: Cow<'a, str>, data: &'a str) -> Part<'a> {
+    let data = Cow::Borrowed(data);
     Part { inline_data: Some(InlineData { mime_type, data }), ..Part::default() }
 }
 

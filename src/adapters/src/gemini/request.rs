@@ -6,7 +6,7 @@ use or_protocol::{Effort, Item, Role, Settings, SummaryStyle, TextFormat};
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
-use super::history::{self, Setting};
+use super::history::{self, Setting, images};
 use super::models::{Thinking, Thought, Traits};
 use super::quirks::{IncludeThoughts, Quirks};
 use super::schema;
@@ -39,7 +39,8 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let traits = quirks.traits(request.model);
     let mut tool_notes = NoteList::default();
     let shown = quirks.shown(request.model, settings);
-    let items = tell_but(request, true, |item| own_state(item, KIND, shown).is_some(), &mut tool_notes)?;
+    let own = |item: &Item| own_state(item, KIND, shown).is_some() || images::is_own(item);
+    let items = tell_but(request, true, own, &mut tool_notes)?;
     let hosted = quirks.hosted(&traits);
     let flat = flatten_for(hosted, settings.all_tools(), &mut tool_notes);
     let names = Names::new(&flat, &NAMES);

@@ -2,6 +2,8 @@
 //!
 //! A keyword outside the list can fail the whole request, so its meaning moves into the description.
 
+mod snake;
+
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
@@ -43,7 +45,7 @@ const RULES: SchemaRules = SchemaRules {
 
 /// The cleaned schema, and the keywords that were replaced, in order of appearance.
 pub(super) fn clean(schema: &Schema) -> (Schema, Vec<String>) {
-    let fitted = schema::fit(schema, &RULES);
+    let fitted = schema::fit(&snake::camel(schema), &RULES);
     let mut seen = HashSet::new();
     let keywords = fitted.changed.into_iter().map(|(keyword, _)| keyword);
     let changed = keywords.filter(|keyword| seen.insert(keyword.clone())).collect();
@@ -56,6 +58,7 @@ pub(super) fn clean(schema: &Schema) -> (Schema, Vec<String>) {
 
 /// Whether an object schema allows nothing to be said.
 pub(super) fn is_empty_object(schema: &Schema) -> bool {
+    let schema = snake::camel(schema);
     let no = |key: &str| schema.get(key).and_then(Value::as_object).is_none_or(Map::is_empty);
     no("properties")
         && no("additionalProperties")
@@ -86,6 +89,15 @@ mod tests {
             "$defs": { "B": { "anyOf": [{ "type": "string" }, { "type": "number" }] } }
         });
         check(schema.clone(), schema, &[]);
+    }
+
+    #[test]
+    fn keywords_of_geminis_sdks_are_known() {
+        check(
+            json!({ "type": "object", "additional_properties": false, "properties": { "a": { "any_of": [{ "type": "string", "max_length": 3 }] } } }),
+            json!({ "type": "object", "additionalProperties": false, "properties": { "a": { "anyOf": [{ "type": "string", "maxLength": 3 }] } } }),
+            &[],
+        );
     }
 
     #[test]

@@ -34,6 +34,16 @@ pub(super) struct State {
     /// Parts of the provider's own tools, of the item that holds this state.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) server: Vec<ServerPart>,
+    /// The item that holds this state is an image of the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) image: Option<ImageState>,
+}
+
+/// What an image has beside itself.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(super) struct ImageState {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sig: Option<String>,
 }
 
 /// A part of the provider's own tools.

@@ -1,6 +1,6 @@
 //! One answer, line by line. The unary answer is its only line.
 
-use or_protocol::{Envelope, Include, LogProb, Settings, TextFormat, Usage};
+use or_protocol::{Envelope, Extra, Include, LogProb, Settings, TextFormat, Usage};
 
 use super::quirks::{LeakMode, Quirks};
 use super::think_tags::{Piece, Splitter};
@@ -168,6 +168,7 @@ impl AnswerTranslator {
             name,
             namespace: None,
             kind: CallKind::Function,
+            extra: Extra::NONE,
         });
         let delta = arguments_text(arguments);
         if !delta.is_empty() {

@@ -16,6 +16,7 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
         (&["server busy"], Kind::Overloaded),
         (&["unauthorized"], Kind::Auth),
         (&["model", "not found"], Kind::ModelNotFound),
+        (&["model", "does not exist"], Kind::ModelNotFound),
     ],
     statuses: &[],
     refine: |_, _| {},
@@ -52,7 +53,8 @@ mod tests {
         check(403, "cloud features are disabled", Kind::Auth);
         check(404, "model 'nope' not found", Kind::ModelNotFound);
         check(404, "model \"nope\" not found, try pulling it first", Kind::ModelNotFound);
-        check(404, "404 page not found", Kind::InvalidRequest);
+        check(404, "The model `nope` does not exist", Kind::ModelNotFound);
+        check(404, "404 page not found", Kind::Server);
         check(429, "you have reached your session usage limit", Kind::Quota);
         check(429, "too many requests", Kind::RateLimit);
         check(499, "request canceled", Kind::Server);

@@ -26,6 +26,8 @@ pub(super) struct AnswerTranslator {
     /// The last finish reason that was not empty. Usage and errors may still follow it.
     finish_reason: Option<String>,
     any: bool,
+    /// The end mark came before any token counts, which some hosts send behind it.
+    awaits_counts: bool,
     done: bool,
 }
 
@@ -36,6 +38,7 @@ impl AnswerTranslator {
             finish_reason_optional: quirks.finish_reason_optional,
             finish_reason: None,
             any: false,
+            awaits_counts: false,
             done: false,
         }
     }
@@ -76,12 +79,20 @@ impl AnswerTranslator {
         self.any && self.finish_reason_optional && !self.machine.has_unfinished_call()
     }
 
-    /// OpenRouter counts the tokens of what failed in the same chunk.
-    fn count_failed(&mut self, chunk: &Chunk<'_>, out: &mut Vec<ModelEvent>) {
+    /// The counts alone: OpenRouter has those of what failed in the same chunk.
+    fn counts(&mut self, chunk: &Chunk<'_>, out: &mut Vec<ModelEvent>) {
         let choice = chunk.choices.0.as_ref().and_then(|choice| choice.usage);
         if let Some(raw) = chunk.usage.or(choice) {
             self.machine.usage(raw, out);
         }
+    }
+
+    /// Behind the end mark only counts are of use.
+    fn late(&mut self, frame: &Frame<'_>, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
+        let mut mended = String::new();
+        let Ok(chunk) = frame.parse_in::<Chunk<'_>>(KIND, &mut mended) else { return Ok(()) };
+        self.counts(&chunk, out);
+        if self.machine.usage.is_some() { self.end(out) } else { Ok(()) }
     }
 
     fn end(&mut self, out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
@@ -105,9 +116,13 @@ impl ResponseTranslator for AnswerTranslator {
         if self.done || data.is_empty() {
             return Ok(());
         }
+        if self.awaits_counts {
+            return self.late(&frame, out);
+        }
         let result = if data == "[DONE]" {
             if self.finish_reason.is_some() || self.may_end_here() {
-                self.end(out)
+                self.awaits_counts = self.machine.usage.is_none();
+                if self.awaits_counts { Ok(()) } else { self.end(out) }
             } else {
                 Err(AdapterError::Truncated { provider: KIND })
             }
@@ -117,7 +132,7 @@ impl ResponseTranslator for AnswerTranslator {
             let mut mended = String::new();
             match frame.parse_in::<Chunk<'_>>(KIND, &mut mended) {
                 Ok(chunk) if failed(&chunk) => {
-                    self.count_failed(&chunk, out);
+                    self.counts(&chunk, out);
                     Err(error::TABLE.inside(data))
                 }
                 Ok(chunk) => self.chunk(chunk, out),
@@ -128,11 +143,15 @@ impl ResponseTranslator for AnswerTranslator {
         result
     }
 
+    fn is_whole(&self) -> bool {
+        self.awaits_counts && !self.done
+    }
+
     fn finish(&mut self, stray: &[u8], out: &mut Vec<ModelEvent>) -> Result<(), AdapterError> {
         if self.done {
             return Ok(());
         }
-        if self.finish_reason.is_some() {
+        if self.finish_reason.is_some() || self.awaits_counts {
             return self.end(out);
         }
         self.done = true;
@@ -146,7 +165,7 @@ impl ResponseTranslator for AnswerTranslator {
         let mut mended = String::new();
         let chunk: Chunk<'_> = lenient::read(KIND, &text, &mut mended)?;
         if failed(&chunk) {
-            self.count_failed(&chunk, out);
+            self.counts(&chunk, out);
             return Err(error::TABLE.inside(&text));
         }
         let Some(choice) = chunk.choices.0 else {

@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 
 use super::call_ids::CallIds;
 use super::media;
-use super::quirks::{LaterSystem, Quirks, ReasoningEcho};
+use super::quirks::{Quirks, ReasoningEcho};
 use super::reasoning::{self, Opened};
 use super::roles;
 use super::wire::body::{Call, ChatMessage, Content, Function, Part, ThinkingText};
 use crate::shared::arguments::{WRAPPED, object_text};
 use crate::shared::flat_tools::Namespaces;
-use crate::shared::quirks::DeveloperRole;
+use crate::shared::quirks::{DeveloperRole, LaterSystem};
 use crate::{AdapterError, Note, NoteList, custom_arguments};
 
 /// Translates the context. `head` is the text of the leading system message: instructions and hints.

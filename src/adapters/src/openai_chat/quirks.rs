@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::presets;
 use crate::ProviderOptions;
-use crate::shared::quirks::{self, DeveloperRole, KeyHeader, host};
+use crate::shared::quirks::{self, DeveloperRole, KeyHeader, LaterSystem, host};
 
 /// What a host takes and in which form. The defaults are for hosts we know nothing of.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -103,18 +103,6 @@ impl Default for Quirks {
             drop_params: presets::PRIVATE_PARAMS.iter().map(|p| (*p).to_owned()).collect(),
         }
     }
-}
-
-/// What becomes of a system message inside the conversation: many models' templates take one in front only.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum LaterSystem {
-    /// It stays what it is.
-    System,
-    /// Marked user text, where it stands.
-    User,
-    /// It joins those in front.
-    Front,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]

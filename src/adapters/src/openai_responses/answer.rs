@@ -1,5 +1,6 @@
 //! The stream: events are told apart by the `type` in their data, items by their ids and places (`blocks`).
 
+mod beside;
 mod blocks;
 mod calls;
 mod machine;
@@ -11,13 +12,14 @@ mod texts;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use self::beside::beside;
 use self::blocks::{BlockKind, Place};
 use self::machine::Machine;
 use self::parts::PartKind;
 use self::reading::{annotation, ascii, finish_reason};
 use super::error;
 use super::quirks::Quirks;
-use super::wire::{DeltaEvent, Ended, Event, KIND, Response, parse, string};
+use super::wire::{DeltaEvent, Ended, Event, KIND, Response, parse, says_something, string};
 use crate::framing::lossy;
 use crate::shared::lenient::{self, Count, Word};
 use crate::{
@@ -149,11 +151,11 @@ impl AnswerTranslator {
         let status = response.status.as_str();
         let reason = match (kind, status) {
             ("response.failed", _) | (_, "failed") => {
-                self.machine.counts(&response, out);
+                beside(&response, out);
                 return Err(told(data).unwrap_or(failed("The model provider reported a failed response.")));
             }
             ("response.cancelled", _) | (_, "cancelled") => {
-                self.machine.counts(&response, out);
+                beside(&response, out);
                 return Err(told(data).unwrap_or(failed("The model provider cancelled the response.")));
             }
             ("response.incomplete", _) | (_, "incomplete") => finish_reason(&response, out),
@@ -259,7 +261,7 @@ impl ResponseTranslator for AnswerTranslator {
         let mut mended = String::new();
         let response: Response<'_> = parse(&text, &mut mended)?;
         if response.error.is_some_and(|error| says_something(error.get())) {
-            self.machine.counts(&response, out);
+            beside(&response, out);
             return Err(told(&text).unwrap_or(failed("The model provider reported a failed response.")));
         }
         if response.output.is_none() && response.status.is_empty() {
@@ -273,7 +275,7 @@ impl ResponseTranslator for AnswerTranslator {
             _ => None,
         };
         if let Some(words) = words {
-            self.machine.counts(&response, out);
+            beside(&response, out);
             return Err(told(&text).unwrap_or(failed(words)));
         }
         let reason = match response.status.as_str() {
@@ -306,11 +308,6 @@ fn told(data: &str) -> Option<AdapterError> {
         if says_something(&error) { error::TABLE.found(&error) } else { None }
     };
     ERRORS.iter().flat_map(|place| ["/response", ""].map(|around| format!("{around}{place}"))).find_map(said)
-}
-
-/// Whether JSON is more than the word for nothing.
-fn says_something(json: &str) -> bool {
-    !matches!(json, "null" | "\"\"" | "{}" | "[]" | "false")
 }
 
 /// An answer that the provider ended with a failure but without an error object.

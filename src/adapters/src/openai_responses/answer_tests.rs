@@ -2,6 +2,7 @@
 
 use or_protocol::{Annotation, Envelope, LogProb, Phase, Settings, Usage};
 use pretty_assertions::assert_eq;
+use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 
 use super::{KIND, OpenAiResponses};
@@ -68,7 +69,7 @@ fn done(block: u32) -> ModelEvent {
 
 fn call(block: u32, kind: CallKind) -> ModelEvent {
     let (call_id, name) = (Some("call_1".to_owned()), "f".to_owned());
-    ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind }
+    ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind, extra: or_protocol::Extra::NONE }
 }
 
 fn args(block: u32, delta: &str) -> ModelEvent {
@@ -338,16 +339,17 @@ fn a_unary_body_gives_the_same_events() {
             },
             ModelEvent::PartDone { block: 1 },
             cut(1),
-            ModelEvent::Note(crate::Note::dropped(
-                "output.caller",
-                "the caller of a programmatic call is not kept"
-            )),
             ModelEvent::ToolCallStart {
                 block: 2,
                 call_id: Some("call_1".into()),
                 name: "f".into(),
                 namespace: Some("n".into()),
                 kind: CallKind::Function,
+                extra: or_protocol::Extra::of(&[(
+                    "caller".into(),
+                    &to_raw_value(&json!({"type": "program"})).unwrap()
+                )])
+                .unwrap(),
             },
             args(2, "{\"a"),
             cut(2),

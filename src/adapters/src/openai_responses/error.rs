@@ -1,10 +1,14 @@
 //! Errors of all hosts, as HTTP bodies and inside answers.
 
+use or_protocol::{ErrorDetails, RawJson};
+use serde_json::Value;
+
 use crate::UpstreamErrorKind::{
     Auth, ContentFilter, ContextLength, InvalidRequest, ModelNotFound, Overloaded, Quota, RateLimit, Server,
     Timeout, TooLarge,
 };
 use crate::shared::error_body::ErrorTable;
+use crate::shared::lenient;
 
 pub(super) const TABLE: ErrorTable = ErrorTable {
     code_at: "/code",
@@ -79,8 +83,30 @@ pub(super) const TABLE: ErrorTable = ErrorTable {
         (&["authentication token"], Auth),
     ],
     statuses: &[],
-    refine: |_, _| {},
+    refine: |error, json| error.details = details(json),
 };
+
+/// Longest members of an error that are handed on, in bytes.
+const MAX_WORD: usize = 512;
+const MAX_MISALIGNMENT: usize = 16 * 1024;
+
+/// What an error says beside its code and message, be it in a body or an event, or by itself.
+fn details(json: &str) -> Option<Box<ErrorDetails>> {
+    let whole: Value = lenient::owned(json)?;
+    let error = whole.get("error").filter(|error| error.is_object()).unwrap_or(&whole);
+    let word = |name| Some(error.get(name)?.as_str()?.to_owned()).filter(|word| word.len() <= MAX_WORD);
+    let details = ErrorDetails {
+        // An event's own type is none of an error.
+        r#type: word("type").filter(|word| word != "error" && !word.contains('.')),
+        param: word("param"),
+        misalignment: error
+            .get("misalignment")
+            .filter(|value| value.is_object())
+            .map(RawJson::from)
+            .filter(|value| value.as_str().len() <= MAX_MISALIGNMENT),
+    };
+    (details != ErrorDetails::default()).then(|| Box::new(details))
+}
 
 #[cfg(test)]
 mod tests {

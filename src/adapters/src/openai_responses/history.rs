@@ -282,13 +282,13 @@ impl<'q, 'n> History<'q, 'n> {
         };
         let id = item.text("id").zip(*prefix).map(|(id, prefix)| with_prefix(&id, prefix));
         let request = item.text("approval_request_id").map(|id| with_prefix(&id, "mcpr"));
-        let blob = item.text("encrypted_content").filter(|_| *kind == "compaction");
-        let blob = match blob {
-            Some(blob) => Some(self.compaction(&blob)?),
+        let state = match item.text("encrypted_content") {
+            Some(blob) if *kind == "compaction" => Some(self.compaction(&blob)?),
+            Some(blob) => self.open(&blob),
             None => None,
         };
-        let changes = [("id", id), ("approval_request_id", request), ("encrypted_content", blob)];
-        Some(InputItem::Other(item.with_texts(&changes, &["id"])))
+        let changes = [("id", id), ("approval_request_id", request), ("encrypted_content", state)];
+        Some(InputItem::Other(item.with_texts(&changes, &["encrypted_content", "id"])))
     }
 }
 

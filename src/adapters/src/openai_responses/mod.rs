@@ -23,6 +23,7 @@ mod quirks;
 mod request;
 #[cfg(test)]
 mod request_tests;
+mod roles;
 mod tools;
 mod wire;
 

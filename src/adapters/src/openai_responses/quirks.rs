@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::models::OwnRule;
 use crate::ProviderOptions;
-use crate::shared::quirks::{self, DeveloperRole, KeyHeader, host, is_at};
+use crate::shared::quirks::{self, DeveloperRole, KeyHeader, LaterSystem, host, is_at};
 
 /// Request fields that `drop_params` may name.
 pub(super) const DROPPABLE: &[&str] = &[
@@ -46,6 +46,10 @@ pub(super) struct Quirks {
     pub(super) auth_header: KeyHeader,
     /// As what developer messages are sent.
     pub(super) developer_role: DeveloperRole,
+    /// Join the leading system messages and the instructions.
+    pub(super) merge_system: bool,
+    /// As what a system message behind any other is sent.
+    pub(super) later_system: LaterSystem,
     /// `phase` on assistant messages is known.
     pub(super) phase: bool,
     /// `strict` may be sent on function tools.
@@ -125,6 +129,8 @@ impl Default for Quirks {
         Self {
             auth_header: KeyHeader::Bearer,
             developer_role: DeveloperRole::Developer,
+            merge_system: false,
+            later_system: LaterSystem::System,
             phase: false,
             strict_tools: true,
             custom_tools: true,

@@ -5,6 +5,7 @@ use or_protocol::{Effort, Extra, Include, KNOWN_MEMBERS, Settings, TextFormat, T
 use super::history::History;
 use super::models::rule;
 use super::quirks::Quirks;
+use super::roles::settle;
 use super::tools;
 use super::wire::body::{Body, Format, Reasoning, StreamOptions, TextSettings};
 use crate::call::body_json;
@@ -37,8 +38,9 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
     let (text, verbosity_fate) = host.text(settings, rule);
     let sent = tools::translate(settings, quirks, &mut notes);
     let parallel = settings.parallel_tool_calls.filter(|_| !sent.tools.is_empty());
+    let settled = settle(quirks, request, &mut notes);
     let mut history = History::new(request.model, quirks, sent.flat.as_ref(), &mut notes);
-    let input = history.translate(request.context)?;
+    let input = history.translate(&settled.context)?;
     let mut members = host.members(settings);
     let has_reasoning = rule.is_none_or(|rule| !rule.efforts.is_empty()) && !quirks.drops("reasoning");
     if !has_reasoning {
@@ -59,7 +61,7 @@ pub(super) fn build(quirks: &Quirks, request: &ModelRequest<'_>) -> Result<Upstr
 
     let body = Body {
         model: request.model,
-        instructions: match settings.instructions.as_deref() {
+        instructions: match settled.instructions.as_deref() {
             None if quirks.instructions_required => Some(""),
             other => other,
         },

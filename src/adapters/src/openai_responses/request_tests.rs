@@ -44,6 +44,34 @@ fn check(base_url: &str, quirks: Value, request: Value, want: Value, notes: &[&s
 }
 
 #[test]
+fn system_messages_are_where_the_hosts_template_takes_them() {
+    let say = |role: &str, text: &str| json!({"role": role, "content": text});
+    let sent = |role: &str, text: &str| json!({"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]});
+    let request = json!({"model": "m", "instructions": "I",
+        "input": [say("developer", "D"), say("user", "a"), say("system", "S"), say("user", "b")]});
+    let (d, s) = (sent("developer", "D"), sent("system", "S"));
+    let (a, b) = (sent("user", "a"), sent("user", "b"));
+    let marked = sent("user", "<system>\nS\n</system>");
+    let emulated = ["Emulated input.role"];
+    for (quirks, instructions, input, notes) in [
+        (json!({}), "I", json!([d, a, s, b]), &[][..]),
+        (json!({"merge_system": true}), "I\n\nD", json!([a, s, b]), &emulated[..]),
+        (json!({"later_system": "user"}), "I", json!([d, a, marked, b]), &emulated[..]),
+        (json!({"later_system": "front"}), "I\n\nS", json!([d, a, b]), &emulated[..]),
+        (
+            json!({"merge_system": true, "later_system": "user"}),
+            "I\n\nD",
+            json!([a, marked, b]),
+            &["Emulated input.role", "Emulated input.role"][..],
+        ),
+    ] {
+        check(OTHER, quirks, request.clone(), json!({"instructions": instructions, "input": input}), notes);
+    }
+    let only = json!({"model": "m", "input": [say("system", "S"), say("user", "a")]});
+    check(OTHER, json!({"merge_system": true}), only, json!({"instructions": "S", "input": [a]}), &emulated);
+}
+
+#[test]
 fn the_plain_request_stores_nothing_and_pads_nothing() {
     let (body, notes) = send(
         OPENAI,

@@ -1,6 +1,7 @@
 //! The answer side of the wire, borrowed from the frame. Unknown fields and words are tolerated.
 
 pub(super) mod body;
+mod response;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,6 +11,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub(super) use self::response::{Response, says_something};
 use crate::AdapterError;
 use crate::shared::lenient::{self, Count, Lenient, Text, Word};
 
@@ -184,6 +186,9 @@ pub(super) struct OutputItem<'a> {
     pub(super) summary: Loose<'a>,
     #[serde(borrow, default)]
     pub(super) encrypted_content: Option<&'a RawValue>,
+    /// OpenAI's: whether the model goes on meanwhile.
+    #[serde(rename = "async", borrow, default)]
+    pub(super) goes_on: Option<&'a RawValue>,
     /// Who made the call; OpenAI's programmatic tool calling.
     #[serde(borrow, default)]
     pub(super) caller: Option<&'a RawValue>,
@@ -208,24 +213,6 @@ pub(super) struct OutputPart<'a> {
     pub(super) annotations: Loose<'a>,
     #[serde(borrow, default)]
     pub(super) logprobs: Option<&'a RawValue>,
-}
-
-/// The parts of a response object that say something new; the other fields are skipped.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Response<'a> {
-    #[serde(borrow, default)]
-    pub(super) status: Word<'a>,
-    #[serde(borrow, default)]
-    /// Nothing else than absent if it is no list.
-    pub(super) output: Option<Loose<'a>>,
-    #[serde(borrow, default)]
-    pub(super) usage: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub(super) error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub(super) incomplete_details: Lenient<Incomplete<'a>>,
-    #[serde(borrow, default)]
-    pub(super) service_tier: Option<&'a RawValue>,
 }
 
 /// Why a response ended early.

@@ -44,9 +44,13 @@ struct Said {
 }
 
 impl Said {
-    /// Web frameworks say no more than this of a path that they do not have.
+    /// Web frameworks and gateways say no more than this of a path that they do not have.
     fn is_bare(&self) -> bool {
-        self.code.is_none() && self.message.eq_ignore_ascii_case("not found")
+        const WORDS: [&str; 4] = ["404 page not found", "not found", "resource not found", "route not found"];
+        let words = self.message.to_lowercase();
+        // Kong's has a tail.
+        let no_route = words.starts_with("no route matched");
+        self.code.is_none() && (no_route || WORDS.contains(&words.trim_end_matches('.')))
     }
 }
 
@@ -103,7 +107,7 @@ impl ErrorTable {
             (true, None) => "The model provider reported an error.".to_owned(),
         };
         let message = message.chars().take(MAX_MESSAGE).collect();
-        UpstreamError { kind, status, message, code: said.code, retry_after_s: None }
+        UpstreamError { status, message, code: said.code, ..UpstreamError::of_kind(kind) }
     }
 
     fn kind(&self, said: &Said, status: Option<u16>, told: bool) -> Kind {
@@ -306,6 +310,14 @@ mod tests {
         check(404, r#"{"error":"no such file"}"#, Kind::InvalidRequest, "no such file");
         check(404, "404 page not found", Kind::Server, "404 page not found");
         check(404, r#"{"detail":"Not Found"}"#, Kind::Server, "Not Found");
+        let kong = "no Route matched with those values";
+        check(404, &format!(r#"{{"message":"{kong}","request_id":"r"}}"#), Kind::Server, kong);
+        check(
+            404,
+            r#"{"error":{"code":"404","message":"Resource not found"}}"#,
+            Kind::Server,
+            "Resource not found",
+        );
         check(404, "<html>", Kind::Server, "The model provider answered with status 404.");
         check(404, "{}", Kind::Server, "The model provider answered with status 404.");
     }

@@ -117,6 +117,7 @@ pub(crate) fn flatten_for<'a>(
             }
             Tool::Hosted(hosted) if hosted.kind() == "namespace" => {
                 let namespace = tool.name().unwrap_or_default().to_owned();
+                let first = flat.len();
                 for tool in hosted.tools() {
                     let field = format!("tools[{index}].tools");
                     let (function, custom) = match tool {
@@ -136,6 +137,9 @@ pub(crate) fn flatten_for<'a>(
                         if taken { format!("{namespace}__{}", function.name) } else { function.name.clone() };
                     names.insert(name.clone());
                     flat.push(FlatTool { function: FunctionTool { name, ..function }, origin });
+                }
+                if let Some(about) = hosted.raw().text("description").filter(|text| !text.is_empty()) {
+                    describe(flat.get_mut(first..).unwrap_or_default(), &namespace, &about);
                 }
                 notes.push(Note::emulated(format!("tools[{index}]"), "namespace sent as plain functions"));
             }
@@ -160,6 +164,16 @@ pub(crate) fn flatten_for<'a>(
         }
     }
     flat
+}
+
+/// Tells what a namespace says of itself, once, with the first of its functions.
+fn describe(functions: &mut [FlatTool], namespace: &str, about: &str) {
+    let names = functions.iter().map(|tool| tool.function.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(first) = functions.first_mut() {
+        let own = first.function.description.take().into_iter();
+        let told = format!("About the tools of {namespace} ({names}): {about}");
+        first.function.description = Some(own.chain([told]).collect::<Vec<_>>().join("\n\n"));
+    }
 }
 
 /// A custom tool as a function of one text.
@@ -256,6 +270,24 @@ mod tests {
         let (flat, notes) = flat(tool);
         assert_eq!(flat[0].function.description.as_deref(), description);
         assert_eq!(notes.iter().map(|note| note.field.as_str()).collect::<Vec<_>>(), fields);
+    }
+
+    #[test]
+    fn a_namespace_says_once_what_it_is_about() {
+        let inner = |name: &str| json!({"type": "function", "name": name, "description": name});
+        let space = |about: Option<&str>| {
+            let tools = [inner("get"), inner("put")];
+            json!({"tools": [{"type": "namespace", "name": "crm", "description": about, "tools": tools}]})
+        };
+        let described = |body: Value| {
+            let settings = or_protocol::CreateResponseBody::from_value(body).unwrap().settings;
+            let flat = flatten_tools(&settings.tools, &mut NoteList::default());
+            flat.into_iter().map(|tool| tool.function.description.unwrap_or_default()).collect::<Vec<_>>()
+        };
+        let told = "get\n\nAbout the tools of crm (get, put): Customers.";
+        assert_eq!(described(space(Some("Customers."))), [told, "put"]);
+        assert_eq!(described(space(None)), ["get", "put"]);
+        assert_eq!(described(space(Some(""))), ["get", "put"]);
     }
 
     #[test]

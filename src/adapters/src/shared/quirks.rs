@@ -35,6 +35,18 @@ pub(crate) enum DeveloperRole {
     System,
 }
 
+/// What becomes of a system message inside the conversation: many models' templates take one in front only.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LaterSystem {
+    /// It stays what it is.
+    System,
+    /// Marked user text, where it stands.
+    User,
+    /// It joins those in front.
+    Front,
+}
+
 /// Reads the table over a preset, as JSON. The error names the key that is wrong; `T` must have defaults for
 /// all keys and refuse unknown ones.
 pub(crate) fn read<T: DeserializeOwned>(options: &ProviderOptions, preset: &str) -> Result<T, String> {

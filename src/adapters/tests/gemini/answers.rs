@@ -221,7 +221,8 @@ fn images_are_items_and_other_media_are_noted() {
             _ => None,
         })
         .collect();
-    let want = json!({"type": "image_generation_call", "status": "completed", "output_format": "png", "result": "AAAA"});
+    let want = json!({"type": "image_generation_call", "status": "completed", "output_format": "png", "result": "AAAA",
+        "encrypted_content": images[0]["encrypted_content"]});
     assert_eq!(images, [want]);
     let notes: Vec<_> = out.iter().filter(|event| matches!(event, ModelEvent::Note(_))).collect();
     assert!(matches!(notes[..], [ModelEvent::Note(note)] if note.why.contains("audio/L16")), "{notes:?}");

@@ -347,3 +347,25 @@ proptest! {
         prop_assert!(count("\"executableCode\"") <= count("\"codeExecutionResult\""), "{}", sent);
     }
 }
+
+#[test]
+fn an_image_goes_back_as_it_came() {
+    let image = |sig: &str| {
+        let mut part = json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}});
+        if !sig.is_empty() {
+            part["thoughtSignature"] = json!(sig);
+        }
+        part
+    };
+    for sig in ["", "c2ln"] {
+        let events = answer(THIRD, &json!({}), &[part(image(sig)), part(json!({"text": "There."})), end()]);
+        let (contents, notes) = back(THIRD, &json!({}), &events);
+        assert_eq!((&contents[1]["parts"], notes), (&json!([image(sig), {"text": "There."}]), vec![]));
+    }
+    // One that another provider made is told.
+    let made = json!({"type": "image_generation_call", "status": "completed", "result": "AAAA", "output_format": "png"});
+    let foreign = ModelEvent::HostedItem { block: 0, item: made.as_object().unwrap().clone(), done: true };
+    let (contents, notes) = back(THIRD, &json!({}), &[foreign]);
+    assert!(!contents.to_string().contains("inlineData"), "{contents}");
+    assert!(notes.contains(&"input.image_generation_call".to_owned()), "{notes:?}");
+}

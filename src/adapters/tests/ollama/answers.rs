@@ -61,6 +61,7 @@ fn call_of(block: u32, id: Option<&str>, name: &str, arguments: &str) -> [ModelE
         name: name.into(),
         namespace: None,
         kind: CallKind::Function,
+        extra: or_protocol::Extra::NONE,
     };
     [start, ModelEvent::ToolArgsDelta { block, delta: arguments.into() }, done(block)]
 }

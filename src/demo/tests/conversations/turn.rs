@@ -3,6 +3,7 @@
 use or_adapters::demo::Demo;
 use or_adapters::{
     Adapter, AdapterError, FinishReason, FrameDecoder, ModelEvent, ModelRequest, Note, ProviderOptions,
+    UpstreamErrorKind,
 };
 use or_demo::{DemoAnswer, respond};
 use or_protocol::{CreateResponseBody, Usage};
@@ -192,4 +193,10 @@ pub(super) fn run(mut body: Value) -> Turn {
 
 pub(super) fn ask(model: &str, text: &str) -> Turn {
     run(json!({"model": model, "input": text}))
+}
+
+#[track_caller]
+pub(super) fn assert_failure(turn: &Turn, kind: UpstreamErrorKind, status: Option<u16>) {
+    let Some(AdapterError::Upstream(error)) = &turn.failure else { panic!("no failure in {turn:?}") };
+    assert_eq!((error.kind, error.status, turn.finish), (kind, status, None));
 }

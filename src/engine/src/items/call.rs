@@ -15,6 +15,8 @@ pub(crate) struct NewCall {
     pub(crate) custom: bool,
     /// The tool is custom and the provider was given a function.
     pub(crate) emulated: bool,
+    /// Further members of the item.
+    pub(crate) extra: Extra,
     /// The tool is one of an MCP server.
     pub(crate) mcp: Option<Callee>,
 }
@@ -24,7 +26,7 @@ impl Assembly {
         if self.knows(block) {
             return;
         }
-        let NewCall { name, namespace, custom, emulated, mcp } = call;
+        let NewCall { name, namespace, custom, emulated, extra, mcp } = call;
         if let Some(callee) = mcp {
             return self.mcp_call(block, callee, w);
         }
@@ -37,7 +39,7 @@ impl Assembly {
                 namespace,
                 input: String::new(),
                 status,
-                extra: Extra::NONE,
+                extra,
             })
         } else {
             Item::FunctionCall(FunctionCall {
@@ -47,7 +49,7 @@ impl Assembly {
                 namespace,
                 arguments: String::new(),
                 status,
-                extra: Extra::NONE,
+                extra,
             })
         };
         self.open_item(block, item, emulated.then(String::new), w);

@@ -1,6 +1,6 @@
 //! Items that come whole: those of the provider's hosted tools, and results of calls that it or we ran.
 
-use or_protocol::{EventBody, Extra, FunctionCallOutput, Item, ItemStatus, McpCallStatus, McpItem, Output};
+use or_protocol::{EventBody, FunctionCallOutput, Item, ItemStatus, McpCallStatus, McpItem, Output};
 use serde_json::{Map, Value};
 
 use crate::events::EventWriter;
@@ -55,10 +55,12 @@ impl Assembly {
     pub(crate) fn tool_output(&mut self, index: usize, result: Output, status: Ending, w: &mut EventWriter) {
         let Some(Item::FunctionCall(call)) = self.output.get(index) else { return };
         let call_id = call.call_id.clone();
+        // Who made the call gets its result.
+        let extra = call.extra.retain(|name| name == "caller");
         if self.open.is_empty() {
             let output = Output::Text(String::new());
             let status = Some(ItemStatus::InProgress);
-            let item = FunctionCallOutput { id: None, call_id, output, status, extra: Extra::NONE };
+            let item = FunctionCallOutput { id: None, call_id, output, status, extra };
             self.open_item(0, Item::FunctionCallOutput(item), None, w);
         }
         self.open.clear();

@@ -4,20 +4,19 @@ mod call_ids;
 mod ending;
 mod first_turn;
 mod output_bytes;
+mod remembered;
 mod resume;
 mod tool_rounds;
 mod turn_settings;
 mod view;
 
-use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note, NoteList};
 use or_protocol::{
-    ApiError, ErrorKind, IncompleteDetails, Item, ResponseError, ResponseResource, ResponseStatus,
-    ToolChoice, Usage,
+    ApiError, ErrorKind, IncompleteDetails, Item, ResponseError, ResponseMembers, ResponseResource,
+    ResponseStatus, ToolChoice, Usage,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -27,7 +26,7 @@ use crate::event_log::Told;
 use crate::events::EventWriter;
 use crate::items::call::NewCall;
 use crate::items::{Assembly, Ending};
-use crate::mcp::{Answers, Left, Sides, remember_call};
+use crate::mcp::Answers;
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tool_rules::ToolRules;
 
@@ -93,6 +92,7 @@ struct Turn {
     calls: usize,
     usage: Option<Usage>,
     service_tier: Option<String>,
+    members: ResponseMembers,
     notes: NoteList,
     /// Ids of all calls that the model sees or has made, once a call has come.
     taken: Option<HashSet<String>>,
@@ -259,12 +259,10 @@ impl ResponseLoop {
             ModelEvent::ReasoningSealed { block, encrypted_content } => {
                 items.sealed(block, encrypted_content, &self.spec.seal, w);
             }
-            ModelEvent::ToolCallStart { block, call_id, name, namespace, kind } => {
-                self.call(
-                    block,
-                    call_id,
-                    NewCall { name, namespace, custom: kind == CallKind::Custom, emulated: false, mcp: None },
-                );
+            ModelEvent::ToolCallStart { block, call_id, name, namespace, kind, extra } => {
+                let custom = kind == CallKind::Custom;
+                let call = NewCall { name, namespace, custom, extra, emulated: false, mcp: None };
+                self.call(block, call_id, call);
             }
             ModelEvent::ToolArgsDelta { block, delta } => items.arguments(block, &delta, w),
             ModelEvent::HostedItem { block, item, done } => self.hosted(block, item, done),
@@ -273,6 +271,7 @@ impl ResponseLoop {
             ModelEvent::BlockDone { block, complete: _ } => items.block_done(block, w),
             ModelEvent::Usage(usage) => self.turn.usage = Some(usage),
             ModelEvent::ServiceTier(tier) => self.turn.service_tier = Some(tier),
+            ModelEvent::ResponseMember { member, value } => self.turn.members.set(member, value),
             ModelEvent::Note(note) => self.note(note),
             ModelEvent::Finished { reason } => self.finished(reason, now, out),
         }
@@ -350,40 +349,6 @@ impl ResponseLoop {
         out.next = Some(Action::CallModel);
     }
 
-    /// The next turn sees what this one made, sealed state included.
-    fn continue_sampling(&mut self, out: &mut Output) {
-        self.remember(self.turn.start..self.assembly.output.len());
-        self.call_model(out);
-    }
-
-    /// Adds items of this response to the context.
-    fn remember(&mut self, made: Range<usize>) {
-        let context = Arc::make_mut(&mut self.context);
-        let sealed = &self.assembly.sealed;
-        // Made once for all calls of a turn.
-        let sides = LazyCell::new(|| Sides::of(&self.spec.mcp));
-        let new = self.assembly.output.get(made.clone()).unwrap_or_default();
-        for (index, item) in (made.start..).zip(new) {
-            match remember_call(item, || &sides) {
-                Left::AsItIs => {}
-                Left::Out => continue,
-                Left::Call(call, output) => {
-                    context.push(Item::FunctionCall(*call));
-                    context.extend(output.map(Item::FunctionCallOutput));
-                    continue;
-                }
-            }
-            let mut item = item.clone();
-            if let Item::Reasoning(reasoning) = &mut item
-                && let Ok(at) = sealed.binary_search_by_key(&index, |(at, _)| *at)
-            {
-                reasoning.encrypted_content = Some(sealed[at].1.clone());
-            }
-            self.spec.seal.open_item(&mut item);
-            context.push(item);
-        }
-    }
-
     /// What the turn counted is counted for good.
     fn end_turn(&mut self) {
         if let Some(usage) = self.turn.usage.take() {
@@ -392,6 +357,7 @@ impl ResponseLoop {
         if let Some(tier) = self.turn.service_tier.take() {
             self.progress.service_tier = Some(tier);
         }
+        self.progress.members.add(std::mem::take(&mut self.turn.members));
         self.notes.extend(std::mem::take(&mut self.turn.notes).into_vec());
     }
 
@@ -417,6 +383,7 @@ impl ResponseLoop {
             error,
             usage: self.progress.usage.as_ref(),
             service_tier: self.progress.service_tier.as_deref(),
+            members: Some(&self.progress.members),
         };
         resource(&self.spec, &self.assembly.output, snapshot)
     }

@@ -78,9 +78,10 @@ fn fit(event: &mut ModelEvent, room: &mut Room, settings: &Settings) -> bool {
         ModelEvent::HostedItem { item, .. } => room.take(json_bytes(item)),
         // No part of the response, but of what is shown of it.
         ModelEvent::HostedEvent { event, .. } => room.take(json_bytes(event)),
-        ModelEvent::ToolCallStart { name, call_id, .. } => {
-            room.take((name.len() + call_id.as_ref().map_or(0, String::len)) as u64)
+        ModelEvent::ToolCallStart { name, call_id, extra, .. } => {
+            room.take((name.len() + call_id.as_ref().map_or(0, String::len) + extra.size()) as u64)
         }
+        ModelEvent::ResponseMember { value, .. } => room.take(value.as_str().len() as u64),
         ModelEvent::MessageStart { .. }
         | ModelEvent::PartDone { .. }
         | ModelEvent::BlockDone { .. }
@@ -110,6 +111,7 @@ fn is_empty(event: &ModelEvent) -> bool {
         ModelEvent::ToolArgsDelta { delta, .. } => delta.is_empty(),
         ModelEvent::MessageStart { .. }
         | ModelEvent::ReasoningSealed { .. }
+        | ModelEvent::ResponseMember { .. }
         | ModelEvent::Annotation { .. }
         | ModelEvent::ToolCallStart { .. }
         | ModelEvent::HostedItem { .. }

@@ -57,7 +57,14 @@ fn bytes_of_a_round(calls: u32, tools: usize, thoughts: u32) -> u64 {
     for block in thoughts..thoughts + calls {
         let call_id = Some(format!("c{block}"));
         let (name, namespace, kind) = ("t0".to_owned(), None, CallKind::Function);
-        feed(Input::Model(ModelEvent::ToolCallStart { block, call_id, name, namespace, kind }));
+        feed(Input::Model(ModelEvent::ToolCallStart {
+            block,
+            call_id,
+            name,
+            namespace,
+            kind,
+            extra: or_protocol::Extra::NONE,
+        }));
         feed(Input::Model(ModelEvent::BlockDone { block, complete: true }));
     }
     let mut made = 0;

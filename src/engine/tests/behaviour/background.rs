@@ -2,7 +2,7 @@
 
 use or_adapters::FinishReason;
 use or_engine::{Action, Input, LoopSpec, Outcome, Progress};
-use or_protocol::{ResponseStatus, Usage};
+use or_protocol::{ResponseMember, ResponseMembers, ResponseStatus, Usage};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
@@ -138,18 +138,30 @@ fn a_record_before_the_end_holds_the_finished_turns() {
     played.feed(Input::Begun);
     let pause = || finish(FinishReason::Pause);
     let tier = or_adapters::ModelEvent::ServiceTier("flex".into());
-    for event in
-        [trace(0, "x"), sealed(0, "or1.s"), done(0), usage(5, 1), tier, pause(), usage(7, 1), text(0, "b")]
-    {
+    let moderated = |flagged: bool| or_adapters::ModelEvent::ResponseMember {
+        member: ResponseMember::Moderation,
+        value: json!({ "flagged": flagged }).into(),
+    };
+    let first = [trace(0, "x"), sealed(0, "or1.s"), done(0), usage(5, 1), tier, moderated(true), pause()];
+    for event in first.into_iter().chain([usage(7, 1), moderated(false), text(0, "b")]) {
         played.feed(Input::Model(event));
     }
     let record = played.engine.record();
     assert_eq!((record.status, record.sealed), (ResponseStatus::InProgress, &[(0, "or1.s".to_owned())][..]));
     let usage = Some(Usage::new(5, 1, None, 1, 2));
-    assert_eq!(
-        record.progress,
-        Some(Progress { usage, service_tier: Some("flex".into()), pauses: 1, ..Progress::default() })
-    );
+    let mut members = ResponseMembers::default();
+    members.set(ResponseMember::Moderation, json!({"flagged": true}).into());
+    let want = Progress {
+        usage,
+        service_tier: Some("flex".into()),
+        members,
+        pauses: 1,
+        turns: 1,
+        ..Progress::default()
+    };
+    let kept = serde_json::to_string(&record.progress).unwrap();
+    assert_eq!(serde_json::from_str::<Option<Progress>>(&kept).unwrap(), Some(want.clone()));
+    assert_eq!(record.progress, Some(want));
     let written = played.written();
     assert_eq!((written["output"].as_array().unwrap().len(), &written["usage"]), (1, &Value::Null));
     played.feed(Input::Model(stop()));

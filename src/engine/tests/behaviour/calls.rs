@@ -248,6 +248,16 @@ fn a_flattened_function_gets_its_namespace_back() {
 }
 
 #[test]
+fn a_choice_of_a_namespace_permits_all_of_it() {
+    let space = json!({"type": "namespace", "name": "ns", "tools": [function("f"), function("g")]});
+    let choice =
+        json!({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "namespace", "name": "ns"}]});
+    let request = json!({"tools": [function("other"), space], "tool_choice": choice});
+    let events = [call(0, "c1", "g"), done(0), call(1, "c2", "other"), done(1), stop()];
+    assert_eq!(names(&say(spec(request), events)), ["g"]);
+}
+
+#[test]
 fn arguments_of_no_call_are_harmless() {
     let played = say(spec(json!({})), [args(0, "{}"), text(1, "a"), args(1, "{}"), stop()]);
     played.events();

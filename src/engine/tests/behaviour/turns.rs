@@ -2,7 +2,7 @@
 
 use or_adapters::FinishReason;
 use or_engine::{Action, Input, Outcome};
-use or_protocol::{Item, Usage};
+use or_protocol::{Item, ResponseMember, Usage};
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
@@ -114,4 +114,24 @@ fn a_turn_that_made_an_item_is_not_tried_again() {
     for played in [&mut played, &mut play_raw(spec(json!({})), [], Ok(()))] {
         assert_eq!(played.feed(Input::Retry), None);
     }
+}
+
+fn member(member: ResponseMember, value: serde_json::Value) -> or_adapters::ModelEvent {
+    or_adapters::ModelEvent::ResponseMember { member, value: value.into() }
+}
+
+#[test]
+fn members_of_the_response_are_those_of_the_finished_turns() {
+    let searches = |n: u64| member(ResponseMember::ToolUsage, json!({"web_search": {"num_requests": n}}));
+    let moderated = |flagged: bool| member(ResponseMember::Moderation, json!({ "flagged": flagged }));
+    let first = [searches(9), moderated(false)];
+    let mut played = say(spec(json!({})), first);
+    assert_eq!(played.feed(Input::Retry), Some(Action::CallModel));
+    for event in [text(0, "a"), searches(2), moderated(true), pause(), text(1, "b"), searches(3), stop()] {
+        played.feed(Input::Model(event));
+    }
+    played.events();
+    let response = played.response();
+    assert_eq!(response["tool_usage"], json!({"web_search": {"num_requests": 5}}));
+    assert_eq!(response["moderation"], json!({"flagged": true}));
 }

@@ -4,7 +4,7 @@
 
 use or_adapters::{CallKind, FinishReason, ModelEvent, Note};
 use or_engine::{Action, Input, LoopSpec, Outcome, ReasoningEvents};
-use or_protocol::{ApiError, ErrorKind, Phase};
+use or_protocol::{ApiError, ErrorKind, Phase, ResponseMember};
 use serde_json::{Value, json};
 
 use super::play::{Played, play_raw, spec};
@@ -224,6 +224,10 @@ fn event(op: u8, from: &mut Bytes<'_>) -> ModelEvent {
         183..=190 => part_done(block),
         191..=235 => ModelEvent::BlockDone { block, complete: from.flag() },
         236..=240 => message(block, from.flag().then_some(Phase::Commentary)),
+        241 if from.flag() => ModelEvent::ResponseMember {
+            member: ResponseMember::ToolUsage,
+            value: json!({"web_search": {"num_requests": from.next()}}).into(),
+        },
         241 => usage(u64::from(from.next()), 1),
         242 => ModelEvent::ServiceTier("flex".into()),
         243 => ModelEvent::Note(Note::dropped("output", "x")),

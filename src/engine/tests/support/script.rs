@@ -52,12 +52,19 @@ pub fn call(block: u32, call_id: &str, name: &str) -> ModelEvent {
 /// A call to which the provider gave no id.
 pub fn call_without_id(block: u32, name: &str) -> ModelEvent {
     let (name, namespace, kind) = (name.to_owned(), None, CallKind::Function);
-    ModelEvent::ToolCallStart { block, call_id: None, name, namespace, kind }
+    ModelEvent::ToolCallStart { block, call_id: None, name, namespace, kind, extra: or_protocol::Extra::NONE }
 }
 
 pub fn call_of(block: u32, call_id: &str, name: &str, kind: CallKind) -> ModelEvent {
     let call_id = Some(call_id.to_owned());
-    ModelEvent::ToolCallStart { block, call_id, name: name.into(), namespace: None, kind }
+    ModelEvent::ToolCallStart {
+        block,
+        call_id,
+        name: name.into(),
+        namespace: None,
+        kind,
+        extra: or_protocol::Extra::NONE,
+    }
 }
 
 pub fn args(block: u32, delta: &str) -> ModelEvent {

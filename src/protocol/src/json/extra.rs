@@ -18,7 +18,10 @@ pub struct Extra(Option<RawJson>);
 
 impl Extra {
     /// Of members whose names differ.
-    pub(crate) fn of<'a>(members: &[(Cow<'a, str>, &'a RawValue)]) -> Result<Self, serde_json::Error> {
+    ///
+    /// # Errors
+    /// As [`RawJson::keep`].
+    pub fn of<'a>(members: &[(Cow<'a, str>, &'a RawValue)]) -> Result<Self, serde_json::Error> {
         if members.is_empty() {
             return Ok(Self(None));
         }

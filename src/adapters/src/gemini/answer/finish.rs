@@ -28,14 +28,12 @@ pub(super) fn outcome(
         | "IMAGE_RECITATION" => Ok(Some(FinishReason::ContentFilter)),
         other if spoke && !FAILURES.contains(&other) => Ok(None),
         other => Err(AdapterError::Upstream(UpstreamError {
-            kind: UpstreamErrorKind::Server,
-            status: None,
             message: match message.filter(|m| !m.is_empty()) {
                 Some(message) => format!("The model stopped with {other}: {message}"),
                 None => format!("The model stopped with {other}."),
             },
             code: Some(other.to_ascii_lowercase()),
-            retry_after_s: None,
+            ..UpstreamError::of_kind(UpstreamErrorKind::Server)
         })),
     }
 }

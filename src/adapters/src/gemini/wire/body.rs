@@ -81,7 +81,7 @@ impl<'a> Part<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InlineData<'a> {
     pub(crate) mime_type: Cow<'a, str>,
-    pub(crate) data: &'a str,
+    pub(crate) data: Cow<'a, str>,
 }
 
 #[derive(Clone, Debug, Serialize)]

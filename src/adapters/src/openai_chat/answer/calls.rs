@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use or_protocol::Extra;
+
 use super::lanes::Lanes;
 use crate::openai_chat::wire::CallPiece;
 use crate::shared::arguments::Arguments;
@@ -234,7 +236,14 @@ impl Calls {
             out.push(ModelEvent::Note(Note::emulated("function_call", why)));
             kind = CallKind::Function;
         }
-        out.push(ModelEvent::ToolCallStart { block, call_id, name, namespace: None, kind });
+        out.push(ModelEvent::ToolCallStart {
+            block,
+            call_id,
+            name,
+            namespace: None,
+            kind,
+            extra: Extra::NONE,
+        });
         tell(call, block, self.custom_tools, out);
     }
 

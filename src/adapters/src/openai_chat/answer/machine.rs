@@ -39,7 +39,7 @@ pub(super) struct Machine {
     sources: Sources,
     /// Text came as such, not only as what was spoken.
     wrote: bool,
-    usage: Option<Usage>,
+    pub(super) usage: Option<Usage>,
     tier: bool,
     notes: Vec<&'static str>,
 }

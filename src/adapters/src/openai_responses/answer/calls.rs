@@ -24,12 +24,15 @@ impl Machine {
             }
             return;
         }
-        if item.caller.is_some() {
-            let why = "the caller of a programmatic call is not kept";
-            out.push(ModelEvent::Note(Note::dropped("output.caller", why)));
-        }
-        let namespace = item.namespace.clone().some();
-        out.push(ModelEvent::ToolCallStart { block: at, call_id, name: name.to_owned(), namespace, kind });
+        let (name, namespace) = (name.to_owned(), item.namespace.clone().some());
+        out.push(ModelEvent::ToolCallStart {
+            block: at,
+            call_id,
+            name,
+            namespace,
+            kind,
+            extra: item.extra(),
+        });
         if let Some(block) = self.blocks.get_mut(at) {
             block.opened = true;
             tell(at, block, out);

@@ -4,10 +4,11 @@ use or_protocol::{Envelope, LogProb};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::beside::beside;
 use super::blocks::{BlockKind, Blocks, Place};
 use super::parts::PartKind;
 use super::reading::{ascii, blob, is_complete, phase};
-use crate::openai_responses::wire::{Event, KIND, Loose, OutputItem, Response, parse, string, usage};
+use crate::openai_responses::wire::{Event, KIND, Loose, OutputItem, Response, parse};
 use crate::shared::lenient;
 use crate::{AdapterError, FinishReason, ModelEvent, Note};
 
@@ -134,7 +135,7 @@ impl Machine {
         out: &mut Vec<ModelEvent>,
     ) -> Result<FinishReason, AdapterError> {
         self.snapshot(response.output.as_ref().map_or(&[][..], Loose::list), out)?;
-        self.counts(response, out);
+        beside(response, out);
         let whole = reason == FinishReason::Stop;
         self.end_open_calls(whole, out)?;
         if whole && self.cut_call {
@@ -143,16 +144,6 @@ impl Machine {
             return Ok(FinishReason::MaxOutputTokens);
         }
         Ok(reason)
-    }
-
-    /// What the provider counted, and the tier it used.
-    pub(super) fn counts(&self, response: &Response<'_>, out: &mut Vec<ModelEvent>) {
-        if let Some(usage) = response.usage.and_then(usage) {
-            out.push(ModelEvent::Usage(usage));
-        }
-        if let Some(tier) = response.service_tier.filter(|t| t.get().starts_with('"')) {
-            out.push(ModelEvent::ServiceTier(string(tier).into_owned()));
-        }
     }
 
     /// An event about a hosted item goes on as it is, without its padding and places.

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use or_protocol::{Annotation, Phase, RawJson};
+use or_protocol::{Annotation, Extra, Phase, RawJson};
 use serde_json::value::RawValue;
 
 use super::blocks::{Head, Place};
 use super::parts::PartKind;
 use crate::openai_responses::wire::{
-    Event, Extended, Loose, OutputItem, OutputPart, Response, parse, string,
+    Event, Extended, Loose, OutputItem, OutputPart, Response, parse, says_something, string,
 };
 use crate::shared::lenient::{Text, Word};
 use crate::{CallKind, FinishReason, ModelEvent, Note};
@@ -37,6 +37,14 @@ impl OutputItem<'_> {
             CallKind::Custom => self.input,
         };
         payload.map(string).unwrap_or_default()
+    }
+
+    /// What else a call says of itself.
+    pub(super) fn extra(&self) -> Extra {
+        let members = [("async", self.goes_on), ("caller", self.caller)];
+        let given = members.into_iter().filter_map(|(name, value)| Some((name.into(), value?)));
+        let given: Vec<_> = given.filter(|(_, value)| says_something(value.get())).collect();
+        Extra::of(&given).unwrap_or_default()
     }
 
     /// The texts of its parts that are not empty.

@@ -106,6 +106,7 @@ impl OutputFilter {
             | ModelEvent::ToolCallStart { .. }
             | ModelEvent::Usage(_)
             | ModelEvent::ServiceTier(_)
+            | ModelEvent::ResponseMember { .. }
             | ModelEvent::Note(_) => {
                 out.push(event);
                 Ok(())

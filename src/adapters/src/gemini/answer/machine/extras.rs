@@ -1,6 +1,7 @@
 //! What comes beside text and calls: counts, blocked prompts, media.
 
 use super::Machine;
+use crate::gemini::seal::{ImageState, State};
 use crate::gemini::wire::{InlineData, PromptFeedback, UsageMetadata};
 use crate::{FinishReason, ModelEvent};
 
@@ -30,8 +31,14 @@ impl Machine {
         }
     }
 
-    /// An image is an item of its own; there is none for sounds and films.
-    pub(super) fn media(&mut self, media: InlineData<'_>, is_thought: bool, out: &mut Vec<ModelEvent>) {
+    /// An image is an item of its own, with what goes back with it; there is none for sounds and films.
+    pub(super) fn media(
+        &mut self,
+        media: InlineData<'_>,
+        is_thought: bool,
+        sig: Option<String>,
+        out: &mut Vec<ModelEvent>,
+    ) {
         let format = media.mime_type.as_str().strip_prefix("image/").map(str::to_owned);
         let Some(format) = format.filter(|_| !is_thought && !media.data.is_empty()) else {
             let kind = media.mime_type.as_str();
@@ -43,11 +50,13 @@ impl Machine {
         };
         self.close(true, out);
         let block = self.block();
+        let state = State { image: Some(ImageState { sig }), ..State::default() };
         let item = [
             ("type", "image_generation_call".to_owned()),
             ("status", "completed".to_owned()),
             ("output_format", format),
             ("result", media.data.0.into_owned()),
+            ("encrypted_content", state.seal(&self.model)),
         ];
         let item = item.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         out.push(ModelEvent::HostedItem { block, item, done: true });
