@@ -67,6 +67,25 @@ check python_sdk.py 'You said: "Hello!"' "Person(name='Ada', age=36)" 'get_weath
 check background.py '(left after event' 'in_progress' 'a long story' '(response.completed is event' 'queued, then cancelled' \
     -- "$python/bin/python" "$here/background.py" "$url"
 
+export APP_WEBHOOK_SECRET
+APP_WEBHOOK_SECRET=whsec_$(head -c 32 /dev/urandom | base64)
+# Each of the two has to know the other's address at its start.
+reserve() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+told_server=127.0.0.1:$(reserve)
+"$python/bin/python" -u "$here/webhook_receiver.py" 0 "http://$told_server" >"$work/receiver.out" 2>&1 &
+pids+=($!)
+receiver=$(await "$work/receiver.out" 'http://127\.0\.0\.1:[0-9]+/')
+OR__WEBHOOKS__APP__URL=$receiver "$server" --config "$here/webhook.toml" --bind "$told_server" --data "$work/told-data" \
+    >"$work/told.out" 2>"$work/told.err" &
+pids+=($!)
+await "$work/told.out" 'http://127\.0\.0\.1:[0-9]+' "$work/told.err" >/dev/null
+told() {
+    curl -sf "http://$told_server/v1/responses" -H 'content-type: application/json' \
+        -d '{"model": "demo-slow", "input": "Hello!", "background": true}' >/dev/null
+    await "$work/receiver.out" 'response.completed: .*'
+}
+check webhook_receiver.py 'response.completed: You said: "Hello!"' -- told
+
 check node_stream.mjs 'You said: "Tell me a story."' ' tokens)' 'began with: "Tell me a story."' -- node "$here/node_stream.mjs" "$url"
 
 check embedding.rs 'began with: "My name is Ada."' -- "$target/debug/examples/embedding"

@@ -17,6 +17,7 @@ use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
 use or_telemetry::otlp::{Exporter, ExporterError, OtlpOptions};
 use or_tools::{AnyTool, Places, Registry, Tool};
+use or_webhooks::Webhooks;
 use tokio::time::Instant;
 
 use crate::StartError;
@@ -113,6 +114,7 @@ impl ServerBuilder {
         let listing = wiring::listing(&self.resolved, &specs, now());
         let config = &self.resolved.config;
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
+        let webhooks = webhooks(&self.resolved, &store, &metrics)?;
         wiring::label_models(&self.resolved, &specs, &metrics);
         let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
         let keys = ClientKeys::new(
@@ -149,13 +151,14 @@ impl ServerBuilder {
                 }
             }
         });
-        Ok(Running { state, handle, task, notes, addresses, grace, exporter })
+        Ok(Running { state, webhooks, handle, task, notes, addresses, grace, exporter })
     }
 }
 
 /// A server at work.
 pub struct Running {
     state: Arc<AppState>,
+    webhooks: Option<Webhooks>,
     handle: ServerHandle,
     task: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
     /// Notes from time to time when keys were used.
@@ -197,6 +200,9 @@ impl Running {
             tracing::warn!(ended, "responses were ended because the grace time is over");
             self.is_idle_until(over + LAST_WORDS).await;
         }
+        if let Some(webhooks) = self.webhooks {
+            webhooks.stop().await;
+        }
         self.notes.abort();
         // A disk that does not answer must not keep the process.
         let _ = tokio::time::timeout(LAST_WORDS, self.state.keys.note_uses()).await;
@@ -224,6 +230,23 @@ impl Running {
         }
         true
     }
+}
+
+/// Begins to send what the store has to tell; `None` if nobody is to be told.
+fn webhooks(
+    resolved: &Resolved,
+    store: &Arc<dyn Store>,
+    metrics: &Metrics,
+) -> Result<Option<Webhooks>, StartError> {
+    let (endpoints, limits) = wiring::webhooks(resolved);
+    if endpoints.is_empty() {
+        return Ok(None);
+    }
+    if store.outbox().is_none() {
+        return Err(StartError::NoOutbox);
+    }
+    let started = Webhooks::start(endpoints, limits, Arc::clone(store), metrics.clone());
+    started.map(Some).map_err(StartError::Webhooks)
 }
 
 /// Sends spans and metrics for as long as there is the node.
@@ -255,6 +278,7 @@ fn store_options(resolved: &Resolved) -> SledOptions {
         retention: store.retention(),
         power_loss_safe: store.power_loss_safe,
         old_owners: resolved.old_owners(),
+        subscriptions: wiring::subscriptions(resolved),
         ..SledOptions::new(PathBuf::from(&store.path))
     }
 }

@@ -54,6 +54,12 @@ pub enum StartError {
     /// The history cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreOpenError),
+    /// There are webhooks, and the store that was given keeps no events for them.
+    #[error("webhooks are configured, and the store has no outbox for their events")]
+    NoOutbox,
+    /// The thread that sends webhook events could not be started.
+    #[error("the sending of webhook events could not be started")]
+    Webhooks(#[source] std::io::Error),
     /// A metric could not be registered.
     #[error("the metrics could not be set up")]
     Metrics(#[source] prometheus::Error),

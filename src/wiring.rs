@@ -4,6 +4,7 @@ mod mcp;
 mod middleware;
 mod models;
 mod owners;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(crate) use mcp::mcp;
 pub(crate) use middleware::middlewares;
 pub(crate) use models::{discovery, label_models, listing, router};
 pub(crate) use owners::{max_background, owners, several, stored_shares};
+pub(crate) use webhooks::{subscriptions, webhooks};
 
 use crate::StartError;
 use crate::config::{

@@ -32,6 +32,10 @@ pub enum ConfigError {
     #[error("`{key}` names the variable `{variable}`, whose value is not 32 bytes in base64")]
     BadSealKey { key: String, variable: String },
     #[error(
+        "`{key}` names the variable `{variable}`, whose value is not `whsec_` with 24 to 64 bytes in base64"
+    )]
+    BadWebhookSecret { key: String, variable: String },
+    #[error(
         "`{key}` names the variable `{variable}`, in which {which} is shorter than {least} characters and could be guessed; \
          `openssl rand -hex 24` makes a good one"
     )]

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
+use or_webhooks::SigningKey;
+
 use super::{ConfigError, Env, HeaderValue, SealKey, Secret};
 
 /// Headers of the table at `key` with their values.
@@ -77,6 +79,14 @@ pub(super) fn seal_key(key: &str, variable: &str, env: &Env) -> Result<Option<Se
     let bytes = standard.or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(text.expose().trim_end_matches('=')));
     let bad = || ConfigError::BadSealKey { key: key.to_owned(), variable: variable.to_owned() };
     bytes.ok().and_then(|bytes| bytes.try_into().ok()).map(|key| Some(SealKey(key))).ok_or_else(bad)
+}
+
+/// Reads the secrets of a webhook, parted by commas, in the variable that `key` names.
+pub(super) fn signing_keys(key: &str, variable: &str, env: &Env) -> Result<Vec<SigningKey>, ConfigError> {
+    let list = secret(env, key, variable)?;
+    let keys = list.expose().split(',').map(|text| SigningKey::parse(text.trim()));
+    let bad = || ConfigError::BadWebhookSecret { key: key.to_owned(), variable: variable.to_owned() };
+    keys.collect::<Option<Vec<_>>>().ok_or_else(bad)
 }
 
 #[cfg(test)]

@@ -36,9 +36,8 @@ pub use tables::Config;
 pub use tables::admin::Admin;
 pub use tables::auth::{Auth, AuthKey, ClientProviderKeys};
 pub use tables::background::Background;
-pub use tables::key_limits::KeyLimits;
+pub use tables::limits::{KeyLimits, McpLimits};
 pub use tables::mcp::{ApprovalLists, ApprovalWord, McpConfig, RequireApproval};
-pub use tables::mcp_limits::McpLimits;
 pub use tables::metrics::MetricsConfig;
 pub use tables::middleware::{MiddlewareConfig, MiddlewareKind};
 pub use tables::provider::{McpRunner, ProviderConfig, ProviderKind};
@@ -47,6 +46,7 @@ pub use tables::security::Security;
 pub use tables::server::{ReasoningNames, Server};
 pub use tables::store::Store;
 pub use tables::tool::{Parameters, ToolConfig, ToolKind};
+pub use tables::webhook::{WebhookConfig, WebhookLimits};
 
 #[cfg(test)]
 mod tests {
@@ -81,6 +81,7 @@ mod tests {
         assert_eq!(added.collect::<Vec<_>>(), ["groq", "mistral", "my-vllm", "openrouter", "zai"]);
         assert_eq!(config.tools.keys().collect::<Vec<_>>(), ["get_weather", "word_count"]);
         assert_eq!(config.mcp.keys().collect::<Vec<_>>(), ["docs", "files"]);
+        assert_eq!(config.webhooks.keys().collect::<Vec<_>>(), ["app"]);
         assert_eq!(config.pick("glm-5").map(|target| target.provider), Some("zai"));
     }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use or_telemetry::otlp::OtlpOptions;
+use or_webhooks::SigningKey;
 use sha2::{Digest as _, Sha256};
 
-use super::lookup::{header_values, seal_key, secret, shown_key, variables};
+use super::lookup::{header_values, seal_key, secret, shown_key, signing_keys, variables};
 use super::tables::provider::is_built_in;
 use super::{
     ClientProviderKeys, Config, ConfigError, Env, McpConfig, ProviderConfig, SealKey, Secret, ToolConfig,
@@ -32,6 +33,8 @@ pub struct Resolved {
     pub tools: BTreeMap<String, ResolvedTool>,
     /// The MCP servers of the configuration, by the same labels.
     pub mcp: BTreeMap<String, ResolvedMcp>,
+    /// What the webhooks of the configuration sign with, by the same names.
+    pub webhooks: BTreeMap<String, Vec<SigningKey>>,
     /// The headers of each middleware of the configuration, in its order.
     pub middleware_headers: Vec<Vec<(String, Secret)>>,
     /// What seals the state that clients carry; `None`: a key of the store's own.
@@ -183,6 +186,11 @@ impl Config {
         for (label, server) in &self.mcp {
             mcp.insert(label.clone(), ResolvedMcp::new(label, server, env)?);
         }
+        let mut webhooks = BTreeMap::new();
+        for (name, webhook) in &self.webhooks {
+            let key = format!("webhooks.{name}.secret_env");
+            webhooks.insert(name.clone(), signing_keys(&key, &webhook.secret_env, env)?);
+        }
         let headers = self.middleware.iter().enumerate().map(|(index, middleware)| {
             header_values(&format!("middleware[{index}].headers"), &middleware.headers, env)
         });
@@ -203,6 +211,7 @@ impl Config {
             providers,
             tools,
             mcp,
+            webhooks,
             middleware_headers,
             seal_key,
             otlp,

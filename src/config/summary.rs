@@ -5,7 +5,8 @@ use std::fmt::{self, Write};
 use or_tools::Offer;
 
 use super::{
-    ApprovalWord, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, ToolKind, built_in_routes,
+    ApprovalWord, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, ToolKind, WebhookConfig,
+    built_in_routes,
 };
 
 impl Resolved {
@@ -89,6 +90,9 @@ impl fmt::Display for Resolved {
             let (offer, approval) = (offered(config.offer), approval(config));
             writeln!(f, "mcp          {label} ({place}): {offer}, {approval}")?;
         }
+        for (name, webhook) in &self.config.webhooks {
+            writeln!(f, "webhook      {name} ({}): {}", at(&webhook.url), told(webhook))?;
+        }
         let (first, last) = self.config.user_routes();
         for route in first.iter().chain(built_in_routes()).chain(last) {
             writeln!(f, "route        {} -> {}", route.pattern.as_str(), route.provider)?;
@@ -121,6 +125,13 @@ fn approval(config: &McpConfig) -> &'static str {
         Some(RequireApproval::All(ApprovalWord::Never)) => "no call needs approval",
         Some(RequireApproval::ByTool(_)) => "approval by tool",
     }
+}
+
+fn told(webhook: &WebhookConfig) -> String {
+    let names: Vec<_> = webhook.events.iter().map(|event| event.as_str()).collect();
+    let events = if names.is_empty() { "all events".into() } else { names.join(", ") };
+    let clients = if webhook.clients.is_empty() { "all clients".into() } else { webhook.clients.join(", ") };
+    format!("{events} of {clients}")
 }
 
 #[cfg(test)]

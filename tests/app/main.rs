@@ -38,5 +38,6 @@ mod stage;
 mod stored_keys;
 mod tools;
 mod traces;
+mod webhooks;
 
 const PROGRAM: Program = Program(env!("CARGO_BIN_EXE_open-responses"));

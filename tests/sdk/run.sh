@@ -49,6 +49,9 @@ start_server() {
     {
         printf '[server]\nbind = "127.0.0.1:0"\nlog_format = "json"\n'
         printf '[auth]\nclient_keys_env = "SERVER_KEY"\n'
+        printf '[[auth.keys]]\nname = "hooked"\nkey_env = "HOOKED_KEY"\n'
+        webhook python "$HOOK_PORT_PYTHON"
+        webhook node "$HOOK_PORT_NODE"
         printf '[providers.demo]\nenabled = true\n'
         provider openai-responses "$upstream/openai-responses/v1"
         provider openai-chat "$upstream/openai-chat/v1"
@@ -71,6 +74,15 @@ start_server() {
 
 provider() {
     printf '[providers.%s]\nkind = "%s"\nbase_url = "%s"\napi_key_env = "UPSTREAM_KEY"\n' "$1" "$1" "$2"
+}
+
+# Told of one key's responses only: the others end before anybody listens.
+webhook() {
+    printf '[webhooks.%s]\nurl = "http://127.0.0.1:%s/"\nsecret_env = "HOOK_SECRET"\nclients = ["hooked"]\n' "$1" "$2"
+}
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 failed=0
@@ -105,6 +117,10 @@ touch "$TOOL_RUNS"
 # What one of the two servers has sealed the other one opens.
 SEAL_KEY=$(head -c 32 /dev/urandom | base64)
 export SEAL_KEY
+# Each suite listens for webhooks itself, at a port that the servers know before.
+HOOK_PORT_PYTHON=$(free_port) HOOK_PORT_NODE=$(free_port)
+HOOK_SECRET=whsec_$(head -c 32 /dev/urandom | base64)
+export HOOK_PORT_PYTHON HOOK_PORT_NODE HOOK_SECRET HOOKED_KEY=client-key-of-webhooks
 start_upstream
 start_notebook
 start_server requested

@@ -12,12 +12,14 @@ use crate::config::tables::Config;
 use crate::config::tables::mcp::{ApprovalWord, McpConfig, RequireApproval};
 use crate::config::tables::provider::{McpRunner, ProviderConfig, can_run_mcp, needs_base_url};
 use crate::config::tables::tool::{Parameters, ToolConfig, ToolKind};
+use crate::config::tables::webhook::WebhookConfig;
 
 /// Checks the keys of a whole configuration against each other.
 pub(super) fn check(config: &Config, origin_of: &dyn Fn(&str) -> Origin) -> Result<(), ConfigError> {
     each("providers", &config.providers, origin_of, check_provider)?;
     each("tools", &config.tools, origin_of, check_tool)?;
     each("mcp", &config.mcp, origin_of, check_mcp)?;
+    each("webhooks", &config.webhooks, origin_of, check_webhook)?;
     if config.metrics.public && !config.metrics.key_env.is_empty() {
         let key = "metrics.public".to_owned();
         let problem = "is true although `metrics.key_env` names a key".to_owned();
@@ -135,6 +137,13 @@ fn check_tool(named: &Named<'_>, tool: &ToolConfig) -> Result<(), ConfigError> {
             named.only_for("tools of the kind `http`", &[url, method, headers])
         }
     }
+}
+
+fn check_webhook(named: &Named<'_>, webhook: &WebhookConfig) -> Result<(), ConfigError> {
+    if webhook.url.is_empty() {
+        return named.missing_first("url", format!("{}.url", named.path));
+    }
+    if webhook.secret_env.is_empty() { named.missing("secret_env") } else { Ok(()) }
 }
 
 fn check_mcp(named: &Named<'_>, mcp: &McpConfig) -> Result<(), ConfigError> {

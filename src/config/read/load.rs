@@ -18,7 +18,7 @@ use crate::config::tables::{Config, provider, route};
 const DEFAULT_FILE: &str = "config.toml";
 
 /// Sections of tables whose names are the user's choice.
-const NAMED: [&str; 3] = ["providers", "tools", "mcp"];
+const NAMED: [&str; 4] = ["providers", "tools", "mcp", "webhooks"];
 
 /// What the command line says over everything else.
 #[derive(Clone, Debug, Default)]

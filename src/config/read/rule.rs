@@ -179,9 +179,7 @@ impl fmt::Display for Rule {
         match self {
             Self::Bool => f.write_str("bool"),
             Self::Int(from, to) => write!(f, "{from} to {to}"),
-            Self::OneOf(choices) => {
-                f.write_str(&choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", "))
-            }
+            Self::OneOf(choices) => f.write_str(&quoted(choices)),
             Self::Address => f.write_str("`address:port`"),
             Self::OptionalAddress => f.write_str("`address:port` or empty"),
             Self::Path => f.write_str("path"),
@@ -202,13 +200,7 @@ impl fmt::Display for Rule {
             Self::Command => f.write_str("list of texts"),
             Self::ToolNames => f.write_str("list of names of tools"),
             Self::Clients => f.write_str("list of names of client keys"),
-            Self::SomeOf(choices) => {
-                write!(
-                    f,
-                    "list of {}",
-                    choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ")
-                )
-            }
+            Self::SomeOf(choices) => write!(f, "list of {}", quoted(choices)),
             Self::HeaderNames => f.write_str("list of names of headers"),
             Self::Approval => f.write_str("`always`, `never` or `{ always = […], never = […] }`"),
             Self::Origins => f.write_str("origins or `[\"*\"]`"),
@@ -249,11 +241,15 @@ fn texts(value: &Value) -> Result<Vec<&str>, String> {
         .collect()
 }
 
+fn quoted(choices: &[&str]) -> String {
+    choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ")
+}
+
 fn one_of(choices: &[&str], found: &str) -> Result<(), String> {
     if choices.contains(&found) {
         return Ok(());
     }
-    let list = choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ");
+    let list = quoted(choices);
     let hint = nearest(found, choices.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
     Err(format!("must be one of {list}{}", hint.unwrap_or_default()))
 }

@@ -127,6 +127,15 @@ const KEYS: &[(&str, Rule)] = &[
     ("mcp_limits.max_definition_bytes", Rule::Int(1024, 2 << 20)),
     ("mcp_limits.max_sessions", Rule::Int(1, 100_000)),
     ("mcp_limits.idle_timeout_s", Rule::Int(1, 86_400)),
+    ("webhooks.<endpoint>.url", Rule::Url),
+    ("webhooks.<endpoint>.secret_env", Rule::OptionalVariable),
+    ("webhooks.<endpoint>.events", Rule::SomeOf(EVENTS)),
+    ("webhooks.<endpoint>.clients", Rule::Clients),
+    ("webhook_limits.timeout_s", Rule::Int(1, 300)),
+    ("webhook_limits.max_concurrent", Rule::Int(1, 1000)),
+    ("webhook_limits.first_retry_s", Rule::Int(1, 3600)),
+    ("webhook_limits.give_up_after_s", Rule::Int(1, 2_592_000)),
+    ("webhook_limits.max_waiting_per_client", Rule::Int(1, 1_000_000)),
     (
         "middleware[].kind",
         Rule::OneOf(&["audit_log", "content_filter", "turn_limit", "system_prompt", "webhook"]),
@@ -155,6 +164,15 @@ const KEYS: &[(&str, Rule)] = &[
     ("middleware[].position", Rule::OneOf(&["prepend", "append"])),
     ("routes[].pattern", Rule::Pattern),
     ("routes[].provider", Rule::Name),
+];
+
+/// Of [`or_store::EventType`].
+const EVENTS: &[&str] = &[
+    "response.completed",
+    "response.failed",
+    "response.incomplete",
+    "response.cancelled",
+    "response.approval_required",
 ];
 
 /// What stands at a path.
@@ -275,7 +293,7 @@ fn check_table(table: &Table, place: &Place, origin: &Origin) -> Result<(), Conf
 /// What is wrong with a name of the user's choice.
 pub(crate) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str> {
     match placeholder {
-        "<name>" => Rule::name_problem(name),
+        "<name>" | "<endpoint>" => Rule::name_problem(name),
         "<tool>" | "<label>" => Rule::tool_name_problem(name),
         "<header>" => Rule::header_name_problem(name),
         _ => None,
@@ -316,6 +334,8 @@ pub(crate) fn rows() -> Vec<String> {
     defaults["tools"].as_table_mut().unwrap().insert("<tool>".into(), tool);
     let mcp = Value::try_from(crate::config::McpConfig::default()).unwrap();
     defaults["mcp"].as_table_mut().unwrap().insert("<label>".into(), mcp);
+    let webhook = Value::try_from(crate::config::WebhookConfig::default()).unwrap();
+    defaults["webhooks"].as_table_mut().unwrap().insert("<endpoint>".into(), webhook);
     let default = |key: &str| {
         key.split('.').try_fold(&Value::Table(defaults.clone()), |at, step| at.get(step)).cloned()
     };
@@ -334,7 +354,7 @@ mod tests {
     use super::*;
     use crate::config::{
         ApprovalWord, AuthKey, Config, HeaderValue, McpConfig, OwnLimits, Pattern, RequireApproval, Route,
-        ToolConfig, ToolKind,
+        ToolConfig, ToolKind, WebhookConfig,
     };
 
     #[track_caller]
@@ -375,6 +395,7 @@ mod tests {
         let mut mcp = McpConfig { require_approval: Some(approval), ..McpConfig::default() };
         mcp.headers.insert("x".into(), HeaderValue::Text("y".into()));
         config.mcp.insert("m".into(), mcp);
+        config.webhooks.insert("w".into(), WebhookConfig::default());
         let limits = OwnLimits {
             max_concurrent: Some(1),
             max_background: Some(1),
@@ -397,6 +418,11 @@ mod tests {
         let mut want: Vec<String> = keys().map(str::to_owned).collect();
         want.sort();
         assert_eq!(got, want);
+    }
+
+    #[test]
+    fn the_events_of_webhooks_are_those_there_are() {
+        assert_eq!(EVENTS, or_store::EventType::ALL.map(or_store::EventType::as_str));
     }
 
     #[test]

@@ -3,9 +3,8 @@
 pub(super) mod admin;
 pub(super) mod auth;
 pub(super) mod background;
-pub(super) mod key_limits;
+pub(super) mod limits;
 pub(super) mod mcp;
-pub(super) mod mcp_limits;
 pub(super) mod metrics;
 pub(super) mod middleware;
 pub(super) mod provider;
@@ -14,6 +13,7 @@ pub(super) mod security;
 pub(super) mod server;
 pub(super) mod store;
 pub(super) mod tool;
+pub(super) mod webhook;
 
 use std::collections::BTreeMap;
 
@@ -23,9 +23,8 @@ use serde::{Deserialize, Serialize};
 use admin::Admin;
 use auth::Auth;
 use background::Background;
-use key_limits::KeyLimits;
+use limits::{KeyLimits, McpLimits};
 use mcp::McpConfig;
-use mcp_limits::McpLimits;
 use metrics::{MetricsConfig, Telemetry};
 use middleware::MiddlewareConfig;
 use provider::ProviderConfig;
@@ -34,6 +33,7 @@ use security::Security;
 use server::Server;
 use store::Store;
 use tool::ToolConfig;
+use webhook::{WebhookConfig, WebhookLimits};
 
 /// The whole configuration.
 ///
@@ -59,6 +59,9 @@ pub struct Config {
     pub mcp: BTreeMap<String, McpConfig>,
     pub tool_limits: ToolLimits,
     pub mcp_limits: McpLimits,
+    /// By name: who is told of background responses.
+    pub webhooks: BTreeMap<String, WebhookConfig>,
+    pub webhook_limits: WebhookLimits,
     /// In their order.
     pub middleware: Vec<MiddlewareConfig>,
     /// The user's own routes; the built-in ones are added by [`Config::pick`].
@@ -82,6 +85,8 @@ impl Default for Config {
             mcp: BTreeMap::new(),
             tool_limits: ToolLimits::default(),
             mcp_limits: McpLimits::default(),
+            webhooks: BTreeMap::new(),
+            webhook_limits: WebhookLimits::default(),
             middleware: Vec::new(),
             routes: Vec::new(),
         }

@@ -6,6 +6,7 @@ mod error;
 mod frames;
 mod idempotency;
 mod open_error;
+mod outbox;
 mod record;
 mod sled;
 mod store;
@@ -17,8 +18,9 @@ pub use idempotency::{IdempotencyKey, KeyUse};
 pub use open_error::StoreOpenError;
 pub use or_engine::HistoryTurn;
 pub use or_keys::KeyRecord;
+pub use outbox::{Delivery, Due, EventType, OutboxLevel, Settled, Subscription, Subscriptions};
 pub use record::StoredResponse;
 pub use sled::{
     Entry, Export, KeyShelf, OnCorruption, Shelf, SledOptions, SledStore, Step, TransferError, import,
 };
-pub use store::{Append, Change, Health, KeyChange, Store, StoreFuture, Usage};
+pub use store::{Append, Change, Health, KeyChange, Outbox, Store, StoreFuture, Usage};

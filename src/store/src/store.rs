@@ -7,10 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use or_keys::{KeyId, KeyRecord};
 use or_protocol::ResponseId;
+use tokio::sync::watch;
 
 use crate::{
-    ApprovalId, ApprovalMark, ChainError, Frames, HistoryTurn, IdempotencyKey, KeyUse, LogPart, LogPlace,
-    Marked, StoreError, StoredResponse,
+    ApprovalId, ApprovalMark, ChainError, Delivery, Due, Frames, HistoryTurn, IdempotencyKey, KeyUse,
+    LogPart, LogPlace, Marked, OutboxLevel, Settled, StoreError, StoredResponse,
 };
 
 /// A future that a store returns.
@@ -193,6 +194,12 @@ pub trait Store: Send + Sync + 'static {
     /// approval is so old that its mark may be gone. The mark stays when the response is deleted.
     fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>>;
 
+    /// Where events of background responses wait to be told; `None`: this store keeps none, so nobody can be told. Who
+    /// wants which events it knows from its opening, and it enters them with the commit that ends a response.
+    fn outbox(&self) -> Option<&dyn Outbox> {
+        None
+    }
+
     /// The client keys that it has, as it was opened. Whoever asks keeps them, with the changes that are made later.
     fn client_keys(&self) -> Vec<KeyRecord> {
         Vec::new()
@@ -215,4 +222,22 @@ pub trait Store: Send + Sync + 'static {
     /// Whether commits can succeed. Asked by `/ready` and `/metrics` and once a second beside them, so it answers
     /// at once.
     fn health(&self) -> Health;
+}
+
+/// Keeps deliveries; see [`Store::outbox`].
+pub trait Outbox: Send + Sync {
+    /// At most `limit` deliveries to an endpoint that are due at `now_ms`, Unix milliseconds.
+    ///
+    /// They are given again until they are settled, so whoever asks knows which are under way. A store that several
+    /// servers share gives each of them others for a while.
+    fn due(&self, endpoint: &str, now_ms: u64, limit: usize) -> StoreFuture<Result<Due, StoreError>>;
+
+    /// Says what came of a delivery, as [`Outbox::due`] gave it; resolves when that is as durable as a commit.
+    fn settle(&self, delivery: Delivery, then: Settled) -> StoreFuture<Result<(), StoreError>>;
+
+    /// How full it is. Answers at once.
+    fn level(&self) -> OutboxLevel;
+
+    /// Changes whenever something was added or refused.
+    fn news(&self) -> watch::Receiver<u64>;
 }

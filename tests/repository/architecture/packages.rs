@@ -14,7 +14,7 @@ pub(super) const FLOORS: [&[&str]; 9] = [
     &["or-telemetry"],
     &["or-wire"],
     &["or-store", "or-middleware", "or-tools"],
-    &["or-actors"],
+    &["or-actors", "or-webhooks"],
     &["or-http"],
     &["open-responses"],
 ];

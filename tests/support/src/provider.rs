@@ -107,6 +107,8 @@ pub struct Request {
     pub method: String,
     pub path: String,
     headers: Vec<(String, String)>,
+    /// As it came.
+    pub bytes: Vec<u8>,
     pub body: Value,
 }
 
@@ -142,7 +144,11 @@ pub struct FakeProvider {
 
 impl FakeProvider {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    pub fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::<Shared>::default();
         let state = Arc::clone(&shared);
@@ -243,7 +249,8 @@ pub fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or_default()];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { method, path, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
+    let json = serde_json::from_slice(&body).unwrap_or_default();
+    Some(Request { method, path, headers, bytes: body, body: json })
 }
 
 fn serve(stream: TcpStream, shared: &Shared) {

@@ -3,6 +3,7 @@
 mod batch;
 mod client_keys;
 mod cutter;
+pub(super) mod outbox;
 pub(super) mod owners;
 pub(super) mod write;
 
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use or_protocol::ResponseId;
 
 use batch::{forget_key, put, remove};
+use outbox::Waiting;
 use write::Write;
 
 use super::books::{Books, Ledger};
@@ -51,6 +53,8 @@ struct Shared {
     applying: RwLock<()>,
     /// What each owner has.
     books: Books,
+    /// How many events wait to be told.
+    waiting: Waiting,
 }
 
 impl Db {
@@ -73,6 +77,7 @@ impl Db {
             confirmed,
             applying: RwLock::default(),
             books,
+            waiting: Waiting::default(),
         }));
         db.complain_of_loss();
         Ok(db)
@@ -151,9 +156,14 @@ impl Db {
         let open = self.opened()?;
         let (mut batch, mut ledger) = (sled::Batch::default(), Ledger::new(&open.sled));
         let any = put(&open.sled, &mut batch, &mut ledger, &writes)?;
+        let moved = outbox::put(&open.sled, &mut batch, writes.iter().flat_map(|write| &write.outbox))?;
         // They are in the batch, and sled has copies of its own while it writes.
         drop(writes);
-        if any { self.apply_entered(&open, batch, ledger) } else { Ok(()) }
+        if any {
+            self.apply_entered(&open, batch, ledger)?;
+        }
+        self.0.waiting.enter(moved);
+        Ok(())
     }
 
     /// The same, in place of all that these responses had.

@@ -11,6 +11,7 @@
 //! | `u/` | name of an owner | what it has: bytes and responses (u64 each, big endian), see `books.rs` |
 //! | `m/clean` | | empty: the last process closed the store |
 //! | `a/` | 32 hex digits of the id of the response that asked, 4 or more of the output index | the use of an approval, see `approval.rs`: format (1), state (0 started, 1 done), id of the response that used it |
+//! | `w/` | name of an endpoint, `/`, when it is due (u64, big endian), id of the event | an event that an endpoint is to be told, see `db/outbox.rs` |
 //! | `i/` | SHA-256 of an owner and an idempotency key | the last request with it: SHA-256 of its body, id of the response |
 //! | `m/batches` | | how many batches were written (u64, big endian) |
 //! | `m/approvals` | | the key that proves a request for approval to be of this store, 32 random bytes |
@@ -34,6 +35,9 @@ const OPEN: &str = "o/";
 
 /// Uses of approvals.
 const APPROVAL: &str = "a/";
+
+/// Events that wait to be told.
+const DELIVERY: &str = "w/";
 
 /// Uses of idempotency keys.
 const KEY_USE: &str = "i/";
@@ -99,6 +103,30 @@ pub(super) fn piece(response: &[u8], number: u16) -> Vec<u8> {
 /// Key of the length of a response's event log.
 pub(super) fn log_len(response: &[u8]) -> Vec<u8> {
     [response, b"d"].concat()
+}
+
+/// Key of a delivery.
+pub(super) fn delivery(endpoint: &str, due_ms: u64, event_id: &str) -> Vec<u8> {
+    [&deliveries_to(endpoint), &due_ms.to_be_bytes()[..], event_id.as_bytes()].concat()
+}
+
+/// What the keys of all deliveries to an endpoint begin with, in the order in which they are due.
+pub(super) fn deliveries_to(endpoint: &str) -> Vec<u8> {
+    [DELIVERY, endpoint, "/"].concat().into_bytes()
+}
+
+/// What the keys of all deliveries begin with.
+pub(super) fn all_deliveries() -> &'static [u8] {
+    DELIVERY.as_bytes()
+}
+
+/// Endpoint, time and id of the event, which has this length, in the key of a delivery.
+pub(super) fn delivery_of(key: &[u8], id: usize) -> Option<(&str, u64, &str)> {
+    let (rest, id) = key.split_at_checked(key.len().checked_sub(id)?)?;
+    let (rest, due_ms) = rest.split_last_chunk()?;
+    let endpoint = rest.strip_prefix(DELIVERY.as_bytes())?.strip_suffix(b"/")?;
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    Some((text(endpoint)?, u64::from_be_bytes(*due_ms), text(id)?))
 }
 
 /// Key of the last use of an idempotency key.
@@ -202,6 +230,8 @@ mod tests {
         assert_eq!(response_of(&response(&id)), Some(id.clone()));
         assert_eq!(response_of(&row(&response(&id), 1, 0)), None);
         assert_eq!(response_of(&approval(&ApprovalId { response: id.clone(), index: 0 })), None);
+        let event = "evt_1";
+        assert_eq!(delivery_of(&delivery("a.b", 1 << 40, event), event.len()), Some(("a.b", 1 << 40, event)));
         assert_eq!(row_of(&row(&response(&id), 1 << 40, 9)), Some((1 << 40, 9)));
     }
 }

@@ -3,10 +3,11 @@
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
 use super::db::Db;
+use super::db::outbox::entered;
 use super::db::write::{Content, RecordBytes, RecordState, Write};
 use super::keys;
 use super::pieces::failed;
-use crate::{StoreError, StoredResponse, too_large};
+use crate::{StoreError, StoredResponse, Subscriptions, too_large};
 
 /// Responses settled in one batch.
 const BATCH: usize = 256;
@@ -17,7 +18,11 @@ const TRIES: u8 = 3;
 /// Ends every response that nobody can go on with as failed, and returns the others, oldest first.
 ///
 /// An error here is no reason not to start: the response stays as it was, and the next start finds it again.
-pub(super) fn settle(db: &Db, max_record_bytes: usize) -> Vec<(ResponseId, String)> {
+pub(super) fn settle(
+    db: &Db,
+    max_record_bytes: usize,
+    subscriptions: &Subscriptions,
+) -> Vec<(ResponseId, String)> {
     // Before anything is read of them, which may be too much already.
     let open = match db.count_tries() {
         Ok(open) => open,
@@ -31,10 +36,12 @@ pub(super) fn settle(db: &Db, max_record_bytes: usize) -> Vec<(ResponseId, Strin
     for (id, tries) in open {
         match look(db, &id, tries, max_record_bytes) {
             Ok(Look::GoesOn(owner)) => unfinished.push((id, owner)),
-            Ok(Look::Ends(bytes)) => {
+            Ok(Look::Ends(ended)) => {
                 settled += 1;
+                let outbox = entered(db, subscriptions, &id, &ended.record);
+                let bytes = ended.bytes;
                 let record = Some(RecordBytes { content: Content::Bytes(bytes), state: RecordState::Over });
-                writes.push(Write { id, record, appends: Vec::new() });
+                writes.push(Write { id, record, appends: Vec::new(), outbox });
             }
             // Its record has expired.
             Ok(Look::Gone) => {}
@@ -65,9 +72,14 @@ fn write(db: &Db, writes: &mut Vec<Write>) {
 
 enum Look {
     GoesOn(String),
-    /// With this record.
-    Ends(Vec<u8>),
+    Ends(Box<Ended>),
     Gone,
+}
+
+/// The record of an end, and what is written of it.
+struct Ended {
+    record: StoredResponse,
+    bytes: Vec<u8>,
 }
 
 fn look(db: &Db, id: &ResponseId, tries: u8, max_record_bytes: usize) -> Result<Look, StoreError> {
@@ -84,7 +96,8 @@ fn look(db: &Db, id: &ResponseId, tries: u8, max_record_bytes: usize) -> Result<
     } else {
         return Ok(Look::GoesOn(record.owner));
     };
-    ended.encode().map(Look::Ends)
+    let bytes = ended.encode()?;
+    Ok(Look::Ends(Box::new(Ended { record: ended, bytes })))
 }
 
 fn given_up() -> ApiError {

@@ -1,5 +1,7 @@
 //! The store on a local disk: sled under the [`Store`] trait.
 
+mod outbox;
+
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use or_protocol::ResponseId;
 
 use super::cache::{Ready, chain};
 use super::db::Db;
+use super::db::outbox::entered;
 use super::db::write::{Content, RecordBytes, RecordState, Write};
 use super::disk_space::{check_room, share};
 use super::open::{DbOptions, OnCorruption};
@@ -21,7 +24,7 @@ use super::recovery::settle;
 use super::writer::{Disk, Writer};
 use crate::{
     ApprovalId, ApprovalMark, ChainError, Change, Health, HistoryTurn, KeyChange, KeyUse, LogPart, LogPlace,
-    Marked, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse, Usage,
+    Marked, Outbox, Store, StoreError, StoreFuture, StoreOpenError, StoredResponse, Subscriptions, Usage,
 };
 
 /// Records up to this length become bytes where they come from.
@@ -47,6 +50,8 @@ pub struct SledOptions {
     /// Owners by the place of their key in a list, which earlier versions gave their records, and the names that these keys
     /// have. Taken over once, at the first start that gives any.
     pub old_owners: Vec<(String, String)>,
+    /// Who is to be told of the ends of background responses. What waits for others is dropped at the opening.
+    pub subscriptions: Subscriptions,
 }
 
 impl SledOptions {
@@ -61,6 +66,7 @@ impl SledOptions {
             max_record_bytes: 100 << 20,
             several_owners: false,
             old_owners: Vec::new(),
+            subscriptions: Subscriptions::default(),
         }
     }
 }
@@ -77,6 +83,7 @@ pub struct SledStore {
     client_keys: Vec<KeyRecord>,
     max_record_bytes: usize,
     share: Option<u64>,
+    subscriptions: Subscriptions,
 }
 
 impl SledStore {
@@ -93,10 +100,15 @@ impl SledStore {
             // The next start goes on with it.
             tracing::error!(%error, "owners of earlier versions could not be given their names: nobody can read their responses");
         }
+        let subscriptions = options.subscriptions;
+        let names: Vec<_> = subscriptions.endpoints.iter().map(|to| to.endpoint.as_str()).collect();
+        if let Err(error) = db.sort_outbox(&names) {
+            tracing::error!(%error, "the webhook events that wait could not be counted");
+        }
         let client_keys = db
             .client_keys()
             .map_err(|e| StoreOpenError::io("read the client keys in", &path, io::Error::other(e)))?;
-        let unfinished = settle(&db, max_record_bytes);
+        let unfinished = settle(&db, max_record_bytes, &subscriptions);
         let ready = Arc::new(Ready::new());
         let disk = Swept { db: db.clone(), ready: Arc::clone(&ready) };
         let writer = Writer::start(disk, retention, check_room(&path).err())
@@ -112,6 +124,7 @@ impl SledStore {
             client_keys,
             max_record_bytes,
             share,
+            subscriptions,
         }))
     }
 
@@ -209,6 +222,8 @@ impl Disk for Swept {
 impl Store for SledStore {
     fn commit(&self, change: Change) -> StoreFuture<Result<(), StoreError>> {
         let Change { id, record, appends } = change;
+        let outbox = record.as_ref().map(|record| entered(&self.db, &self.subscriptions, &id, record));
+        let outbox = outbox.unwrap_or_default();
         let state = |record: &StoredResponse| {
             if record.is_over() { RecordState::Over } else { RecordState::Open }
         };
@@ -219,7 +234,7 @@ impl Store for SledStore {
             })
             .transpose()
         {
-            Ok(record) => Box::pin(self.writer.commit(Write { id, record, appends })),
+            Ok(record) => Box::pin(self.writer.commit(Write { id, record, appends, outbox })),
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
     }
@@ -227,7 +242,8 @@ impl Store for SledStore {
     fn begun(&self, id: ResponseId, record: StoredResponse) -> StoreFuture<Result<(), StoreError>> {
         match self.encoded(Arc::new(record), RecordState::Begun) {
             Ok(record) => {
-                Box::pin(self.writer.commit(Write { id, record: Some(record), appends: Vec::new() }))
+                let (record, appends, outbox) = (Some(record), Vec::new(), Vec::new());
+                Box::pin(self.writer.commit(Write { id, record, appends, outbox }))
             }
             Err(e) => Box::pin(std::future::ready(Err(e))),
         }
@@ -316,6 +332,10 @@ impl Store for SledStore {
 
     fn mark_approval(&self, id: ApprovalId, mark: ApprovalMark) -> StoreFuture<Result<Marked, StoreError>> {
         Box::pin(self.writer.mark(id, mark))
+    }
+
+    fn outbox(&self) -> Option<&dyn Outbox> {
+        Some(self)
     }
 
     fn client_keys(&self) -> Vec<KeyRecord> {

@@ -8,5 +8,6 @@ mod formats;
 mod full;
 #[cfg(unix)]
 mod kill;
+mod outbox;
 mod records;
 mod transfer;

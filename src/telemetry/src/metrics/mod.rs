@@ -14,6 +14,7 @@ mod store;
 mod streams;
 mod tools;
 mod upstream;
+mod webhooks;
 
 use std::sync::{Arc, OnceLock};
 
@@ -38,6 +39,7 @@ use store::Store;
 use streams::Streams;
 use tools::Tools;
 use upstream::Upstream;
+use webhooks::Webhooks;
 
 /// All metrics of the server. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,6 +58,7 @@ struct Families {
     middleware: Middleware,
     store: Store,
     process: Process,
+    webhooks: Webhooks,
     host: Host,
 }
 
@@ -95,6 +98,7 @@ impl Metrics {
             middleware: Middleware::new(&register)?,
             store: Store::new(&register)?,
             process: Process::new(&register)?,
+            webhooks: Webhooks::new(&register)?,
             host: Host::new(&register)?,
             registry,
             tracer: OnceLock::new(),

@@ -18,7 +18,7 @@ pub(super) fn put(
     writes: &[Write],
 ) -> Result<bool, StoreError> {
     let mut any = false;
-    for Write { id, record, appends } in writes {
+    for Write { id, record, appends, .. } in writes {
         let key = keys::response(id);
         if let Some(record) = record {
             if record.state == RecordState::Begun && sled.contains_key(&key).map_err(failed)? {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use or_protocol::ResponseId;
 
+use super::outbox::OutboxChange;
 use crate::{Append, StoreError, StoredResponse};
 
 /// What to write of one response: all of it or nothing.
@@ -15,6 +16,8 @@ pub(crate) struct Write {
     pub(crate) record: Option<RecordBytes>,
     /// What is added to it.
     pub(crate) appends: Vec<Append>,
+    /// What is told of it, or was.
+    pub(crate) outbox: Vec<OutboxChange>,
 }
 
 /// A record to write.

@@ -263,7 +263,9 @@ fn parse(line: &[u8], adopted: &Adopted) -> Result<(Write, Option<String>), Stri
     // One that failed at a restart may lack it.
     check_log(&rows, record.is_over() && record.status != ResponseStatus::Failed)?;
     let record = Some(RecordBytes { content: Content::Bytes(bytes), state });
-    Ok((Write { id, record, appends: rows.into_iter().map(Append::Frames).collect() }, previous))
+    let appends = rows.into_iter().map(Append::Frames).collect();
+    // What happened in another store was told from there.
+    Ok((Write { id, record, appends, outbox: Vec::new() }, previous))
 }
 
 /// A log has whole frames without gaps from the first one on. `whole`: also its end.

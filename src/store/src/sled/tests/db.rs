@@ -24,6 +24,7 @@ fn record(id: ResponseId, bytes: Vec<u8>) -> Write {
         id,
         record: Some(RecordBytes { content: Content::Bytes(bytes), state: RecordState::Over }),
         appends: Vec::new(),
+        outbox: Vec::new(),
     }
 }
 
@@ -252,9 +253,17 @@ fn a_log_is_read_from_any_number_on_over_rows_of_any_length() {
         next = row.next();
         whole.extend_from_slice(&row.bytes);
         // Another response's log beside it.
-        let other = Write { id: ResponseId::new(), record: None, appends: vec![Append::Frames(row.clone())] };
-        db.write(&[Write { id: id.clone(), record: None, appends: vec![Append::Frames(row)] }, other])
-            .unwrap();
+        let other = Write {
+            id: ResponseId::new(),
+            record: None,
+            appends: vec![Append::Frames(row.clone())],
+            outbox: Vec::new(),
+        };
+        db.write(&[
+            Write { id: id.clone(), record: None, appends: vec![Append::Frames(row)], outbox: Vec::new() },
+            other,
+        ])
+        .unwrap();
     }
     let whole = Frames { first: 0, bytes: whole.into() };
     for from in [0, 1, 2, 3, 4, 250, 502, 503, 504, 510, 511, 600] {
@@ -316,7 +325,7 @@ fn long_frames_are_read_in_pieces() {
             }
             whole.extend_from_slice(&bytes);
             let appends = vec![Append::Frames(Frames { first, bytes: bytes.into() })];
-            db.write(&[Write { id: id.clone(), record: None, appends }]).unwrap();
+            db.write(&[Write { id: id.clone(), record: None, appends, outbox: Vec::new() }]).unwrap();
             first += row.len() as u64;
         }
         check_pieces(&db, &id, &Frames { first: 0, bytes: whole.clone().into() }, first);
@@ -334,7 +343,7 @@ fn a_response_is_open_from_its_first_record_to_its_last() {
     let put = |id: &ResponseId, state, text: &str| {
         let record = Some(RecordBytes { content: Content::Bytes(text.into()), state });
         let appends = vec![Append::Frames(frames(0, 1, 1))];
-        db.write(&[Write { id: id.clone(), record, appends }]).unwrap();
+        db.write(&[Write { id: id.clone(), record, appends, outbox: Vec::new() }]).unwrap();
     };
     let [begun, open, over] = [0, 1, 2].map(|_| ResponseId::new());
     put(&begun, RecordState::Begun, "begun");
@@ -403,7 +412,7 @@ fn a_record_that_is_encoded_as_it_is_written_is_the_same() {
         let id = ResponseId::new();
         let content = Content::Record(Arc::clone(&stored));
         let record = Some(RecordBytes { content, state: RecordState::Over });
-        db.write(&[Write { id: id.clone(), record, appends: Vec::new() }]).unwrap();
+        db.write(&[Write { id: id.clone(), record, appends: Vec::new(), outbox: Vec::new() }]).unwrap();
         assert_eq!(db.read(&id).unwrap(), Some(stored.encode().unwrap()), "{len}");
         assert!(db.is_of(&id, "me").unwrap());
     }

@@ -37,7 +37,7 @@ fn put(db: &Db, owner: &str, length: usize) -> ResponseId {
     };
     let record =
         Some(RecordBytes { content: Content::Bytes(record.encode().unwrap()), state: RecordState::Open });
-    db.write(&[Write { id: id.clone(), record, appends: Vec::new() }]).unwrap();
+    db.write(&[Write { id: id.clone(), record, appends: Vec::new(), outbox: Vec::new() }]).unwrap();
     id
 }
 

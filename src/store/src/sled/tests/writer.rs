@@ -91,7 +91,7 @@ fn trouble(error: &StoreError) -> Health {
 
 fn write(len: usize) -> Write {
     let record = RecordBytes { content: Content::Bytes(vec![1; len]), state: RecordState::Over };
-    Write { id: ResponseId::new(), record: Some(record), appends: Vec::new() }
+    Write { id: ResponseId::new(), record: Some(record), appends: Vec::new(), outbox: Vec::new() }
 }
 
 /// Queues so many commits and waits until they are in the queue.

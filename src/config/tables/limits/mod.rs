@@ -1,0 +1,7 @@
+//! The tables that are nothing but bounds.
+
+mod key;
+mod mcp;
+
+pub use key::KeyLimits;
+pub use mcp::McpLimits;
