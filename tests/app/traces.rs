@@ -102,7 +102,8 @@ fn a_loop_with_tools_is_one_tree_below_the_clients_span() {
     let mut asked: Vec<_> =
         (0..2).map(|n| fake.request(n).header("traceparent").unwrap().to_owned()).collect();
     let mut want: Vec<_> = chats.iter().map(|chat| told(chat)).collect();
-    (asked.sort(), want.sort());
+    asked.sort();
+    want.sort();
     assert_eq!(asked, want);
     assert_eq!(fake.request(0).header("tracestate"), Some("a=1"));
     assert_eq!(endpoint.request(0).header("traceparent"), Some(&*told(tool)));

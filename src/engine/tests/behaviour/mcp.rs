@@ -44,7 +44,7 @@ fn a_list_is_shown_before_the_first_turn_and_only_once() {
     assert_eq!(played.response()["output"][0], *item);
     let output: Vec<Item> = vec![or_protocol::decode_item(item.clone(), or_protocol::Path::Root).unwrap()];
     assert_eq!(listed_tools(&output).get("s").map(|list| list.tools.elements().len()), Some(2));
-    assert!(listed_tools(&output).get("t").is_none());
+    assert!(!listed_tools(&output).contains_key("t"));
     let again = say(known(&[]), [text(0, "hello"), stop()]);
     assert_eq!(again.response()["output"].as_array().unwrap().len(), 1);
 }

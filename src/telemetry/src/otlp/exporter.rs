@@ -101,7 +101,7 @@ fn run(mut link: Link, heard: &Receiver<Told>, gather: &Gather) {
         let now = Instant::now();
         if spans.len() >= link.options.batch || !open || send_at.is_some_and(|at| at <= now) {
             send_at = None;
-            link.spans(std::mem::take(&mut spans), open);
+            link.spans(&std::mem::take(&mut spans), open);
         }
         if !open || metrics_at <= now {
             metrics_at = now + link.options.interval;
@@ -127,9 +127,9 @@ struct Link {
 }
 
 impl Link {
-    fn spans(&mut self, spans: Vec<Box<SpanData>>, patient: bool) {
+    fn spans(&mut self, spans: &[Box<SpanData>], patient: bool) {
         let Some(url) = self.options.traces.clone().filter(|_| !spans.is_empty()) else { return };
-        let body = encode::spans(&self.options.resource, &spans);
+        let body = encode::spans(&self.options.resource, spans);
         if !self.send(&url, body, patient) {
             self.lost[0].inc_by(spans.len() as u64);
         }

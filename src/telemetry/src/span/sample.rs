@@ -90,7 +90,7 @@ impl SampleSpan {
     /// What the request says of how the model is to answer, and where it is asked.
     pub fn request(&mut self, settings: &Settings, base_url: &str) {
         let Some(chat) = &mut self.chat else { return };
-        chat.set_some(names::REQUEST_MAX_TOKENS, settings.max_output_tokens.map(u64::from));
+        chat.set_some(names::REQUEST_MAX_TOKENS, settings.max_output_tokens);
         chat.set_some(names::REQUEST_TEMPERATURE, settings.temperature);
         chat.set_some(names::REQUEST_TOP_P, settings.top_p);
         if let Ok(url) = Url::parse(base_url) {
@@ -173,11 +173,11 @@ impl SampleSpan {
     }
 
     fn close(&mut self, status: Option<u16>, result: &'static str) {
-        if let Some(mut chat) = self.chat.take() {
-            if result != "ok" {
-                chat.fail(result);
-                chat.set_some(names::STATUS, status.map(u64::from));
-            }
+        if let Some(mut chat) = self.chat.take()
+            && result != "ok"
+        {
+            chat.fail(result);
+            chat.set_some(names::STATUS, status.map(u64::from));
         }
         let Call::Open { since, .. } = self.call else { return };
         let took = since.elapsed();
