@@ -14,5 +14,5 @@ pub use or_protocol as protocol;
 pub use or_store as store;
 pub use or_telemetry::{init_log, metrics};
 pub use or_tools as tools;
-pub use server::{Running, ServerBuilder};
+pub use server::{ReloadError, Running, ServerBuilder};
 pub use start_error::StartError;

@@ -1,6 +1,7 @@
 //! The `open-responses` binary.
 
 mod client_keys;
+mod reload;
 mod shelf;
 mod transfer;
 
@@ -8,11 +9,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use open_responses::config::{Cli, Command, Env, OffReason, ProviderState, Resolved, Responses};
+use open_responses::config::{Cli, Command, ConfigError, Env, OffReason, ProviderState, Resolved, Responses};
 use open_responses::tools::{watch, watch_with};
 use open_responses::{Running, ServerBuilder, init_log};
 use rustix::fs::Mode;
 use tokio::signal::unix::{SignalKind, signal};
+
+use reload::Changes;
 
 /// Gives what a large request had back to the system within seconds; glibc's keeps it for good.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -49,12 +52,13 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Responses(Responses::Remove { ids }) => shelf::remove(&cli.load_config(&env)?, &ids)?,
         Command::Keys(keys) => return Ok(client_keys::run(&cli.load_config(&env)?, &env, &keys)),
         Command::WatchPrograms => watch(std::io::stdin().lock()),
-        Command::Serve => serve(cli.load(&env)?)?,
+        Command::Serve => serve(&cli, &env)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(resolved: Resolved) -> anyhow::Result<()> {
+fn serve(cli: &Cli, env: &Env) -> anyhow::Result<()> {
+    let resolved = cli.load(env)?;
     let _log = init_log(resolved.config.server.log_format);
     match this_program() {
         Ok(program) => watch_with(vec![program.into(), "watch-programs".into()]),
@@ -66,10 +70,13 @@ fn serve(resolved: Resolved) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let greeting = Greeting::new(&resolved);
+    let watched = resolved.config.server.watch_config;
     actix::System::new().block_on(async move {
+        let changes = Changes::new(cli.config_file().to_owned(), watched).await;
+        let changes = changes.context("cannot listen for SIGHUP")?;
         let running = ServerBuilder::new(resolved).start()?;
         greeting.say(&running);
-        wait(running).await
+        wait(running, changes, || cli.load(env)).await
     })
 }
 
@@ -79,14 +86,28 @@ fn this_program() -> std::io::Result<PathBuf> {
     if own.exists() { Ok(own) } else { std::env::current_exe() }
 }
 
-/// Serves until a signal, or until the store dies.
-async fn wait(running: Running) -> anyhow::Result<()> {
+/// Serves until a signal, or until the store dies. `load` reads the configuration again.
+async fn wait(
+    mut running: Running,
+    mut changes: Changes,
+    load: impl Fn() -> Result<Resolved, ConfigError>,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let store_died = tokio::select! {
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
-        () = running.store_died() => true,
+    let store_died = loop {
+        tokio::select! {
+            _ = terminate.recv() => break false,
+            _ = interrupt.recv() => break false,
+            () = running.store_died() => break true,
+            () = changes.next() => {
+                let loaded = load();
+                let watched = loaded.as_ref().is_ok_and(|resolved| resolved.config.server.watch_config);
+                // The log has why it was refused.
+                if running.reload(loaded).await.is_ok() {
+                    changes.watch(watched);
+                }
+            }
+        }
     };
     tracing::info!("stopping");
     tokio::select! {
@@ -229,7 +250,9 @@ mod tests {
                 (before.as_str(), after.as_str()),
                 ("HTTP/1.0 200 OK", "HTTP/1.0 503 Service Unavailable")
             );
-            tokio::time::timeout(std::time::Duration::from_secs(20), wait(running)).await.unwrap()
+            let changes = Changes::new(PathBuf::new(), false).await.unwrap();
+            let served = wait(running, changes, || unreachable!("nobody asked for it"));
+            tokio::time::timeout(std::time::Duration::from_secs(20), served).await.unwrap()
         });
         assert_eq!(end.unwrap_err().to_string(), "the store's writer died; restart the server");
     }

@@ -1,32 +1,32 @@
 //! Builds, starts and stops a server.
 
-use std::collections::BTreeMap;
+mod reload;
+mod setup;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use or_actors::{ClientKeys, Limits, Node, RunningResponse};
+use or_actors::RunningResponse;
 use or_adapters::{Adapter, ProviderOptions};
-use or_bounds::{Budget, usable_memory};
-use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader, UploadLimits};
-use or_keys::Clients;
-use or_middleware::{Chain, Middleware};
+use or_http::Live;
+use or_middleware::Middleware;
 use or_store::{Health, SledOptions, SledStore, Store};
 use or_telemetry::Metrics;
 use or_telemetry::otlp::{Exporter, ExporterError, OtlpOptions};
-use or_tools::{AnyTool, Places, Registry, Tool};
+use or_tools::Tool;
 use or_webhooks::Webhooks;
 use tokio::time::Instant;
 
-use crate::StartError;
-use crate::config::{self, Resolved, SealKey};
-use crate::wiring::{self, Factory};
+pub use reload::ReloadError;
+use setup::{Brought, LAST_WORDS, Setup};
 
-/// After the grace time, how long loops may take to end; after their end, how long terminal events may take to
-/// reach slow clients.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+use crate::StartError;
+use crate::config::{ConfigError, Resolved};
+use crate::wiring;
+
 /// Between two looks whether all responses are over.
 const IDLE_CHECK: Duration = Duration::from_millis(20);
 /// Between two notes of when client keys were last used.
@@ -37,17 +37,14 @@ const OPEN_FILES: u64 = 1 << 20;
 /// Puts a server together. Must be used inside an actix system.
 pub struct ServerBuilder {
     resolved: Resolved,
-    factories: BTreeMap<String, Box<Factory>>,
     store: Option<Arc<dyn Store>>,
-    tools: Vec<Arc<dyn Tool>>,
-    middlewares: Vec<Arc<dyn Middleware>>,
+    brought: Brought,
 }
 
 impl ServerBuilder {
     /// A server with the built-in adapters and the configured store.
     pub fn new(resolved: Resolved) -> Self {
-        let (tools, middlewares) = (Vec::new(), Vec::new());
-        Self { resolved, factories: BTreeMap::new(), store: None, tools, middlewares }
+        Self { resolved, store: None, brought: Brought::default() }
     }
 
     /// Adds an adapter of one's own under a `kind` that provider tables can name; replaces a built-in one
@@ -58,7 +55,7 @@ impl ServerBuilder {
         kind: &str,
         factory: impl Fn(&ProviderOptions) -> Result<Arc<dyn Adapter>, String> + Send + Sync + 'static,
     ) -> Self {
-        self.factories.insert(kind.to_owned(), Box::new(factory));
+        self.brought.factories.insert(kind.to_owned(), Box::new(factory));
         self
     }
 
@@ -72,92 +69,62 @@ impl ServerBuilder {
     /// Adds a tool of one's own, which the server runs.
     #[must_use]
     pub fn tool(mut self, tool: impl Tool) -> Self {
-        self.tools.push(Arc::new(tool));
+        self.brought.tools.push(Arc::new(tool));
         self
     }
 
     /// Adds a middleware of one's own, behind those of the configuration.
     #[must_use]
     pub fn middleware(mut self, middleware: impl Middleware) -> Self {
-        self.middlewares.push(Arc::new(middleware));
+        self.brought.middlewares.push(Arc::new(middleware));
         self
-    }
-
-    fn tools(&self) -> Result<Registry, StartError> {
-        let own = self.tools.iter().map(|tool| AnyTool::Rust(Arc::clone(tool)));
-        Ok(Registry::new(wiring::tools(&self.resolved)?.into_iter().chain(own))?)
     }
 
     /// Whether every provider that is on has a known kind and quirks that its adapter takes, and every tool a
     /// schema that compiles.
     pub fn check(&self) -> Result<(), StartError> {
-        self.tools()?;
+        self.brought.tools(&self.resolved)?;
         wiring::middlewares(&self.resolved)?;
-        wiring::providers(&self.resolved, &self.factories).map(drop)
+        wiring::providers(&self.resolved, &self.brought.factories).map(drop)
     }
 
     /// Opens the store, binds and starts the workers.
-    pub fn start(mut self) -> Result<Running, StartError> {
+    pub fn start(self) -> Result<Running, StartError> {
         raise_open_files();
-        let specs = wiring::providers(&self.resolved, &self.factories)?;
-        let store = match self.store.take() {
+        let Self { resolved, store, brought } = self;
+        // What is wrong with it is said before the store is opened.
+        let providers = wiring::providers(&resolved, &brought.factories)?;
+        let store = match store {
             Some(store) => store,
-            None => SledStore::open(store_options(&self.resolved))?,
+            None => SledStore::open(store_options(&resolved))?,
         };
-        let several = wiring::several(&self.resolved, store.client_keys().len());
-        let limits = limits(&self.resolved, several);
-        let owners = Arc::clone(&limits.owners);
-        let programs = Places::new(move |owner| owners.of(owner).max_tool_processes);
-        let tools = Arc::new(self.tools()?.with_places(Arc::new(programs)));
-        let pick = wiring::router(&self.resolved, &specs);
-        let discovery = wiring::discovery(&self.resolved, &specs);
-        let listing = wiring::listing(&self.resolved, &specs, now());
-        let config = &self.resolved.config;
         let metrics = Metrics::new().map_err(StartError::Metrics)?;
-        let webhooks = webhooks(&self.resolved, &store, &metrics)?;
-        wiring::label_models(&self.resolved, &specs, &metrics);
-        let mcp = wiring::mcp(&self.resolved, Arc::clone(&limits.owners), metrics.clone());
-        let keys = ClientKeys::new(
-            Arc::clone(&store),
-            self.resolved.client_keys.iter().map(|key| key.name.clone()),
-            Arc::default(),
-            Arc::clone(&limits.owners),
-            wiring::stored_shares(config, several),
-        );
-        let middlewares = wiring::middlewares(&self.resolved)?.into_iter().chain(self.middlewares);
-        let middleware = Chain::new(middlewares, metrics.clone())?;
-        let mut node = Node::new(specs, limits, budget(&config.server), store, tools, mcp, metrics);
-        node.middleware = middleware;
-        if let Some(SealKey(key)) = &self.resolved.seal_key {
-            node.sealer = node.sealer.with_first(key);
-        }
-        node.clients = keys.clients();
-        let node = Arc::new(node);
-        let exporter = self.resolved.otlp.clone().map(|options| exporter(options, &node)).transpose()?;
-        let grace = config.server.shutdown_grace();
-        let options = http_options(&self.resolved, keys.clients());
-        let address = options.bind;
-        let state = Arc::new(AppState { node: Arc::clone(&node), keys, pick, discovery, listing, options });
+        let webhooks = webhooks(&resolved, &store, &metrics)?;
+        let (state, setup) = Setup::first(resolved, brought, providers, store, metrics)?;
+        let config = &setup.resolved.config;
+        let (address, grace) = (config.server.bind, config.server.shutdown_grace());
+        let live = Arc::new(Live::new(state));
+        let exporter = setup.resolved.otlp.clone().map(|options| exporter(options, &live)).transpose()?;
         let (server, addresses) =
-            or_http::start(Arc::clone(&state)).map_err(|source| StartError::Bind { address, source })?;
+            or_http::start(Arc::clone(&live)).map_err(|source| StartError::Bind { address, source })?;
         let handle = server.handle();
         let task = actix_web::rt::spawn(server);
-        let notes = actix_web::rt::spawn({
-            let state = Arc::clone(&state);
-            async move {
-                loop {
-                    tokio::time::sleep(NOTE_USES).await;
-                    state.keys.note_uses().await;
-                }
+        let keys = Arc::clone(&live.now().keys);
+        let notes = actix_web::rt::spawn(async move {
+            loop {
+                tokio::time::sleep(NOTE_USES).await;
+                keys.note_uses().await;
             }
         });
-        Ok(Running { state, webhooks, handle, task, notes, addresses, grace, exporter })
+        Ok(Running { live, setup, webhooks, handle, task, notes, addresses, grace, exporter })
     }
 }
 
 /// A server at work.
 pub struct Running {
-    state: Arc<AppState>,
+    live: Arc<Live>,
+    /// What the configuration in force made.
+    setup: Setup,
     webhooks: Option<Webhooks>,
     handle: ServerHandle,
     task: actix_web::rt::task::JoinHandle<std::io::Result<()>>,
@@ -176,13 +143,31 @@ impl Running {
 
     /// The responses in progress, the oldest first: what each does at this moment, for whom, and since when.
     pub fn responses(&self) -> Vec<RunningResponse> {
-        self.state.node.running.list()
+        self.live.now().node.running.list()
+    }
+
+    /// Puts a configuration in force in place of the one before, as a whole or not at all: for every request that comes from
+    /// then on. Responses in progress keep what they began with. What the new configuration says as the old one did goes on:
+    /// connections, sessions with MCP servers, states of middlewares.
+    ///
+    /// Returns the keys whose new values want a restart, and are not in force. The outcome is in log and metrics.
+    ///
+    /// # Errors
+    /// Where the configuration is refused; the one before stays.
+    pub async fn reload(
+        &mut self,
+        loaded: Result<Resolved, ConfigError>,
+    ) -> Result<Vec<String>, ReloadError> {
+        let outcome = reload::reload(&self.live, &mut self.setup, loaded).await;
+        self.grace = self.setup.resolved.config.server.shutdown_grace();
+        outcome
     }
 
     /// Resolves when the store's writer is gone, which nothing but a restart mends. A write that fails makes
     /// the server not ready and is no reason to end it.
     pub async fn store_died(&self) {
-        while !matches!(self.state.node.store.health(), Health::Dead(_)) {
+        let store = Arc::clone(&self.live.now().node.store);
+        while !matches!(store.health(), Health::Dead(_)) {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
@@ -192,11 +177,12 @@ impl Running {
     ///
     /// The server listens until all are over, so that who asks is told that it stops.
     pub async fn stop(self) -> std::io::Result<()> {
-        self.state.node.running.begin_stop();
-        self.state.node.running.park();
+        let state = self.live.now();
+        state.node.running.begin_stop();
+        state.node.running.park();
         let over = Instant::now() + self.grace;
         if !self.is_idle_until(over).await {
-            let ended = self.state.node.running.stop_all();
+            let ended = state.node.running.stop_all();
             tracing::warn!(ended, "responses were ended because the grace time is over");
             self.is_idle_until(over + LAST_WORDS).await;
         }
@@ -205,15 +191,15 @@ impl Running {
         }
         self.notes.abort();
         // A disk that does not answer must not keep the process.
-        let _ = tokio::time::timeout(LAST_WORDS, self.state.keys.note_uses()).await;
+        let _ = tokio::time::timeout(LAST_WORDS, state.keys.note_uses()).await;
         // Nobody asks them any more, and the process does not wait for their thread.
-        self.state.node.mcp.pool.close();
+        state.node.mcp.pool.close();
         // What was said has yet to reach slow clients; idle connections are closed at once.
         self.handle.stop(true).await;
         if let Some(exporter) = self.exporter {
             exporter.close().await;
         }
-        self.state.node.middleware.settled(LAST_WORDS).await;
+        state.node.middleware.settled(LAST_WORDS).await;
         match self.task.await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),
@@ -222,7 +208,8 @@ impl Running {
 
     /// Waits for the end of all responses, but not longer than to `deadline`.
     async fn is_idle_until(&self, deadline: Instant) -> bool {
-        while self.state.node.running.count() > 0 {
+        let running = Arc::clone(&self.live.now().node.running);
+        while running.count() > 0 {
             if Instant::now() >= deadline {
                 return false;
             }
@@ -249,17 +236,14 @@ fn webhooks(
     started.map(Some).map_err(StartError::Webhooks)
 }
 
-/// Sends spans and metrics for as long as there is the node.
-fn exporter(options: OtlpOptions, node: &Arc<Node>) -> Result<Exporter, ExporterError> {
-    let weak = Arc::downgrade(node);
-    let gather = move || weak.upgrade().map(|node| node.metrics.gather(&node.levels()));
-    Exporter::start(options, &node.metrics, Box::new(gather))
-}
-
-/// Unix seconds.
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or_default()
+/// Sends spans and metrics for as long as there is a state.
+fn exporter(options: OtlpOptions, live: &Arc<Live>) -> Result<Exporter, ExporterError> {
+    let weak = Arc::downgrade(live);
+    let gather = move || {
+        let node = Arc::clone(&weak.upgrade()?.now().node);
+        Some(node.metrics.gather(&node.levels()))
+    };
+    Exporter::start(options, &live.now().node.metrics, Box::new(gather))
 }
 
 fn raise_open_files() {
@@ -280,72 +264,5 @@ fn store_options(resolved: &Resolved) -> SledOptions {
         old_owners: resolved.old_owners(),
         subscriptions: wiring::subscriptions(resolved),
         ..SledOptions::new(PathBuf::from(&store.path))
-    }
-}
-
-fn limits(resolved: &Resolved, several: bool) -> Limits {
-    let config = &resolved.config;
-    let config::Config { server, background, tool_limits, .. } = config;
-    Limits {
-        max_concurrent_responses: server.max_concurrent_responses,
-        max_context_bytes: server.max_context_bytes,
-        keepalive: server.keepalive(),
-        max_readers_per_response: server.max_readers_per_response,
-        max_response: server.max_response(),
-        max_output_bytes: server.max_output_bytes,
-        background_max_retries: background.max_retries,
-        background_max_retry_delay: background.max_retry_delay(),
-        tools: *tool_limits,
-        max_background: wiring::max_background(config),
-        owners: Arc::new(wiring::owners(resolved, several)),
-    }
-}
-
-/// The bytes that all requests together may hold. Where the machine does not say how much memory it has, as for one
-/// of 4 GiB.
-fn budget(server: &config::Server) -> Budget {
-    Budget::new(match server.max_bytes_in_flight {
-        0 => usable_memory().unwrap_or(4 << 30) / 4,
-        bytes => bytes,
-    })
-}
-
-fn http_options(resolved: &Resolved, stored: Arc<Clients>) -> HttpOptions {
-    let server = &resolved.config.server;
-    let keys = resolved.client_keys.iter();
-    let metrics = match &resolved.metrics_key {
-        Some(key) => MetricsReader::Key(key.expose().into()),
-        None if resolved.config.metrics.public => MetricsReader::Anybody,
-        None => MetricsReader::Client,
-    };
-    let gate = Gate::new(
-        keys.map(|k| ClientKey { name: k.name.clone(), key: k.key.expose().into() }).collect(),
-        metrics,
-        server.bind.ip().to_canonical().is_loopback(),
-    )
-    .with_stored(stored, resolved.config.auth.require_key);
-    let gate = match &resolved.admin_key {
-        Some(key) => gate.with_admin(key.expose()),
-        None => gate,
-    };
-    HttpOptions {
-        bind: server.bind,
-        workers: server.worker_count(),
-        max_body_bytes: server.max_body_bytes,
-        client_write_timeout: server.client_write_timeout(),
-        max_lag: server.max_response().max(server.client_write_timeout()),
-        upload: UploadLimits {
-            timeout: server.upload_timeout(),
-            min_bytes_per_s: server.min_upload_bytes_per_s,
-        },
-        max_connections: server.max_connections,
-        cors_allowed_origins: server.cors_allowed_origins.clone(),
-        strict_translation: server.strict_translation,
-        reasoning_events: server.reasoning_events.names(),
-        client_provider_keys: resolved.config.auth.client_provider_keys == config::ClientProviderKeys::Allow,
-        shutdown_timeout: LAST_WORDS,
-        metrics_bind: resolved.config.metrics.bind,
-        admin_bind: resolved.config.admin.bind,
-        gate,
     }
 }

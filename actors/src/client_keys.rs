@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use or_keys::{Clients, KeyRecord, KeyView, NewKey, OwnLimits, Ring};
 use or_protocol::{ApiError, ErrorKind};
 use or_store::{KeyChange, Store, StoreError};
@@ -28,7 +29,7 @@ pub struct ClientKeys {
     clients: Arc<Clients>,
     store: Arc<dyn Store>,
     owners: Arc<Owners>,
-    shares: Box<Shares>,
+    shares: ArcSwap<Box<Shares>>,
 }
 
 impl ClientKeys {
@@ -41,15 +42,20 @@ impl ClientKeys {
         shares: Box<Shares>,
     ) -> Self {
         let ring = Ring::new(store.client_keys(), configured);
-        for record in ring.records().filter(|record| ring.is_shadowed(&record.name)) {
-            tracing::warn!(
-                key = record.name,
-                "a stored client key is not let in: the configuration has its name"
-            );
-        }
-        let keys = Self { ring: Mutex::default(), clients, store, owners, shares };
+        warn_of_shadowed(&ring);
+        let keys =
+            Self { ring: Mutex::default(), clients, store, owners, shares: ArcSwap::from_pointee(shares) };
         keys.publish(&ring);
         Self { ring: Mutex::new(ring), ..keys }
+    }
+
+    /// Takes over what a new configuration says: the names of its keys, and what owners may take.
+    pub async fn reconfigure(&self, configured: impl IntoIterator<Item = String>, shares: Box<Shares>) {
+        let mut ring = self.ring.lock().await;
+        ring.set_configured(configured);
+        warn_of_shadowed(&ring);
+        self.shares.store(Arc::new(shares));
+        self.publish(&ring);
     }
 
     /// Where requests look for their keys.
@@ -176,9 +182,19 @@ impl ClientKeys {
 
     fn publish(&self, ring: &Ring) {
         let own = ring.records().filter(|record| record.settings.limits != OwnLimits::default());
-        let own = own.map(|record| (record.name.clone(), (self.shares)(&record.settings.limits)));
+        let shares = self.shares.load();
+        let own = own.map(|record| (record.name.clone(), shares(&record.settings.limits)));
         self.owners.set_stored(own.collect::<HashMap<_, _>>());
         self.clients.publish(ring);
+    }
+}
+
+fn warn_of_shadowed(ring: &Ring) {
+    for record in ring.records().filter(|record| ring.is_shadowed(&record.name)) {
+        tracing::warn!(
+            key = record.name,
+            "a stored client key is not let in: the configuration has its name"
+        );
     }
 }
 

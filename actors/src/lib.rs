@@ -26,7 +26,7 @@ pub use client_queue::ClientFrames;
 pub use heavy::{Gone, Heavy, Place, WorkPanicked};
 pub use held::{COST, Held};
 pub use limits::{HEAVY, Limits, ToolLimits};
-pub use node::Node;
+pub use node::{LiveNode, Node};
 pub use owners::{OwnerLimits, Owners};
 pub use provider::{
     Batch, CountTokens, ListModels, ProviderKey, ProviderSpec, Route, Sample, SampleError, Sampled, Target,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use or_bounds::Budget;
 use or_engine::Sealer;
 use or_keys::Clients;
@@ -18,7 +19,10 @@ use crate::mcp::McpServers;
 use crate::provider::ProviderSpec;
 use crate::running::{Place, Readers, Running};
 
-/// The server as all arbiters see it.
+/// The server as all arbiters see it. A clone shares all that counts and all that waits.
+///
+/// A new configuration makes another node of this one, in [`LiveNode`]; what has begun keeps the node that it began with.
+#[derive(Clone)]
 pub struct Node {
     /// Providers by name.
     pub providers: BTreeMap<String, Arc<ProviderSpec>>,
@@ -31,11 +35,11 @@ pub struct Node {
     /// The history.
     pub store: Arc<dyn Store>,
     /// What stands between requests and models.
-    pub middleware: Chain,
+    pub middleware: Arc<Chain>,
     /// What the server runs itself.
     pub tools: Arc<Registry>,
     /// MCP servers, and the way to them.
-    pub mcp: McpServers,
+    pub mcp: Arc<McpServers>,
     /// Closes what clients get of the providers' state.
     pub sealer: Sealer,
     /// The stored client keys.
@@ -43,7 +47,7 @@ pub struct Node {
     /// Counters.
     pub metrics: Metrics,
     /// The responses in progress.
-    pub running: Running,
+    pub running: Arc<Running>,
     /// Who reads event logs.
     pub readers: Readers,
 }
@@ -59,11 +63,11 @@ impl Node {
         mcp: McpServers,
         metrics: Metrics,
     ) -> Self {
-        let running = Running::new(&limits, store.unfinished());
+        let running = Arc::new(Running::new(&limits, store.unfinished()));
         let heavy = Heavy::new(metrics.clone());
         let readers = Readers::default();
         let sealer = Sealer::of(&store.approval_key());
-        let middleware = Chain::none(metrics.clone());
+        let middleware = Arc::new(Chain::none(metrics.clone()));
         let clients = Arc::default();
         Self {
             providers,
@@ -73,7 +77,7 @@ impl Node {
             store,
             middleware,
             tools,
-            mcp,
+            mcp: Arc::new(mcp),
             sealer,
             clients,
             metrics,
@@ -105,5 +109,27 @@ impl Node {
             }
             full.to_api()
         })
+    }
+}
+
+/// The node that new work gets.
+#[derive(Clone)]
+pub struct LiveNode(Arc<ArcSwap<Node>>);
+
+impl LiveNode {
+    /// This one, until another takes its place.
+    pub fn new(node: Arc<Node>) -> Self {
+        Self(Arc::new(ArcSwap::new(node)))
+    }
+
+    /// The one that work which begins now belongs to.
+    pub fn now(&self) -> Arc<Node> {
+        self.0.load_full()
+    }
+
+    /// Gives all work that begins from now on this node. It must be made of the one before, so that the two share what runs.
+    pub fn replace(&self, node: Arc<Node>) {
+        node.running.set_limits(&node.limits);
+        self.0.store(node);
     }
 }

@@ -40,24 +40,36 @@ impl OwnerLimits {
 /// The shares of all owners.
 #[derive(Debug)]
 pub struct Owners {
+    configured: ArcSwap<Configured>,
+    /// Of stored keys, by name; they can change at any time.
+    stored: ArcSwap<HashMap<String, OwnerLimits>>,
+}
+
+/// What the configuration says of them.
+#[derive(Debug)]
+struct Configured {
     /// Of every owner that has none of its own.
     usual: OwnerLimits,
     /// By name.
     own: HashMap<String, OwnerLimits>,
-    /// Of stored keys, by name; they can change at any time.
-    stored: ArcSwap<HashMap<String, OwnerLimits>>,
 }
 
 impl Owners {
     /// `own`: of the owners that have other shares than the usual ones, by name.
     pub fn new(usual: OwnerLimits, own: HashMap<String, OwnerLimits>) -> Self {
-        Self { usual, own, stored: ArcSwap::default() }
+        Self { configured: ArcSwap::from_pointee(Configured { usual, own }), stored: ArcSwap::default() }
     }
 
     /// The shares of an owner.
     pub fn of(&self, owner: &str) -> OwnerLimits {
         let stored = || self.stored.load().get(owner).copied();
-        self.own.get(owner).copied().or_else(stored).unwrap_or(self.usual)
+        let configured = self.configured.load();
+        configured.own.get(owner).copied().or_else(stored).unwrap_or(configured.usual)
+    }
+
+    /// Takes over what `other` says of the owners of the configuration. What they have already is theirs.
+    pub fn reconfigure(&self, other: &Self) {
+        self.configured.store(other.configured.load_full());
     }
 
     /// Takes over the shares of the stored keys that have others than the usual ones, in place of those before.

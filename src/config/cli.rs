@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
 use super::keys_cli::Keys;
-use super::{Config, ConfigError, Env, Overrides, Resolved};
+use super::{Config, ConfigError, DEFAULT_FILE, Env, Overrides, Resolved};
 
 /// Serves the Open Responses API over any LLM provider.
 #[derive(Clone, Debug, Parser)]
@@ -81,6 +81,11 @@ impl Cli {
 
     pub fn command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Serve)
+    }
+
+    /// The file that is read, if it is there.
+    pub fn config_file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE))
     }
 
     /// Loads and resolves the configuration that the arguments ask for.

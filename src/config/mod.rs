@@ -6,6 +6,7 @@
 
 mod address;
 mod cli;
+mod difference;
 mod error;
 mod header;
 mod keys_cli;
@@ -24,10 +25,12 @@ pub use or_telemetry::LogFormat;
 pub use or_tools::{HttpMethod as ToolMethod, Offer as ToolOffer};
 
 pub use cli::{Cli, Command, Responses};
+pub use difference::restart_wanted;
 pub use error::{ConfigError, Origin};
 pub use header::HeaderValue;
 pub use keys_cli::{Expiry, Keys, KeysCommand, Settings as KeySettings};
 pub use read::env::Env;
+use read::load::DEFAULT_FILE;
 pub use read::load::Overrides;
 pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved, ResolvedMcp, ResolvedTool};
 pub use routing::Target;

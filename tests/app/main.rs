@@ -30,6 +30,7 @@ mod owners;
 mod prompt_caching;
 mod readers;
 mod records;
+mod reload;
 mod running;
 mod sealed;
 mod secrets;

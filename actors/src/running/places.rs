@@ -1,6 +1,7 @@
 //! Places for responses in progress: how many there are, and what one owner may take of them.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use or_protocol::{ApiError, ErrorKind, ResponseId};
@@ -65,8 +66,8 @@ impl Full {
 /// How many there are, and who has them.
 #[derive(Debug)]
 pub(crate) struct Places {
-    limit: usize,
-    background_limit: usize,
+    limit: AtomicUsize,
+    background_limit: AtomicUsize,
     owners: Arc<Owners>,
     taken: Mutex<Taken>,
     /// Rings whenever a place is given back.
@@ -143,12 +144,19 @@ impl Places {
             taken.by_owner.entry(owner).or_default().unfinished.push_back(id);
         }
         Arc::new(Self {
-            limit: limits.max_concurrent_responses,
-            background_limit: limits.max_background,
+            limit: AtomicUsize::new(limits.max_concurrent_responses),
+            background_limit: AtomicUsize::new(limits.max_background),
             owners: Arc::clone(&limits.owners),
             taken: Mutex::new(taken),
             freed: Notify::new(),
         })
+    }
+
+    /// Takes over new bounds; those that have a place keep it.
+    pub(super) fn set_limits(&self, limits: &Limits) {
+        self.limit.store(limits.max_concurrent_responses, Ordering::Relaxed);
+        self.background_limit.store(limits.max_background, Ordering::Relaxed);
+        self.freed.notify_waiters();
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -178,23 +186,24 @@ impl Places {
     /// that nothing new overtakes it.
     fn look(&self, taken: &Taken, owner: &str, background: bool, new: bool) -> Result<(), Full> {
         let share = self.owners.of(owner);
+        let limit = self.limit.load(Ordering::Relaxed);
+        let background_limit = self.background_limit.load(Ordering::Relaxed);
         let (mut all, mut of_background) = (0, 0);
         if let Some(has) = taken.by_owner.get(owner) {
             let waiting = if new { has.unfinished.len() } else { 0 };
             (all, of_background) = (has.all, has.background + waiting);
         }
         // Where the share is the whole it says nothing of the key.
-        if all >= share.max_concurrent && share.max_concurrent < self.limit {
+        if all >= share.max_concurrent && share.max_concurrent < limit {
             return Err(Full::Key(share.max_concurrent));
         }
-        if background && of_background >= share.max_background && share.max_background < self.background_limit
-        {
+        if background && of_background >= share.max_background && share.max_background < background_limit {
             return Err(Full::KeyBackground(share.max_background));
         }
-        if taken.all >= self.limit {
+        if taken.all >= limit {
             return Err(Full::Server);
         }
-        if background && taken.background.max(of_background) >= self.background_limit {
+        if background && taken.background.max(of_background) >= background_limit {
             return Err(Full::Background);
         }
         Ok(())

@@ -159,6 +159,11 @@ impl Running {
         Some(door.end(owner, background_only).await)
     }
 
+    /// Takes over new bounds of how many there may be; what runs goes on.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.places.set_limits(limits);
+    }
+
     /// Takes no new work from now on.
     pub fn begin_stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);

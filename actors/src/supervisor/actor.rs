@@ -11,11 +11,12 @@ use actix_rt::task::yield_now;
 use futures_util::FutureExt as _;
 use or_protocol::ApiError;
 use or_telemetry::ResponseFacts;
+use or_tools::Registry;
 
 use super::count::{InputCount, count};
 use super::discovery::Found;
 use super::messages::{CountInput, DiscoverModels, GoOn, StartResponse};
-use crate::node::Node;
+use crate::node::{LiveNode, Node};
 use crate::provider::{ProviderActor, ProviderSpec};
 use crate::response::{Job, LoopActor, LoopEnded, Neighbours, prepare};
 use crate::running::{Cancel, CancelReason, EventLog, Handle, Place, Status, Unfinished};
@@ -25,30 +26,35 @@ use crate::tools::ToolActor;
 /// One per HTTP worker's arbiter. Owns the arbiter's provider actors and tool actor, and makes them
 /// anew if they died.
 pub struct LoopSupervisor {
-    node: Arc<Node>,
-    providers: HashMap<String, Addr<ProviderActor>>,
+    node: LiveNode,
+    /// Each with what it was made of, by name.
+    providers: HashMap<String, (Arc<ProviderSpec>, Addr<ProviderActor>)>,
     store: StoreHandle,
-    tools: Option<Addr<ToolActor>>,
+    tools: Option<(Arc<Registry>, Addr<ToolActor>)>,
 }
 
 impl LoopSupervisor {
     /// A supervisor for the arbiter it is started on; `store`: the arbiter's way to the store.
-    pub fn new(node: Arc<Node>, store: StoreHandle) -> Self {
+    pub fn new(node: LiveNode, store: StoreHandle) -> Self {
         Self { node, providers: HashMap::new(), store, tools: None }
     }
 
-    fn provider(&mut self, spec: &Arc<ProviderSpec>) -> Addr<ProviderActor> {
+    /// The arbiter's actor for a provider. One that a new configuration changed gets another; whoever has the one before
+    /// goes on with it.
+    fn provider(&mut self, spec: &Arc<ProviderSpec>, node: &Node) -> Addr<ProviderActor> {
         match self.providers.get(&*spec.name) {
-            Some(address) if address.connected() => address.clone(),
+            Some((of, address)) if Arc::ptr_eq(of, spec) && address.connected() => address.clone(),
             _ => {
-                let address = ProviderActor::new(Arc::clone(spec), self.node.heavy.clone()).start();
-                self.providers.insert(spec.name.to_string(), address.clone());
+                self.providers
+                    .retain(|name, (of, _)| node.providers.get(name).is_some_and(|now| Arc::ptr_eq(of, now)));
+                let address = ProviderActor::new(Arc::clone(spec), node.heavy.clone()).start();
+                self.providers.insert(spec.name.to_string(), (Arc::clone(spec), address.clone()));
                 address
             }
         }
     }
 
-    fn spawn(&mut self, mut job: Box<Job>, place: Place, ctx: &Context<Self>) {
+    fn spawn(&mut self, mut job: Box<Job>, place: Place, node: Arc<Node>, ctx: &Context<Self>) {
         let (id, provider) = (job.id.clone(), job.provider());
         let background = job.background.is_some();
         let request = &mut job.request;
@@ -76,30 +82,30 @@ impl LoopSupervisor {
         let log = (background && facts.stream).then(|| Arc::new(EventLog::new()));
         let status = Arc::new(Status::new(facts));
         let neighbours = Neighbours {
-            node: Arc::clone(&self.node),
-            provider: job.request.route.first().map(|target| self.provider(&target.provider)),
+            node: Arc::clone(&node),
+            provider: job.request.route.first().map(|target| self.provider(&target.provider, &node)),
             store: self.store.clone(),
-            tools: self.tools(),
+            tools: self.tools(&node),
             mailbox: Rc::default(),
             status: Arc::clone(&status),
             log: log.clone(),
         };
         let address = LoopActor::new(job, neighbours, ctx.address().recipient()).start();
         let handle = Handle { door: Arc::new(address.clone()), status, log, _place: place };
-        self.node.running.register(id, handle);
-        if self.node.running.stopping() {
+        node.running.register(id, handle);
+        if node.running.stopping() {
             // The server may have begun to stop while it was not in the registry.
             address.do_send(Cancel(CancelReason::Park));
         }
     }
 
     /// The arbiter's tool actor.
-    fn tools(&mut self) -> Addr<ToolActor> {
+    fn tools(&mut self, node: &Node) -> Addr<ToolActor> {
         match &self.tools {
-            Some(address) if address.connected() => address.clone(),
+            Some((of, address)) if Arc::ptr_eq(of, &node.tools) && address.connected() => address.clone(),
             _ => {
-                let address = ToolActor::new(Arc::clone(&self.node.tools), self.node.metrics.clone()).start();
-                self.tools = Some(address.clone());
+                let address = ToolActor::new(Arc::clone(&node.tools), node.metrics.clone()).start();
+                self.tools = Some((Arc::clone(&node.tools), address.clone()));
                 address
             }
         }
@@ -111,13 +117,15 @@ impl Actor for LoopSupervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(4096);
-        let (node, store, supervisor) = (Arc::clone(&self.node), self.store.clone(), ctx.address());
+        let (live, store, supervisor) = (self.node.clone(), self.store.clone(), ctx.address());
         // Every supervisor takes one at a time, so that they share the work.
         let resume = async move {
-            while let Some(Unfinished { id, owner, place }) = node.running.next_unfinished().await {
+            let running = Arc::clone(&live.now().running);
+            while let Some(Unfinished { id, owner, place }) = running.next_unfinished().await {
+                let node = live.now();
                 match prepare::job(&node, &store, id.clone(), owner).await {
                     Some(job) => supervisor.do_send(GoOn { job, place }),
-                    None => node.running.stays_away(&id),
+                    None => running.stays_away(&id),
                 }
                 yield_now().await;
             }
@@ -130,9 +138,9 @@ impl Handler<StartResponse> for LoopSupervisor {
     type Result = Result<(), ApiError>;
 
     fn handle(&mut self, message: StartResponse, ctx: &mut Self::Context) -> Self::Result {
-        let job = message.job;
-        let place = self.node.admit(&job.request.owner, job.background.is_some())?;
-        self.spawn(job, place, ctx);
+        let (job, node) = (message.job, self.node.now());
+        let place = node.admit(&job.request.owner, job.background.is_some())?;
+        self.spawn(job, place, node, ctx);
         Ok(())
     }
 }
@@ -141,7 +149,8 @@ impl Handler<GoOn> for LoopSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: GoOn, ctx: &mut Self::Context) {
-        self.spawn(message.job, message.place, ctx);
+        let node = self.node.now();
+        self.spawn(message.job, message.place, node, ctx);
     }
 }
 
@@ -150,11 +159,11 @@ impl Handler<CountInput> for LoopSupervisor {
 
     /// The work has its own panic guard: this actor is everybody's.
     fn handle(&mut self, message: CountInput, _: &mut Self::Context) -> Self::Result {
-        let node = Arc::clone(&self.node);
+        let node = self.node.now();
         let Some(target) = message.job.request.route.first() else {
             return Box::pin(ready(Err(ApiError::internal())));
         };
-        let provider = self.provider(&target.provider);
+        let provider = self.provider(&target.provider, &node);
         let work = count(message.job, Arc::clone(&node), provider, self.store.clone());
         Box::pin(AssertUnwindSafe(work).catch_unwind().map(move |result| {
             result.unwrap_or_else(|_| {
@@ -170,8 +179,8 @@ impl Handler<DiscoverModels> for LoopSupervisor {
 
     fn handle(&mut self, message: DiscoverModels, _: &mut Self::Context) -> Self::Result {
         let DiscoverModels { discovery } = message;
-        let actors = discovery.providers().iter().map(|spec| self.provider(spec)).collect();
-        let node = Arc::clone(&self.node);
+        let node = self.node.now();
+        let actors = discovery.providers().iter().map(|spec| self.provider(spec, &node)).collect();
         Box::pin(async move { discovery.look(actors, &node.metrics).await })
     }
 }
@@ -180,7 +189,7 @@ impl Handler<LoopEnded> for LoopSupervisor {
     type Result = ();
 
     fn handle(&mut self, message: LoopEnded, _: &mut Self::Context) {
-        self.node.running.unregister(&message.id);
+        self.node.now().running.unregister(&message.id);
         if message.outcome.is_none() {
             tracing::debug!(response_id = %message.id, "loop ended before a response began");
         }

@@ -15,7 +15,7 @@ use crate::config::error::{ConfigError, Origin};
 use crate::config::tables::{Config, provider, route};
 
 /// Read if no file is named and this one is in the working directory.
-const DEFAULT_FILE: &str = "config.toml";
+pub(crate) const DEFAULT_FILE: &str = "config.toml";
 
 /// Sections of tables whose names are the user's choice.
 const NAMED: [&str; 4] = ["providers", "tools", "mcp", "webhooks"];

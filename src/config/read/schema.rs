@@ -32,6 +32,7 @@ const KEYS: &[(&str, Rule)] = &[
     ("server.reasoning_events", Rule::OneOf(&["auto", "spec", "openai"])),
     ("server.strict_translation", Rule::Bool),
     ("server.log_format", Rule::OneOf(&["auto", "pretty", "json"])),
+    ("server.watch_config", Rule::Bool),
     ("auth.client_keys_env", Rule::OptionalVariable),
     ("auth.client_provider_keys", Rule::OneOf(&["allow", "deny"])),
     ("auth.require_key", Rule::Bool),

@@ -42,6 +42,8 @@ pub struct Server {
     pub reasoning_events: ReasoningNames,
     pub strict_translation: bool,
     pub log_format: LogFormat,
+    /// Whether a changed file is taken over without a signal.
+    pub watch_config: bool,
 }
 
 /// `server.reasoning_events`: how the events of a raw reasoning trace are named (rules 12.9).
@@ -128,6 +130,7 @@ impl Default for Server {
             reasoning_events: ReasoningNames::Auto,
             strict_translation: false,
             log_format: LogFormat::Auto,
+            watch_config: false,
         }
     }
 }

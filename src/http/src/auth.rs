@@ -14,7 +14,7 @@ use or_protocol::{ApiError, ErrorKind};
 use crate::connection;
 use crate::gate::{NotLetIn, Shown, check_loopback, is_listed};
 use crate::respond::error_response;
-use crate::state::AppState;
+use crate::state::{AppState, State};
 
 const METRICS: &str = "/metrics";
 const ADMIN: &str = "/admin";
@@ -67,7 +67,7 @@ pub(crate) async fn door(
 }
 
 fn look(request: &ServiceRequest) -> Result<(), ApiError> {
-    let state = request.app_data::<web::Data<AppState>>().ok_or_else(ApiError::internal)?;
+    let state = State::of(request.request())?;
     let apart = request.app_data::<web::Data<Apart>>().ok_or_else(ApiError::internal)?;
     let Some(here) = connection::listener(request.request()) else { return Err(ApiError::internal()) };
     let purpose = apart.of_listener(here);
@@ -92,8 +92,9 @@ pub(crate) async fn check(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
-        return Ok(request.into_response(error_response(&ApiError::internal())));
+    let state = match State::of(request.request()) {
+        Ok(state) => state,
+        Err(error) => return Ok(request.into_response(error_response(&error))),
     };
     let peer = request.peer_addr().map(|peer| peer.ip());
     let listed = is_listed(request.headers().get(ORIGIN), &state.options.cors_allowed_origins);

@@ -96,6 +96,12 @@ impl Gate {
         Self { stored, always, ..self }
     }
 
+    /// Goes on counting wrong keys where `before` is.
+    #[must_use]
+    pub fn in_place_of(self, before: &Self) -> Self {
+        Self { failed: Arc::clone(&before.failed), ..self }
+    }
+
     /// Has an admin API, for whoever shows this key. Then clients have to show one too, also while there is none.
     #[must_use]
     pub fn with_admin(self, key: &str) -> Self {

@@ -7,14 +7,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::middleware::Next;
-use actix_web::{
-    Error, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError, web,
-};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use or_actors::Trail;
 use or_adapters::Note;
 use or_protocol::{ApiError, ErrorKind, ResponseId};
 
-use crate::state::AppState;
+use crate::state::State;
 use crate::{connection, dialect};
 
 const TRANSLATION: HeaderName = HeaderName::from_static("openresponses-translation");
@@ -62,7 +60,7 @@ pub(crate) async fn finish(
     };
     let status = response.status().as_u16();
     if status >= 400
-        && let Some(state) = response.request().app_data::<web::Data<AppState>>()
+        && let Ok(state) = State::of(response.request())
         && response.response().extensions().get::<LoggedByLoop>().is_none()
     {
         state.node.metrics.refused(status);

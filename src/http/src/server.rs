@@ -18,7 +18,7 @@ use crate::connection::{Clocks, Door, bind};
 use crate::idempotency::Keys;
 use crate::respond;
 use crate::routes::{cancel, create, delete, input_items, input_tokens, models, monitor, retrieve};
-use crate::state::{AppState, Worker};
+use crate::state::{Live, Worker};
 use crate::whole::Answers;
 
 /// Connections that may wait to be accepted.
@@ -117,31 +117,32 @@ fn routes(config: &mut web::ServiceConfig) {
 
 /// Binds and starts the workers. The returned server is a future; its addresses are those it listens on, that of the
 /// metrics and that of the admin API last.
-pub fn start(state: Arc<AppState>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
+pub fn start(live: Arc<Live>) -> std::io::Result<(Server, Vec<SocketAddr>)> {
+    let state = live.now();
     let options = state.options.clone();
     let clocks = Clocks { write: options.client_write_timeout, behind: options.max_lag };
     let door = Door { clocks, metrics: state.node.metrics.clone() };
-    let (app_state, answers) = (web::Data::from(state), web::Data::new(Answers::default()));
+    let (live, answers) = (web::Data::from(live), web::Data::new(Answers::default()));
+    let origins = options.cors_allowed_origins.clone();
     let keys = web::Data::new(Keys::default());
     // Known when it is bound, and looked at when the workers run.
     let apart = web::Data::new(Apart::default());
     let known = apart.clone();
     let has_admin = options.gate.has_admin();
     let app = move || {
-        let store = StoreHandle::new(Arc::clone(&app_state.node.store));
-        let supervisor = LoopSupervisor::new(Arc::clone(&app_state.node), store.clone()).start();
-        let node = Arc::clone(&app_state.node);
+        let node = live.now().node.clone();
+        let store = StoreHandle::new(Arc::clone(&node.store));
+        let supervisor = LoopSupervisor::new(live.node(), store.clone()).start();
         node.metrics.worker();
-        let origins = &app_state.options.cors_allowed_origins;
         App::new()
-            .app_data(app_state.clone())
+            .app_data(live.clone())
             .app_data(answers.clone())
             .app_data(apart.clone())
             .app_data(keys.clone())
-            .app_data(web::Data::new(Worker { node, store, supervisor }))
+            .app_data(web::Data::new(Worker { live: live.node(), store, supervisor }))
             .wrap(CatchPanic::default())
             .wrap(from_fn(auth::door))
-            .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
             .wrap(from_fn(respond::finish))
             .configure(|config| {
                 if has_admin {

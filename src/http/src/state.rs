@@ -1,12 +1,18 @@
 //! What all workers share, and what a worker has of its own.
 
+use std::future::{Ready, ready};
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
+use actix_web::dev::Payload;
+use actix_web::error::ErrorInternalServerError;
+use actix_web::{Error, FromRequest, HttpRequest, web};
+use arc_swap::ArcSwap;
 use or_actors::store::StoreHandle;
-use or_actors::{ClientKeys, Discovery, LoopSupervisor, Node, Route};
+use or_actors::{ClientKeys, Discovery, LiveNode, LoopSupervisor, Node, Route};
 use or_engine::ReasoningEvents;
 use or_protocol::ApiError;
 
@@ -60,12 +66,12 @@ pub struct HttpOptions {
     pub gate: Gate,
 }
 
-/// Shared by all workers.
+/// What all workers share, as the configuration in force has it.
 pub struct AppState {
     /// Providers, store, limits.
     pub node: Arc<Node>,
     /// The stored client keys.
-    pub keys: ClientKeys,
+    pub keys: Arc<ClientKeys>,
     /// Router.
     pub pick: Box<Pick>,
     /// Asks the providers for their models; `None`: they are not asked.
@@ -76,9 +82,72 @@ pub struct AppState {
     pub options: HttpOptions,
 }
 
+/// The state that requests get: that of the newest configuration, for each as a whole.
+pub struct Live {
+    node: LiveNode,
+    state: ArcSwap<AppState>,
+}
+
+impl Live {
+    /// This one, until another takes its place.
+    pub fn new(state: AppState) -> Self {
+        Self { node: LiveNode::new(Arc::clone(&state.node)), state: ArcSwap::from_pointee(state) }
+    }
+
+    /// That of a request that comes now.
+    pub fn now(&self) -> Arc<AppState> {
+        self.state.load_full()
+    }
+
+    /// The node of that state.
+    pub fn node(&self) -> LiveNode {
+        self.node.clone()
+    }
+
+    /// Gives all requests from now on this state.
+    pub fn replace(&self, state: AppState) {
+        self.node.replace(Arc::clone(&state.node));
+        self.state.store(Arc::new(state));
+    }
+}
+
+/// The state in force when the request came to its handler.
+pub(crate) struct State(Arc<AppState>);
+
+impl Deref for State {
+    type Target = AppState;
+
+    fn deref(&self) -> &AppState {
+        &self.0
+    }
+}
+
+impl State {
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let live = request.app_data::<web::Data<Live>>().ok_or_else(ApiError::internal)?;
+        Ok(Self(live.now()))
+    }
+}
+
+impl FromRequest for State {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request).map_err(|_| ErrorInternalServerError("no state")))
+    }
+}
+
 /// One worker's own: the ways to its actors.
 pub(crate) struct Worker {
-    pub(crate) node: Arc<Node>,
+    pub(crate) live: LiveNode,
     pub(crate) store: StoreHandle,
     pub(crate) supervisor: Addr<LoopSupervisor>,
+}
+
+impl Worker {
+    /// The node that work which begins now belongs to.
+    pub(crate) fn node(&self) -> Arc<Node> {
+        self.live.now()
+    }
 }

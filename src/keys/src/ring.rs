@@ -71,6 +71,11 @@ pub fn name_problem(name: &str) -> Option<&'static str> {
 }
 
 impl Ring {
+    /// Has these as the names of the configuration's keys, in place of those before.
+    pub fn set_configured(&mut self, configured: impl IntoIterator<Item = String>) {
+        self.configured = configured.into_iter().collect();
+    }
+
     /// The keys of a store. `configured`: names of the configuration's keys.
     pub fn new(records: Vec<KeyRecord>, configured: impl IntoIterator<Item = String>) -> Self {
         let by_name = records.into_iter().map(|record| (record.name.clone(), Arc::new(record)));

@@ -42,7 +42,7 @@ struct Registered {
     middleware: Arc<dyn Middleware>,
 }
 
-/// All middlewares of the server, in their order. Made once, at start.
+/// All middlewares of the server, in their order. Made at start, and anew by [`Chain::next`].
 pub struct Chain {
     registered: Vec<Registered>,
     /// `None` if all run in place.
@@ -67,6 +67,25 @@ impl Chain {
         middlewares: impl IntoIterator<Item = Arc<dyn Middleware>>,
         metrics: Metrics,
     ) -> Result<Self, ChainError> {
+        Self::made(middlewares, metrics, &[])
+    }
+
+    /// A chain of these in place of this one. Those that are in both go on; the others are started.
+    ///
+    /// # Errors
+    /// As for [`Chain::new`].
+    pub fn next(
+        &self,
+        middlewares: impl IntoIterator<Item = Arc<dyn Middleware>>,
+    ) -> Result<Self, ChainError> {
+        Self::made(middlewares, self.metrics.clone(), &self.registered)
+    }
+
+    fn made(
+        middlewares: impl IntoIterator<Item = Arc<dyn Middleware>>,
+        metrics: Metrics,
+        started: &[Registered],
+    ) -> Result<Self, ChainError> {
         let mut registered = Vec::new();
         for middleware in middlewares {
             let spec = Arc::new(middleware.spec());
@@ -74,9 +93,11 @@ impl Chain {
             if !(1..=64).contains(&spec.name.len()) || !spec.name.chars().all(good) {
                 return Err(ChainError::BadName { name: spec.name.clone() });
             }
-            middleware
-                .start(&metrics)
-                .map_err(|reason| ChainError::Start { name: spec.name.clone(), reason })?;
+            if !started.iter().any(|before| Arc::ptr_eq(&before.middleware, &middleware)) {
+                middleware
+                    .start(&metrics)
+                    .map_err(|reason| ChainError::Start { name: spec.name.clone(), reason })?;
+            }
             registered.push(Registered { spec, middleware });
         }
         let apart = registered.iter().any(|registered| !registered.spec.in_place);

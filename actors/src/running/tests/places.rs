@@ -16,7 +16,7 @@ fn places(unfinished: &[(ResponseId, &str)]) -> Arc<Places> {
         taken.by_owner.entry((*owner).to_owned()).or_default().unfinished.push_back(id.clone());
     }
     let (owners, taken, freed) = (Arc::new(owners), Mutex::new(taken), Notify::new());
-    Arc::new(Places { limit: 8, background_limit: 6, owners, taken, freed })
+    Arc::new(Places { limit: 8.into(), background_limit: 6.into(), owners, taken, freed })
 }
 
 /// Takes places one after the other, of `owner` and whether in the background; `want`: what becomes of the last.

@@ -13,12 +13,10 @@ use crate::body::{self, Upload};
 use crate::gate::unix_now;
 use crate::respond::error_response;
 use crate::routes::page;
-use crate::state::AppState;
+use crate::state::{AppState, State};
 
 /// Longest body, in bytes; a key's settings are shorter.
 const MAX_BODY: usize = 64 * 1024;
-
-type State = web::Data<AppState>;
 
 /// Makes a key. The answer is the only one with its secret.
 pub(super) async fn create(payload: web::Payload, request: HttpRequest, state: State) -> HttpResponse {

@@ -7,12 +7,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, Route, web};
-use or_protocol::ApiError;
 
 use crate::auth::refuse;
 use crate::request::request_id;
 use crate::respond::{self, error_response};
-use crate::state::AppState;
+use crate::state::State;
 
 /// What was done with what, for the audit line.
 #[derive(Clone, Debug, Default)]
@@ -61,8 +60,9 @@ async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
-        return Ok(request.into_response(error_response(&ApiError::internal())));
+    let state = match State::of(request.request()) {
+        Ok(state) => state,
+        Err(error) => return Ok(request.into_response(error_response(&error))),
     };
     let peer = request.peer_addr().map(|peer| peer.ip());
     let (admin, mut response) = match state.options.gate.admit_to_admin(request.headers(), peer) {

@@ -17,14 +17,14 @@ pub(crate) async fn cancel(
     worker: web::Data<Worker>,
 ) -> HttpResponse {
     match end(&request, &id, &worker).await {
-        Ok(json) => whole::json(HttpResponse::Ok(), json.into_bytes(), &worker.node.budget),
+        Ok(json) => whole::json(HttpResponse::Ok(), json.into_bytes(), &worker.node().budget),
         Err(error) => error_response(&error),
     }
 }
 
 async fn end(request: &HttpRequest, id: &str, worker: &Worker) -> Result<String, ApiError> {
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
-    let (owner, node) = (owner(request)?, &worker.node);
+    let (owner, node) = (owner(request)?, &worker.node());
     match node.running.end_and_load(&worker.store, &key, &owner, true).await {
         Ending::Over(record) => Ok(Box::<str>::from(record.response).into()),
         Ending::Unwritten(json) => String::from_utf8(json.into()).map_err(|_| ApiError::internal()),

@@ -11,7 +11,7 @@ use crate::idempotency::{self, Keys};
 use crate::request::begin::begin;
 use crate::request::{Caller, Taken, trace};
 use crate::respond::{LoggedByLoop, error_response, good, headers};
-use crate::state::{AppState, Worker};
+use crate::state::{State, Worker};
 use crate::{body, sse, whole};
 
 /// Names a response that has failed and is kept, beside the error.
@@ -21,7 +21,7 @@ const KEPT: HeaderName = HeaderName::from_static("openresponses-response-id");
 pub(crate) async fn create(
     request: HttpRequest,
     mut payload: web::Payload,
-    state: web::Data<AppState>,
+    state: State,
     worker: web::Data<Worker>,
     keys: web::Data<Keys>,
 ) -> HttpResponse {
@@ -49,7 +49,7 @@ pub(crate) async fn create(
 
 fn answer(request: &HttpRequest, reply: Reply, received: Instant, worker: &Worker) -> HttpResponse {
     match reply {
-        Reply::Json { body, trail } => whole::json(good(&trail, received), body, &worker.node.budget),
+        Reply::Json { body, trail } => whole::json(good(&trail, received), body, &worker.node().budget),
         Reply::Stream { frames, trail } => sse::stream(request, &mut good(&trail, received), frames),
         Reply::Error { error, kept, trail } => {
             let mut response = error_response(&error);

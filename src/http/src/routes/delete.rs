@@ -30,7 +30,7 @@ async fn remove(request: &HttpRequest, id: &str, worker: &Worker) -> Result<(), 
     let key = ResponseId::parse(id).ok_or_else(|| missing(id))?;
     let owner = owner(request)?;
     // What is still being made ends first: its last record must not come behind the removal.
-    match worker.node.running.end_and_load(&worker.store, &key, &owner, false).await {
+    match worker.node().running.end_and_load(&worker.store, &key, &owner, false).await {
         Ending::Slow => return Err(slow()),
         // Also what does not read, or has no loop to end it, can be removed.
         Ending::Over(_)
@@ -41,7 +41,7 @@ async fn remove(request: &HttpRequest, id: &str, worker: &Worker) -> Result<(), 
         | Ending::Unreadable(_) => {}
     }
     let removed = worker.store.delete(key, owner.clone()).await;
-    worker.node.metrics.store_deletion(removed.is_ok());
+    worker.node().metrics.store_deletion(removed.is_ok());
     let removed = removed.map_err(|error| {
         tracing::error!(%error, "a response could not be deleted");
         ApiError::new(ErrorKind::Storage, "The response could not be deleted.").with_code("storage_error")

@@ -21,7 +21,7 @@ pub(crate) async fn list(
     worker: web::Data<Worker>,
 ) -> HttpResponse {
     match load(&request, &id, &query, &worker).await {
-        Ok(json) => whole::json(HttpResponse::Ok(), json.into_bytes(), &worker.node.budget),
+        Ok(json) => whole::json(HttpResponse::Ok(), json.into_bytes(), &worker.node().budget),
         Err(error) => error_response(&error),
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::body;
 use crate::request::{Caller, Taken, routed};
 use crate::respond::{LoggedByLoop, error_response, good};
-use crate::state::{AppState, Worker};
+use crate::state::{AppState, State, Worker};
 
 /// Says who counted: `provider` or `estimate`.
 const METHOD: HeaderName = HeaderName::from_static("openresponses-token-count");
@@ -21,7 +21,7 @@ const METHOD: HeaderName = HeaderName::from_static("openresponses-token-count");
 pub(crate) async fn count(
     request: HttpRequest,
     mut payload: web::Payload,
-    state: web::Data<AppState>,
+    state: State,
     worker: web::Data<Worker>,
 ) -> HttpResponse {
     let received = Instant::now();

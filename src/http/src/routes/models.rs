@@ -11,7 +11,7 @@ use crate::auth::client;
 use crate::listing::ListedModel;
 use crate::request::allowed_route;
 use crate::respond::error_response;
-use crate::state::{AppState, Worker};
+use crate::state::{AppState, State, Worker};
 
 async fn listed(
     request: &HttpRequest,
@@ -32,11 +32,7 @@ async fn listed(
 }
 
 /// All models that the client may use, in one list.
-pub(crate) async fn list(
-    request: HttpRequest,
-    state: web::Data<AppState>,
-    worker: web::Data<Worker>,
-) -> HttpResponse {
+pub(crate) async fn list(request: HttpRequest, state: State, worker: web::Data<Worker>) -> HttpResponse {
     match listed(&request, &state, &worker).await {
         Ok(listed) => HttpResponse::Ok().json(json!({"object": "list", "data": listed})),
         Err(error) => error_response(&error),
@@ -47,7 +43,7 @@ pub(crate) async fn list(
 pub(crate) async fn retrieve(
     request: HttpRequest,
     id: web::Path<String>,
-    state: web::Data<AppState>,
+    state: State,
     worker: web::Data<Worker>,
 ) -> HttpResponse {
     let listed = match listed(&request, &state, &worker).await {

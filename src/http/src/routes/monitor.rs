@@ -1,11 +1,11 @@
 //! `/health`, `/ready` and `/metrics`.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use or_store::Health;
 use serde_json::json;
 
 use crate::auth::refuse_metrics;
-use crate::state::AppState;
+use crate::state::State;
 
 /// The process answers.
 pub(crate) async fn health() -> HttpResponse {
@@ -13,7 +13,7 @@ pub(crate) async fn health() -> HttpResponse {
 }
 
 /// The server takes work: it is not stopping and its store can commit.
-pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
+pub(crate) async fn ready(state: State) -> HttpResponse {
     let stopping = state.node.running.stopping().then(|| "shutting down".to_owned());
     let unwell = || match state.node.store.health() {
         Health::Good => None,
@@ -28,7 +28,7 @@ pub(crate) async fn ready(state: web::Data<AppState>) -> HttpResponse {
 }
 
 /// Prometheus text format.
-pub(crate) async fn metrics(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+pub(crate) async fn metrics(request: HttpRequest, state: State) -> HttpResponse {
     if let Some(refusal) = refuse_metrics(&request, &state) {
         return refusal;
     }

@@ -31,7 +31,7 @@ pub(crate) async fn retrieve(
         Ok(Look::Json(json, _turn)) => {
             // Who asks with other words may get another answer.
             let name = format!("{}?{}", *id, request.query_string());
-            answers.stored(name, json, &worker.node.budget)
+            answers.stored(name, json, &worker.node().budget)
         }
         Ok(Look::Stream(frames)) => Ok(sse::stream(&request, &mut HttpResponse::Ok(), frames)),
         Err(error) => Err(error),
@@ -113,10 +113,10 @@ async fn look(
     let turn = Some(answers.turn(&key).await);
     let record = find(request, id, worker).await?;
     if wanted.sealed && !record.sealed.is_empty() {
-        let seal = worker.node.sealer.of_owner(&record.owner);
+        let seal = worker.node().sealer.of_owner(&record.owner);
         let (length, owner) = (record.response.get().len(), record.owner.clone());
         let work = move |_: &_| with_sealed(&record, |state| seal.seal(state));
-        let json = worker.node.heavy.sized(length, &owner, work).await??;
+        let json = worker.node().heavy.sized(length, &owner, work).await??;
         return Ok(Look::Json(json.into(), turn));
     }
     Ok(Look::Json(String::from(Box::<str>::from(record.response)).into(), turn))
@@ -124,7 +124,7 @@ async fn look(
 
 /// A response in progress, as it is; `None`: the store has to be asked.
 pub(super) async fn peek(owner: &str, id: &ResponseId, worker: &Worker) -> Result<Option<Bytes>, ApiError> {
-    match worker.node.running.peek(id, owner).await {
+    match worker.node().running.peek(id, owner).await {
         Peeked::Response(json) => Ok(Some(json)),
         Peeked::Slow => Err(slow()),
         Peeked::AskStore => Ok(None),
@@ -154,12 +154,12 @@ pub(super) async fn follow(
         return Err(ApiError::invalid("response_not_streamed", "stream", text));
     }
     let from = after.map_or(0, |after| after.saturating_add(1));
-    Ok(read_along(&worker.node, &worker.store, id.clone(), from, place))
+    Ok(read_along(&worker.node(), &worker.store, id.clone(), from, place))
 }
 
 /// A place among the readers of a response and of its owner.
 fn reader_place(id: &ResponseId, owner: &str, worker: &Worker) -> Result<ReaderPlace, ApiError> {
-    let (node, limits) = (&worker.node, &worker.node.limits);
+    let (node, limits) = (&worker.node(), &worker.node().limits);
     let most = (limits.max_readers_per_response, limits.of_owner(owner).max_readers);
     node.readers.enter(id, owner, most.0, most.1).map_err(|full| {
         node.metrics.over_limit(full.bound());

@@ -16,6 +16,7 @@ pub(super) struct Process {
     heavy_waiting: IntGauge,
     heavy_wait: Histogram,
     panics: IntCounter,
+    config_reloads: IntCounterVec,
     otlp_dropped: IntCounterVec,
 }
 
@@ -43,6 +44,11 @@ impl Process {
                 "Spans, and requests with metrics, that no collector took.",
                 &["signal"],
             )?,
+            config_reloads: register.counters(
+                "open_responses_config_reloads_total",
+                "Configurations that were read while the server ran.",
+                &["outcome"],
+            )?,
             panics: register.counter("open_responses_panics_total", "Panics that were caught.")?,
         })
     }
@@ -62,6 +68,12 @@ impl Metrics {
     /// Counts what no collector took; `signal`: `spans`, `metrics`.
     pub(crate) fn otlp_dropped(&self, signal: &str) -> IntCounter {
         self.0.process.otlp_dropped.with_label_values(&[signal])
+    }
+
+    /// Counts a configuration that was read while the server ran, and is in force now, or was refused.
+    pub fn config_reloaded(&self, applied: bool) {
+        let outcome = if applied { "applied" } else { "refused" };
+        self.0.process.config_reloads.with_label_values(&[outcome]).inc();
     }
 
     /// Counts a caught panic.
