@@ -142,6 +142,10 @@ check mcp_server.py '"type":"mcp_list_tools"' '"name":"write_note"' '"type":"mcp
     notes '"input": "Read me the list"'
 check 'mcp_server.py: an approval' '"type":"mcp_call"' '"approval_request_id":"mcpr_' '"output":"note 2 is written: ' -- approved_note
 
+serve_tool resilience "$here/resilience.toml"
+check resilience.toml 'openresponses-provider: spare' 'openresponses-attempts: 4' 'You said: \"Hello!\"' -- \
+    curl -si "$tool_server/v1/responses" -H 'content-type: application/json' -d '{"model": "smart", "input": "Hello!"}'
+
 chromium=${CHROMIUM:-$(command -v chromium || true)}
 if [ -n "$chromium" ]; then
     check browser.html 'You said: "Hello browser"' -- browser

@@ -9,8 +9,9 @@ mod webhooks;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
-use or_actors::{ProviderSpec, Transport};
+use or_actors::{Breaker, BreakerRules, Keys, ProviderSpec, Transport};
 use or_adapters::{Adapter, ProviderOptions, builtin};
 use or_tools::{AnyTool, CommandTool, HttpTool, ToolSpec};
 use serde_json::Value;
@@ -23,7 +24,7 @@ pub(crate) use webhooks::{subscriptions, webhooks};
 
 use crate::StartError;
 use crate::config::{
-    McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, ToolKind,
+    Config, McpRunner, Parameters, Provider, ProviderState, Resolved, ResolvedTool, Secret, ToolKind,
 };
 
 const PROGRAMS_PER_CORE: usize = 4;
@@ -38,13 +39,10 @@ pub(crate) fn providers(
 ) -> Result<BTreeMap<String, Arc<ProviderSpec>>, StartError> {
     let mut specs = BTreeMap::new();
     for (name, provider) in &resolved.providers {
-        let key = match &provider.state {
-            ProviderState::On { key } => key.as_ref().map(|key| Arc::from(key.expose())),
-            ProviderState::ClientKeyOnly => None,
-            ProviderState::Off(_) => continue,
-        };
-        let most = resolved.config.server.max_upstream_bytes;
-        let spec = spec(name, provider, key, most, factories)?;
+        if matches!(provider.state, ProviderState::Off(_)) {
+            continue;
+        }
+        let spec = spec(name, provider, &resolved.config, factories)?;
         specs.insert(name.clone(), Arc::new(spec));
     }
     Ok(specs)
@@ -53,8 +51,7 @@ pub(crate) fn providers(
 fn spec(
     name: &str,
     provider: &Provider,
-    key: Option<Arc<str>>,
-    max_answer_bytes: usize,
+    whole: &Config,
     factories: &BTreeMap<String, Box<Factory>>,
 ) -> Result<ProviderSpec, StartError> {
     let config = &provider.config;
@@ -78,19 +75,30 @@ fn spec(
             return Err(StartError::Provider { name: name.to_owned(), reason });
         }
     };
+    let keys = match &provider.state {
+        ProviderState::On { keys } => keys.iter().map(|key| Arc::from(key.expose())).collect(),
+        ProviderState::ClientKeyOnly | ProviderState::Off(_) => Vec::new(),
+    };
+    let resilience = &whole.resilience;
+    let breaker = BreakerRules {
+        failures: resilience.breaker_failures,
+        open: Duration::from_secs(resilience.breaker_open_s),
+        max_open: Duration::from_secs(resilience.breaker_max_open_s),
+    };
     let transport = if adapter.in_process() { Transport::Demo } else { Transport::Http };
     Ok(ProviderSpec {
         name: name.into(),
         adapter,
         transport,
         base_url: config.base_url.clone(),
-        key,
+        keys: Keys::new(keys, Duration::from_secs(resilience.key_cooldown_s)),
+        breaker: Breaker::new(breaker),
         client_keys_only: matches!(provider.state, ProviderState::ClientKeyOnly),
         headers: Secret::expose_all(&provider.headers),
         connect_timeout: config.connect_timeout(),
         first_byte_timeout: config.first_byte_timeout(),
         idle_timeout: config.idle_timeout(),
-        max_answer_bytes,
+        max_answer_bytes: whole.server.max_upstream_bytes,
         max_concurrent: config.max_concurrent,
         runs_mcp: config.mcp == McpRunner::Provider,
         running: AtomicUsize::new(0),
@@ -167,7 +175,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::config::{Config, Env};
+    use crate::config::Env;
 
     #[track_caller]
     fn check_tools(toml: &str, want: Result<&[&str], &str>) {

@@ -1,6 +1,5 @@
 //! What all arbiters share.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,7 +15,7 @@ use or_tools::Registry;
 use crate::heavy::Heavy;
 use crate::limits::Limits;
 use crate::mcp::McpServers;
-use crate::provider::ProviderSpec;
+use crate::provider::Providers;
 use crate::running::{Place, Readers, Running};
 
 /// The server as all arbiters see it. A clone shares all that counts and all that waits.
@@ -24,8 +23,8 @@ use crate::running::{Place, Readers, Running};
 /// A new configuration makes another node of this one, in [`LiveNode`]; what has begun keeps the node that it began with.
 #[derive(Clone)]
 pub struct Node {
-    /// Providers by name.
-    pub providers: BTreeMap<String, Arc<ProviderSpec>>,
+    /// Providers, and the way to them.
+    pub providers: Arc<Providers>,
     /// Limits.
     pub limits: Limits,
     /// Bytes that all requests together may hold.
@@ -55,7 +54,7 @@ pub struct Node {
 impl Node {
     /// A node with nothing running.
     pub fn new(
-        providers: BTreeMap<String, Arc<ProviderSpec>>,
+        providers: Providers,
         limits: Limits,
         budget: Budget,
         store: Arc<dyn Store>,
@@ -70,7 +69,7 @@ impl Node {
         let middleware = Arc::new(Chain::none(metrics.clone()));
         let clients = Arc::default();
         Self {
-            providers,
+            providers: Arc::new(providers),
             limits,
             budget,
             heavy,

@@ -11,6 +11,7 @@ mod error;
 mod header;
 mod keys_cli;
 mod lookup;
+mod provider_state;
 mod read;
 mod resolved;
 mod routing;
@@ -29,11 +30,12 @@ pub use difference::restart_wanted;
 pub use error::{ConfigError, Origin};
 pub use header::HeaderValue;
 pub use keys_cli::{Expiry, Keys, KeysCommand, Settings as KeySettings};
+pub use provider_state::{OffReason, Provider, ProviderState};
 pub use read::env::Env;
 use read::load::DEFAULT_FILE;
 pub use read::load::Overrides;
-pub use resolved::{ClientKey, OffReason, Provider, ProviderState, Resolved, ResolvedMcp, ResolvedTool};
-pub use routing::Target;
+pub use resolved::{ClientKey, Resolved, ResolvedMcp, ResolvedTool};
+pub use routing::{Picked, Target};
 pub use secret::{SealKey, Secret};
 pub use tables::Config;
 pub use tables::admin::Admin;
@@ -44,7 +46,8 @@ pub use tables::mcp::{ApprovalLists, ApprovalWord, McpConfig, RequireApproval};
 pub use tables::metrics::MetricsConfig;
 pub use tables::middleware::{MiddlewareConfig, MiddlewareKind};
 pub use tables::provider::{McpRunner, ProviderConfig, ProviderKind};
-pub use tables::route::{Pattern, Route, built_in_routes};
+pub use tables::route::resilience::{OwnResilience, Resilience};
+pub use tables::route::{Balance, Pattern, Route, RouteTarget, built_in_routes};
 pub use tables::security::Security;
 pub use tables::server::{ReasoningNames, Server};
 pub use tables::store::Store;
@@ -85,7 +88,10 @@ mod tests {
         assert_eq!(config.tools.keys().collect::<Vec<_>>(), ["get_weather", "word_count"]);
         assert_eq!(config.mcp.keys().collect::<Vec<_>>(), ["docs", "files"]);
         assert_eq!(config.webhooks.keys().collect::<Vec<_>>(), ["app"]);
-        assert_eq!(config.pick("glm-5").map(|target| target.provider), Some("zai"));
+        assert_eq!(
+            config.pick("glm-5").and_then(|picked| picked.targets().next()).map(|target| target.provider),
+            Some("zai")
+        );
     }
 
     #[test]

@@ -1,21 +1,14 @@
 //! The configuration with its keys: what the server runs with.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use or_telemetry::otlp::OtlpOptions;
 use or_webhooks::SigningKey;
 use sha2::{Digest as _, Sha256};
 
 use super::lookup::{header_values, seal_key, secret, shown_key, signing_keys, variables};
-use super::tables::provider::is_built_in;
-use super::{
-    ClientProviderKeys, Config, ConfigError, Env, McpConfig, ProviderConfig, SealKey, Secret, ToolConfig,
-    ToolKind,
-};
-
-/// Name and kind of the provider that answers by itself.
-const DEMO: &str = "demo";
+use super::provider_state::{Provider, ProviderState, settle_demo, state};
+use super::{Config, ConfigError, Env, McpConfig, SealKey, Secret, ToolConfig, ToolKind};
 
 /// A configuration, and what the environment adds to it.
 #[derive(Clone, Debug)]
@@ -54,27 +47,6 @@ pub struct ClientKey {
     pub key: Secret,
 }
 
-/// One provider and whether it can be used.
-#[derive(Clone, Debug)]
-pub struct Provider {
-    pub config: ProviderConfig,
-    pub state: ProviderState,
-    /// The extra headers with their values; empty if the provider is off.
-    pub headers: Vec<(String, Secret)>,
-}
-
-/// Whether calls to a provider may be made, and with what.
-#[derive(Clone, Debug)]
-pub enum ProviderState {
-    /// With the server's key, or with none if the provider needs none.
-    On {
-        key: Option<Secret>,
-    },
-    /// The server has no key: only for clients that bring their own.
-    ClientKeyOnly,
-    Off(OffReason),
-}
-
 /// One tool, and what the environment adds to it.
 #[derive(Clone, Debug)]
 pub struct ResolvedTool {
@@ -111,29 +83,6 @@ impl ResolvedMcp {
         let passed = if config.command.is_empty() { &[] } else { config.env.as_slice() };
         let environment = variables(env, &format!("mcp.{label}.env"), passed)?;
         Ok(Self { config: config.clone(), headers, environment })
-    }
-}
-
-/// Why a provider is off. `Display` is a text for users.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum OffReason {
-    Disabled,
-    NoKey {
-        variable: String,
-    },
-    /// The demo is for first steps, and the server is beyond them.
-    NotAlone,
-}
-
-impl fmt::Display for OffReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Disabled => f.write_str("`enabled` is false"),
-            Self::NoKey { variable } => write!(f, "the variable `{variable}` is not set"),
-            Self::NotAlone => f.write_str(
-                "it is on by itself only without other providers and client keys; `providers.demo.enabled = true` keeps it on",
-            ),
-        }
     }
 }
 
@@ -284,45 +233,6 @@ fn hashed_name(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
     let hex: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     format!("key-{hex}")
-}
-
-/// Turns the demo off where nobody asked for it and the server is beyond first steps: it gives away places and time.
-fn settle_demo(providers: &mut BTreeMap<String, Provider>, keyless: bool) {
-    let is_in_use = |(name, provider): (&String, &Provider)| match &provider.state {
-        _ if provider.config.kind.as_str() == DEMO => false,
-        ProviderState::On { key: Some(_) } => true,
-        ProviderState::On { key: None } => !is_built_in(name, &provider.config),
-        ProviderState::ClientKeyOnly | ProviderState::Off(_) => false,
-    };
-    let alone = keyless && !providers.iter().any(is_in_use);
-    if let Some(demo) = providers.get_mut(DEMO)
-        && demo.config.enabled.is_none()
-        && demo.config.kind.as_str() == DEMO
-        && !alone
-    {
-        demo.state = ProviderState::Off(OffReason::NotAlone);
-    }
-}
-
-fn state(
-    name: &str,
-    provider: &ProviderConfig,
-    client_keys: ClientProviderKeys,
-    env: &Env,
-) -> Result<ProviderState, ConfigError> {
-    let variable = provider.api_key_env.as_str();
-    Ok(match (provider.enabled.unwrap_or(true), variable, env.get(variable), client_keys) {
-        (false, ..) => ProviderState::Off(OffReason::Disabled),
-        (true, "", ..) => ProviderState::On { key: None },
-        (true, _, Some(_), _) => {
-            let key = secret(env, &format!("providers.{name}.api_key_env"), variable)?;
-            ProviderState::On { key: Some(key) }
-        }
-        (true, _, None, ClientProviderKeys::Allow) => ProviderState::ClientKeyOnly,
-        (true, _, None, ClientProviderKeys::Deny) => {
-            ProviderState::Off(OffReason::NoKey { variable: variable.into() })
-        }
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::config::OffReason;
 
 const ANN: &str = "client-key-of-ann-1";
 const BOB: &str = "client-key-of-bob-2";
@@ -17,8 +18,10 @@ fn resolve(toml: &str, env: &[(&str, &str)]) -> Result<Resolved, ConfigError> {
 #[track_caller]
 fn check_provider(toml: &str, env: &[(&str, &str)], name: &str, want: &str) {
     let got = match &resolve(toml, env).unwrap().providers[name].state {
-        ProviderState::On { key: None } => "on".into(),
-        ProviderState::On { key: Some(key) } => format!("on with {}", key.expose()),
+        ProviderState::On { keys } if keys.is_empty() => "on".into(),
+        ProviderState::On { keys } => {
+            format!("on with {}", keys.iter().map(Secret::expose).collect::<Vec<_>>().join(" and "))
+        }
         ProviderState::ClientKeyOnly => "client key only".into(),
         ProviderState::Off(reason) => reason.to_string(),
     };
@@ -40,6 +43,18 @@ fn check_error(toml: &str, env: &[(&str, &str)], want: &str) {
 #[test]
 fn a_provider_with_its_key_is_on() {
     check_provider("", &[("OPENAI_API_KEY", "sk-1\n")], "openai", "on with sk-1");
+}
+
+#[test]
+fn several_keys_of_a_provider_are_all_there_or_none_is() {
+    let two = "[providers.openai]\napi_key_envs = ['A', 'B']";
+    let env = [("A", "sk-1"), ("B", "sk-2"), ("OPENAI_API_KEY", "sk-3")];
+    check_provider(two, &env, "openai", "on with sk-1 and sk-2");
+    check_provider(two, &[], "openai", "client key only");
+    let want = "`providers.openai.api_key_envs` names the variable `B`, which is not set or empty";
+    check_error(two, &[("A", "sk-1")], want);
+    let both = "[providers.openai]\napi_key_env = 'C'\napi_key_envs = ['A']";
+    check_provider(both, &[("A", "sk-1"), ("C", "sk-3")], "openai", "on with sk-3 and sk-1");
 }
 
 #[test]

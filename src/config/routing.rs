@@ -11,25 +11,60 @@ pub struct Target<'a> {
     pub model: &'a str,
 }
 
+/// Who serves a model, by the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Picked<'a> {
+    /// The place in [`Config::routes`] of the route that says so; none for a built-in route and for `provider/model`.
+    pub route: Option<usize>,
+    by: By<'a>,
+    model: &'a str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum By<'a> {
+    Route(&'a Route),
+    /// The model's name begins with the provider's.
+    Prefix(&'a str),
+}
+
+impl<'a> Picked<'a> {
+    /// In the order of the route; one at least.
+    pub fn targets(&self) -> impl Iterator<Item = Target<'a>> + use<'a> {
+        let asked = self.model;
+        let (route, prefix) = match self.by {
+            By::Route(route) => (Some(route), None),
+            By::Prefix(provider) => (None, Some(Target { provider, model: asked })),
+        };
+        let listed = route.into_iter().flat_map(Route::leads_to);
+        let listed = listed.map(move |(provider, model)| Target { provider, model: model.unwrap_or(asked) });
+        prefix.into_iter().chain(listed)
+    }
+}
+
 impl Config {
-    /// Picks the provider for a model name, or none if nothing matches.
+    /// Picks the providers for a model name, or none if nothing matches.
     ///
     /// Order: the user's routes, first match wins; then `provider/model` with
     /// the name of a configured provider; then the built-in routes; then what
     /// the user wrote below a copy of the built-in ones. A provider is picked
     /// whether or not it is on.
-    pub fn pick<'a>(&'a self, model: &'a str) -> Option<Target<'a>> {
-        let routed = |routes: &'a [Route]| {
-            let route = routes.iter().find(|route| route.pattern.is_match(model))?;
-            Some(Target { provider: &route.provider, model })
+    pub fn pick<'a>(&'a self, model: &'a str) -> Option<Picked<'a>> {
+        let matching = |routes: &'a [Route]| routes.iter().position(|route| route.pattern.is_match(model));
+        let picked = |routes: &'a [Route], before: Option<usize>| {
+            let at = matching(routes)?;
+            let route = before.map(|before| before + at);
+            Some(Picked { route, by: By::Route(routes.get(at)?), model })
         };
         let prefixed = || {
             let (name, model) = model.split_once('/')?;
             let (provider, _) = self.providers.get_key_value(name)?;
-            (!model.is_empty()).then_some(Target { provider, model })
+            (!model.is_empty()).then_some(Picked { route: None, by: By::Prefix(provider), model })
         };
         let (first, last) = self.user_routes();
-        routed(first).or_else(prefixed).or_else(|| routed(built_in_routes())).or_else(|| routed(last))
+        picked(first, Some(0))
+            .or_else(prefixed)
+            .or_else(|| picked(built_in_routes(), None))
+            .or_else(|| picked(last, Some(self.routes.len() - last.len())))
     }
 
     /// The user's routes that come before the built-in ones, and those after.
@@ -56,8 +91,8 @@ mod tests {
     #[track_caller]
     fn check(toml: &str, model: &str, want: Option<(&str, &str)>) {
         let config = Config::from_toml(toml).unwrap();
-        let got = config.pick(model).map(|target| (target.provider, target.model));
-        assert_eq!(got, want);
+        let picked = config.pick(model).and_then(|picked| picked.targets().next());
+        assert_eq!(picked.map(|target| (target.provider, target.model)), want);
     }
 
     #[test]
@@ -111,5 +146,14 @@ mod tests {
         check(&toml, "gpt-5.1", Some(("openai", "gpt-5.1")));
         check(&toml, "openai/x", Some(("openai", "x")));
         check(&toml, "glm-5", Some(("demo", "glm-5")));
+    }
+
+    #[test]
+    fn a_route_may_lead_to_several_targets() {
+        let route = "[[routes]]\npattern = '^smart$'\ntargets = [{ provider = 'openai', model = 'gpt-5.1' }, { provider = 'ollama' }]";
+        let config = Config::from_toml(route).unwrap();
+        let picked = config.pick("smart").unwrap();
+        let got: Vec<_> = picked.targets().map(|target| (target.provider, target.model)).collect();
+        assert_eq!((picked.route, got), (Some(0), vec![("openai", "gpt-5.1"), ("ollama", "smart")]));
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use or_tools::Offer;
 
 use super::{
-    ApprovalWord, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, ToolKind, WebhookConfig,
-    built_in_routes,
+    ApprovalWord, Balance, McpConfig, McpRunner, ProviderState, RequireApproval, Resolved, Route,
+    RouteTarget, ToolKind, WebhookConfig, built_in_routes,
 };
 
 impl Resolved {
@@ -27,9 +27,12 @@ impl Resolved {
             warnings.push(format!("everybody who reaches {bind} can read the metrics"));
         }
         for route in &self.config.routes {
-            if let Some(ProviderState::Off(reason)) = self.providers.get(&route.provider).map(|p| &p.state) {
-                let (pattern, provider) = (route.pattern.as_str(), &route.provider);
-                warnings.push(format!("the route `{pattern}` leads to `{provider}`, which is off: {reason}"));
+            for (provider, _) in route.leads_to() {
+                if let Some(ProviderState::Off(reason)) = self.providers.get(provider).map(|p| &p.state) {
+                    let pattern = route.pattern.as_str();
+                    warnings
+                        .push(format!("the route `{pattern}` leads to `{provider}`, which is off: {reason}"));
+                }
             }
         }
         warnings
@@ -59,10 +62,14 @@ impl fmt::Display for Resolved {
         for (name, provider) in &self.providers {
             let config = &provider.config;
             let state = match &provider.state {
-                ProviderState::On { key: Some(_) } => format!("on, key from {}", config.api_key_env),
-                ProviderState::On { key: None } => "on, no key".into(),
+                ProviderState::On { keys } if keys.is_empty() => "on, no key".into(),
+                ProviderState::On { keys } => {
+                    let variables = config.key_variables().collect::<Vec<_>>().join(", ");
+                    format!("on, {} from {variables}", if keys.len() == 1 { "key" } else { "keys" })
+                }
                 ProviderState::ClientKeyOnly => {
-                    format!("only with a client's own key: {} is not set", config.api_key_env)
+                    let variable = config.key_variables().next().unwrap_or_default();
+                    format!("only with a client's own key: {variable} is not set")
                 }
                 ProviderState::Off(reason) => format!("off: {reason}"),
             };
@@ -95,9 +102,25 @@ impl fmt::Display for Resolved {
         }
         let (first, last) = self.config.user_routes();
         for route in first.iter().chain(built_in_routes()).chain(last) {
-            writeln!(f, "route        {} -> {}", route.pattern.as_str(), route.provider)?;
+            writeln!(f, "route        {} -> {}", route.pattern.as_str(), leads_to(route))?;
         }
         self.warnings().iter().try_for_each(|warning| writeln!(f, "warning      {warning}"))
+    }
+}
+
+/// Where a route leads to, in the order in which it is asked, with weights if these decide.
+fn leads_to(route: &Route) -> String {
+    let weighted = route.balance() == Balance::Weight;
+    let target = |target: &RouteTarget| {
+        let model = target.model.as_ref().map(|model| format!("/{model}")).unwrap_or_default();
+        let weight = if weighted { format!(" ({})", target.weight.unwrap_or(1)) } else { String::new() };
+        format!("{}{model}{weight}", target.provider)
+    };
+    match route.targets.as_slice() {
+        [] => route.provider.clone(),
+        targets => {
+            targets.iter().map(target).collect::<Vec<_>>().join(if weighted { " | " } else { ", then " })
+        }
     }
 }
 
@@ -176,6 +199,18 @@ mod tests {
             "providers.demo.enabled = false\n[[routes]]\npattern = '^x'\nprovider = 'demo'",
             &["the route `^x` leads to `demo`, which is off: `enabled` is false"],
         );
+    }
+
+    #[test]
+    fn the_summary_says_where_routes_lead() {
+        let ordered = "targets = [{ provider = 'ollama', model = 'a' }, { provider = 'demo' }]";
+        let shared =
+            "balance = 'weight'\ntargets = [{ provider = 'ollama', weight = 3 }, { provider = 'demo' }]";
+        let toml = format!("[[routes]]\npattern = '^a'\n{ordered}\n[[routes]]\npattern = '^b'\n{shared}");
+        let got = Config::from_toml(&toml).unwrap().resolve(&Env::default()).unwrap().to_string();
+        for line in ["route        ^a -> ollama/a, then demo", "route        ^b -> ollama (3) | demo (1)"] {
+            assert!(got.lines().any(|got| got == line), "{got}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use or_actors::{ClientKeys, Limits, Node, Owners, ProviderSpec};
+use or_actors::{ClientKeys, Limits, Node, Owners, ProviderSpec, Providers};
 use or_bounds::{Budget, usable_memory};
 use or_http::{AppState, ClientKey, Gate, HttpOptions, MetricsReader, UploadLimits};
 use or_keys::Clients;
@@ -83,6 +83,7 @@ impl Setup {
         let middlewares = wiring::middlewares(&resolved)?;
         let chain = Chain::new(brought.chain(&middlewares), metrics.clone())?;
         let limits = limits(config, owners);
+        let providers = providers_of(&resolved, providers);
         let mut node = Node::new(providers, limits, budget(&config.server), store, tools, mcp, metrics);
         node.middleware = Arc::new(chain);
         if let Some(SealKey(key)) = &resolved.seal_key {
@@ -101,7 +102,8 @@ impl Setup {
         let (old, new) = (&self.resolved.config, &resolved.config);
         let node = &before.node;
         let several = wiring::several(&resolved, node.store.client_keys().len());
-        let providers = self.providers(&resolved, &node.providers)?;
+        let providers = self.providers(&resolved, node.providers.named())?;
+        let providers = Arc::new(providers_of(&resolved, providers));
         let tools = self.tools(&resolved, &node.tools)?;
         let middlewares = self.middlewares(&resolved)?;
         let same = new.middleware == old.middleware;
@@ -140,7 +142,8 @@ impl Setup {
     ) -> Result<BTreeMap<String, Arc<ProviderSpec>>, StartError> {
         let (old, new) = (&self.resolved.config, &resolved.config);
         let mut specs = wiring::providers(resolved, &self.brought.factories)?;
-        let same_bounds = old.server.max_upstream_bytes == new.server.max_upstream_bytes;
+        let same_bounds = (old.server.max_upstream_bytes, &old.resilience)
+            == (new.server.max_upstream_bytes, &new.resilience);
         for (name, spec) in &mut specs {
             let same = same_bounds && old.providers.get(name) == new.providers.get(name);
             if let Some(kept) = before.get(name).filter(|_| same) {
@@ -183,6 +186,11 @@ fn key_names(resolved: &Resolved) -> Vec<String> {
     resolved.client_keys.iter().map(|key| key.name.clone()).collect()
 }
 
+fn providers_of(resolved: &Resolved, specs: BTreeMap<String, Arc<ProviderSpec>>) -> Providers {
+    let pick = wiring::router(resolved, &specs);
+    Providers::new(specs, pick)
+}
+
 fn state(
     resolved: &Resolved,
     node: Node,
@@ -190,10 +198,9 @@ fn state(
     options: HttpOptions,
     started: i64,
 ) -> AppState {
-    let specs = &node.providers;
+    let specs = node.providers.named();
     wiring::label_models(resolved, specs, &node.metrics);
     AppState {
-        pick: wiring::router(resolved, specs),
         discovery: wiring::discovery(resolved, specs),
         listing: wiring::listing(resolved, specs, started),
         node: Arc::new(node),

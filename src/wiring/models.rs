@@ -3,35 +3,90 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use or_actors::{Discovery, ProviderSpec, Route};
+use or_actors::{Discovery, Pick, ProviderSpec, RetryBudget, Route, RouteRules};
 use or_adapters::{Abilities, ModelInfo};
-use or_http::{Card, ListedModel, Listing, Pick, Source};
+use or_http::{Card, ListedModel, Listing, Source};
 use or_protocol::ApiError;
 use or_telemetry::Metrics;
 
-use crate::config::{Config, OffReason, ProviderState, Resolved, Target};
+use crate::config::{self, Balance, Config, OffReason, Picked, ProviderState, Resilience, Resolved, Target};
 
-/// The router: model name to provider (design D16).
+/// Model names to providers (design D16), with the rules of each route. One value, which a change of the
+/// configuration would replace as a whole: requests keep what they were routed with.
+struct Router {
+    config: Config,
+    specs: BTreeMap<String, Arc<ProviderSpec>>,
+    off: BTreeMap<String, OffReason>,
+    /// Of [`Config::routes`], by place.
+    rules: Vec<Arc<RouteRules>>,
+    /// Of requests that no such route leads, by provider.
+    usual: BTreeMap<String, Arc<RouteRules>>,
+}
+
+/// The router of a configuration.
 pub(crate) fn router(resolved: &Resolved, specs: &BTreeMap<String, Arc<ProviderSpec>>) -> Box<Pick> {
-    let config: Config = resolved.config.clone();
     let off = resolved.providers.iter().filter_map(|(name, provider)| match &provider.state {
         ProviderState::Off(reason) => Some((name.clone(), reason.clone())),
         ProviderState::On { .. } | ProviderState::ClientKeyOnly => None,
     });
-    let off: BTreeMap<String, OffReason> = off.collect();
-    let specs = specs.clone();
-    Box::new(move |model| {
-        let Some(target) = config.pick(model) else {
+    let usual = &resolved.config.resilience;
+    let of_route = |route: &config::Route| {
+        let weighted = route.balance() == Balance::Weight;
+        Arc::new(rules(&route.resilience.over(usual), weighted))
+    };
+    let router = Router {
+        config: resolved.config.clone(),
+        specs: specs.clone(),
+        off: off.collect(),
+        rules: resolved.config.routes.iter().map(of_route).collect(),
+        usual: specs.keys().map(|name| (name.clone(), Arc::new(rules(usual, false)))).collect(),
+    };
+    Box::new(move |model| router.route(model))
+}
+
+fn rules(resilience: &Resilience, weighted: bool) -> RouteRules {
+    RouteRules {
+        weighted,
+        retries: resilience.retries,
+        delay: resilience.retry_delay(),
+        max_delay: resilience.max_retry_delay(),
+        hedge_after: resilience.hedge_after(),
+        mid_stream: resilience.mid_stream,
+        budget: RetryBudget::new(resilience.retry_budget_percent, resilience.retry_budget_floor),
+    }
+}
+
+impl Router {
+    /// The targets of a model that are on.
+    fn route(&self, model: &str) -> Result<Route, ApiError> {
+        let Some(picked) = self.config.pick(model) else {
             return Err(unknown(model, "no route or provider prefix matches it"));
         };
-        match (specs.get(target.provider), off.get(target.provider)) {
-            (Some(spec), _) => Ok(Route::to(Arc::clone(spec), target.model)),
-            (None, Some(reason)) => {
-                Err(unknown(model, &format!("its provider '{}' is off: {reason}", target.provider)))
-            }
-            (None, _) => Err(unknown(model, "its provider is not configured")),
+        let weights = picked.route.and_then(|at| self.config.routes.get(at)).map(|route| &route.targets);
+        let mut targets = Vec::with_capacity(1);
+        for (place, target) in picked.targets().enumerate() {
+            let Some(spec) = self.specs.get(target.provider) else { continue };
+            let listed = weights.and_then(|listed| listed.get(place));
+            let weight = listed.and_then(|listed| listed.weight).unwrap_or(1);
+            targets
+                .push(or_actors::Target { weight, ..or_actors::Target::new(Arc::clone(spec), target.model) });
         }
-    })
+        let rules = match (picked.route, targets.first()) {
+            (_, None) => return Err(self.nobody(model, picked)),
+            (Some(at), Some(_)) => self.rules.get(at),
+            (None, Some(first)) => self.usual.get(&*first.provider.name),
+        };
+        Ok(Route { targets, rules: rules.cloned().unwrap_or_default() })
+    }
+
+    /// Why nobody serves a model for which there is a route.
+    fn nobody(&self, model: &str, picked: Picked<'_>) -> ApiError {
+        let name = picked.targets().next().map_or("", |target| target.provider);
+        match self.off.get(name) {
+            Some(reason) => unknown(model, &format!("its provider '{name}' is off: {reason}")),
+            None => unknown(model, "its provider is not configured"),
+        }
+    }
 }
 
 /// Whom to ask for models: providers that the server itself can call. `None`: nobody shall be asked.
@@ -72,20 +127,20 @@ pub(crate) fn listing(
                 let id = name(&config, provider, model).filter(|id| ids.insert(id.clone()));
                 let Some(id) = id else { continue };
                 let told = told.get(model).copied();
-                listed.push(ListedModel {
-                    id,
-                    object: "model",
-                    created: told.and_then(|model| model.created).unwrap_or(started),
-                    owned_by: provider.clone(),
-                    open_responses: Card {
-                        provider: provider.clone(),
-                        kind: spec.adapter.kind(),
-                        source,
-                        streaming: true,
-                        carries: spec.adapter.carries(),
-                        abilities: abilities(spec, model, told),
-                    },
-                });
+                listed.push(entry(id, provider, spec, model, source, told, started));
+            }
+        }
+        for name in config.routes.iter().filter_map(|route| route.pattern.only_model()) {
+            let targets =
+                config.pick(&name).into_iter().flat_map(|picked| picked.targets().collect::<Vec<_>>());
+            let mut on = targets.filter_map(|target| Some((target, specs.get(target.provider)?)));
+            let Some((target, spec)) = on.next() else { continue };
+            if ids.insert(name.clone()) {
+                let told = found
+                    .get(target.provider)
+                    .and_then(|all| all.iter().find(|told| told.name == target.model));
+                let (provider, model) = (target.provider, target.model);
+                listed.push(entry(name.clone(), provider, spec, model, Source::Configured, told, started));
             }
         }
         listed
@@ -102,9 +157,41 @@ pub(crate) fn label_models(
     let config = &resolved.config;
     for (provider, spec) in specs {
         metrics.configured_models(provider, known(config, provider, spec).map(|(model, _)| model));
-        let routes = config.routes.iter().filter(|route| route.provider == *provider);
-        let models: Vec<_> = routes.filter_map(|route| route.pattern.only_model()).collect();
+        let targets = config.routes.iter().flat_map(|route| {
+            let only = route.pattern.only_model();
+            let named = move |(at, model): (&str, Option<&str>)| {
+                (at == provider.as_str()).then(|| model.map(str::to_owned).or_else(|| only.clone())).flatten()
+            };
+            route.leads_to().filter_map(named).collect::<Vec<_>>()
+        });
+        let models: Vec<_> = targets.collect();
         metrics.configured_models(provider, models.iter().map(String::as_str));
+    }
+}
+
+/// A model as it is listed. `model`: as the provider calls it.
+fn entry(
+    id: String,
+    provider: &str,
+    spec: &ProviderSpec,
+    model: &str,
+    source: Source,
+    told: Option<&ModelInfo>,
+    started: i64,
+) -> ListedModel {
+    ListedModel {
+        id,
+        object: "model",
+        created: told.and_then(|model| model.created).unwrap_or(started),
+        owned_by: provider.to_owned(),
+        open_responses: Card {
+            provider: provider.to_owned(),
+            kind: spec.adapter.kind(),
+            source,
+            streaming: true,
+            carries: spec.adapter.carries(),
+            abilities: abilities(spec, model, told),
+        },
     }
 }
 
@@ -128,12 +215,12 @@ fn abilities(spec: &ProviderSpec, model: &str, told: Option<&ModelInfo>) -> Abil
     abilities
 }
 
-/// The shortest name by which the router finds this model at this provider.
+/// The shortest name for which this model at this provider is asked first.
 fn name(config: &Config, provider: &str, model: &str) -> Option<String> {
     let wanted = Target { provider, model };
     [model.to_owned(), format!("{provider}/{model}")]
         .into_iter()
-        .find(|name| config.pick(name) == Some(wanted))
+        .find(|name| config.pick(name).and_then(|picked| picked.targets().next()) == Some(wanted))
 }
 
 fn unknown(model: &str, why: &str) -> ApiError {
@@ -194,6 +281,13 @@ mod tests {
         );
         let route = "[[routes]]\npattern = '^mine'\nprovider = 'azure'";
         check(&format!("{azure}{route}"), &[("azure/gpt-5.1", "azure"), ("mine", "azure")]);
+    }
+
+    #[test]
+    fn a_route_for_one_name_is_listed_by_that_name() {
+        let ollama = "[providers.ollama]\nmodels = ['llama4']\n";
+        let route = "[[routes]]\npattern = '^smart$'\ntargets = [{ provider = 'ollama', model = 'llama4' }, { provider = 'demo', model = 'demo' }]";
+        check(&format!("{ollama}{route}"), &[("llama4", "ollama"), ("smart", "ollama")]);
     }
 
     #[test]

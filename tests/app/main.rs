@@ -31,6 +31,7 @@ mod prompt_caching;
 mod readers;
 mod records;
 mod reload;
+mod resilience;
 mod running;
 mod sealed;
 mod secrets;

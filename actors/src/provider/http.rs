@@ -1,7 +1,7 @@
 //! Sends one call to a provider over HTTP, and takes the head of its answer.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use or_adapters::UpstreamCall;
 use or_demo::respond;
@@ -10,6 +10,7 @@ use or_wire::{Client, HeaderMap, HttpDate, Method, Request, Settings, WireError}
 use super::answer::Answer;
 use super::demo::play;
 use super::error::SampleError;
+use super::health;
 use super::spec::{ProviderKey, ProviderSpec, Transport};
 use crate::heavy::Heavy;
 
@@ -54,9 +55,13 @@ impl Upstream {
             return Ok(play(script).await);
         }
         let url = format!("{}{}", self.spec.base_url, call.path);
-        let key = match key {
-            ProviderKey::Server => self.spec.key.as_deref(),
-            ProviderKey::Client(key) => Some(&**key),
+        let keys = &self.spec.keys;
+        let (number, key) = match key {
+            ProviderKey::Server => {
+                let number = keys.turn(health::now());
+                (Some(number), keys.key(number))
+            }
+            ProviderKey::Client(key) => (None, Some(&**key)),
         };
         let credentials = key.map(|key| self.spec.adapter.credentials(key)).unwrap_or_default();
         let fixed = self.spec.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
@@ -83,6 +88,13 @@ impl Upstream {
             _ => None,
         };
         let (status, retry_after_s) = (answer.status.as_u16(), retry_after(&answer.headers));
+        if let Some(number) = number
+            && matches!(status, 401..=403 | 429)
+        {
+            // Only a limit passes at a time that is known.
+            let named = retry_after_s.filter(|_| status == 429).map(Duration::from_secs);
+            keys.refused(number, named, health::now());
+        }
         Ok(Answer { status, retry_after_s, is_stream, body: answer.body })
     }
 

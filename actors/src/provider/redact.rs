@@ -12,16 +12,17 @@ const SECRET_HEADERS: &[&str] = &["auth", "key", "token", "secret", "cookie"];
 
 /// The error without the keys of this call.
 pub(crate) fn mask(spec: &ProviderSpec, key: &ProviderKey, mut error: SampleError) -> SampleError {
-    let key = match key {
-        ProviderKey::Server => spec.key.as_deref(),
+    let client_key = match key {
+        ProviderKey::Server => None,
         ProviderKey::Client(key) => Some(&**key),
     };
+    let keys = spec.keys.all().filter(|_| client_key.is_none()).chain(client_key);
     let headers = spec.headers.iter().filter(|(name, _)| {
         let name = name.to_ascii_lowercase();
         SECRET_HEADERS.iter().any(|word| name.contains(word))
     });
     let values = headers.map(|(_, value)| value.strip_prefix("Bearer ").unwrap_or(value));
-    let secrets: Vec<&str> = key.into_iter().chain(values).filter(|s| s.len() >= SHORTEST).collect();
+    let secrets: Vec<&str> = keys.chain(values).filter(|s| s.len() >= SHORTEST).collect();
     let clean = |text: &mut String| {
         for secret in &secrets {
             if text.contains(secret) {

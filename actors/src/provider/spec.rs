@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use or_adapters::Adapter;
 
+use super::health::{Breaker, Keys};
+
 /// How a provider is reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Transport {
@@ -26,8 +28,10 @@ pub struct ProviderSpec {
     pub transport: Transport,
     /// Without trailing slash.
     pub base_url: String,
-    /// The server's key for it.
-    pub key: Option<Arc<str>>,
+    /// The server's keys for it.
+    pub keys: Keys,
+    /// Whether it is left alone for a while.
+    pub breaker: Breaker,
     /// Whether the server has no key for it: only for clients that bring their own.
     pub client_keys_only: bool,
     /// Static headers.
@@ -74,5 +78,37 @@ impl std::fmt::Debug for ProviderKey {
             Self::Server => "Server",
             Self::Client(_) => "Client(***)",
         })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use or_adapters::{ProviderOptions, builtin};
+
+    use super::*;
+    use crate::provider::health::BreakerRules;
+
+    /// A provider that nobody calls, with these keys.
+    pub(crate) fn spec(name: &str, keys: &[&str]) -> ProviderSpec {
+        let options = ProviderOptions { name: name.to_owned(), ..ProviderOptions::default() };
+        let second = Duration::from_secs(1);
+        let rules = BreakerRules { failures: 2, open: second, max_open: second };
+        ProviderSpec {
+            name: name.into(),
+            adapter: builtin("demo", &options).unwrap().unwrap(),
+            transport: Transport::Demo,
+            base_url: String::new(),
+            keys: Keys::new(keys.iter().map(|key| Arc::from(*key)).collect(), second),
+            breaker: Breaker::new(rules),
+            client_keys_only: false,
+            headers: Vec::new(),
+            connect_timeout: second,
+            first_byte_timeout: second,
+            idle_timeout: second,
+            max_answer_bytes: 1 << 20,
+            max_concurrent: 0,
+            runs_mcp: false,
+            running: AtomicUsize::new(0),
+        }
     }
 }

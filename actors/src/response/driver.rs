@@ -1,6 +1,8 @@
 //! Carries out what the engine of one response says, until it is over.
 
 mod checkpoints;
+mod failure;
+mod hedge;
 mod keeping;
 mod large;
 mod middleware;
@@ -13,13 +15,15 @@ use or_adapters::ModelEvent;
 use or_engine::{Action, Input, Outcome, Output, ResponseLoop};
 use or_middleware::Run;
 use or_protocol::ApiError;
-use or_telemetry::{Attempt, ResponseSpan, SampleSpan};
+use or_telemetry::{ResponseSpan, SampleSpan};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 
 use self::checkpoints::Checkpoints;
+use self::hedge::Beginning;
 use crate::node::Node;
 use crate::provider::{Batch, SampleError, Sampled};
+use crate::response::attempts::Attempts;
 use crate::response::attend::{Attend, Waited};
 use crate::response::prepare::{Preparation, Prepared};
 use crate::response::record::Recorder;
@@ -31,6 +35,8 @@ use crate::running::{Phase, Status};
 
 /// The header that names whoever was asked last before the answer began.
 const PROVIDER: &str = "openresponses-provider";
+/// The header that says which of the calls for it that was; 1 if none failed.
+const ATTEMPTS: &str = "openresponses-attempts";
 
 /// One response in the making: the engine, which decides, and whoever carries out what it says.
 pub(crate) struct Driver {
@@ -106,7 +112,9 @@ impl Driver {
         attend.begin_at(beginning);
         let recorder = Recorder::new(Rc::clone(&request), &neighbours, kept, notes);
         let tools = ToolRunner::new(Rc::clone(&request), &neighbours, servers);
-        let sampler = Sampler::new(Rc::clone(&request), neighbours.node.heavy.clone(), neighbours.provider);
+        let metrics = neighbours.node.metrics.clone();
+        let attempts = Attempts::new(Rc::clone(&request), metrics, neighbours.providers);
+        let sampler = Sampler::new(Rc::clone(&request), neighbours.node.heavy.clone(), attempts);
         let (node, status, first) = (neighbours.node, neighbours.status, Some(first));
         let (sample, here, unreserved) = (None, None, 0);
         Self {
@@ -144,6 +152,9 @@ impl Driver {
                 Step::Begin => Ok(Box::pin(self.begin()).await),
                 Step::Sample => {
                     let went = self.sample().await;
+                    if went.is_ok() {
+                        self.sampler.attempts.over();
+                    }
                     self.here = None;
                     went
                 }
@@ -176,49 +187,74 @@ impl Driver {
     async fn sample(&mut self) -> Result<Step, Step> {
         let _phase = self.status.enter(Phase::Sampling);
         let ready = self.sampler.begin_turn();
-        self.status.turn(self.sampler.turns(), self.engine.usage().map_or(0, |usage| usage.total_tokens));
-        let attempt = if self.sampler.retries() > 0 { Attempt::Retry } else { Attempt::First };
-        let provider = Arc::clone(&self.request.facts.provider);
-        self.sample = Some(self.span.sample(provider, self.sampler.turns(), attempt));
+        let (provider, turn, usage) = (self.request.provider(), self.sampler.turns(), self.engine.usage());
+        self.status.turn(provider, turn, usage.map_or(0, |usage| usage.total_tokens));
+        let (asked, why) = (self.request.told(), self.sampler.attempts.why());
+        self.sample = Some(self.span.sample(&asked, turn, why));
+        self.span.hears(&asked, usage);
+        // What middlewares made of a turn that was translated before is not at hand for another translation.
+        let mut may_hedge = self.middleware.is_none();
+        let mut request = None;
         let turn = match ready {
             Some(turn) => Ok(turn),
             None => {
-                let asked = match self.middleware {
+                may_hedge = true;
+                if self.middleware.is_some() {
                     // Boxed: every loop would carry the room for it.
-                    Some(_) => Box::pin(self.before_sample()).await?,
-                    None => None,
-                };
-                let translation = self.sampler.translate(&self.engine, asked.as_ref());
+                    request = Box::pin(self.before_sample()).await?;
+                }
+                let translation = self.sampler.translate(&self.engine, request.as_ref());
                 self.wait(translation).await?.and_then(|turn| self.noted(turn))
             }
         };
         let turn = match turn {
             Ok(turn) => turn,
-            Err(error) => return Ok(self.fail_with(error).await),
+            Err(error) => return Ok(self.untranslated(error).await),
         };
         let (here, gone) = oneshot::channel();
         self.here = Some(here);
-        self.attend.sink.header(PROVIDER, &*self.request.facts.provider);
+        self.sampler.attempts.asks();
+        self.tell_trail();
         let mut turn = turn;
         if let Some(span) = &mut self.sample {
-            span.asked();
-            turn.call.headers.extend(span.headers());
-            if let Some(target) = self.request.route.first() {
-                span.request(self.engine.settings(), &target.provider.base_url);
-            }
+            Self::ask_in(span, &mut turn, &self.request, &self.engine);
         }
         let asked = self.sampler.ask(turn, gone);
-        match self.wait(asked).await? {
-            Ok(Sampled::Whole(events)) => {
+        let begun = match self.sampler.attempts.hedge_after().filter(|_| may_hedge) {
+            None => self.wait(asked).await?.map(Beginning::from),
+            // Boxed: every loop would carry the room for it.
+            Some(after) => Box::pin(self.hedged(asked, after, request)).await?,
+        };
+        match begun {
+            Ok(Beginning { sampled: Sampled::Whole(events), .. }) => {
                 self.open();
+                self.sampler.attempts.answers();
                 self.take_in(events).await
             }
-            Ok(Sampled::Stream(events)) => {
-                self.open();
-                self.pull(events).await
+            Ok(Beginning { sampled: Sampled::Stream(events), first }) => {
+                // Where another target may take its place, what is no beginning of an answer is not told as one.
+                if self.request.route.targets.len() < 2 {
+                    self.open();
+                }
+                self.pull(first, events).await
             }
             Err(error) => Ok(self.fail(&error).await),
         }
+    }
+
+    /// The call is made now: its span says where and how, and the provider is told of the span.
+    fn ask_in(span: &mut SampleSpan, turn: &mut Translated, request: &Request, engine: &ResponseLoop) {
+        span.asked();
+        turn.call.headers.extend(span.headers());
+        if let Some(target) = request.target() {
+            span.request(engine.settings(), &target.provider.base_url);
+        }
+    }
+
+    /// Who is asked, and in how many calls, for the headers of the answer.
+    pub(crate) fn tell_trail(&mut self) {
+        self.attend.sink.header(PROVIDER, &**self.request.provider());
+        self.attend.sink.header(ATTEMPTS, self.sampler.attempts.number().to_string());
     }
 
     /// A translated turn, its notes taken in.
@@ -228,10 +264,20 @@ impl Driver {
     }
 
     /// Pulls the turn's events until it is over.
-    async fn pull(&mut self, mut events: mpsc::Receiver<Batch>) -> Result<Step, Step> {
+    async fn pull(
+        &mut self,
+        mut first: Option<Batch>,
+        mut events: mpsc::Receiver<Batch>,
+    ) -> Result<Step, Step> {
         loop {
-            let step = match self.wait(events.recv()).await? {
+            let next = match first.take() {
+                Some(first) => Some(first),
+                None => self.wait(events.recv()).await?,
+            };
+            let step = match next {
                 Some(Ok(batch)) => {
+                    self.open();
+                    self.sampler.attempts.answers();
                     let (batch, failed) = self.with_waiting(batch, &mut events);
                     match (self.take_in(batch).await?, failed) {
                         (Step::More, Some(error)) => self.fail(&error).await,

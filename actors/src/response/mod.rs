@@ -1,6 +1,7 @@
 //! One response: what it is made from, and the actor that makes it.
 
 mod actor;
+mod attempts;
 mod attend;
 mod driver;
 mod interrupts;

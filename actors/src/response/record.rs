@@ -31,6 +31,9 @@ pub(crate) struct Kept {
 /// What a record has beside what the engine knows. It becomes one wherever the engine is worked on.
 pub(crate) struct Draft {
     facts: Arc<ResponseFacts>,
+    /// Who was asked last, and by which name of the model.
+    provider: Arc<str>,
+    upstream_model: Option<String>,
     previous: Option<String>,
     input: Option<Arc<Box<RawValue>>>,
     resume: Option<Arc<SavedRequest>>,
@@ -54,7 +57,7 @@ impl Draft {
             owner: self.facts.owner.clone(),
             created_at: record.created_at,
             status: record.status,
-            provider: self.facts.provider.to_string(),
+            provider: self.provider.to_string(),
             previous_response_id: self.previous,
             input,
             response,
@@ -62,7 +65,7 @@ impl Draft {
             notes: if short { Vec::new() } else { self.notes },
             background: self.facts.background,
             resume: match (&self.resume, record.progress) {
-                (Some(saved), Some(progress)) => Some(saved.at(progress)?),
+                (Some(saved), Some(progress)) => Some(saved.at(progress, self.upstream_model)?),
                 _ => None,
             },
         };
@@ -100,6 +103,13 @@ impl Recorder {
         let notes = self.kept.old_notes.iter().cloned().chain(self.notes.iter().map(stored_note));
         Draft {
             facts: Arc::clone(&self.request.facts),
+            provider: Arc::clone(self.request.provider()),
+            upstream_model: self
+                .kept
+                .resume
+                .as_ref()
+                .and(self.request.target())
+                .map(|target| target.model.clone()),
             previous: self.request.previous.clone(),
             // Nothing is written behind the end.
             input: if engine.is_decided() { self.kept.input.take() } else { self.kept.input.clone() },

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Addr;
+use or_adapters::Note;
 use or_engine::ReasoningEvents;
 use or_store::IdempotencyKey;
-use or_telemetry::ResponseFacts;
+use or_telemetry::{Asked, ResponseFacts};
 
 use crate::held::Held;
 use crate::node::Node;
-use crate::provider::{ProviderActor, Route};
+use crate::provider::{ProviderActor, Route, Target};
 use crate::response::job::Job;
 use crate::response::mailbox::Mailbox;
 use crate::running::{EventLog, Status};
@@ -21,8 +22,8 @@ use crate::tools::ToolActor;
 /// Whom a loop asks and tells.
 pub(crate) struct Neighbours {
     pub(crate) node: Arc<Node>,
-    /// Of the one that is asked first; `None` if it is not there any more.
-    pub(crate) provider: Option<Addr<ProviderActor>>,
+    /// Of each target of the route.
+    pub(crate) providers: Vec<Addr<ProviderActor>>,
     pub(crate) store: StoreHandle,
     pub(crate) tools: Addr<ToolActor>,
     pub(crate) mailbox: Rc<Mailbox>,
@@ -36,6 +37,8 @@ pub(crate) struct Neighbours {
 pub(crate) struct Request {
     pub(crate) facts: Arc<ResponseFacts>,
     pub(crate) route: Route,
+    /// Which of its targets is asked now, or was last.
+    asked: Cell<usize>,
     pub(crate) strict: bool,
     pub(crate) reasoning_events: ReasoningEvents,
     pub(crate) previous: Option<String>,
@@ -52,6 +55,7 @@ impl Request {
         Self {
             facts,
             route: std::mem::take(&mut routed.route),
+            asked: Cell::new(0),
             strict: routed.strict,
             reasoning_events: routed.reasoning_events,
             idempotency_key: routed.idempotency_key.take(),
@@ -59,6 +63,48 @@ impl Request {
             bytes: Cell::new(routed.bytes),
             held: routed.held.clone(),
         }
+    }
+
+    /// The place of the target that is asked now, or was last.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.get()
+    }
+
+    /// Another target is asked.
+    pub(crate) fn ask(&self, place: usize) {
+        self.asked.set(place);
+    }
+
+    /// The target that is asked now, or was last; `None` if it is not there any more.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.route.targets.get(self.asked.get())
+    }
+
+    /// The name of its provider. One that is not there any more keeps its name.
+    pub(crate) fn provider(&self) -> &Arc<str> {
+        self.target().map_or(&self.facts.provider, |target| &target.provider.name)
+    }
+
+    /// The same for those who tell of the call.
+    pub(crate) fn told(&self) -> Asked<'_> {
+        match self.target() {
+            Some(Target { provider, model, .. }) => Asked {
+                provider: &provider.name,
+                kind: provider.adapter.kind(),
+                model,
+                gen_ai: (provider.adapter.gen_ai_provider(), provider.adapter.gen_ai_operation()),
+            },
+            None => {
+                let ResponseFacts { provider, provider_kind: kind, upstream_model: model, gen_ai, .. } =
+                    &*self.facts;
+                Asked { provider, kind, model, gen_ai: *gen_ai }
+            }
+        }
+    }
+
+    /// Whether these notes are of no loss that the request forbids.
+    pub(crate) fn keeps(&self, notes: &[Note]) -> bool {
+        !self.strict || !notes.iter().any(|note| note.kind.loses())
     }
 
     /// Bytes of the request, of what it refers to and of what was made so far, as far as they are known. From

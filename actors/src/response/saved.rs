@@ -26,9 +26,10 @@ pub struct SavedRequest {
 }
 
 impl SavedRequest {
-    /// As it is stored once the finished turns came to `progress`.
-    pub(crate) fn at(&self, progress: Progress) -> Option<Box<RawValue>> {
-        let saved = Self { progress, ..self.clone() };
+    /// As it is stored once the finished turns came to `progress`. `upstream`: name of the model where it was asked last.
+    pub(crate) fn at(&self, progress: Progress, upstream: Option<String>) -> Option<Box<RawValue>> {
+        let upstream_model = upstream.unwrap_or_else(|| self.upstream_model.clone());
+        let saved = Self { progress, upstream_model, ..self.clone() };
         serde_json::to_string(&saved).ok().and_then(|json| RawValue::from_string(json).ok())
     }
 }

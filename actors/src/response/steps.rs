@@ -1,14 +1,10 @@
 //! The steps of a response beside sampling: it begins, tries again, runs tools, commits, fails, ends.
 
-use std::time::Duration;
-
 use or_engine::{Input, Outcome, Output, ResponseLoop, ToolCall, ToolResult};
 use or_middleware::EndStatus;
 use or_protocol::{ApiError, ErrorKind, ResponseStatus, json_bytes};
 use or_store::StoreError;
-use tokio::time::sleep;
 
-use crate::provider::SampleError;
 use crate::response::attend::unix_now;
 use crate::response::driver::{Driver, Step};
 use crate::response::job::{Reply, Trail};
@@ -26,10 +22,15 @@ impl Driver {
             Ok(asked) => asked,
             Err(step) => return step,
         };
-        let translation = self.sampler.translate(&self.engine, asked.as_ref());
-        match translation.await.and_then(|turn| self.noted(turn)) {
-            Ok(first) => self.sampler.keep(first),
-            Err(error) => return self.refuse(error),
+        loop {
+            let translation = self.sampler.translate(&self.engine, asked.as_ref());
+            match translation.await.and_then(|turn| self.noted(turn)) {
+                Ok(first) => break self.sampler.keep(first),
+                Err(error) => match self.sampler.attempts.pass_over(error) {
+                    Some(error) => return self.refuse(error),
+                    None => self.sampler.take_back(&mut self.recorder.notes),
+                },
+            }
         }
         let Some(mut waiting) = self.attend.sink.take_waiting() else { return Step::End(None) };
         let first = Recorder::first_frames(std::mem::take(&mut waiting.held));
@@ -67,15 +68,6 @@ impl Driver {
         // If the client has left, the response goes on all the same.
         let _ = reply.send(answer);
         self.feed(Input::Begun).await
-    }
-
-    /// Makes a failed call again after a pause.
-    pub(super) async fn retry(&mut self, after: Duration) -> Step {
-        let _phase = self.status.enter(Phase::Retrying);
-        match self.wait(sleep(after)).await {
-            Ok(()) => self.feed(Input::Retry).await,
-            Err(step) => step,
-        }
     }
 
     /// Runs the calls that the engine asks for, to the end of the round.
@@ -169,24 +161,6 @@ impl Driver {
         }
         self.attend.sink.refuse(error);
         Step::End(None)
-    }
-
-    /// A call of the provider failed: it is made again if that is called for, and otherwise ends the response.
-    pub(super) async fn fail(&mut self, error: &SampleError) -> Step {
-        let (fresh, left) = (!self.engine.turn_has_output(), self.attend.left());
-        let again = self.sampler.after(error, fresh, left, &self.node.limits);
-        if let Some(call) = &mut self.sample {
-            let (reason, status) = (error.reason(), error.status());
-            match again {
-                Some(after) => call.failed_for_now(reason, status, error, self.sampler.retries(), after),
-                None => call.failed(reason, status, error),
-            }
-        }
-        match again {
-            // Boxed: every loop would carry the room for it.
-            Some(after) => Box::pin(self.retry(after)).await,
-            None => self.fail_with(error.to_api(self.request.route.uses_client_key())).await,
-        }
     }
 
     /// An HTTP error while that is possible, otherwise `error` and `response.failed`. After a call was made the

@@ -3,9 +3,7 @@
 use std::future::{Future, ready};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix::Addr;
 use futures_util::future::Either;
 use or_adapters::{Adapter, AdapterError, ModelRequest, Note, ResponseTranslator, UpstreamCall};
 use or_engine::ResponseLoop;
@@ -14,9 +12,9 @@ use or_protocol::{ApiError, Item, Settings};
 use tokio::sync::oneshot;
 
 use crate::heavy::{Gone, Heavy};
-use crate::limits::{HEAVY, Limits};
-use crate::provider::policy::{self, Patience, Verdict};
-use crate::provider::{ProviderActor, Sample, SampleError, Sampled, Target};
+use crate::limits::HEAVY;
+use crate::provider::{Sample, SampleError, Sampled, Target};
+use crate::response::attempts::Attempts;
 use crate::response::prepare::strict;
 use crate::response::request::Request;
 use crate::response::tool_media;
@@ -31,40 +29,37 @@ pub(crate) struct Translated {
 pub(crate) struct Sampler {
     request: Rc<Request>,
     heavy: Heavy,
-    /// Of the first target.
-    provider: Option<Addr<ProviderActor>>,
-    /// A turn that was translated before it begins.
-    ready: Option<Translated>,
-    /// Turns so far.
+    /// Whom the turn is asked of.
+    pub(crate) attempts: Attempts,
+    /// A turn that was translated before it begins, and for which target.
+    ready: Option<(usize, Translated)>,
+    /// Calls of the model so far.
     turns: u32,
-    /// Calls that were made again.
-    retries: u32,
+    /// Notes that the last translation added; they are not kept if another target is asked.
+    added: Vec<Note>,
 }
 
 impl Sampler {
-    pub(crate) fn new(request: Rc<Request>, heavy: Heavy, provider: Option<Addr<ProviderActor>>) -> Self {
-        Self { request, heavy, provider, ready: None, turns: 0, retries: 0 }
+    pub(crate) fn new(request: Rc<Request>, heavy: Heavy, attempts: Attempts) -> Self {
+        Self { request, heavy, attempts, ready: None, turns: 0, added: Vec::new() }
     }
 
-    /// Turns that have begun.
+    /// Calls of the model that have begun.
     pub(crate) fn turns(&self) -> u32 {
         self.turns
     }
 
-    /// Calls that were made again.
-    pub(crate) fn retries(&self) -> u32 {
-        self.retries
-    }
-
-    /// A turn begins. Answers with what was made ready for it.
+    /// A call begins. Answers with what was made ready for it.
     pub(crate) fn begin_turn(&mut self) -> Option<Translated> {
         self.turns += 1;
-        self.ready.take()
+        self.attempts.begin();
+        let asked = self.request.asked();
+        self.ready.take().filter(|(target, _)| *target == asked).map(|(_, turn)| turn)
     }
 
     /// Keeps the first turn for its beginning.
     pub(crate) fn keep(&mut self, first: Translated) {
-        self.ready = Some(first);
+        self.ready = Some((self.request.asked(), first));
     }
 
     /// What was made ready has not seen what came meanwhile.
@@ -79,7 +74,7 @@ impl Sampler {
         engine: &ResponseLoop,
         asked: Option<&TurnRequest>,
     ) -> impl Future<Output = Result<Translated, ApiError>> + use<> {
-        let Some(target) = self.request.route.first() else {
+        let Some(target) = self.request.target() else {
             return Either::Left(ready(Err(ApiError::interrupted())));
         };
         let translation = Translation {
@@ -115,18 +110,35 @@ impl Sampler {
     /// # Errors
     /// In strict mode, what the request itself could not keep. Later turns have only what was made meanwhile beside it:
     /// that an answer cannot go back as it came is no reason to refuse what was begun.
-    pub(crate) fn note(&self, call: &mut UpstreamCall, notes: &mut Vec<Note>) -> Result<(), ApiError> {
-        if self.request.strict && self.turns <= 1 {
+    pub(crate) fn note(&mut self, call: &mut UpstreamCall, notes: &mut Vec<Note>) -> Result<(), ApiError> {
+        self.added.clear();
+        if self.request.strict && self.attempts.turns() <= 1 {
             strict::check(&call.notes)?;
             strict::check(notes)?;
         }
         // Both are few: the notes of a turn are bounded, and so are turns.
         for note in std::mem::take(&mut call.notes) {
             if !notes.contains(&note) {
+                if self.request.route.targets.len() > 1 {
+                    self.added.push(note.clone());
+                }
                 notes.push(note);
             }
         }
         Ok(())
+    }
+
+    /// The notes of another translation take the place of those of the last one.
+    pub(crate) fn change_notes(&mut self, new: Vec<Note>, notes: &mut Vec<Note>) {
+        self.take_back(notes);
+        self.added = new.into_iter().filter(|note| !notes.contains(note)).collect();
+        notes.extend_from_slice(&self.added);
+    }
+
+    /// Takes the notes of the last translation back: another target is asked.
+    pub(crate) fn take_back(&mut self, notes: &mut Vec<Note>) {
+        let added = std::mem::take(&mut self.added);
+        notes.retain(|note| !added.contains(note));
     }
 
     /// Makes the call. Dropping the other end of `gone` closes the upstream connection at any time.
@@ -136,7 +148,7 @@ impl Sampler {
         gone: oneshot::Receiver<()>,
     ) -> impl Future<Output = Result<Sampled, SampleError>> + use<> {
         let Translated { call, translator } = turn;
-        let asked = match (&self.provider, self.request.route.first()) {
+        let asked = match (self.attempts.provider(), self.request.target()) {
             (Some(provider), Some(Target { key, .. })) => {
                 let owner = self.request.facts.owner.clone();
                 Some(provider.send(Sample { call, translator, key: key.clone(), owner, gone }))
@@ -149,28 +161,6 @@ impl Sampler {
                 Some(asked) => asked.await.unwrap_or(Err(SampleError::Panicked)),
                 None => Err(SampleError::Gone),
             }
-        }
-    }
-
-    /// What the policy says to a failed call of which nothing came; `fresh`: whether that is so. Counts the retries.
-    pub(crate) fn after(
-        &mut self,
-        error: &SampleError,
-        fresh: bool,
-        left: Duration,
-        limits: &Limits,
-    ) -> Option<Duration> {
-        if !self.request.facts.background || !fresh {
-            return None;
-        }
-        let patience =
-            Patience { retries: limits.background_max_retries, delay: limits.background_max_retry_delay };
-        match policy::after(error, self.retries, left, patience) {
-            Verdict::Again { after, counts } => {
-                self.retries += u32::from(counts);
-                Some(after)
-            }
-            Verdict::Next | Verdict::Stop => None,
         }
     }
 }

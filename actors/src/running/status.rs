@@ -30,7 +30,7 @@ pub struct RunningResponse {
     pub owner: String,
     /// Model name as the client wrote it.
     pub model: String,
-    /// Name of the provider.
+    /// Name of the provider that is asked, or was last.
     pub provider: String,
     /// Whether its client gets a stream.
     pub stream: bool,
@@ -56,6 +56,7 @@ pub(crate) struct Status {
 
 #[derive(Debug)]
 struct Now {
+    provider: Arc<str>,
     phase: Phase,
     turn: u32,
     tokens: u64,
@@ -63,7 +64,8 @@ struct Now {
 
 impl Status {
     pub(crate) fn new(facts: Arc<ResponseFacts>) -> Self {
-        let now = Now { phase: Phase::Preparing, turn: 0, tokens: 0 };
+        let provider = Arc::clone(&facts.provider);
+        let now = Now { provider, phase: Phase::Preparing, turn: 0, tokens: 0 };
         Self { facts, since: Instant::now(), now: Mutex::new(now) }
     }
 
@@ -78,10 +80,11 @@ impl Status {
         InPhase { status: Arc::clone(self), before: Some(before) }
     }
 
-    /// A turn begins; `tokens`: of those before it.
-    pub(crate) fn turn(&self, turn: u32, tokens: u64) {
+    /// A turn begins at a provider; `tokens`: of those before it.
+    pub(crate) fn turn(&self, provider: &Arc<str>, turn: u32, tokens: u64) {
         let mut now = self.now();
         (now.turn, now.tokens) = (turn, tokens);
+        now.provider = Arc::clone(provider);
     }
 
     /// As it is.
@@ -92,7 +95,7 @@ impl Status {
             id: facts.id.clone(),
             owner: facts.owner.clone(),
             model: facts.model.clone(),
-            provider: facts.provider.to_string(),
+            provider: now.provider.to_string(),
             stream: facts.stream,
             background: facts.background,
             age: self.since.elapsed(),

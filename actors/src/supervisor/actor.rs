@@ -45,8 +45,9 @@ impl LoopSupervisor {
         match self.providers.get(&*spec.name) {
             Some((of, address)) if Arc::ptr_eq(of, spec) && address.connected() => address.clone(),
             _ => {
-                self.providers
-                    .retain(|name, (of, _)| node.providers.get(name).is_some_and(|now| Arc::ptr_eq(of, now)));
+                self.providers.retain(|name, (of, _)| {
+                    node.providers.named().get(name).is_some_and(|now| Arc::ptr_eq(of, now))
+                });
                 let address = ProviderActor::new(Arc::clone(spec), node.heavy.clone()).start();
                 self.providers.insert(spec.name.to_string(), (Arc::clone(spec), address.clone()));
                 address
@@ -83,7 +84,13 @@ impl LoopSupervisor {
         let status = Arc::new(Status::new(facts));
         let neighbours = Neighbours {
             node: Arc::clone(&node),
-            provider: job.request.route.first().map(|target| self.provider(&target.provider, &node)),
+            providers: job
+                .request
+                .route
+                .targets
+                .iter()
+                .map(|target| self.provider(&target.provider, &node))
+                .collect(),
             store: self.store.clone(),
             tools: self.tools(&node),
             mailbox: Rc::default(),

@@ -85,6 +85,13 @@ pub trait Adapter: Send + Sync {
         Err(AdapterError::BadFrame { provider: self.kind(), what: "a list of models".into() })
     }
 
+    /// Whether this model continues a context that ends with a message of the assistant's, as if it had written it up to
+    /// there; it does not unless said otherwise.
+    fn prefills(&self, model: &str, settings: &Settings) -> bool {
+        let _ = (model, settings);
+        false
+    }
+
     /// How a streamed answer is cut into frames; server-sent events unless said otherwise.
     fn framing(&self) -> Framing {
         Framing::Sse

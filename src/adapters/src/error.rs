@@ -151,8 +151,9 @@ impl UpstreamError {
             UpstreamErrorKind::RateLimit | UpstreamErrorKind::Overloaded | UpstreamErrorKind::Timeout => true,
             // A wrong base URL stays wrong.
             UpstreamErrorKind::Server => self.status != Some(404),
-            UpstreamErrorKind::InvalidRequest
-            | UpstreamErrorKind::ContextLength
+            // Another call was in the way.
+            UpstreamErrorKind::InvalidRequest => self.status == Some(409),
+            UpstreamErrorKind::ContextLength
             | UpstreamErrorKind::ModelNotFound
             | UpstreamErrorKind::Auth
             | UpstreamErrorKind::Quota

@@ -7,6 +7,7 @@ use or_protocol::MCP_HEADERS;
 use or_tools::Offer;
 use serde_json::Map;
 
+use super::routes;
 use crate::config::error::{ConfigError, Origin, nearest};
 use crate::config::tables::Config;
 use crate::config::tables::mcp::{ApprovalWord, McpConfig, RequireApproval};
@@ -25,25 +26,19 @@ pub(super) fn check(config: &Config, origin_of: &dyn Fn(&str) -> Origin) -> Resu
         let problem = "is true although `metrics.key_env` names a key".to_owned();
         return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
     }
+    let (delay, most) = (config.resilience.retry_delay_ms, config.resilience.max_retry_delay_ms);
+    if delay > most {
+        let key = "resilience.retry_delay_ms".to_owned();
+        let problem = format!("is {delay}, which is more than `resilience.max_retry_delay_ms` ({most})");
+        return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
+    }
     if config.admin.bind.is_some() && config.admin.key_env.is_empty() {
         let key = "admin.bind".to_owned();
         let problem =
             "is given although `admin.key_env` names no key, without which there is no admin API".to_owned();
         return Err(ConfigError::BadValue { origin: origin_of(&key), key, problem });
     }
-    for (index, route) in config.routes.iter().enumerate() {
-        if !config.providers.contains_key(&route.provider) {
-            let key = format!("routes[{index}].provider");
-            return Err(ConfigError::UnknownProvider {
-                origin: origin_of(&key),
-                key,
-                nearest: nearest(&route.provider, config.providers.keys().map(String::as_str))
-                    .map(str::to_owned),
-                provider: route.provider.clone(),
-            });
-        }
-    }
-    Ok(())
+    routes::check(config, origin_of)
 }
 
 /// Checks each table of a section.

@@ -1,180 +1,10 @@
-//! Every key there is, with the rule its value must keep.
-//!
-//! One list serves the file, the `OR__…` variables and the tests that compare
-//! it with the structs, `config.toml` and the reference.
+//! Holds a file's tables against the list of [`KEYS`].
 
 use toml::{Table, Value};
 
+use super::keys::KEYS;
 use super::rule::Rule;
 use crate::config::error::{ConfigError, Origin, nearest};
-
-/// A path like `providers.<name>.kind`: `<…>` stands for any name, `[]` for each table of a list.
-const KEYS: &[(&str, Rule)] = &[
-    ("server.bind", Rule::Address),
-    ("server.allow_unauthenticated", Rule::Bool),
-    ("server.workers", Rule::Int(0, 1024)),
-    ("server.max_body_bytes", Rule::Int(1024, 1 << 30)),
-    ("server.max_bytes_in_flight", Rule::Int(0, 1 << 50)),
-    ("server.max_context_bytes", Rule::Int(1024, 1 << 40)),
-    ("server.max_concurrent_responses", Rule::Int(1, 1_000_000)),
-    ("server.shutdown_grace_s", Rule::Int(0, 3600)),
-    ("server.keepalive_s", Rule::Int(1, 3600)),
-    ("server.client_write_timeout_s", Rule::Int(1, 3600)),
-    ("server.upload_timeout_s", Rule::Int(1, 86_400)),
-    ("server.min_upload_bytes_per_s", Rule::Int(0, 1 << 30)),
-    ("server.max_connections", Rule::Int(1, 10_000_000)),
-    ("server.max_readers_per_response", Rule::Int(1, 1_000_000)),
-    ("server.max_response_s", Rule::Int(1, 604_800)),
-    ("server.max_output_bytes", Rule::Int(1024, 64 << 20)),
-    ("server.max_upstream_bytes", Rule::Int(65_536, 1 << 40)),
-    ("server.model_discovery_s", Rule::Int(0, 86_400)),
-    ("server.cors_allowed_origins", Rule::Origins),
-    ("server.reasoning_events", Rule::OneOf(&["auto", "spec", "openai"])),
-    ("server.strict_translation", Rule::Bool),
-    ("server.log_format", Rule::OneOf(&["auto", "pretty", "json"])),
-    ("server.watch_config", Rule::Bool),
-    ("auth.client_keys_env", Rule::OptionalVariable),
-    ("auth.client_provider_keys", Rule::OneOf(&["allow", "deny"])),
-    ("auth.require_key", Rule::Bool),
-    ("auth.keys[].name", Rule::Name),
-    ("auth.keys[].key_env", Rule::Variable),
-    ("key_limits.max_concurrent", Rule::Int(0, 1_000_000)),
-    ("key_limits.max_background", Rule::Int(0, 1_000_000)),
-    ("key_limits.max_readers", Rule::Int(0, 1_000_000)),
-    ("key_limits.max_tool_processes", Rule::Int(0, 1_000_000)),
-    ("key_limits.max_mcp_sessions", Rule::Int(0, 1_000_000)),
-    ("key_limits.max_stored_bytes", Rule::Int(0, 1 << 50)),
-    ("key_limits.max_stored_responses", Rule::Int(0, 1 << 40)),
-    ("auth.keys[].max_concurrent", Rule::Int(0, 1_000_000)),
-    ("auth.keys[].max_background", Rule::Int(0, 1_000_000)),
-    ("auth.keys[].max_readers", Rule::Int(0, 1_000_000)),
-    ("auth.keys[].max_tool_processes", Rule::Int(0, 1_000_000)),
-    ("auth.keys[].max_mcp_sessions", Rule::Int(0, 1_000_000)),
-    ("auth.keys[].max_stored_bytes", Rule::Int(0, 1 << 50)),
-    ("auth.keys[].max_stored_responses", Rule::Int(0, 1 << 40)),
-    ("metrics.public", Rule::Bool),
-    ("metrics.key_env", Rule::OptionalVariable),
-    ("metrics.bind", Rule::OptionalAddress),
-    ("telemetry.otlp_endpoint", Rule::OptionalUrl),
-    ("admin.key_env", Rule::OptionalVariable),
-    ("admin.bind", Rule::OptionalAddress),
-    ("store.path", Rule::Path),
-    ("store.on_corruption", Rule::OneOf(&["quarantine", "fail"])),
-    ("store.retention_days", Rule::Int(0, 36_500)),
-    ("store.power_loss_safe", Rule::Bool),
-    ("store.max_record_bytes", Rule::Int(65_536, 240_000_000)),
-    ("background.max_concurrent", Rule::Int(0, 1_000_000)),
-    ("background.max_retries", Rule::Int(0, 1000)),
-    ("background.max_retry_delay_s", Rule::Int(1, 3600)),
-    ("providers.<name>.kind", Rule::Name),
-    ("providers.<name>.enabled", Rule::Bool),
-    ("providers.<name>.base_url", Rule::BaseUrl),
-    ("providers.<name>.api_key_env", Rule::OptionalVariable),
-    ("providers.<name>.connect_timeout_ms", Rule::Int(1, 600_000)),
-    ("providers.<name>.first_byte_timeout_s", Rule::Int(1, 86_400)),
-    ("providers.<name>.idle_timeout_s", Rule::Int(1, 86_400)),
-    ("providers.<name>.max_concurrent", Rule::Int(0, 1_000_000)),
-    ("providers.<name>.models", Rule::Models),
-    ("providers.<name>.headers.<header>", Rule::Header),
-    ("providers.<name>.quirks", Rule::AnyTable),
-    ("providers.<name>.mcp", Rule::OneOf(&["server", "provider"])),
-    ("security.allow_private_hosts", Rule::HostPorts),
-    ("security.seal_key_env", Rule::OptionalVariable),
-    ("tools.<tool>.kind", Rule::OneOf(&["http", "command"])),
-    ("tools.<tool>.description", Rule::Text),
-    ("tools.<tool>.parameters", Rule::Schema),
-    ("tools.<tool>.parameters_file", Rule::OptionalPath),
-    ("tools.<tool>.url", Rule::Url),
-    ("tools.<tool>.method", Rule::OneOf(&["GET", "POST", "PUT", "PATCH", "DELETE"])),
-    ("tools.<tool>.headers.<header>", Rule::Header),
-    ("tools.<tool>.command", Rule::Command),
-    ("tools.<tool>.env", Rule::Variables),
-    ("tools.<tool>.working_directory", Rule::OptionalPath),
-    ("tools.<tool>.timeout_s", Rule::Int(1, 86_400)),
-    ("tools.<tool>.max_output_bytes", Rule::Int(1, 32 << 20)),
-    ("tools.<tool>.max_concurrent", Rule::Int(0, 1_000_000)),
-    ("tools.<tool>.idempotent", Rule::Bool),
-    ("tools.<tool>.offer", Rule::OneOf(&["requested", "always"])),
-    ("mcp.<label>.url", Rule::Url),
-    ("mcp.<label>.headers.<header>", Rule::Header),
-    ("mcp.<label>.allow_client_headers", Rule::HeaderNames),
-    ("mcp.<label>.command", Rule::Command),
-    ("mcp.<label>.env", Rule::Variables),
-    ("mcp.<label>.working_directory", Rule::OptionalPath),
-    ("mcp.<label>.description", Rule::OptionalText),
-    ("mcp.<label>.allowed_tools", Rule::ToolNames),
-    ("mcp.<label>.require_approval", Rule::Approval),
-    ("mcp.<label>.offer", Rule::OneOf(&["requested", "always"])),
-    ("mcp.<label>.share_session", Rule::Bool),
-    ("mcp.<label>.connect_timeout_s", Rule::Int(1, 600)),
-    ("mcp.<label>.timeout_s", Rule::Int(1, 86_400)),
-    ("mcp.<label>.max_output_bytes", Rule::Int(1, 32 << 20)),
-    ("mcp.<label>.max_message_bytes", Rule::Int(16_384, 128 << 20)),
-    ("mcp.<label>.max_concurrent", Rule::Int(0, 1_000_000)),
-    ("tool_limits.max_turns", Rule::Int(0, 1_000_000)),
-    ("tool_limits.max_tool_calls", Rule::Int(0, 1_000_000)),
-    ("tool_limits.max_repeats", Rule::Int(0, 1_000_000)),
-    ("tool_limits.max_total_tokens", Rule::Int(0, 1 << 40)),
-    ("tool_limits.max_concurrent_per_response", Rule::Int(0, 1_000_000)),
-    ("mcp_limits.request_urls", Rule::Bool),
-    ("mcp_limits.connect_timeout_s", Rule::Int(1, 600)),
-    ("mcp_limits.timeout_s", Rule::Int(1, 86_400)),
-    ("mcp_limits.max_output_bytes", Rule::Int(1, 32 << 20)),
-    ("mcp_limits.max_message_bytes", Rule::Int(16_384, 128 << 20)),
-    ("mcp_limits.max_concurrent", Rule::Int(0, 1_000_000)),
-    ("mcp_limits.list_timeout_s", Rule::Int(1, 600)),
-    ("mcp_limits.list_max_age_s", Rule::Int(1, 86_400)),
-    ("mcp_limits.max_tools", Rule::Int(1, 100_000)),
-    ("mcp_limits.max_definition_bytes", Rule::Int(1024, 2 << 20)),
-    ("mcp_limits.max_sessions", Rule::Int(1, 100_000)),
-    ("mcp_limits.idle_timeout_s", Rule::Int(1, 86_400)),
-    ("webhooks.<endpoint>.url", Rule::Url),
-    ("webhooks.<endpoint>.secret_env", Rule::OptionalVariable),
-    ("webhooks.<endpoint>.events", Rule::SomeOf(EVENTS)),
-    ("webhooks.<endpoint>.clients", Rule::Clients),
-    ("webhook_limits.timeout_s", Rule::Int(1, 300)),
-    ("webhook_limits.max_concurrent", Rule::Int(1, 1000)),
-    ("webhook_limits.first_retry_s", Rule::Int(1, 3600)),
-    ("webhook_limits.give_up_after_s", Rule::Int(1, 2_592_000)),
-    ("webhook_limits.max_waiting_per_client", Rule::Int(1, 1_000_000)),
-    (
-        "middleware[].kind",
-        Rule::OneOf(&["audit_log", "content_filter", "turn_limit", "system_prompt", "webhook"]),
-    ),
-    ("middleware[].name", Rule::Name),
-    ("middleware[].on_failure", Rule::OneOf(&["fail", "pass"])),
-    ("middleware[].timeout_ms", Rule::Int(1, 600_000)),
-    ("middleware[].models", Rule::Pattern),
-    ("middleware[].clients", Rule::Clients),
-    ("middleware[].rules[].name", Rule::Name),
-    ("middleware[].rules[].pattern", Rule::Pattern),
-    ("middleware[].rules[].action", Rule::OneOf(&["deny", "redact"])),
-    ("middleware[].rules[].replacement", Rule::OptionalText),
-    ("middleware[].rules[].on", Rule::SomeOf(&["input", "tool_results", "output"])),
-    ("middleware[].path", Rule::Path),
-    ("middleware[].content", Rule::OneOf(&["off", "hashed", "on"])),
-    ("middleware[].max_file_bytes", Rule::Int(4096, 1 << 50)),
-    ("middleware[].max_file_age_s", Rule::Int(0, 315_360_000)),
-    ("middleware[].max_files", Rule::Int(0, 10_000)),
-    ("middleware[].max_turns", Rule::Int(1, 1_000_000)),
-    ("middleware[].url", Rule::Url),
-    ("middleware[].hooks", Rule::SomeOf(&["before_sample", "after_sample", "on_tool_result", "on_end"])),
-    ("middleware[].gathers", Rule::Bool),
-    ("middleware[].headers.<header>", Rule::Header),
-    ("middleware[].text", Rule::Text),
-    ("middleware[].position", Rule::OneOf(&["prepend", "append"])),
-    ("routes[].pattern", Rule::Pattern),
-    ("routes[].provider", Rule::Name),
-];
-
-/// Of [`or_store::EventType`].
-const EVENTS: &[&str] = &[
-    "response.completed",
-    "response.failed",
-    "response.incomplete",
-    "response.cancelled",
-    "response.approval_required",
-];
 
 /// What stands at a path.
 #[derive(Debug, PartialEq)]
@@ -301,14 +131,18 @@ pub(crate) fn name_problem(placeholder: &str, name: &str) -> Option<&'static str
     }
 }
 
-/// Tables of a list have no defaults: each key must be there, but for those that stand over a key elsewhere, and in
-/// middlewares, whose kinds have their own.
+/// Tables of a list have no defaults: each key must be there, but for the optional ones, and in middlewares, whose
+/// kinds have their own.
 fn require_all(element: &Value, place: &Place, origin: &Origin) -> Result<(), ConfigError> {
     let Shape::Table(keys) = place.node() else { return Ok(()) };
+    let is_over =
+        |section: &str, key: &str| KEYS.iter().any(|(known, _)| *known == format!("{section}.{key}"));
     let may_be_missing = |key: &str| match place.pattern.as_str() {
         "middleware[]" => key != "kind",
         "middleware[].rules[]" => matches!(key, "replacement" | "on"),
-        _ => KEYS.iter().any(|(known, _)| *known == format!("key_limits.{key}")),
+        "routes[]" => matches!(key, "provider" | "targets" | "balance") || is_over("resilience", key),
+        "routes[].targets[]" => matches!(key, "model" | "weight"),
+        _ => is_over("key_limits", key),
     };
     match keys.into_iter().find(|key| element.get(key).is_none() && !may_be_missing(key)) {
         Some(key) => Err(ConfigError::MissingKey {
@@ -352,10 +186,11 @@ pub(crate) fn rows() -> Vec<String> {
 mod tests {
     use pretty_assertions::assert_eq;
 
+    use super::super::keys::EVENTS;
     use super::*;
     use crate::config::{
-        ApprovalWord, AuthKey, Config, HeaderValue, McpConfig, OwnLimits, Pattern, RequireApproval, Route,
-        ToolConfig, ToolKind, WebhookConfig,
+        ApprovalWord, AuthKey, Balance, Config, HeaderValue, McpConfig, OwnLimits, OwnResilience, Pattern,
+        RequireApproval, Route, RouteTarget, ToolConfig, ToolKind, WebhookConfig,
     };
 
     #[track_caller]
@@ -387,7 +222,22 @@ mod tests {
         let demo = config.providers.get_mut("demo").unwrap();
         demo.enabled = Some(true);
         demo.headers.insert("x".into(), HeaderValue::Text("y".into()));
-        config.routes.push(Route { pattern: Pattern::new(".").unwrap(), provider: "demo".into() });
+        let target = RouteTarget { provider: "demo".into(), model: Some("m".into()), weight: Some(1) };
+        let resilience = OwnResilience {
+            retries: Some(1),
+            retry_delay_ms: Some(1),
+            max_retry_delay_ms: Some(1),
+            retry_budget_percent: Some(1),
+            retry_budget_floor: Some(1),
+            hedge_after_ms: Some(1),
+            mid_stream: Some(true),
+        };
+        config.routes.push(Route {
+            targets: vec![target],
+            balance: Some(Balance::Weight),
+            resilience,
+            ..Route::new(Pattern::new(".").unwrap(), "demo")
+        });
         let mut tool =
             ToolConfig { kind: Some(ToolKind::Http), max_concurrent: Some(0), ..ToolConfig::default() };
         tool.headers.insert("x".into(), HeaderValue::Text("y".into()));
@@ -455,8 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn a_route_without_a_provider_is_refused() {
-        check_error("[[routes]]\npattern = ''", "`routes[0].provider` is missing");
+    fn a_target_without_a_provider_is_refused() {
+        check_error(
+            "[[routes]]\npattern = ''\ntargets = [{ model = 'x' }]",
+            "`routes[0].targets[0].provider` is missing",
+        );
     }
 
     #[test]

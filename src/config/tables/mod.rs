@@ -29,6 +29,7 @@ use metrics::{MetricsConfig, Telemetry};
 use middleware::MiddlewareConfig;
 use provider::ProviderConfig;
 use route::Route;
+use route::resilience::Resilience;
 use security::Security;
 use server::Server;
 use store::Store;
@@ -52,6 +53,7 @@ pub struct Config {
     pub background: Background,
     /// By name; always holds the built-in ones, as they are or as the user replaced them.
     pub providers: BTreeMap<String, ProviderConfig>,
+    pub resilience: Resilience,
     pub security: Security,
     /// By name: what the server runs itself.
     pub tools: BTreeMap<String, ToolConfig>,
@@ -80,6 +82,7 @@ impl Default for Config {
             store: Store::default(),
             background: Background::default(),
             providers: provider::built_in_providers(),
+            resilience: Resilience::default(),
             security: Security::default(),
             tools: BTreeMap::new(),
             mcp: BTreeMap::new(),

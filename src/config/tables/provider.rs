@@ -26,6 +26,8 @@ pub struct ProviderConfig {
     pub base_url: String,
     /// The variable that holds the key; empty: the provider needs none.
     pub api_key_env: String,
+    /// Further variables with keys; all keys are used in turn.
+    pub api_key_envs: Vec<String>,
     pub connect_timeout_ms: u64,
     pub first_byte_timeout_s: u64,
     pub idle_timeout_s: u64,
@@ -42,6 +44,12 @@ pub struct ProviderConfig {
 }
 
 impl ProviderConfig {
+    /// The variables with its keys, in their order; none if it needs no key.
+    pub fn key_variables(&self) -> impl Iterator<Item = &str> {
+        let first = (!self.api_key_env.is_empty()).then_some(&self.api_key_env);
+        first.into_iter().chain(&self.api_key_envs).map(String::as_str)
+    }
+
     pub fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_ms)
     }
@@ -62,6 +70,7 @@ impl Default for ProviderConfig {
             enabled: None,
             base_url: String::new(),
             api_key_env: String::new(),
+            api_key_envs: Vec::new(),
             connect_timeout_ms: 5000,
             first_byte_timeout_s: 600,
             idle_timeout_s: 120,
@@ -158,8 +167,10 @@ pub(crate) fn complete(file: &mut Table) {
             continue;
         };
         set_default(table, "base_url", base_url);
-        if table.get("base_url").and_then(Value::as_str).map(|url| url.trim_end_matches('/'))
-            == Some(base_url)
+        let names_keys = table.contains_key("api_key_envs");
+        if !names_keys
+            && table.get("base_url").and_then(Value::as_str).map(|url| url.trim_end_matches('/'))
+                == Some(base_url)
         {
             set_default(table, "api_key_env", api_key_env);
         }

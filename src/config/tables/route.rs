@@ -1,13 +1,67 @@
 //! `[[routes]]`: which provider serves a model name.
 
+pub(crate) mod resilience;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Models whose name matches `pattern` go to `provider`.
+use self::resilience::OwnResilience;
+
+/// Models whose name matches `pattern` go to `provider`, or to `targets`: a route has one of the two.
+///
+/// Unknown keys are refused before this is made, because serde cannot do so beside a flattened field.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct Route {
     pub pattern: Pattern,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub provider: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<RouteTarget>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
+    #[serde(flatten)]
+    pub resilience: OwnResilience,
+}
+
+impl Route {
+    /// Models whose name matches go to this provider.
+    pub fn new(pattern: Pattern, provider: impl Into<String>) -> Self {
+        let provider = provider.into();
+        Self { pattern, provider, targets: Vec::new(), balance: None, resilience: OwnResilience::default() }
+    }
+
+    /// How the targets share the requests.
+    pub fn balance(&self) -> Balance {
+        self.balance.unwrap_or(Balance::Order)
+    }
+
+    /// Providers and models that it leads to, in their order; `None`: the model that the client names.
+    pub fn leads_to(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let one = (!self.provider.is_empty()).then_some((self.provider.as_str(), None));
+        one.into_iter().chain(self.targets.iter().map(|t| (t.provider.as_str(), t.model.as_deref())))
+    }
+}
+
+/// One of several that a route leads to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteTarget {
+    pub provider: String,
+    /// Name of the model there; `None`: as the client names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its share of the requests, with `balance = "weight"`; `None`: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+}
+
+/// Which target of a route is asked first.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Balance {
+    /// The first of the list.
+    Order,
+    /// One drawn by weight, for each request.
+    Weight,
 }
 
 /// A regular expression that has been compiled. Equal if the text is.
@@ -70,9 +124,7 @@ pub fn built_in_routes() -> &'static [Route] {
     static ROUTES: std::sync::LazyLock<Vec<Route>> = std::sync::LazyLock::new(|| {
         BUILT_IN
             .iter()
-            .filter_map(|(pattern, provider)| {
-                Some(Route { pattern: Pattern::new(pattern).ok()?, provider: (*provider).into() })
-            })
+            .filter_map(|(pattern, provider)| Some(Route::new(Pattern::new(pattern).ok()?, *provider)))
             .collect()
     });
     &ROUTES

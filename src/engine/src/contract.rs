@@ -66,6 +66,13 @@ pub enum Input {
     /// It has no effect once the turn has made an item; see
     /// [`ResponseLoop::turn_has_output`](crate::ResponseLoop::turn_has_output).
     Retry,
+    /// The turn broke off and goes on at another provider: what grows stays open, and [`Action::CallModel`] follows, with
+    /// the text so far at the end of the context. It has no effect unless
+    /// [`ResponseLoop::can_go_on`](crate::ResponseLoop::can_go_on).
+    Interrupted {
+        /// That provider continues a last message of the assistant's. Others are told to.
+        prefills: bool,
+    },
     /// The run of a call of [`ResponseLoop::tool_calls`](crate::ResponseLoop::tool_calls) begins. Only the
     /// record of a background response has a use for it.
     ToolStarted {

@@ -22,4 +22,4 @@ mod whole;
 pub use gate::{ClientKey, Gate, MetricsReader};
 pub use listing::{Card, ListedModel, Listing, Source};
 pub use server::start;
-pub use state::{AppState, HttpOptions, Live, Pick, UploadLimits};
+pub use state::{AppState, HttpOptions, Live, UploadLimits};

@@ -132,11 +132,13 @@ pub(crate) fn routed(
         return Err(ApiError::invalid("missing_required_parameter", "model", text));
     };
     let route = allowed_route(&caller.client, &model, state)?;
-    let route = match (caller.provider_key(&mut body, state)?, route.first()) {
-        (Some(key), _) => route.with_client_key(key),
-        (None, Some(target)) if target.provider.client_keys_only => return Err(no_key(&model, target)),
-        (None, _) => route,
+    let route = match caller.provider_key(&mut body, state)? {
+        Some(key) => route.with_client_key(key),
+        None => route.with_server_keys(),
     };
+    if let Some(target) = route.first().filter(|target| target.needs_client_key()) {
+        return Err(no_key(&model, target));
+    }
     Ok(Routed {
         strict: caller.is_strict(state),
         reasoning_events: dialect::reasoning_events(caller.headers, state.options.reasoning_events)?,
@@ -156,7 +158,7 @@ pub(crate) fn routed(
 
 /// Whom this client may ask for a model: of the targets that its name leads to, those that its key allows.
 pub(crate) fn allowed_route(client: &Client, model: &str, state: &AppState) -> Result<Route, ApiError> {
-    let mut route = (state.pick)(model)?;
+    let mut route = state.node.providers.route(model)?;
     route.targets.retain(|target| client.allows(&target.provider.name, &target.model));
     if !route.targets.is_empty() {
         return Ok(route);

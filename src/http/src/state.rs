@@ -12,15 +12,12 @@ use actix_web::error::ErrorInternalServerError;
 use actix_web::{Error, FromRequest, HttpRequest, web};
 use arc_swap::ArcSwap;
 use or_actors::store::StoreHandle;
-use or_actors::{ClientKeys, Discovery, LiveNode, LoopSupervisor, Node, Route};
+use or_actors::{ClientKeys, Discovery, LiveNode, LoopSupervisor, Node};
 use or_engine::ReasoningEvents;
 use or_protocol::ApiError;
 
 use crate::gate::Gate;
 use crate::listing::Listing;
-
-/// Routes a model name (design D16), with the server's keys. The error says why there is no provider.
-pub type Pick = dyn Fn(&str) -> Result<Route, ApiError> + Send + Sync;
 
 /// How fast a request's body must come.
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +69,6 @@ pub struct AppState {
     pub node: Arc<Node>,
     /// The stored client keys.
     pub keys: Arc<ClientKeys>,
-    /// Router.
-    pub pick: Box<Pick>,
     /// Asks the providers for their models; `None`: they are not asked.
     pub discovery: Option<Arc<Discovery>>,
     /// What `/v1/models` tells, in its order.

@@ -11,7 +11,7 @@ pub mod trace;
 
 pub use log::{LogFormat, init_log};
 pub use metrics::{Attempt, ClientFault, Counted, Levels, Metrics, ToolKind};
-pub use span::{LIFECYCLE, ResponseFacts, ResponseSpan, Runner, SampleSpan, ToolSpan};
+pub use span::{Asked, LIFECYCLE, ResponseFacts, ResponseSpan, Runner, SampleSpan, ToolSpan};
 
 use std::time::Duration;
 

@@ -267,7 +267,7 @@ fn calls_refused_for_lack_of_capacity_are_made_again() {
     let id = app.post(&body("openai-chat", true)).last_response()["id"].clone();
     let done = poll(&app, &id, over);
     assert_eq!((&done["status"], shown_text(&done), fake.count()), (&json!("completed"), "At last", 4));
-    assert!(app.get("/metrics").text().contains("upstream_retries_total{provider=\"openai-chat\"} 3"));
+    assert!(app.get("/metrics").text().contains("open_responses_retries_total{provider=\"openai-chat\"} 3"));
 }
 
 #[test]

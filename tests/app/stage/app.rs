@@ -71,7 +71,9 @@ impl Setup {
     pub(crate) fn start(self) -> App {
         let disk = self.disk.map(|folder| (folder, DISK.lock().unwrap_or_else(PoisonError::into_inner)));
         let workers = if self.config.contains("server.workers") { "" } else { "server.workers = 2\n" };
-        let text = format!("server.bind = '127.0.0.1:0'\n{workers}{}", self.config);
+        // What comes of one call is what most tests look at.
+        let retries = if self.config.contains("resilience") { "" } else { "resilience.retries = 0\n" };
+        let text = format!("server.bind = '127.0.0.1:0'\n{workers}{retries}{}", self.config);
         let mut config = Config::from_toml(&text).unwrap_or_else(|e| panic!("{e} in\n{text}"));
         // Tests ask it beside other providers and with client keys.
         if let Some(demo) = config.providers.get_mut("demo") {

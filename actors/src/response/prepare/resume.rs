@@ -13,7 +13,6 @@ use super::begin::{Preparation, Prepared, Unready, loader};
 use super::tools::ReadyTools;
 use crate::held::Held;
 use crate::node::Node;
-use crate::provider::Route;
 use crate::response::job::{BackgroundJob, Job, Routed};
 use crate::response::record::Kept;
 use crate::response::request::Request;
@@ -48,8 +47,13 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
         }
         return None;
     };
-    let provider = node.providers.get(&record.provider);
-    let goes_on = provider.is_some() && !saved.client_key;
+    let mut route = node.providers.again(&record.provider, &saved.upstream_model, &saved.model);
+    let client = node.clients.client(&owner);
+    // Whether its key may use the one that served it was looked at when the response was made.
+    route.targets.retain(|target| {
+        *target.provider.name == *record.provider || client.allows(&target.provider.name, &target.model)
+    });
+    let goes_on = route.first().is_some() && !saved.client_key;
     node.metrics.resumed(goes_on);
     body.previous_response_id.clone_from(&record.previous_response_id);
     let (reply, _) = oneshot::channel();
@@ -59,11 +63,8 @@ pub(crate) async fn job(node: &Node, store: &StoreHandle, id: ResponseId, owner:
             request_id: saved.request_id.clone(),
             body,
             model: saved.model.clone(),
-            route: provider
-                .map(|provider| Route::to(Arc::clone(provider), &saved.upstream_model))
-                .unwrap_or_default(),
-            // What its key may use was looked at when the response was made.
-            client: node.clients.client(&owner),
+            route,
+            client,
             owner,
             // It was written with the first record.
             idempotency_key: None,

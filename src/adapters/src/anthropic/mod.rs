@@ -15,6 +15,8 @@ mod thinking;
 mod tools;
 mod wire;
 
+use or_protocol::Settings;
+
 use self::quirks::Quirks;
 use self::wire::KIND;
 use crate::counting::{counting, members, read_number};
@@ -51,6 +53,10 @@ impl Adapter for Anthropic {
 
     fn carries(&self) -> &'static [&'static str] {
         &["text", "image", "file"]
+    }
+
+    fn prefills(&self, model: &str, settings: &Settings) -> bool {
+        request::prefills(&self.quirks, model, settings)
     }
 
     fn list(&self, page: Option<&str>) -> Option<UpstreamCall> {

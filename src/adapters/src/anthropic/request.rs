@@ -249,6 +249,13 @@ fn opens_without_thinking(history: &History<'_>) -> bool {
     first.is_some_and(|m| !matches!(m.content.first(), Some(Block::Thinking(_))))
 }
 
+/// Whether the last message may be the assistant's, in a request for free text.
+pub(super) fn prefills(quirks: &Quirks, model: &str, settings: &Settings) -> bool {
+    let (rules, mut notes) = (quirks.models.rules(model), NoteList::default());
+    let max_tokens = thinking::max_tokens(settings, rules, quirks.default_max_tokens, &mut notes);
+    rules.prefill && !thinking::plan(settings, rules, max_tokens, &mut notes).on()
+}
+
 /// The user must speak first, and on most models last.
 fn settle_ends(
     history: &mut History<'_>,

@@ -16,6 +16,8 @@ mod seal;
 mod tools;
 mod wire;
 
+use or_protocol::Settings;
+
 use self::quirks::{Credential, Quirks};
 use self::wire::KIND;
 use crate::counting::read_number;
@@ -69,6 +71,10 @@ impl Adapter for Gemini {
             Credential::Key => vec![("x-goog-api-key", key.to_owned())],
             Credential::Bearer => vec![("authorization", format!("Bearer {key}"))],
         }
+    }
+
+    fn prefills(&self, model: &str, _: &Settings) -> bool {
+        self.quirks.traits(model).prefill
     }
 
     fn request(&self, request: &ModelRequest<'_>) -> Result<UpstreamCall, AdapterError> {

@@ -8,6 +8,7 @@ pub(crate) mod mcp;
 mod part;
 pub(crate) mod replay;
 pub(crate) mod room;
+pub(crate) mod takeover;
 mod text;
 pub(crate) mod whole;
 

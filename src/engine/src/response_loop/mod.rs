@@ -3,9 +3,11 @@
 mod call_ids;
 mod ending;
 mod first_turn;
+mod joint;
 mod output_bytes;
 mod remembered;
 mod resume;
+mod takeover;
 mod tool_rounds;
 mod turn_settings;
 mod view;
@@ -29,6 +31,7 @@ use crate::items::{Assembly, Ending};
 use crate::mcp::Answers;
 use crate::snapshot::{Snapshot, resource, snapshot_json};
 use crate::tool_rules::ToolRules;
+use joint::Joint;
 
 /// How often one response may be sampled again because the provider paused.
 const MAX_PAUSES: u32 = 10;
@@ -98,6 +101,12 @@ struct Turn {
     taken: Option<HashSet<String>>,
     /// Call ids of the provider that another call had already, with those given in their place.
     renamed: HashMap<String, String>,
+    /// Where the text goes on of a provider that broke off.
+    joint: Option<Box<Joint>>,
+    /// The block whose text began at another provider.
+    joined: Option<u32>,
+    /// Length of the context without the beginning of the turn.
+    context: Option<usize>,
 }
 
 impl ResponseLoop {
@@ -147,6 +156,9 @@ impl ResponseLoop {
             (State::Queued, Input::Begun) => self.begun(now, out),
             (State::Sampling, Input::Model(event)) => self.said(event, now, out),
             (State::Sampling, Input::Retry) if !self.turn_has_output() => self.call_model(out),
+            (State::Sampling, Input::Interrupted { prefills }) if self.can_go_on() => {
+                self.take_over(prefills, out);
+            }
             (State::RunningTools, Input::ToolStarted { index }) => self.tool_started(index),
             (State::RunningTools, Input::ToolDone { index, result }) => {
                 self.tool_said(index, result, now, out);
@@ -247,6 +259,10 @@ impl ResponseLoop {
                 items.text(block, &text, if wanted { logprobs } else { Vec::new() }, w);
             }
             ModelEvent::RefusalDelta { block, text } => items.refusal(block, &text, w),
+            ModelEvent::Annotation { block, .. } if self.turn.joined == Some(block) => {
+                let why = "its places count from where another provider took over";
+                self.note(Note::dropped("output.content.annotations", why));
+            }
             ModelEvent::Annotation { block, annotation } => {
                 if !items.annotation(block, annotation, w) {
                     let why =
@@ -351,6 +367,7 @@ impl ResponseLoop {
 
     /// What the turn counted is counted for good.
     fn end_turn(&mut self) {
+        self.hide_beginning();
         if let Some(usage) = self.turn.usage.take() {
             self.progress.usage.get_or_insert_default().add(&usage);
         }

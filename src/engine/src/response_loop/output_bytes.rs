@@ -23,7 +23,7 @@ impl ResponseLoop {
     pub(super) fn said(&mut self, mut event: ModelEvent, now: i64, out: &mut Output) {
         let fits = !self.log_is_full() && fit(&mut event, &mut self.assembly.room, &self.spec.settings);
         if fits || !is_empty(&event) {
-            self.model(event, now, out);
+            self.join(event, now, out);
         }
         if (!fits || self.assembly.room.is_full()) && self.state == State::Sampling {
             self.overflow(out);

@@ -130,26 +130,34 @@ impl ModelSeries {
     }
 
     /// The end of a response. `outside`: the part of `took` in which a provider or tools were at work.
-    pub(crate) fn ended(&self, outcome: &str, took: Duration, outside: Duration, usage: &Usage) {
+    pub(crate) fn ended(&self, outcome: &str, took: Duration, outside: Duration) {
         if let Some(at) = OUTCOMES.iter().position(|word| *word == outcome) {
             self.outcomes[at].inc();
         }
         self.duration.observe(took.as_secs_f64());
         self.overhead.observe(took.saturating_sub(outside).as_secs_f64());
-        let input = &usage.input_tokens_details;
-        let counts = [
-            usage.input_tokens,
-            usage.output_tokens,
-            input.cached_tokens,
-            input.cache_write_tokens,
-            usage.output_tokens_details.reasoning_tokens,
-        ];
-        for (counter, count) in self.tokens.iter().zip(counts) {
-            if count > 0 {
-                counter.inc_by(count);
+    }
+
+    /// The tokens of a response that came since it had used `before`.
+    pub(crate) fn tokens(&self, before: &Usage, usage: &Usage) {
+        for ((counter, before), now) in self.tokens.iter().zip(counts(before)).zip(counts(usage)) {
+            if now > before {
+                counter.inc_by(now - before);
             }
         }
     }
+}
+
+/// By the words of `TOKENS`.
+fn counts(usage: &Usage) -> [u64; TOKENS.len()] {
+    let input = &usage.input_tokens_details;
+    [
+        usage.input_tokens,
+        usage.output_tokens,
+        input.cached_tokens,
+        input.cache_write_tokens,
+        usage.output_tokens_details.reasoning_tokens,
+    ]
 }
 
 impl Metrics {

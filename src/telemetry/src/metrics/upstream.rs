@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Error, HistogramVec, IntCounterVec};
+use prometheus::{Error, HistogramVec, IntCounterVec, IntGaugeVec};
 
 use super::Metrics;
 use super::register::Register;
@@ -13,6 +13,8 @@ pub(super) struct Upstream {
     duration: HistogramVec,
     errors: IntCounterVec,
     retries: IntCounterVec,
+    fallbacks: IntCounterVec,
+    breakers: IntGaugeVec,
     token_counts: IntCounterVec,
     model_lists: IntCounterVec,
 }
@@ -36,8 +38,18 @@ impl Upstream {
                 &["provider", "reason"],
             )?,
             retries: register.counters(
-                "open_responses_upstream_retries_total",
-                "Provider calls of background responses that were made again.",
+                "open_responses_retries_total",
+                "Provider calls that were made again at the same target.",
+                &["provider"],
+            )?,
+            fallbacks: register.counters(
+                "open_responses_fallbacks_total",
+                "Turns that went from one provider to another.",
+                &["from", "to"],
+            )?,
+            breakers: register.gauges(
+                "open_responses_breaker_state",
+                "Whether a provider is asked (0), tried again (1) or left alone (2).",
                 &["provider"],
             )?,
             token_counts: register.counters(
@@ -55,14 +67,17 @@ impl Upstream {
 }
 
 /// Why a provider is called.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Attempt {
     /// The turn begins with it.
+    #[default]
     First,
     /// A call of the same provider failed.
     Retry,
-    /// A call of another provider failed.
+    /// A call of another target failed.
     Fallback,
+    /// Another target has not begun to answer.
+    Hedge,
 }
 
 impl Attempt {
@@ -71,6 +86,7 @@ impl Attempt {
             Self::First => "first",
             Self::Retry => "retry",
             Self::Fallback => "fallback",
+            Self::Hedge => "hedge",
         }
     }
 }
@@ -97,6 +113,16 @@ impl Metrics {
     /// Counts a provider call that is made again.
     pub fn retried(&self, provider: &str) {
         self.0.upstream.retries.with_label_values(&[provider]).inc();
+    }
+
+    /// Counts a turn that goes to another provider.
+    pub fn fell_back(&self, from: &str, to: &str) {
+        self.0.upstream.fallbacks.with_label_values(&[from, to]).inc();
+    }
+
+    /// Says whether a provider is left alone: 0 it is asked, 1 it is tried again, 2 it is left alone.
+    pub fn breaker(&self, provider: &str, state: i64) {
+        self.0.upstream.breakers.with_label_values(&[provider]).set(state);
     }
 
     /// Counts an input that was counted; `method`: `provider`, `estimate`, `error`.

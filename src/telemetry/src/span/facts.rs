@@ -6,6 +6,19 @@ use std::time::Instant;
 use or_keys::Client;
 use or_protocol::ResponseId;
 
+/// Whom a call is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Name of the provider.
+    pub provider: &'a Arc<str>,
+    /// Its kind.
+    pub kind: &'static str,
+    /// The name that it knows for the model.
+    pub model: &'a str,
+    /// What OpenTelemetry calls the provider, if it has a name for it, and what is asked of it.
+    pub gen_ai: (Option<&'static str>, &'static str),
+}
+
 /// What is said of a response from its beginning, shared by all who say it.
 #[derive(Clone, Debug)]
 pub struct ResponseFacts {
@@ -21,7 +34,7 @@ pub struct ResponseFacts {
     pub client: Arc<Client>,
     /// Model name as the client wrote it.
     pub model: String,
-    /// The name that the provider knows for it.
+    /// The name that the provider knows for it that is asked first.
     pub upstream_model: String,
     /// Name of the provider that is asked first.
     pub provider: Arc<str>,

@@ -7,7 +7,7 @@ mod response;
 mod sample;
 mod tool;
 
-pub use facts::ResponseFacts;
+pub use facts::{Asked, ResponseFacts};
 pub use lifecycle::LIFECYCLE;
 pub use response::ResponseSpan;
 pub use sample::SampleSpan;

@@ -7,7 +7,7 @@ use or_adapters::Note;
 use or_protocol::{ApiError, Usage};
 use tracing::{Level, Span, debug_span, event};
 
-use super::facts::ResponseFacts;
+use super::facts::{Asked, ResponseFacts};
 use super::lifecycle::{self, LIFECYCLE};
 use super::sample::SampleSpan;
 use crate::metrics::{Attempt, ModelSeries};
@@ -22,7 +22,14 @@ const MAX_NOTES: usize = 1_000;
 pub struct ResponseSpan {
     facts: Arc<ResponseFacts>,
     metrics: Metrics,
+    /// Of the model that is heard, or was last.
     series: Arc<ModelSeries>,
+    /// Name and kind of its provider.
+    provider: (Arc<str>, &'static str),
+    /// That model, if it is not the first one.
+    model: Option<String>,
+    /// Tokens that were counted already, as those of a model that was heard before.
+    counted: Usage,
     span: Span,
     /// In which a provider or tools were at work.
     outside: Duration,
@@ -57,12 +64,16 @@ impl ResponseSpan {
             request.set(names::RESPONSE_ID, id.as_str());
             request.set(names::CLIENT, owner.as_str());
         }
+        let provider = (Arc::clone(&facts.provider), facts.provider_kind);
         let (metrics, outside) = (metrics.clone(), Duration::ZERO);
         let (first_token, context_bytes, error, over) = (None, None, None, false);
         Self {
             facts,
             metrics,
             series,
+            provider,
+            model: None,
+            counted: Usage::default(),
             span,
             outside,
             first_token,
@@ -142,12 +153,38 @@ impl ResponseSpan {
         }
     }
 
-    /// A turn of the loop begins. `attempt`: why this provider is called.
-    pub fn sample(&self, provider: Arc<str>, turn: u32, attempt: Attempt) -> SampleSpan {
+    /// A turn of the loop begins. `attempt`: why this call is made.
+    pub fn sample(&self, asked: &Asked<'_>, turn: u32, attempt: Attempt) -> SampleSpan {
         let Self { facts, metrics, series, span, .. } = self;
+        let series = match self.hears_already(asked) {
+            true => Arc::clone(series),
+            false => metrics.of_model(asked.model, asked.provider),
+        };
+        let provider = Arc::clone(asked.provider);
         let mut turn = SampleSpan::new(facts, metrics, series, span, provider, turn, attempt);
-        turn.trace(self.parent());
+        turn.trace(self.parent(), asked);
         turn
+    }
+
+    /// Whose answer is heard from now on. `usage`: of the response so far, which is not this one's.
+    pub fn hears(&mut self, asked: &Asked<'_>, usage: Option<&Usage>) {
+        if !self.hears_already(asked) {
+            self.count(usage.copied().unwrap_or_default());
+            self.series = self.metrics.of_model(asked.model, asked.provider);
+            self.provider = (Arc::clone(asked.provider), asked.kind);
+            self.model = Some(asked.model.to_owned());
+        }
+    }
+
+    fn hears_already(&self, asked: &Asked<'_>) -> bool {
+        let model = self.model.as_ref().unwrap_or(&self.facts.upstream_model);
+        self.provider.0 == *asked.provider && model == asked.model
+    }
+
+    /// Counts the tokens that came since the last time as those of the model that was heard.
+    fn count(&mut self, usage: Usage) {
+        self.series.tokens(&self.counted, &usage);
+        self.counted = usage;
     }
 
     /// A provider or tools were at work for so long, and this server waited.
@@ -174,10 +211,12 @@ impl ResponseSpan {
         }
         let usage = usage.unwrap_or_default();
         self.end_spans(status, &usage, notes);
-        let ResponseFacts { id, request_id, model, provider, stream, received, .. } = &*self.facts;
+        self.count(usage);
+        let ResponseFacts { id, request_id, model, stream, received, .. } = &*self.facts;
+        let (provider, kind) = &self.provider;
         let took = received.elapsed();
-        self.series.ended(status, took, self.outside, &usage);
-        self.metrics.notes(self.facts.provider_kind, notes);
+        self.series.ended(status, took, self.outside);
+        self.metrics.notes(kind, notes);
         event!(
             name: "request.stop", target: LIFECYCLE, parent: &self.span, Level::DEBUG,
             response_id = id.as_str(), model, status, duration_ms = millis(took)

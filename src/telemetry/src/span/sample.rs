@@ -9,7 +9,7 @@ use or_protocol::Settings;
 use tracing::{Level, Span, debug_span, event};
 use url::Url;
 
-use super::facts::ResponseFacts;
+use super::facts::{Asked, ResponseFacts};
 use super::lifecycle::{self, LIFECYCLE};
 use crate::metrics::{Attempt, ModelSeries};
 use crate::trace::{Kind, OpenSpan, Value, names};
@@ -46,7 +46,7 @@ impl SampleSpan {
     pub(super) fn new(
         facts: &Arc<ResponseFacts>,
         metrics: &Metrics,
-        series: &Arc<ModelSeries>,
+        series: Arc<ModelSeries>,
         parent: &Span,
         provider: Arc<str>,
         iteration: u32,
@@ -65,7 +65,7 @@ impl SampleSpan {
             iteration,
             attempt,
             metrics: metrics.clone(),
-            series: Arc::clone(series),
+            series,
             call: Call::None,
             action: "cancel",
             begun: Instant::now(),
@@ -75,14 +75,14 @@ impl SampleSpan {
     }
 
     /// Begins the span of the call, if there are spans.
-    pub(super) fn trace(&mut self, parent: Option<&OpenSpan>) {
+    pub(super) fn trace(&mut self, parent: Option<&OpenSpan>, asked: &Asked<'_>) {
         let Some(parent) = parent else { return };
-        let ResponseFacts { upstream_model: model, gen_ai: (provider, operation), stream, .. } = &*self.facts;
+        let Asked { model, gen_ai: (provider, operation), .. } = *asked;
         let mut chat = parent.child(|| format!("{operation} {model}"), Kind::Client);
-        chat.set(names::OPERATION, *operation);
+        chat.set(names::OPERATION, operation);
         chat.set(names::PROVIDER, provider.unwrap_or(&self.provider));
-        chat.set(names::REQUEST_MODEL, model.as_str());
-        chat.set(names::REQUEST_STREAM, *stream);
+        chat.set(names::REQUEST_MODEL, model);
+        chat.set(names::REQUEST_STREAM, self.facts.stream);
         chat.set(names::ITERATION, u64::from(self.iteration));
         self.chat = Some(Box::new(chat));
     }
@@ -161,6 +161,23 @@ impl SampleSpan {
         tracing::warn!(
             %response_id, provider, reason, %error, retry, after_ms,
             "provider call failed and is made again"
+        );
+    }
+
+    /// It failed, and another target is asked.
+    pub fn failed_over(
+        &mut self,
+        reason: &'static str,
+        status: Option<u16>,
+        error: &dyn fmt::Display,
+        to: &str,
+    ) {
+        self.count(reason, status);
+        self.metrics.fell_back(&self.provider, to);
+        let (response_id, provider) = (&self.facts.id, &*self.provider);
+        tracing::warn!(
+            %response_id, provider, reason, %error, to,
+            "provider call failed and another target is asked"
         );
     }
 

@@ -58,6 +58,18 @@ pub fn answer(kind: &'static str, turn: Turn) -> impl Fn(&Request) -> Script + S
     }
 }
 
+/// The kind of provider that such a request is for.
+pub fn kind_of(request: &Request) -> &'static str {
+    let path = &request.path;
+    match () {
+        () if path.contains("/chat/completions") => "openai-chat",
+        () if path.contains("/responses") => "openai-responses",
+        () if path.contains("/messages") => "anthropic",
+        () if path.to_lowercase().contains("generatecontent") => "gemini",
+        () => "ollama",
+    }
+}
+
 fn streams(kind: &str, request: &Request) -> bool {
     match kind {
         "gemini" => request.path.contains("streamGenerateContent"),
