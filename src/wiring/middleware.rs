@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use or_middleware::Middleware;
-use or_middleware::builtin::{AuditLog, ContentFilter, SystemPrompt, TurnLimit, Webhook};
+use or_middleware::builtin::{AuditLog, ContentFilter, RateLimit, SystemPrompt, TurnLimit, Webhook};
 use serde::de::DeserializeOwned;
 use toml::Value;
 
@@ -30,6 +30,7 @@ fn middleware(table: &MiddlewareConfig, headers: &[(String, Secret)]) -> Result<
         MiddlewareKind::AuditLog => Arc::new(AuditLog::new(spec, options(table)?)),
         MiddlewareKind::ContentFilter => Arc::new(ContentFilter::new(spec, &options(table)?)?),
         MiddlewareKind::TurnLimit => Arc::new(TurnLimit::new(spec, options(table)?)?),
+        MiddlewareKind::RateLimit => Arc::new(RateLimit::new(spec, options(table)?)?),
         MiddlewareKind::Webhook => {
             Arc::new(Webhook::new(spec, options(table)?, Secret::expose_all(headers))?)
         }

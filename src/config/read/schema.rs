@@ -257,6 +257,7 @@ mod tests {
             max_stored_responses: Some(1),
         };
         let middleware = "[[middleware]]\nkind = 'turn_limit'\nname = 'a'\nmodels = 'x'\nclients = ['a']\nmax_turns = 1\n\
+                          requests_per_minute = 1\ntokens_per_minute = 1\ngroup_requests_per_minute = 1\ngroup_tokens_per_minute = 1\n\
                           text = 'x'\nposition = 'append'\npath = 'x'\ncontent = 'on'\n\
                           max_file_bytes = 4096\nmax_file_age_s = 0\nmax_files = 0\n\
                           url = 'http://x'\nhooks = ['on_end']\ngathers = true\nheaders.x = 'y'\n[[middleware.rules]]\nname = 'r'\npattern = 'x'\n\

@@ -45,6 +45,7 @@ pub enum MiddlewareKind {
     AuditLog,
     ContentFilter,
     TurnLimit,
+    RateLimit,
     SystemPrompt,
     Webhook,
 }
@@ -56,6 +57,7 @@ impl MiddlewareKind {
             Self::AuditLog => "audit_log",
             Self::ContentFilter => "content_filter",
             Self::TurnLimit => "turn_limit",
+            Self::RateLimit => "rate_limit",
             Self::SystemPrompt => "system_prompt",
             Self::Webhook => "webhook",
         }

@@ -16,6 +16,8 @@ pub struct TurnRequest {
     /// How often this turn was asked for in this process, from 1. It is asked again where a call of a background
     /// response failed before anything came of it, and where calls that the client approved ran first.
     pub attempt: u32,
+    /// Bytes of the request, of what it refers to and of what was made so far, as far as they are known.
+    pub context_bytes: u64,
     items: Arc<Vec<Item>>,
     settings: Arc<Settings>,
     /// Tokens of the finished turns.

@@ -3,6 +3,7 @@
 mod admin;
 mod life;
 mod process;
+mod rates;
 mod use_of_models;
 
 use serde_json::{Value, json};

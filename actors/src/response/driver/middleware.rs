@@ -37,7 +37,9 @@ impl Driver {
         let engine = &self.engine;
         run.wants().before_sample.then(|| {
             let (items, settings) = (engine.shared_context(), engine.turn_settings().into_owned());
-            TurnRequest::new(items, settings, engine.usage().copied())
+            let mut asked = TurnRequest::new(items, settings, engine.usage().copied());
+            asked.context_bytes = self.request.bytes() as u64;
+            asked
         })
     }
 
