@@ -190,7 +190,7 @@ fn metrics_are_sent_under_the_names_that_they_have() {
     let sent = loop {
         let last = collector.received("/v1/metrics").pop().map(|one| metrics(&one.body)).unwrap_or_default();
         // Its series are there before its end is counted.
-        if last.get("open_responses_response_duration_seconds") == Some(&1.0) {
+        if last.get("gen_ai.server.request.duration") == Some(&1.0) {
             break last;
         }
         assert!(Instant::now() < end, "{last:?}");
@@ -200,6 +200,8 @@ fn metrics_are_sent_under_the_names_that_they_have() {
         ("open_responses_loop_iterations_total", 1.0),
         ("open_responses_response_duration_seconds", 1.0),
         ("open_responses_store_writable", 1.0),
+        ("gen_ai.client.operation.duration", 1.0),
+        ("gen_ai.server.request.duration", 1.0),
     ];
     let got: BTreeMap<_, _> = want.iter().map(|(name, _)| (*name, sent[*name])).collect();
     assert_eq!(got, BTreeMap::from(want));

@@ -161,9 +161,10 @@ impl Courier {
                 self.gone.set(true);
                 self.give_up(delivery, "gone")
             }
-            Sent::Refused(_) | Sent::Unanswered(_) => {
-                self.fails(sent);
-                let again = self.limits.schedule.again(created_ms, tries, now_ms(), fastrand::f64());
+            Sent::Refused { .. } | Sent::Unanswered(_) => {
+                let pause = if let Sent::Refused { pause, .. } = sent { pause } else { Duration::ZERO };
+                self.fails(sent, pause);
+                let again = self.limits.schedule.again(created_ms, tries, now_ms(), pause, fastrand::f64());
                 again.map_or_else(|| self.give_up(delivery, "expired"), Settled::Again)
             }
         }
@@ -176,10 +177,10 @@ impl Courier {
         self.rests_until.set(None);
     }
 
-    fn fails(&self, sent: Sent) {
+    fn fails(&self, sent: Sent, pause: Duration) {
         let failures = self.failures.get().saturating_add(1);
         if failures == 1 {
-            let status = if let Sent::Refused(status) = sent { Some(status) } else { None };
+            let status = if let Sent::Refused { status, .. } = sent { Some(status) } else { None };
             tracing::warn!(
                 endpoint = self.name(),
                 reason = sent.word(),
@@ -188,7 +189,7 @@ impl Courier {
             );
         }
         self.failures.set(failures);
-        self.rests_until.set(Some(Instant::now() + rest(failures, fastrand::f64())));
+        self.rests_until.set(Some(Instant::now() + rest(failures, pause, fastrand::f64())));
     }
 
     fn give_up(&self, delivery: &Delivery, reason: &str) -> Settled {

@@ -19,7 +19,11 @@ pub(crate) enum Sent {
     /// It wants nothing any more: 410.
     Gone,
     /// Another status; also a redirect, which is not followed.
-    Refused(u16),
+    Refused {
+        status: u16,
+        /// How long the endpoint wants to be left alone (`retry-after`, in seconds); zero if it does not say so.
+        pause: Duration,
+    },
     /// There is no answer, for this reason.
     Unanswered(&'static str),
 }
@@ -30,7 +34,7 @@ impl Sent {
         match self {
             Self::Delivered => "delivered",
             Self::Gone => "gone",
-            Self::Refused(_) => "refused",
+            Self::Refused { .. } => "refused",
             Self::Unanswered(why) => why,
         }
     }
@@ -42,13 +46,15 @@ pub(crate) async fn send(client: &Client, url: &str, message: Message, limit: Du
     let request = Request { method: Method::POST, url, headers, body: Some(body) };
     let work = async {
         let answer = client.send(request).await.map_err(|error| unanswered(&error))?;
+        let pause =
+            answer.headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
         drain(answer.body).await;
-        Ok(answer.status)
+        Ok((answer.status, Duration::from_secs(pause.unwrap_or_default())))
     };
     match timeout(limit, work).await {
-        Ok(Ok(status)) if status.is_success() => Sent::Delivered,
-        Ok(Ok(StatusCode::GONE)) => Sent::Gone,
-        Ok(Ok(status)) => Sent::Refused(status.as_u16()),
+        Ok(Ok((status, _))) if status.is_success() => Sent::Delivered,
+        Ok(Ok((StatusCode::GONE, _))) => Sent::Gone,
+        Ok(Ok((status, pause))) => Sent::Refused { status: status.as_u16(), pause },
         Ok(Err(why)) => Sent::Unanswered(why),
         Err(_) => Sent::Unanswered("timeout"),
     }

@@ -1,6 +1,7 @@
 //! Which endpoint gets what, and what bad ones cost the others.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
 use serde_json::Value;
@@ -97,6 +98,24 @@ fn what_nobody_takes_is_given_up() {
     counted(&app, "open_responses_webhooks_given_up_total{endpoint=\"app\",reason=\"expired\"}", 2.0);
     counted(&app, "open_responses_webhooks_waiting", 0.0);
     assert!(hook.count() >= 1);
+}
+
+#[test]
+fn an_endpoint_that_asks_for_a_pause_gets_it() {
+    let (fake, hook) = (FakeProvider::start(), receiver());
+    hook.script(Script::head(429, "text/plain").header("retry-after", "3"));
+    let app = app(&fake, &table("app", hook.address, ""));
+    fake.push(wire::answer("openai-chat", text(&["Yes"])));
+    let first = begin(&app);
+    hook.request(0);
+    let refused = Instant::now();
+    fake.push(wire::answer("openai-chat", text(&["Yes"])));
+    let second = begin(&app);
+    hook.request(1);
+    // Without the header both would come within a second.
+    assert!(refused.elapsed() >= Duration::from_millis(2500), "{:?}", refused.elapsed());
+    let want = [first, second].map(|id| told("completed", &id));
+    assert_eq!(events(&hook, 3), want.into());
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub use requests::ClientFault;
 pub use tools::ToolKind;
 pub use upstream::Attempt;
 
-use crate::trace::Tracer;
+use crate::trace::{GenAi, Tracer};
 use host::Host;
 use idempotency::Idempotency;
 use middleware::Middleware;
@@ -49,6 +49,7 @@ pub struct Metrics(Arc<Families>);
 struct Families {
     registry: Registry,
     tracer: OnceLock<Tracer>,
+    gen_ai: OnceLock<GenAi>,
     requests: Requests,
     models: Models,
     streams: Streams,
@@ -102,6 +103,7 @@ impl Metrics {
             host: Host::new(&register)?,
             registry,
             tracer: OnceLock::new(),
+            gen_ai: OnceLock::new(),
         })))
     }
 
@@ -114,6 +116,17 @@ impl Metrics {
     /// What makes spans; `None`: nobody wants them.
     pub fn tracer(&self) -> Option<&Tracer> {
         self.0.tracer.get()
+    }
+
+    /// Counts by the conventions of OpenTelemetry too, from now on.
+    pub(crate) fn count_by(&self, gen_ai: GenAi) {
+        // A second one has no effect.
+        let _ = self.0.gen_ai.set(gen_ai);
+    }
+
+    /// Where to count by these conventions; `None`: nobody wants it.
+    pub(crate) fn gen_ai(&self) -> Option<&GenAi> {
+        self.0.gen_ai.get()
     }
 
     /// The text form for `/metrics`.

@@ -41,6 +41,8 @@ struct Known {
 /// Where the numbers of one model go.
 #[derive(Debug)]
 pub(crate) struct ModelSeries {
+    /// The label.
+    pub(crate) model: String,
     outcomes: [IntCounter; OUTCOMES.len()],
     duration: Histogram,
     first_token: Histogram,
@@ -96,6 +98,7 @@ impl Models {
     fn series(&self, model: &str, provider: &str) -> ModelSeries {
         let labels = [model, provider];
         ModelSeries {
+            model: model.to_owned(),
             outcomes: OUTCOMES.map(|word| self.requests.with_label_values(&[model, provider, word])),
             duration: self.duration.with_label_values(&labels),
             first_token: self.first_token.with_label_values(&labels),

@@ -43,7 +43,9 @@ pub(super) fn metrics(
             for family in families {
                 of_scope.message(2, |message| metric(message, family, times));
             }
+            of_scope.text(3, SCHEMA_URL);
         });
+        of_resource.text(3, SCHEMA_URL);
     });
     request.into_bytes()
 }
@@ -109,7 +111,8 @@ fn metric(message: &mut Message, family: &MetricFamily, times: (u64, u64)) {
     // Prometheus has units and the ending of counters in the name.
     message.text(1, family.name());
     message.text(2, family.help());
-    if family.name().ends_with("_seconds") || family.name().ends_with("_seconds_total") {
+    let of_conventions = family.name().contains('.');
+    if of_conventions || family.name().ends_with("_seconds") || family.name().ends_with("_seconds_total") {
         message.text(3, "s");
     } else if family.name().contains("_bytes") {
         message.text(3, "By");

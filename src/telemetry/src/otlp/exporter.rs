@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::encode;
 use super::options::OtlpOptions;
 use crate::Metrics;
-use crate::trace::{SpanData, Told, Tracer};
+use crate::trace::{GenAi, SpanData, Told, Tracer};
 
 /// Before a request is sent once more, and how often it is sent at most.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -36,6 +36,9 @@ pub enum ExporterError {
     /// The system gives no thread or no client.
     #[error("the thread of the OTLP exporter could not be started")]
     Thread(#[source] std::io::Error),
+    /// A histogram with a name that is none; a bug.
+    #[error("the histograms of the OTLP exporter could not be made")]
+    Histograms(#[source] prometheus::Error),
     /// No TLS.
     #[error("the client of the OTLP exporter could not be made")]
     Client,
@@ -61,10 +64,19 @@ impl Exporter {
         if options.traces.is_some() {
             metrics.trace_by(Tracer::new(options.sampler, told.clone(), metrics.otlp_dropped("spans")));
         }
+        if options.metrics.is_some() {
+            metrics.count_by(GenAi::new().map_err(ExporterError::Histograms)?);
+        }
         let lost = [metrics.otlp_dropped("spans"), metrics.otlp_dropped("metrics")];
         let link = Link { client, runtime, options, lost, reachable: true };
+        let counted = metrics.clone();
+        let counts = move || {
+            let mut families = gather()?;
+            families.extend(counted.gen_ai().into_iter().flat_map(GenAi::gather));
+            Some(families)
+        };
         let work = move || {
-            run(link, &heard, &gather);
+            run(link, &heard, &counts);
             drop(ended);
         };
         thread::Builder::new().name("otlp".into()).spawn(work).map_err(ExporterError::Thread)?;
@@ -83,7 +95,7 @@ impl Exporter {
     }
 }
 
-fn run(mut link: Link, heard: &Receiver<Told>, gather: &Gather) {
+fn run(mut link: Link, heard: &Receiver<Told>, gather: &dyn Fn() -> Option<Vec<MetricFamily>>) {
     let started = SystemTime::now();
     let mut spans: Vec<Box<SpanData>> = Vec::new();
     let (mut send_at, mut metrics_at) = (None, Instant::now() + link.options.interval);

@@ -1,7 +1,7 @@
 //! A response from its request to its end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use or_adapters::Note;
 use or_protocol::{ApiError, Usage};
@@ -26,6 +26,8 @@ pub struct ResponseSpan {
     series: Arc<ModelSeries>,
     /// Name and kind of its provider.
     provider: (Arc<str>, &'static str),
+    /// What OpenTelemetry calls it, and what is asked of it.
+    gen_ai: (Option<&'static str>, &'static str),
     /// That model, if it is not the first one.
     model: Option<String>,
     /// Tokens that were counted already, as those of a model that was heard before.
@@ -40,6 +42,8 @@ pub struct ResponseSpan {
     error: Option<(u16, String)>,
     /// Of the request, and of the loop in it if tools run on this server. The inner one ends first.
     agent: Option<Box<OpenSpan>>,
+    /// Since when that loop runs.
+    agent_since: Option<Instant>,
     request: Option<Box<OpenSpan>>,
     over: bool,
 }
@@ -65,6 +69,7 @@ impl ResponseSpan {
             request.set(names::CLIENT, owner.as_str());
         }
         let provider = (Arc::clone(&facts.provider), facts.provider_kind);
+        let gen_ai = facts.gen_ai;
         let (metrics, outside) = (metrics.clone(), Duration::ZERO);
         let (first_token, context_bytes, error, over) = (None, None, None, false);
         Self {
@@ -73,6 +78,7 @@ impl ResponseSpan {
             series,
             provider,
             model: None,
+            gen_ai,
             counted: Usage::default(),
             span,
             outside,
@@ -80,6 +86,7 @@ impl ResponseSpan {
             context_bytes,
             error,
             agent: None,
+            agent_since: None,
             request,
             over,
         }
@@ -113,6 +120,7 @@ impl ResponseSpan {
 
     /// Tools of this server may run in it, for this agent.
     pub fn agent(&mut self, name: &str, conversation: Option<&str>) {
+        self.agent_since = self.metrics.gen_ai().map(|_| Instant::now());
         let Some(request) = &self.request else { return };
         let mut agent = request.child(|| format!("invoke_agent {name}"), Kind::Internal);
         agent.set(names::OPERATION, "invoke_agent");
@@ -153,6 +161,25 @@ impl ResponseSpan {
         }
     }
 
+    /// Counts the end by the conventions of OpenTelemetry, if a collector wants it.
+    fn measure(&self, status: &'static str) {
+        let Some(gen_ai) = self.metrics.gen_ai() else { return };
+        // Codes can be a provider's words; statuses are few.
+        let http_status = self.error.as_ref().map(|(status, _)| status.to_string());
+        let error = match (&http_status, status) {
+            (Some(status), _) => status,
+            (None, "failed" | "refused") => status,
+            (None, _) => "",
+        };
+        let (provider, operation) = self.gen_ai;
+        let provider = provider.unwrap_or(&self.provider.0);
+        let labels = [operation, provider, &self.series.model, error];
+        gen_ai.request.observe(labels, self.facts.received.elapsed());
+        if let Some(since) = self.agent_since {
+            gen_ai.agent.observe(["invoke_agent", error], since.elapsed());
+        }
+    }
+
     /// A turn of the loop begins. `attempt`: why this call is made.
     pub fn sample(&self, asked: &Asked<'_>, turn: u32, attempt: Attempt) -> SampleSpan {
         let Self { facts, metrics, series, span, .. } = self;
@@ -172,6 +199,7 @@ impl ResponseSpan {
             self.count(usage.copied().unwrap_or_default());
             self.series = self.metrics.of_model(asked.model, asked.provider);
             self.provider = (Arc::clone(asked.provider), asked.kind);
+            self.gen_ai = asked.gen_ai;
             self.model = Some(asked.model.to_owned());
         }
     }
@@ -211,6 +239,7 @@ impl ResponseSpan {
         }
         let usage = usage.unwrap_or_default();
         self.end_spans(status, &usage, notes);
+        self.measure(status);
         self.count(usage);
         let ResponseFacts { id, request_id, model, stream, received, .. } = &*self.facts;
         let (provider, kind) = &self.provider;

@@ -29,6 +29,8 @@ pub struct SampleSpan {
     begun: Instant,
     span: Span,
     chat: Option<Box<OpenSpan>>,
+    /// What OpenTelemetry calls the provider, and what is asked of it.
+    gen_ai: (Option<&'static str>, &'static str),
 }
 
 /// How far the call of the provider is.
@@ -36,8 +38,8 @@ pub struct SampleSpan {
 enum Call {
     /// It was not made.
     None,
-    /// Since when it is under way, when its first output came, and how many tokens it says it has.
-    Open { since: Instant, first: Option<Instant>, tokens: u64 },
+    /// Since when it is under way, when its first output came and (where that is measured) its last, and how many tokens it says it has.
+    Open { since: Instant, first: Option<Instant>, last: Option<Instant>, tokens: u64 },
     /// It took so long.
     Over(Duration),
 }
@@ -71,11 +73,13 @@ impl SampleSpan {
             begun: Instant::now(),
             span,
             chat: None,
+            gen_ai: facts.gen_ai,
         }
     }
 
-    /// Begins the span of the call, if there are spans.
+    /// Says whom the call is made of, and begins its span, if there are spans.
     pub(super) fn trace(&mut self, parent: Option<&OpenSpan>, asked: &Asked<'_>) {
+        self.gen_ai = asked.gen_ai;
         let Some(parent) = parent else { return };
         let Asked { model, gen_ai: (provider, operation), .. } = *asked;
         let mut chat = parent.child(|| format!("{operation} {model}"), Kind::Client);
@@ -106,7 +110,7 @@ impl SampleSpan {
 
     /// The provider is asked.
     pub fn asked(&mut self) {
-        self.call = Call::Open { since: Instant::now(), first: None, tokens: 0 };
+        self.call = Call::Open { since: Instant::now(), first: None, last: None, tokens: 0 };
         let Self { facts, iteration, provider, span, .. } = &*self;
         event!(
             name: "adapter_stream.start", target: LIFECYCLE, parent: span, Level::DEBUG,
@@ -117,6 +121,7 @@ impl SampleSpan {
     /// The model did something.
     pub fn said(&mut self, events: &[ModelEvent]) {
         lifecycle::chunks(&self.facts.id, &self.facts.model, self.iteration, events);
+        self.measure_chunk();
         let Call::Open { first, tokens, .. } = &mut self.call else { return };
         let told = events.iter().rev().find_map(|event| match event {
             ModelEvent::Usage(usage) => Some(usage.output_tokens),
@@ -136,6 +141,27 @@ impl SampleSpan {
         if over {
             self.close(Some(200), "ok");
         }
+    }
+
+    /// How long a piece of a stream took, if a collector wants to know.
+    fn measure_chunk(&mut self) {
+        let Some(gen_ai) = self.metrics.gen_ai().filter(|_| self.facts.stream) else { return };
+        let labels = self.labels("");
+        let Call::Open { since, last, .. } = &self.call else { return };
+        let now = Instant::now();
+        match last {
+            None => gen_ai.first_chunk.observe(labels, now - *since),
+            Some(last) => gen_ai.output_chunk.observe(labels, now - *last),
+        }
+        if let Call::Open { last, .. } = &mut self.call {
+            *last = Some(now);
+        }
+    }
+
+    /// Attributes of a call of a model.
+    fn labels<'a>(&'a self, error: &'a str) -> [&'a str; 4] {
+        let (provider, operation) = self.gen_ai;
+        [operation, provider.unwrap_or(&self.provider), &self.series.model, error]
     }
 
     /// The call failed, and nothing more is tried. `reason`: a closed word; `status`: of the provider's HTTP answer.
@@ -200,6 +226,9 @@ impl SampleSpan {
         let took = since.elapsed();
         self.call = Call::Over(took);
         self.metrics.upstream(&self.provider, status, self.attempt, took);
+        if let Some(gen_ai) = self.metrics.gen_ai() {
+            gen_ai.operation.observe(self.labels(if result == "ok" { "" } else { result }), took);
+        }
         let Self { facts, iteration, provider, span, .. } = &*self;
         event!(
             name: "adapter_stream.stop", target: LIFECYCLE, parent: span, Level::DEBUG,

@@ -136,10 +136,20 @@ impl ToolSpan {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        if let Some(mut trace) = self.trace.take()
-            && !matches!(result, "ok" | "cut")
-        {
-            trace.fail(if result == "error" { "tool_error" } else { result });
+        let failure = match result {
+            "ok" | "cut" => None,
+            "error" => Some("tool_error"),
+            other => Some(other),
+        };
+        if let Some((mut trace, failure)) = self.trace.take().zip(failure) {
+            trace.fail(failure);
+        }
+        if let Some(gen_ai) = self.metrics.gen_ai() {
+            let (runner, error) = (&self.runner, failure.unwrap_or_default());
+            gen_ai.tool.observe(["execute_tool", runner.label(), runner.span_type(), error], took);
+            if runner.kind() == ToolKind::Mcp {
+                gen_ai.mcp.observe(["tools/call", error], took);
+            }
         }
         if result == "panic" {
             self.metrics.panicked();

@@ -1,4 +1,4 @@
-//! Names of attributes, as OpenTelemetry's semantic conventions have them. Those of `gen_ai` are a draft: they stand in this
+//! Names of attributes and metrics, as OpenTelemetry's semantic conventions have them. Those of `gen_ai` are a draft: they stand in this
 //! file only, and the schema says which draft it is.
 
 /// What the names below are of.
@@ -35,3 +35,11 @@ pub(crate) const RESPONSE_ID: &str = "openresponses.response.id";
 pub(crate) const CLIENT: &str = "openresponses.client";
 pub(crate) const NOTES: &str = "openresponses.notes";
 pub(crate) const ITERATION: &str = "openresponses.iteration";
+
+pub(crate) const OPERATION_DURATION: &str = "gen_ai.client.operation.duration";
+pub(crate) const FIRST_CHUNK_DURATION: &str = "gen_ai.client.operation.time_to_first_chunk";
+pub(crate) const OUTPUT_CHUNK_DURATION: &str = "gen_ai.client.operation.time_per_output_chunk";
+pub(crate) const REQUEST_DURATION: &str = "gen_ai.server.request.duration";
+pub(crate) const AGENT_DURATION: &str = "gen_ai.invoke_agent.duration";
+pub(crate) const TOOL_DURATION: &str = "gen_ai.execute_tool.duration";
+pub(crate) const MCP_DURATION: &str = "mcp.client.operation.duration";
