@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use or_actors::{Breaker, BreakerRules, Keys, ProviderSpec, Transport};
+use or_actors::{BreakerRules, Breakers, Keys, ProviderSpec, Transport};
 use or_adapters::{Adapter, ProviderOptions, builtin};
 use or_tools::{AnyTool, CommandTool, HttpTool, ToolSpec};
 use serde_json::Value;
@@ -85,6 +85,8 @@ fn spec(
         open: Duration::from_secs(resilience.breaker_open_s),
         max_open: Duration::from_secs(resilience.breaker_max_open_s),
     };
+    let models = models::models_named(whole, name, &*adapter);
+    let breakers = Breakers::new(models.iter().map(String::as_str), breaker);
     let transport = if adapter.in_process() { Transport::Demo } else { Transport::Http };
     Ok(ProviderSpec {
         name: name.into(),
@@ -92,7 +94,7 @@ fn spec(
         transport,
         base_url: config.base_url.clone(),
         keys: Keys::new(keys, Duration::from_secs(resilience.key_cooldown_s)),
-        breaker: Breaker::new(breaker),
+        breakers,
         client_keys_only: matches!(provider.state, ProviderState::ClientKeyOnly),
         headers: Secret::expose_all(&provider.headers),
         connect_timeout: config.connect_timeout(),

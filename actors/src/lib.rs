@@ -29,8 +29,8 @@ pub use limits::{HEAVY, Limits, ToolLimits};
 pub use node::{LiveNode, Node};
 pub use owners::{OwnerLimits, Owners};
 pub use provider::{
-    Batch, Breaker, BreakerRules, BreakerState, CountTokens, Keys, ListModels, Pick, ProviderKey,
-    ProviderSpec, Providers, RetryBudget, Route, RouteRules, Sample, SampleError, Sampled, Target, Transport,
+    Batch, BreakerRules, Breakers, CountTokens, Keys, ListModels, Pick, ProviderKey, ProviderSpec, Providers,
+    RetryBudget, Route, RouteRules, Sample, SampleError, Sampled, Target, Transport,
 };
 pub use recording::Recording;
 pub use response::{BackgroundJob, Job, LoopEnded, Reply, Routed, SavedRequest, Trail, read_along};

@@ -142,8 +142,9 @@ impl Setup {
     ) -> Result<BTreeMap<String, Arc<ProviderSpec>>, StartError> {
         let (old, new) = (&self.resolved.config, &resolved.config);
         let mut specs = wiring::providers(resolved, &self.brought.factories)?;
-        let same_bounds = (old.server.max_upstream_bytes, &old.resilience)
-            == (new.server.max_upstream_bytes, &new.resilience);
+        // The models that routes lead to have breakers.
+        let same_bounds = (old.server.max_upstream_bytes, &old.resilience, &old.routes)
+            == (new.server.max_upstream_bytes, &new.resilience, &new.routes);
         for (name, spec) in &mut specs {
             let same = same_bounds && old.providers.get(name) == new.providers.get(name);
             if let Some(kept) = before.get(name).filter(|_| same) {

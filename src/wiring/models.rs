@@ -1,10 +1,10 @@
 //! Which models there are, and who serves them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use or_actors::{Discovery, Pick, ProviderSpec, RetryBudget, Route, RouteRules};
-use or_adapters::{Abilities, ModelInfo};
+use or_adapters::{Abilities, Adapter, ModelInfo};
 use or_http::{Card, ListedModel, Listing, Source};
 use or_protocol::ApiError;
 use or_telemetry::Metrics;
@@ -68,8 +68,7 @@ impl Router {
             let Some(spec) = self.specs.get(target.provider) else { continue };
             let listed = weights.and_then(|listed| listed.get(place));
             let weight = listed.and_then(|listed| listed.weight).unwrap_or(1);
-            targets
-                .push(or_actors::Target { weight, ..or_actors::Target::new(Arc::clone(spec), target.model) });
+            targets.push(or_actors::Target::new(Arc::clone(spec), target.model).weighing(weight));
         }
         let rules = match (picked.route, targets.first()) {
             (_, None) => return Err(self.nobody(model, picked)),
@@ -109,7 +108,7 @@ pub(crate) fn listing(
     let config = resolved.config.clone();
     let specs = specs.clone();
     for (provider, spec) in &specs {
-        for (model, _) in known(&config, provider, spec) {
+        for (model, _) in known(&config, provider, &*spec.adapter) {
             if name(&config, provider, model).is_none() {
                 tracing::warn!(provider, model, "not listed: a route leads its name elsewhere");
             }
@@ -123,7 +122,7 @@ pub(crate) fn listing(
             let told: HashMap<&str, &ModelInfo> =
                 found.iter().map(|model| (model.name.as_str(), model)).collect();
             let discovered = found.iter().map(|model| (model.name.as_str(), Source::Discovered));
-            for (model, source) in known(&config, provider, spec).chain(discovered) {
+            for (model, source) in known(&config, provider, &*spec.adapter).chain(discovered) {
                 let id = name(&config, provider, model).filter(|id| ids.insert(id.clone()));
                 let Some(id) = id else { continue };
                 let told = told.get(model).copied();
@@ -156,17 +155,19 @@ pub(crate) fn label_models(
 ) {
     let config = &resolved.config;
     for (provider, spec) in specs {
-        metrics.configured_models(provider, known(config, provider, spec).map(|(model, _)| model));
-        let targets = config.routes.iter().flat_map(|route| {
-            let only = route.pattern.only_model();
-            let named = move |(at, model): (&str, Option<&str>)| {
-                (at == provider.as_str()).then(|| model.map(str::to_owned).or_else(|| only.clone())).flatten()
-            };
-            route.leads_to().filter_map(named).collect::<Vec<_>>()
-        });
-        let models: Vec<_> = targets.collect();
+        let models = models_named(config, provider, &*spec.adapter);
         metrics.configured_models(provider, models.iter().map(String::as_str));
     }
+}
+
+/// The models of a provider that are named by somebody else than a client, as the provider knows them.
+pub(crate) fn models_named(config: &Config, provider: &str, adapter: &dyn Adapter) -> BTreeSet<String> {
+    let known = known(config, provider, adapter).map(|(model, _)| model.to_owned());
+    let routed = config.routes.iter().flat_map(|route| {
+        let leads = route.leads_to().filter(|(name, _)| *name == provider);
+        leads.filter_map(|(_, model)| model.map(str::to_owned).or_else(|| route.pattern.only_model()))
+    });
+    known.chain(routed).collect()
 }
 
 /// A model as it is listed. `model`: as the provider calls it.
@@ -199,9 +200,9 @@ fn entry(
 fn known<'a>(
     config: &'a Config,
     provider: &str,
-    spec: &'a ProviderSpec,
+    adapter: &'a dyn Adapter,
 ) -> impl Iterator<Item = (&'a str, Source)> {
-    let built_in = spec.adapter.models().iter().map(|model| (*model, Source::BuiltIn));
+    let built_in = adapter.models().iter().map(|model| (*model, Source::BuiltIn));
     let configured = config.providers.get(provider).map(|p| p.models.as_slice()).unwrap_or_default();
     built_in.chain(configured.iter().map(|model| (model.as_str(), Source::Configured)))
 }

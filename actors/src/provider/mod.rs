@@ -19,7 +19,8 @@ mod spec;
 
 pub(crate) use actor::ProviderActor;
 pub use error::SampleError;
-pub use health::{Breaker, BreakerRules, BreakerState, Keys, RetryBudget};
+pub(crate) use health::BreakerState;
+pub use health::{BreakerRules, Breakers, Keys, RetryBudget};
 pub use messages::{Batch, CountTokens, ListModels, Sample, Sampled};
 pub use providers::{Pick, Providers};
 pub use route::{Route, RouteRules, Target};

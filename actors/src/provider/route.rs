@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::health::RetryBudget;
+use super::health::{Breaker, RetryBudget};
 use super::spec::{ProviderKey, ProviderSpec};
 
 /// Whom to ask for a request: the first, and who comes after it.
@@ -29,6 +29,8 @@ pub struct Target {
     pub key: ProviderKey,
     /// Its share of the requests.
     pub weight: u32,
+    /// Whether it is left alone for a while; shared by all routes that lead to it.
+    pub(crate) breaker: Arc<Breaker>,
 }
 
 /// What follows when a target of a route fails.
@@ -137,7 +139,15 @@ fn drawn(targets: &[Target], draw: &mut impl FnMut(u64) -> u64) -> usize {
 impl Target {
     /// With the server's key.
     pub fn new(provider: Arc<ProviderSpec>, model: impl Into<String>) -> Self {
-        Self { provider, model: model.into(), key: ProviderKey::Server, weight: 1 }
+        let model = model.into();
+        let breaker = Arc::clone(provider.breakers.of(&model));
+        Self { provider, model, key: ProviderKey::Server, weight: 1, breaker }
+    }
+
+    /// With this share of the requests.
+    #[must_use]
+    pub fn weighing(self, weight: u32) -> Self {
+        Self { weight, ..self }
     }
 
     /// Whether a key of the client is used.
@@ -153,7 +163,7 @@ impl Target {
     /// Milliseconds until it can be asked without a fault that is known; 0: now.
     pub(crate) fn free_in(&self, now: u64) -> u64 {
         let rests = if self.uses_client_key() { 0 } else { self.provider.keys.free_in(now) };
-        rests.max(self.provider.breaker.free_in(now))
+        rests.max(self.breaker.free_in(now))
     }
 }
 

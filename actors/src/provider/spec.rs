@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use or_adapters::Adapter;
 
-use super::health::{Breaker, Keys};
+use super::health::{Breakers, Keys};
 
 /// How a provider is reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,8 +30,8 @@ pub struct ProviderSpec {
     pub base_url: String,
     /// The server's keys for it.
     pub keys: Keys,
-    /// Whether it is left alone for a while.
-    pub breaker: Breaker,
+    /// Which of its models are left alone for a while.
+    pub breakers: Breakers,
     /// Whether the server has no key for it: only for clients that bring their own.
     pub client_keys_only: bool,
     /// Static headers.
@@ -92,14 +92,13 @@ pub(crate) mod tests {
     pub(crate) fn spec(name: &str, keys: &[&str]) -> ProviderSpec {
         let options = ProviderOptions { name: name.to_owned(), ..ProviderOptions::default() };
         let second = Duration::from_secs(1);
-        let rules = BreakerRules { failures: 2, open: second, max_open: second };
         ProviderSpec {
             name: name.into(),
             adapter: builtin("demo", &options).unwrap().unwrap(),
             transport: Transport::Demo,
             base_url: String::new(),
             keys: Keys::new(keys.iter().map(|key| Arc::from(*key)).collect(), second),
-            breaker: Breaker::new(rules),
+            breakers: Breakers::new([], BreakerRules { failures: 2, open: second, max_open: second }),
             client_keys_only: false,
             headers: Vec::new(),
             connect_timeout: second,

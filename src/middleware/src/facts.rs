@@ -68,6 +68,8 @@ impl EndStatus {
 pub struct End {
     /// How it ended.
     pub status: EndStatus,
+    /// Name of the provider that was asked last: the one that answered, if one did.
+    pub provider: Arc<str>,
     /// What went wrong, if it did.
     pub error: Option<ApiError>,
     /// Tokens of its finished turns, those before a restart included.
@@ -82,6 +84,7 @@ impl End {
     /// An end of which nothing is known.
     pub(crate) fn unknown(facts: &Facts) -> Self {
         let (error, took) = (Some(ApiError::internal()), facts.received.elapsed());
-        Self { status: EndStatus::Failed, error, usage: None, notes: Vec::new(), took }
+        let provider = Arc::clone(&facts.provider);
+        Self { status: EndStatus::Failed, provider, error, usage: None, notes: Vec::new(), took }
     }
 }

@@ -43,6 +43,15 @@ impl Gather {
         Self { drafts: Vec::new(), usage: None, holds }
     }
 
+    /// The turn broke off and goes on elsewhere, where blocks have other numbers.
+    pub(crate) fn goes_on(mut self) -> Self {
+        for draft in &mut self.drafts {
+            // No adapter has so many.
+            (draft.block, draft.open) = (u32::MAX, false);
+        }
+        self
+    }
+
     /// Looks at events. The end of the turn is taken out, and with it what comes behind, which is nothing.
     pub(crate) fn take_in(&mut self, events: Vec<ModelEvent>) -> Passed {
         let mut passed = Passed { events: Vec::with_capacity(events.len()), ..Passed::default() };

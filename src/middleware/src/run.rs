@@ -18,6 +18,8 @@ pub struct Run {
     wants: Wants,
     /// Of the running turn; `None` if nobody looks at its items.
     gather: Option<Gather>,
+    /// Of a turn that broke off and goes on with the next call.
+    broken: Option<Gather>,
     turn: u32,
     attempt: u32,
     over: bool,
@@ -32,7 +34,7 @@ impl Run {
             on_tool_result: all.on_tool_result || one.on_tool_result,
             gathers: all.gathers || one.gathers && one.after_sample,
         });
-        Self { facts, members, metrics, wants, gather: None, turn: 0, attempt: 0, over: false }
+        Self { facts, members, metrics, wants, gather: None, broken: None, turn: 0, attempt: 0, over: false }
     }
 
     /// What any of them wants.
@@ -44,7 +46,15 @@ impl Run {
     pub fn begin_turn(&mut self, turn: u32) {
         self.attempt = if turn == self.turn { self.attempt + 1 } else { 1 };
         self.turn = turn;
-        self.gather = self.wants.after_sample.then(|| Gather::new(self.wants.gathers));
+        let broken = self.broken.take();
+        let gather = || broken.unwrap_or_else(|| Gather::new(self.wants.gathers));
+        self.gather = self.wants.after_sample.then(gather);
+    }
+
+    /// The turn broke off behind what was shown of it, and another provider goes on with it: its items stay, and those
+    /// that this one makes stand behind them.
+    pub fn goes_on(&mut self) {
+        self.broken = self.gather.take().map(Gather::goes_on);
     }
 
     /// The model is about to be asked.

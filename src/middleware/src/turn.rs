@@ -13,8 +13,8 @@ use crate::Headers;
 pub struct TurnRequest {
     /// Which turn of the response, from 1; over restarts.
     pub turn: u32,
-    /// How often this turn was asked for in this process, from 1. It is asked again where a call of a background
-    /// response failed before anything came of it, and where calls that the client approved ran first.
+    /// How often this turn was asked for in this process, from 1. It is asked again where a call
+    /// failed and the same target or another one is asked, and where calls that the client approved ran first.
     pub attempt: u32,
     /// Bytes of the request, of what it refers to and of what was made so far, as far as they are known.
     pub context_bytes: u64,

@@ -267,3 +267,27 @@ fn a_background_stream_that_has_shown_output_has_the_grace_time() {
     assert_eq!(shown_text(&answer.last_response()), "Half and half");
     assert!(binary.wait().0.success());
 }
+
+#[test]
+fn a_response_keeps_its_route_after_a_crash() {
+    let (mut node, other) = (Node::start(), FakeProvider::start());
+    let targets = "targets = [{ provider = 'anthropic' }, { provider = 'other', model = 'x' }]";
+    let provider = other.named_provider("other", "openai-chat");
+    let config = format!("background.max_retries = 0\n{provider}\n[[routes]]\npattern = '^m$'\n{targets}\n");
+    node.kill();
+    node.begin(&config);
+    let fails = |_: &_| Script::json(500, &wire::error("anthropic", 500, "no"));
+    node.fake.push(fails);
+    other.script(Script::silent());
+    let body = json!({"model": "m", "input": "Hi", "background": true});
+    let id = node.ask("POST", "/v1/responses", Some(&body)).finish().response()["id"].clone();
+    other.request(0);
+    node.kill();
+    // It was asked last, so it is asked first.
+    other.push(|_| Script::json(500, &wire::error("openai-chat", 500, "no")));
+    node.fake.push(wire::answer("anthropic", text(&["Whole"])));
+    node.begin(&config);
+    let done = node.end(&id);
+    assert_eq!((&done["status"], shown_text(&done)), (&json!("completed"), "Whole"));
+    assert_eq!((node.fake.count(), other.count(), &other.request(1).body["model"]), (2, 2, &json!("x")));
+}

@@ -12,9 +12,9 @@ use or_test_support::wire::{self, text};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 #[track_caller]
-fn breaker(app: &App, provider: &str) -> char {
+fn breaker(app: &App, provider: &str, model: &str) -> char {
     let metrics = app.get("/metrics").text();
-    let begin = format!("open_responses_breaker_state{{provider=\"{provider}\"}} ");
+    let begin = format!("open_responses_breaker_state{{model=\"{model}\",provider=\"{provider}\"}} ");
     let line =
         metrics.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_else(|| panic!("{metrics}"));
     line.chars().next().unwrap()
@@ -27,7 +27,7 @@ fn a_provider_that_fails_is_passed_over_until_it_answers_again() {
     two.b.always(answers(text(&["From b"])));
     assert_eq!([two.post(), two.post()].each_ref().map(trail), [("b", "2"), ("b", "2")]);
     assert_eq!((trail(&two.post()), two.a.count()), (("b", "1"), 2));
-    assert_eq!(breaker(&two.app, "a"), '2');
+    assert_eq!(breaker(&two.app, "a", "m"), '2');
     assert!(two.app.get("/metrics").text().contains("open_responses_fallbacks_total{from=\"a\",to=\"b\"} 2"));
     two.a.always(answers(text(&["From a"])));
     let end = Instant::now() + PATIENCE;
@@ -35,7 +35,7 @@ fn a_provider_that_fails_is_passed_over_until_it_answers_again() {
         assert!(Instant::now() < end, "it stays alone");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!((trail(&two.post()), breaker(&two.app, "a")), (("a", "1"), '0'));
+    assert_eq!((trail(&two.post()), breaker(&two.app, "a", "m")), (("a", "1"), '0'));
 }
 
 #[test]
@@ -56,11 +56,11 @@ fn one_request_tries_a_provider_again_while_others_pass_it_over() {
         open.push(two.app.open(&ask("m", false)));
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(breaker(&two.app, "a"), '1');
+    assert_eq!(breaker(&two.app, "a", "m"), '1');
     assert_eq!(trail(&two.post()), ("b", "1"));
     gate.open();
     assert!(open.into_iter().all(|connection| shown_text(&connection.finish().response()) == "From b"));
-    assert_eq!((two.a.count(), breaker(&two.app, "a")), (2, '2'));
+    assert_eq!((two.a.count(), breaker(&two.app, "a", "m")), (2, '2'));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn if_all_fail_each_request_is_tried_once_and_none_is_refused_unasked() {
     assert_eq!((ask().status, fake.count()), (502, 3));
     assert_eq!((ask().status, fake.count()), (502, 4));
     fake.always(answers(text(&["Again"])));
-    assert_eq!((ask().status, breaker(&app, "openai-chat")), (200, '0'));
+    assert_eq!((ask().status, breaker(&app, "openai-chat", "other")), (200, '0'));
 }
 
 #[test]

@@ -188,3 +188,36 @@ fn a_turn_of_a_tool_loop_goes_on_and_the_next_one_sees_the_whole() {
     let seen = two.a.request(1).body.to_string();
     assert!(seen.contains(WHOLE) && !seen.contains("cut off"), "{seen}");
 }
+
+#[test]
+fn a_middleware_that_looks_at_events_may_hold_a_part_of_it() {
+    let filter = "[[middleware]]\nkind = 'content_filter'\n[[middleware.rules]]\nname = 'x'\n\
+                  pattern = 'sk-[a-z]{4}'\nreplacement = '-'\naction = 'redact'\n";
+    let two = Two::start(filter, "mid_stream = true");
+    two.a.push(breaks(text(&[BEGIN, " and"]), BEGIN));
+    let response = two.app.post(&ask("m", true)).last_response();
+    assert_eq!((&response["status"], two.b.count()), (&json!("failed"), 0));
+}
+
+#[test]
+fn an_audit_log_has_both_halves_and_who_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let config = format!("[[middleware]]\nkind = 'audit_log'\npath = {path:?}\ncontent = 'on'\n");
+    let two = Two::start(&config, "mid_stream = true");
+    two.a.push(breaks(text(&[BEGIN, " and"]), BEGIN));
+    two.b.push(answers(REST));
+    check_one_text(&two.app.post(&ask("m", true)), "audited");
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(40);
+    let line = loop {
+        let text = std::fs::read_to_string(&path).unwrap();
+        if text.ends_with('\n') {
+            break serde_json::from_str::<Value>(&text).unwrap();
+        }
+        assert!(std::time::Instant::now() < end, "nothing is written");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    let output = line["output"].as_str().unwrap();
+    assert!(output.contains(BEGIN) && output.contains(" and the second."), "{line}");
+    assert_eq!(line["provider"], "b");
+}

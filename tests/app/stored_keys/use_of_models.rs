@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
 use super::{admin, ask, create, send, with_admin};
-use or_test_support::provider::FakeProvider;
+use or_test_support::provider::{FakeProvider, Script};
 use or_test_support::wire::{self, text};
 
 #[test]
@@ -52,4 +52,21 @@ fn a_key_gets_the_models_and_providers_that_it_may_use() {
 
     admin(&app, "PATCH", "/some", json!({"models": null, "providers": Value::Null}));
     assert_eq!(got(&some), [200; 5]);
+}
+
+#[test]
+fn a_target_that_a_key_may_not_use_is_passed_over() {
+    let (one, two) = (FakeProvider::start(), FakeProvider::start());
+    one.always(wire::answer("openai-chat", text(&["One"])));
+    two.push(wire::answer("anthropic", text(&["Two"])));
+    two.always(|_| Script::json(500, &wire::error("anthropic", 500, "no")));
+    let providers =
+        [one.named_provider("one", "openai-chat"), two.named_provider("two", "anthropic")].concat();
+    let route =
+        "[[routes]]\npattern = '^m$'\ntargets = [{ provider = 'one' }, { provider = 'two', model = 'x' }]\n";
+    let app = with_admin(&format!("resilience = {{ retries = 0 }}\n{providers}{route}")).start();
+    let key = create(&app, json!({"name": "some", "providers": ["two"]}));
+    let answer = ask(&app, &key, "m");
+    assert_eq!((answer.status, answer.header("openresponses-provider")), (200, Some("two")));
+    assert_eq!((ask(&app, &key, "m").status, one.count(), two.count()), (502, 0, 2));
 }

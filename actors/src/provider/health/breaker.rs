@@ -1,7 +1,8 @@
-//! When a provider is left alone: after failures in a row, for a while; then one call tries it again.
+//! When a target is left alone: after failures in a row, for a while; then one call tries it again.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many failures open it, and for how long.
@@ -15,9 +16,9 @@ pub struct BreakerRules {
     pub max_open: Duration,
 }
 
-/// What a breaker says of its provider. The numbers are those of the metric.
+/// What a breaker says of its target. The numbers are those of the metric.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum BreakerState {
+pub(crate) enum BreakerState {
     /// It is asked.
     Closed = 0,
     /// One call tries it again.
@@ -26,13 +27,36 @@ pub enum BreakerState {
     Open = 2,
 }
 
-/// The breaker of one provider. Shared by all workers; times are milliseconds of [`now`](super::clock::now).
+/// The breaker of one target: a model of a provider. Shared by all workers; times are milliseconds of [`now`](super::clock::now).
 #[derive(Debug)]
-pub struct Breaker {
+pub(crate) struct Breaker {
+    /// Of the target, as its provider knows it, or `other`.
+    model: Box<str>,
     rules: BreakerRules,
     /// Nothing has failed lately. As long as that is so, nobody takes the lock.
     calm: AtomicBool,
     inner: Mutex<Inner>,
+}
+
+/// The breakers of one provider: one for each model that the configuration or the adapter names, one for all others. The
+/// names that clients may invent are no bound.
+#[derive(Debug)]
+pub struct Breakers {
+    named: BTreeMap<Box<str>, Arc<Breaker>>,
+    other: Arc<Breaker>,
+}
+
+impl Breakers {
+    /// `models`: as the provider knows them.
+    pub fn new<'a>(models: impl IntoIterator<Item = &'a str>, rules: BreakerRules) -> Self {
+        let named = models.into_iter().map(|model| (model.into(), Arc::new(Breaker::new(model, rules))));
+        Self { named: named.collect(), other: Arc::new(Breaker::new("other", rules)) }
+    }
+
+    /// That of a model.
+    pub(crate) fn of(&self, model: &str) -> &Arc<Breaker> {
+        self.named.get(model).unwrap_or(&self.other)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,9 +72,14 @@ struct Inner {
 }
 
 impl Breaker {
-    /// A closed one.
-    pub fn new(rules: BreakerRules) -> Self {
-        Self { rules, calm: AtomicBool::new(true), inner: Mutex::default() }
+    /// A closed one. `model`: of the target, as its provider knows it, or `other` for one of many that share it.
+    pub(crate) fn new(model: &str, rules: BreakerRules) -> Self {
+        Self { model: model.into(), rules, calm: AtomicBool::new(true), inner: Mutex::default() }
+    }
+
+    /// The model, for metrics and logs.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -147,14 +176,14 @@ mod tests {
         BreakerRules { failures: 3, open: Duration::from_secs(10), max_open: Duration::from_secs(25) };
 
     fn opened() -> Breaker {
-        let breaker = Breaker::new(RULES);
+        let breaker = Breaker::new("m", RULES);
         assert_eq!([0, 1, 2].map(|now| breaker.failed(now)), [None, None, Some(Open)]);
         breaker
     }
 
     #[test]
     fn failures_in_a_row_open_it() {
-        let breaker = Breaker::new(RULES);
+        let breaker = Breaker::new("m", RULES);
         for now in 0..10 {
             assert_eq!((breaker.failed(now), breaker.failed(now)), (None, None));
             breaker.answers();
@@ -204,7 +233,7 @@ mod tests {
 
     #[test]
     fn streams_that_begin_and_break_open_it() {
-        let breaker = Breaker::new(RULES);
+        let breaker = Breaker::new("m", RULES);
         for (now, want) in [(0, None), (1, None), (2, Some(Open))] {
             assert_eq!((breaker.answers(), breaker.failed(now)), (None, want));
         }
@@ -212,7 +241,7 @@ mod tests {
 
     #[test]
     fn it_can_be_switched_off() {
-        let breaker = Breaker::new(BreakerRules { failures: 0, ..RULES });
+        let breaker = Breaker::new("m", BreakerRules { failures: 0, ..RULES });
         assert!((0..100).all(|now| breaker.failed(now).is_none() && breaker.free_in(now) == 0));
     }
 
@@ -220,7 +249,7 @@ mod tests {
         /// Whatever happens in whatever order, it is free again after its longest time.
         #[test]
         fn it_never_stays_open(events in proptest::collection::vec((0_u8..4, 0_u64..40_000), 0..60)) {
-            let breaker = Breaker::new(RULES);
+            let breaker = Breaker::new("m", RULES);
             let mut now = 0;
             for (event, later) in events {
                 now += later;

@@ -52,6 +52,11 @@ impl RetryBudget {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
+    /// Takes out a call that is made in any case; what is not there is not owed.
+    pub(crate) fn take(&self, now: u64) {
+        let _ = self.spend(now);
+    }
+
     /// Lets in what of the floor has come since the last time. Time that is too short for a hundredth stays.
     fn fill(&self, now: u64) {
         let before = self.filled.load(Ordering::Relaxed);

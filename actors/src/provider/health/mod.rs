@@ -5,7 +5,8 @@ mod budget;
 mod clock;
 mod keys;
 
-pub use breaker::{Breaker, BreakerRules, BreakerState};
+pub(crate) use breaker::{Breaker, BreakerState};
+pub use breaker::{BreakerRules, Breakers};
 pub use budget::RetryBudget;
 pub(crate) use clock::now;
 pub use keys::Keys;

@@ -104,7 +104,7 @@ impl Attempts {
         }
         self.tried |= bit(self.request.asked());
         if let Some(target) = self.request.target() {
-            self.tell(target, target.provider.breaker.begins(now));
+            self.tell(target, target.breaker.begins(now));
         }
     }
 
@@ -143,7 +143,7 @@ impl Attempts {
         if self.call == Call::Asked {
             self.call = Call::Answers;
             if let Some(target) = self.request.target() {
-                self.tell(target, target.provider.breaker.answers());
+                self.tell(target, target.breaker.answers());
             }
         }
     }
@@ -153,7 +153,7 @@ impl Attempts {
         if self.call == Call::Answers
             && let Some(target) = self.request.target()
         {
-            target.provider.breaker.succeeded();
+            target.breaker.succeeded();
         }
         self.call = Call::Over;
     }
@@ -215,7 +215,7 @@ impl Attempts {
         self.tried |= bit(place);
         self.calls += 1;
         if let Some(target) = self.request.route.targets.get(place) {
-            self.tell(target, target.provider.breaker.begins(now));
+            self.tell(target, target.breaker.begins(now));
         }
         Some(place)
     }
@@ -259,7 +259,7 @@ impl Attempts {
     fn may_ask_again(&self, now: u64) -> bool {
         let Some(target) = self.request.target() else { return false };
         self.request.facts.background
-            || target.provider.breaker.free_in(now) == 0 && self.request.route.rules.budget.spend(now)
+            || target.breaker.free_in(now) == 0 && self.request.route.rules.budget.spend(now)
     }
 
     /// Whether no other target is left to ask in this turn.
@@ -283,6 +283,8 @@ impl Attempts {
     /// Sets the next target, if there is one.
     fn fall_back(&mut self, now: u64) -> bool {
         let Some(place) = self.choose(now) else { return false };
+        // It is made whatever is left: who else can serve the request shall. But retries have to spare what it takes.
+        self.request.route.rules.budget.take(now);
         self.request.ask(place);
         self.retries = 0;
         self.goes_on(Attempt::Fallback);
@@ -293,7 +295,7 @@ impl Attempts {
         (self.why, self.goes_on) = (why, true);
     }
 
-    /// Lets the breaker of the provider know that failed.
+    /// A call failed: lets its target's breaker know.
     fn blame(&mut self, error: &SampleError, now: u64) {
         self.find_fault(self.request.asked(), error, now);
         self.call = Call::Over;
@@ -303,18 +305,18 @@ impl Attempts {
         if let Some(target) = self.request.route.targets.get(place)
             && policy::is_outage(error)
         {
-            self.tell(target, target.provider.breaker.failed(now));
+            self.tell(target, target.breaker.failed(now));
         }
     }
 
     fn tell(&self, target: &Target, state: Option<BreakerState>) {
         let Some(state) = state else { return };
-        let name = &target.provider.name;
-        self.metrics.breaker(name, state as i64);
+        let (provider, model) = (&*target.provider.name, target.breaker.model());
+        self.metrics.breaker(provider, model, state as i64);
         match state {
-            BreakerState::Open => tracing::warn!(provider = &**name, "a provider that fails is left alone"),
-            BreakerState::HalfOpen => tracing::info!(provider = &**name, "a provider is tried again"),
-            BreakerState::Closed => tracing::info!(provider = &**name, "a provider answers again"),
+            BreakerState::Open => tracing::warn!(provider, model, "a target that fails is left alone"),
+            BreakerState::HalfOpen => tracing::info!(provider, model, "a target is tried again"),
+            BreakerState::Closed => tracing::info!(provider, model, "a target answers again"),
         }
     }
 

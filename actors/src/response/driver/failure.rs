@@ -20,7 +20,7 @@ impl Driver {
         let failure = Failure {
             error,
             shown: self.engine.turn_has_output(),
-            can_go_on: self.request.route.rules.mid_stream && self.engine.can_go_on(),
+            can_go_on: self.request.route.rules.mid_stream && self.engine.can_go_on() && self.may_be_joined(),
             left: self.attend.left(),
         };
         let from = Arc::clone(self.request.provider());
@@ -41,6 +41,11 @@ impl Driver {
             Then::Next => Box::pin(self.go_over(from)).await,
             Then::Fail(told) => self.fail_with(told).await,
         }
+    }
+
+    /// Whether no middleware looks at events: one that does may hold a part of what was said.
+    fn may_be_joined(&self) -> bool {
+        self.middleware.as_ref().is_none_or(|run| !run.wants().on_event)
     }
 
     /// The turn cannot be put in the words of the target that was to be asked.
@@ -74,6 +79,9 @@ impl Driver {
         let how = if prefills { "from its text" } else { "as it was told to" };
         let why = format!("the stream of '{from}' broke, and '{}' went on {how}", to.name);
         self.recorder.notes.push(Note::emulated("output", why));
+        if let Some(run) = &mut self.middleware {
+            run.goes_on();
+        }
         self.feed(Input::Interrupted { prefills }).await
     }
 }

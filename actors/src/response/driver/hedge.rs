@@ -72,7 +72,7 @@ impl Driver {
                 Ok(Ok(begun))
             }
             Either::Right((Ok(begun), _)) => {
-                self.turn_to(place, here, span);
+                self.turn_to(place, here, span, after);
                 self.sampler.change_notes(notes, &mut self.recorder.notes);
                 Ok(Ok(begun))
             }
@@ -81,7 +81,7 @@ impl Driver {
                     call.failed(error.reason(), error.status(), &error);
                 }
                 self.sampler.attempts.hedge_failed(before, &error);
-                self.turn_to(place, here, span);
+                self.turn_to(place, here, span, after);
                 self.sampler.change_notes(notes, &mut self.recorder.notes);
                 self.wait(second).await
             }
@@ -93,11 +93,12 @@ impl Driver {
         }
     }
 
-    /// The second target is the one that is heard. The call of the first is closed.
-    fn turn_to(&mut self, place: usize, here: oneshot::Sender<()>, span: SampleSpan) {
+    /// The second target is the one that is heard. The call of the first is closed; it was alone for so long.
+    fn turn_to(&mut self, place: usize, here: oneshot::Sender<()>, span: SampleSpan, alone: Duration) {
         self.here = Some(here);
         self.request.ask(place);
         self.sample = Some(span);
+        self.span.waited(alone);
         self.span.hears(&self.request.told(), self.engine.usage());
         self.sampler.attempts.hedge_heard();
         self.tell_trail();

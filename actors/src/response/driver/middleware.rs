@@ -1,5 +1,7 @@
 //! The places of middlewares in the life of a response.
 
+use std::sync::Arc;
+
 use or_adapters::{ModelEvent, Note};
 use or_engine::{Input, ToolResult};
 use or_middleware::{End, EndStatus, Ends, Halt, Headers, Passed, Run, ToolOutcome, TurnRequest};
@@ -158,6 +160,7 @@ impl Driver {
         let Self { middleware: Some(run), engine, recorder, request, refusal, .. } = self else { return };
         run.end(|| End {
             status,
+            provider: Arc::clone(request.provider()),
             error: refusal.take().or_else(|| engine.error().cloned()),
             usage: engine.usage().copied(),
             notes: recorder.notes.clone(),

@@ -115,7 +115,14 @@ impl Preparation {
     fn end_middleware(&mut self, status: EndStatus, error: Option<ApiError>) {
         let took = self.request.facts.received.elapsed();
         if let Some(run) = &mut self.middleware {
-            run.end(|| End { status, error, usage: None, notes: Vec::new(), took });
+            run.end(|| End {
+                status,
+                provider: Arc::clone(self.request.provider()),
+                error,
+                usage: None,
+                notes: Vec::new(),
+                took,
+            });
         }
     }
 

@@ -1,4 +1,4 @@
-//! Calls of providers.
+//! Calls of providers, and what follows when they fail.
 
 use std::time::Duration;
 
@@ -49,8 +49,8 @@ impl Upstream {
             )?,
             breakers: register.gauges(
                 "open_responses_breaker_state",
-                "Whether a provider is asked (0), tried again (1) or left alone (2).",
-                &["provider"],
+                "Whether a target is asked (0), tried again (1) or left alone (2).",
+                &["provider", "model"],
             )?,
             token_counts: register.counters(
                 "open_responses_token_counts_total",
@@ -76,7 +76,7 @@ pub enum Attempt {
     Retry,
     /// A call of another target failed.
     Fallback,
-    /// Another target has not begun to answer.
+    /// A call of another target has not begun to answer.
     Hedge,
 }
 
@@ -120,9 +120,10 @@ impl Metrics {
         self.0.upstream.fallbacks.with_label_values(&[from, to]).inc();
     }
 
-    /// Says whether a provider is left alone: 0 it is asked, 1 it is tried again, 2 it is left alone.
-    pub fn breaker(&self, provider: &str, state: i64) {
-        self.0.upstream.breakers.with_label_values(&[provider]).set(state);
+    /// Says whether a target is left alone: 0 it is asked, 1 it is tried again, 2 it is left alone. `model`: of a closed
+    /// set, as the provider knows it.
+    pub fn breaker(&self, provider: &str, model: &str, state: i64) {
+        self.0.upstream.breakers.with_label_values(&[provider, model]).set(state);
     }
 
     /// Counts an input that was counted; `method`: `provider`, `estimate`, `error`.

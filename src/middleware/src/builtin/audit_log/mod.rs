@@ -247,7 +247,7 @@ impl Hooks for Auditing {
             client: &facts.owner,
             group: facts.group.as_deref(),
             model: &facts.model,
-            provider: &facts.provider,
+            provider: &end.provider,
             stream: facts.stream,
             background: facts.background,
             resumed: facts.resumed,
