@@ -51,11 +51,16 @@ fn the_same_request_gets_the_same_response() {
     {
         let (fake, app) = server();
         fake.push(wire::answer("openai-chat", text(&["Hel", "lo"])));
-        let body = body(more);
+        let mut body = body(more);
+        body["top_k"] = json!(3);
         let first = app.post_with(&[KEY], &body);
         assert_eq!((first.status, first.header("idempotent-replayed")), (200, None), "{}", first.text());
         let again = app.post_with(&[KEY], &body);
         check_replayed(&again);
+        // `top_k` is no member of a request, which the answer says each time.
+        let note = |answer: &Answer| answer.header("openresponses-translation").map(str::to_owned);
+        assert!(note(&first).is_some_and(|note| note.contains("top_k")), "{body}");
+        assert_eq!(note(&again), note(&first), "{body}");
         if body["stream"] == true {
             assert_eq!(again.last_response(), first.last_response(), "{body}");
         } else {

@@ -24,6 +24,11 @@ impl NoteKind {
         }
     }
 
+    /// The kind that a record names; `None` for a word of a later version.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Emulated, Self::Dropped, Self::Unknown].into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// Whether something is not carried out, which strict mode refuses.
     pub fn loses(self) -> bool {
         match self {

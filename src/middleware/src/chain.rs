@@ -9,7 +9,7 @@ use or_telemetry::Metrics;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 
-use crate::member::{Broken, Member};
+use crate::member::{Broken, Member, Threads};
 use crate::{Facts, Middleware, MiddlewareSpec, Run};
 
 /// Between two looks whether all hooks have ended.
@@ -45,7 +45,7 @@ struct Registered {
 /// All middlewares of the server, in their order. Made at start, and anew by [`Chain::next`].
 pub struct Chain {
     registered: Vec<Registered>,
-    /// `None` if all run in place.
+    /// `None` if there are no middlewares.
     threads: Option<Runtime>,
     /// Held by the hooks that run there.
     alive: Arc<()>,
@@ -100,8 +100,7 @@ impl Chain {
             }
             registered.push(Registered { spec, middleware });
         }
-        let apart = registered.iter().any(|registered| !registered.spec.in_place);
-        let threads = if apart { Some(threads()?) } else { None };
+        let threads = if registered.is_empty() { None } else { Some(threads()?) };
         Ok(Self { registered, threads, alive: Arc::default(), metrics })
     }
 
@@ -120,9 +119,8 @@ impl Chain {
 
     /// The chain of a response that begins; `None` if nobody has a part in it. `facts` are made only if somebody may.
     pub fn begin(&self, facts: impl FnOnce() -> Facts) -> Option<Box<Run>> {
-        if self.registered.is_empty() {
-            return None;
-        }
+        let handle = self.threads.as_ref()?.handle().clone();
+        let threads = Threads { handle, alive: Arc::clone(&self.alive) };
         let facts = Arc::new(facts());
         let hooks = |registered: &Registered| {
             if !registered.spec.is_for(&facts) {
@@ -131,7 +129,7 @@ impl Chain {
             let begun = catch_unwind(AssertUnwindSafe(|| registered.middleware.begin(&facts)));
             // Its first hook then says so.
             let hooks = begun.unwrap_or_else(|_| Some(Box::new(Broken)))?;
-            Some(Member::new(Arc::clone(&registered.spec), hooks, self.threads.as_ref(), &self.alive))
+            Some(Member::new(Arc::clone(&registered.spec), hooks, threads.clone()))
         };
         let members: Vec<_> = self.registered.iter().filter_map(hooks).collect();
         (!members.is_empty()).then(|| Box::new(Run::new(facts, members, self.metrics.clone())))

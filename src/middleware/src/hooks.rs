@@ -92,7 +92,8 @@ pub struct MiddlewareSpec {
     /// Default: the response fails.
     pub on_failure: OnFailure,
     /// Its hooks run where responses are served, which spares a change of threads at each. They must be short and must
-    /// not block: all responses of that thread wait for them. Default: false.
+    /// not block: all responses of that thread wait for them. Events and results of tools of 64 KiB or more are taken to the
+    /// middlewares' threads all the same, and the hooks stay there to the end of the response. Default: false.
     pub in_place: bool,
     /// Hooks that are called; `on_end` always is. Default: all.
     pub wants: Wants,

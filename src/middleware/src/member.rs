@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use or_adapters::ModelEvent;
-use or_protocol::ErrorKind;
+use or_protocol::{ErrorKind, Output, json_bytes};
 use or_telemetry::Metrics;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::{self, Handle};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -21,6 +21,8 @@ use crate::{
 
 /// A hook that blocks its thread does not hear of its timeout. So much later it is given up.
 const GRACE: Duration = Duration::from_millis(250);
+/// What is larger, in bytes, is taken to the middlewares' threads by a member whose hooks run in place.
+const HEAVY: usize = 64 * 1024;
 /// Work that waits for one member: a response asks for one hook at a time, and then for the end.
 const QUEUE: usize = 4;
 
@@ -30,6 +32,9 @@ pub(crate) trait Subject: Clone + Default + Send + 'static {
     const HOOK: &'static str;
 
     fn hook<'a>(&'a mut self, hooks: &'a mut dyn Hooks) -> HookFuture<'a>;
+
+    /// Whether it takes long to look at.
+    fn is_heavy(&self) -> bool;
 }
 
 impl Subject for TurnRequest {
@@ -37,6 +42,11 @@ impl Subject for TurnRequest {
 
     fn hook<'a>(&'a mut self, hooks: &'a mut dyn Hooks) -> HookFuture<'a> {
         hooks.before_sample(self)
+    }
+
+    /// It is shared, so to call the hook costs nothing; who reads all of it sees to that.
+    fn is_heavy(&self) -> bool {
+        false
     }
 }
 
@@ -46,6 +56,10 @@ impl Subject for SampledTurn {
     fn hook<'a>(&'a mut self, hooks: &'a mut dyn Hooks) -> HookFuture<'a> {
         hooks.after_sample(self)
     }
+
+    fn is_heavy(&self) -> bool {
+        false
+    }
 }
 
 impl Subject for ToolOutcome {
@@ -53,6 +67,14 @@ impl Subject for ToolOutcome {
 
     fn hook<'a>(&'a mut self, hooks: &'a mut dyn Hooks) -> HookFuture<'a> {
         hooks.on_tool_result(self)
+    }
+
+    fn is_heavy(&self) -> bool {
+        let output = match &self.output {
+            Output::Text(text) => text.len(),
+            Output::Parts(_) => usize::try_from(json_bytes(&self.output)).unwrap_or(usize::MAX),
+        };
+        self.arguments.len().saturating_add(output) >= HEAVY
     }
 }
 
@@ -69,6 +91,10 @@ impl Subject for Events {
         let done = came.map(|event| hooks.on_event(event, &mut made)).find(Result::is_err);
         self.0 = made;
         Box::pin(ready(done.unwrap_or(Ok(()))))
+    }
+
+    fn is_heavy(&self) -> bool {
+        self.0.iter().map(ModelEvent::bytes).fold(0, usize::saturating_add) >= HEAVY
     }
 }
 
@@ -131,36 +157,49 @@ enum Seat {
     Left,
 }
 
+/// The middlewares' threads.
+#[derive(Clone)]
+pub(crate) struct Threads {
+    pub(crate) handle: Handle,
+    /// Held by the hooks that run there until they have ended.
+    pub(crate) alive: Arc<()>,
+}
+
+impl Threads {
+    /// Where hooks are that run there from now on.
+    fn seat(&self, mut hooks: Box<dyn Hooks>) -> Seat {
+        let (sender, mut works) = mpsc::channel::<Work>(QUEUE);
+        let alive = Arc::clone(&self.alive);
+        self.handle.spawn(async move {
+            let _alive = alive;
+            while let Some(work) = works.recv().await {
+                work(&mut *hooks).await;
+            }
+        });
+        Seat::There(sender)
+    }
+}
+
 pub(crate) struct Member {
     pub(crate) spec: Arc<MiddlewareSpec>,
     seat: Seat,
+    threads: Threads,
     /// It failed in a way after which nobody asks it any more.
     out: bool,
 }
 
 impl Member {
-    /// `threads`: where the hooks run, unless they do here; `alive` is held until they have ended.
-    pub(crate) fn new(
-        spec: Arc<MiddlewareSpec>,
-        mut hooks: Box<dyn Hooks>,
-        threads: Option<&Runtime>,
-        alive: &Arc<()>,
-    ) -> Self {
-        let seat = match threads {
-            Some(threads) if !spec.in_place => {
-                let (sender, mut works) = mpsc::channel::<Work>(QUEUE);
-                let alive = Arc::clone(alive);
-                threads.spawn(async move {
-                    let _alive = alive;
-                    while let Some(work) = works.recv().await {
-                        work(&mut *hooks).await;
-                    }
-                });
-                Seat::There(sender)
-            }
-            Some(_) | None => Seat::Here(hooks),
+    pub(crate) fn new(spec: Arc<MiddlewareSpec>, hooks: Box<dyn Hooks>, threads: Threads) -> Self {
+        let seat = if spec.in_place { Seat::Here(hooks) } else { threads.seat(hooks) };
+        Self { spec, seat, threads, out: false }
+    }
+
+    /// Its hooks leave the thread that serves responses, for the rest of this one.
+    fn leave(&mut self) {
+        self.seat = match std::mem::replace(&mut self.seat, Seat::Left) {
+            Seat::Here(hooks) => self.threads.seat(hooks),
+            seat @ (Seat::There(_) | Seat::Left) => seat,
         };
-        Self { spec, seat, out: false }
     }
 
     /// Asks it, with `subject`. The answer is that as it is now, and the halt if there is one.
@@ -175,6 +214,9 @@ impl Member {
         }
         let spare = (self.spec.on_failure == OnFailure::Pass).then(|| subject.clone());
         let limit = self.spec.timeout;
+        if matches!(self.seat, Seat::Here(_)) && subject.is_heavy() {
+            self.leave();
+        }
         let done = match &mut self.seat {
             Seat::Here(hooks) => {
                 let done = call(&mut **hooks, &mut subject, limit).await;

@@ -165,3 +165,29 @@ fn what_is_refused_before_the_model_is_asked_has_an_end() {
     assert_eq!(bench.app.post(&request).status, 400);
     assert_eq!(lines(&log, 1)[1..], ["a end refused previous_response_not_found, 0 tokens"]);
 }
+
+#[test]
+fn what_is_large_is_looked_at_where_it_holds_nobody_up() {
+    for (bytes, apart) in [(1000, false), (100_000, true)] {
+        let (log, seen) = (Log::default(), Log::default());
+        let threads = Log::clone(&seen);
+        let script = move |hook: &str, _: u32| {
+            let here = std::thread::current().name().unwrap_or_default().to_owned();
+            threads.lock().unwrap().push(format!("{hook} {}", here.starts_with("middleware")));
+            Act::Go
+        };
+        let bench = bench(KIND, vec![Probe::new("a", &log, script)]);
+        let long: &str = "word ".repeat(bytes / 5).leak();
+        bench.fake.push(wire::answer(KIND, text(vec![long].leak())));
+        let (_, response) = bench.ask(KIND, Delivery::Whole);
+        assert_eq!(response["output"][0]["content"][0]["text"], long);
+        lines(&log, 1);
+        let seen = seen.lock().unwrap();
+        let of = |hook: &str| seen.iter().find_map(|line| line.strip_prefix(hook)).map(str::to_owned);
+        // Before it was known, and from then on.
+        let want = [("before ", false), ("event ", apart), ("after ", apart), ("end ", apart)];
+        for (hook, apart) in want {
+            assert_eq!(of(hook), Some(apart.to_string()), "{hook}of {bytes} bytes: {seen:?}");
+        }
+    }
+}

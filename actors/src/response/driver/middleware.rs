@@ -119,7 +119,10 @@ impl Driver {
         self.told(Headers::default(), notes);
         Ok(match halt {
             None => Ok(ToolResult { output, failed, fault }),
-            Some(halt) => Err(self.halt(halt).await),
+            Some(halt) => {
+                self.engine.withhold(index);
+                Err(self.halt(halt).await)
+            }
         })
     }
 

@@ -16,6 +16,9 @@ use crate::tool_round::{
 /// What a client reads, and the model of a later response, where a run broke off with the response.
 const BROKEN_OFF: &str = "The run of this tool was broken off. Whether it had an effect is not known.";
 
+/// The same where the result came, and the response ends for it.
+const WITHHELD: &str = "The tool was run. Its result was withheld, and the response ended with it.";
+
 impl ResponseLoop {
     /// The calls that wait for their results, in the order of the output; to be read at
     /// [`Action::RunTools`](crate::Action::RunTools).
@@ -114,6 +117,14 @@ impl ResponseLoop {
         if let Some(state @ (CallState::Pending | CallState::Started)) = self.call_state(index) {
             *state = CallState::Done(result);
             self.go_on_with_round(false, now, out);
+        }
+    }
+
+    /// The result of this call is not to be told, and the response is about to end for it: its call has an output all the
+    /// same.
+    pub fn withhold(&mut self, index: usize) {
+        if let Some(state @ (CallState::Pending | CallState::Started)) = self.call_state(index) {
+            *state = CallState::Done(ToolResult::failed(WITHHELD.to_owned()));
         }
     }
 

@@ -227,6 +227,18 @@ fn an_end_while_tools_run_tells_what_was_done() {
 }
 
 #[test]
+fn a_result_that_is_withheld_leaves_its_call_an_output() {
+    for (end, outcome) in [(Input::Halt("policy".into()), Outcome::Incomplete), (broken(), Outcome::Failed)] {
+        let mut played = say_with(json!({}), three());
+        played.engine.withhold(1);
+        assert_eq!(played.feed(end), Some(Action::End(outcome)));
+        played.events();
+        let withheld = "b=The tool was run. Its result was withheld, and the response ended with it.";
+        assert_eq!(outline(&played), ["f(a)", "f(b)", "f(c)", withheld]);
+    }
+}
+
+#[test]
 fn without_a_stream_it_is_the_same() {
     let mut streamed = say_with(json!({}), three());
     let mut unary = say_with(json!({"stream": false}), three());

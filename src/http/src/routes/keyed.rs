@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 use or_actors::{ClientFrames, Gone, Reply, Trail};
+use or_adapters::{Note, NoteKind};
 use or_engine::retell;
 use or_protocol::{ApiError, CreateResponseBody};
 use or_store::{IdempotencyKey, StoredResponse};
@@ -100,7 +101,7 @@ async fn stored(
     let owner = caller.client.name.to_string();
     let loaded = worker.store.load(used.id.clone(), owner.clone()).await.map_err(|error| not_read(&error))?;
     let Some(record) = loaded else { return Ok(None) };
-    let trail = replayed(Trail::default());
+    let trail = replayed(Trail { notes: notes(&record), ..Trail::default() });
     Ok(Some(match (body.stream, body.background) {
         (true, true) => Reply::Stream { frames: follow(&owner, &used.id, None, worker).await?, trail },
         (true, false) => Reply::Stream { frames: told_again(record, caller, state).await?, trail },
@@ -113,6 +114,14 @@ async fn stored(
             Reply::Json { body, trail }
         }
     }))
+}
+
+/// What the translation header of the first answer said, and what came to be known behind it.
+fn notes(record: &StoredResponse) -> Vec<Note> {
+    let note = |(field, kind, why): &(String, String, String)| {
+        Some(Note { field: field.clone(), kind: NoteKind::of(kind)?, why: why.clone() })
+    };
+    record.notes.iter().filter_map(note).collect()
 }
 
 /// The stream of a response of which only the end is known.

@@ -262,6 +262,14 @@ impl Db {
         Ok(found)
     }
 
+    /// Removes what there is of a response that has no record.
+    pub(super) fn remove_rest(&self, id: &ResponseId) -> Result<(), StoreError> {
+        let open = self.opened()?;
+        let (mut batch, mut ledger) = (sled::Batch::default(), Ledger::new(&open.sled));
+        remove(&open.sled, &mut batch, &mut ledger, id)?;
+        self.apply_entered(&open, batch, ledger)
+    }
+
     /// Whether a response is there and this owner's. Takes the same time for every record.
     pub(super) fn is_of(&self, id: &ResponseId, owner: &str) -> Result<bool, StoreError> {
         let Some(head) = self.opened()?.sled.get(keys::response(id)).map_err(failed)? else {

@@ -7,7 +7,7 @@
 //! | `r/` | the hex digits, `e`, sequence number of the row's first event (u64, big endian), number of the piece from 0 (u16) | frames of its event log, see `rows.rs` |
 //! | `r/` | the hex digits, `k` | the key of `i/` that leads to it |
 //! | `r/` | the hex digits, `d` | bytes of its event log (u64, big endian) |
-//! | `o/` | 32 hex digits of the response id | the response is not over, its record is the state it was last seen in; how often it was taken up since, if it was: one byte |
+//! | `o/` | 32 hex digits of the response id | the response is not over, its record is the state it was last seen in, or not there yet while a long one is being written; how often it was taken up since, if it was: one byte |
 //! | `u/` | name of an owner | what it has: bytes and responses (u64 each, big endian), see `books.rs` |
 //! | `m/clean` | | empty: the last process closed the store |
 //! | `a/` | 32 hex digits of the id of the response that asked, 4 or more of the output index | the use of an approval, see `approval.rs`: format (1), state (0 started, 1 done), id of the response that used it |

@@ -43,8 +43,12 @@ pub(super) fn settle(
                 let record = Some(RecordBytes { content: Content::Bytes(bytes), state: RecordState::Over });
                 writes.push(Write { id, record, appends: Vec::new(), outbox });
             }
-            // Its record has expired.
-            Ok(Look::Gone) => {}
+            // Its record has expired, or the process died while the first one was being written.
+            Ok(Look::Gone) => {
+                if let Err(error) = db.remove_rest(&id) {
+                    tracing::error!(response_id = %id, %error, "what is left of a response was not removed");
+                }
+            }
             Err(error) => tracing::error!(
                 response_id = %id, %error,
                 "a response in flight does not read; DELETE and `open-responses responses remove` take it away"

@@ -1,7 +1,8 @@
 //! The one thread that writes: many commits, one batch, one flush.
 
+mod disk;
+
 use std::io;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,8 @@ use std::time::{Duration, SystemTime};
 use or_protocol::ResponseId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
+
+pub(super) use disk::Disk;
 
 use super::db::write::Write;
 use super::retention::Retention;
@@ -34,43 +37,6 @@ const STUCK: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 /// How long the disk may take to close. By then everything that was answered for is written; sled 0.34 can
 /// wait for itself for ever when it is closed.
 const CLOSING: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
-
-/// What the thread writes to. A trait so that tests can stand in for the disk.
-pub(super) trait Disk: Send + 'static {
-    /// Writes all or none; durable on return. Holds them no longer than it must.
-    fn write(&mut self, writes: Vec<Write>) -> Result<(), StoreError>;
-
-    /// Marks approvals as used, see [`super::db::Db::mark_approvals`]; durable on return. Says what became of each.
-    fn mark(
-        &mut self,
-        marks: &[(ApprovalId, ApprovalMark)],
-        cutoff_ms: u64,
-    ) -> Result<Vec<Result<Marked, StoreError>>, StoreError>;
-
-    /// Changes client keys, all or none; durable on return.
-    fn change_keys(&mut self, changes: &[KeyChange]) -> Result<(), StoreError> {
-        let _ = changes;
-        Ok(())
-    }
-
-    /// Removes these responses, all or none; durable on return. Says of each whether it was there.
-    fn remove(&mut self, ids: &[ResponseId]) -> Result<Vec<bool>, StoreError>;
-
-    /// Removes up to `limit` keys of responses created before `cutoff_ms` and tells how many.
-    fn expire(&mut self, cutoff_ms: u64, limit: usize) -> Result<usize, StoreError>;
-
-    /// Whether a response was made in this time, Unix milliseconds, and none later than now.
-    fn has_witness(&self, then: Range<u64>) -> bool {
-        let _ = then;
-        false
-    }
-
-    /// Nothing is written any more.
-    fn close(&mut self) {}
-
-    /// Tries to make a disk that failed work again; `Ok` if a write succeeded.
-    fn recover(&mut self) -> Result<(), StoreError>;
-}
 
 /// What is asked of the thread. It does one after the other, in the order of their coming.
 enum Job {

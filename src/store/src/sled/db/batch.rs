@@ -10,6 +10,9 @@ use crate::sled::pieces::failed;
 use crate::sled::rows;
 use crate::{Append, KeyUse, StoreError};
 
+/// The pieces of a longer record are written ahead of it.
+const LONG: usize = 1 << 20;
+
 /// Adds what is to be written to a batch; `false` if that is nothing.
 pub(super) fn put(
     sled: &sled::Tree,
@@ -85,20 +88,65 @@ fn put_record(
     record: &RecordBytes,
 ) -> Result<Cut, StoreError> {
     let earlier = sled.get(key).map_err(failed)?;
+    if earlier.is_none() && record.content.len() > LONG {
+        return put_ahead(sled, batch, id, key, record);
+    }
     let earlier = earlier.and_then(|head| head.first_chunk().copied()).map_or(0, u16::from_be_bytes);
-    let mut cutter = Cutter::new(batch, key);
+    let mut cutter = Cutter::new(batch, None, key);
     let written = record.content.write(&mut cutter);
     let cut = cutter.end(written)?;
     // What an earlier, longer record has behind it.
     for number in cut.further.saturating_add(1)..=earlier {
         batch.remove(keys::piece(key, number));
     }
+    mark(sled, batch, id, record.state)?;
+    Ok(cut)
+}
+
+/// Writes the further pieces of a long record that is the first of its response, in steps that cost little memory. Nobody
+/// sees them before the record's key is there, which comes with the batch; and who dies before that leaves the mark of a
+/// response that is not over, by which the next start finds and removes them.
+fn put_ahead(
+    sled: &sled::Tree,
+    batch: &mut sled::Batch,
+    id: &ResponseId,
+    key: &[u8],
+    record: &RecordBytes,
+) -> Result<Cut, StoreError> {
+    let mut step = sled::Batch::default();
+    step.insert(keys::open(id), &[]);
+    let mut cutter = Cutter::new(&mut step, Some(sled), key);
+    let written = record.content.write(&mut cutter);
+    let cut = cutter.end(written).and_then(|cut| {
+        sled.apply_batch(step).map_err(failed)?;
+        Ok(cut)
+    });
+    if cut.is_err() {
+        // As far as that can be done: the mark is still there for the rest.
+        let mut undo = sled::Batch::default();
+        let pieces = sled.scan_prefix(key).keys();
+        pieces.filter_map(Result::ok).for_each(|piece| undo.remove(piece));
+        undo.remove(keys::open(id));
+        let _ = sled.apply_batch(undo);
+    }
+    let cut = cut?;
+    mark(sled, batch, id, record.state)?;
+    Ok(cut)
+}
+
+/// Says whether a response is over.
+fn mark(
+    sled: &sled::Tree,
+    batch: &mut sled::Batch,
+    id: &ResponseId,
+    state: RecordState,
+) -> Result<(), StoreError> {
     let mark = keys::open(id);
-    match record.state {
+    match state {
         RecordState::Begun | RecordState::Open => batch.insert(mark, &[]),
         // sled writes the removal of a key that is not there, too.
         RecordState::Over if sled.contains_key(&mark).map_err(failed)? => batch.remove(mark),
         RecordState::Over => {}
     }
-    Ok(cut)
+    Ok(())
 }

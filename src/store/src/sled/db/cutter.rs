@@ -6,10 +6,18 @@ use crate::StoreError;
 use crate::sled::keys;
 use crate::sled::pieces::PIECE;
 
+/// Pieces that are written ahead of their record are so many bytes at a time. sled rewrites a page for every few keys that
+/// come to it, and lets go of the old pages only behind the batch.
+const STEP: usize = 128 << 10;
+
 /// Takes in a record's bytes, in any parts, and puts them into a batch.
 pub(super) struct Cutter<'a> {
     batch: &'a mut sled::Batch,
+    /// Where the batch goes whenever it is full; `None`: nowhere, it is for all of them.
+    ahead: Option<&'a sled::Tree>,
     key: &'a [u8],
+    /// Bytes in the batch.
+    waiting: usize,
     /// Room for the number of further pieces, and the first piece.
     head: Vec<u8>,
     /// The piece that is being filled.
@@ -32,9 +40,9 @@ const COUNT: usize = size_of::<u16>();
 
 impl<'a> Cutter<'a> {
     /// `key`: that of the record.
-    pub(super) fn new(batch: &'a mut sled::Batch, key: &'a [u8]) -> Self {
+    pub(super) fn new(batch: &'a mut sled::Batch, ahead: Option<&'a sled::Tree>, key: &'a [u8]) -> Self {
         let (head, piece) = (vec![0; COUNT], Vec::new());
-        Self { batch, key, head, piece, further: 0, length: 0, is_too_long: false }
+        Self { batch, ahead, key, waiting: 0, head, piece, further: 0, length: 0, is_too_long: false }
     }
 
     fn put(&mut self) -> io::Result<()> {
@@ -44,8 +52,15 @@ impl<'a> Cutter<'a> {
         };
         self.further = number;
         self.batch.insert(keys::piece(self.key, number), self.piece.as_slice());
+        self.waiting += self.piece.len();
         self.piece.clear();
-        Ok(())
+        match self.ahead {
+            Some(tree) if self.waiting >= STEP => {
+                self.waiting = 0;
+                tree.apply_batch(std::mem::take(self.batch)).map_err(io::Error::other)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The record is whole, or could not be `written`.

@@ -37,7 +37,7 @@ pub(crate) enum Content {
 
 impl Content {
     /// How many they are, or somewhat more.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Record(record) => record.size(),
