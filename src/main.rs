@@ -1,6 +1,7 @@
 //! The `open-responses` binary.
 
 mod client_keys;
+mod conformance;
 mod reload;
 mod shelf;
 mod transfer;
@@ -51,6 +52,7 @@ fn run() -> anyhow::Result<ExitCode> {
         }
         Command::Responses(Responses::Remove { ids }) => shelf::remove(&cli.load_config(&env)?, &ids)?,
         Command::Keys(keys) => return Ok(client_keys::run(&cli.load_config(&env)?, &env, &keys)),
+        Command::Conformance(asked) => return Ok(conformance::run(&env, &asked)),
         Command::WatchPrograms => watch(std::io::stdin().lock()),
         Command::Serve => serve(&cli, &env)?,
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
+use super::conformance_cli::Conformance;
 use super::keys_cli::Keys;
 use super::{Config, ConfigError, DEFAULT_FILE, Env, Overrides, Resolved};
 
@@ -51,6 +52,7 @@ pub enum Command {
     Responses(Responses),
     /// Make, list and change client keys
     Keys(Keys),
+    Conformance(Conformance),
     /// Kill the programs of a server when it has ended; for the server itself
     #[command(hide = true)]
     WatchPrograms,

@@ -6,6 +6,7 @@
 
 mod address;
 mod cli;
+mod conformance_cli;
 mod difference;
 mod error;
 mod header;
@@ -26,6 +27,7 @@ pub use or_telemetry::LogFormat;
 pub use or_tools::{HttpMethod as ToolMethod, Offer as ToolOffer};
 
 pub use cli::{Cli, Command, Responses};
+pub use conformance_cli::Conformance;
 pub use difference::restart_wanted;
 pub use error::{ConfigError, Origin};
 pub use header::HeaderValue;

@@ -1,6 +1,8 @@
-//! The order checker accepts the specification's own examples and finds every mutation of a legal stream.
+//! The order checker accepts the specification's own examples and finds every mutation of a legal stream, and so does
+//! the command `conformance` when a server sends it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail like tests")]
 
+mod command;
 mod items;
 mod sse;
 
@@ -38,8 +40,10 @@ fn accept(events: Events) {
 /// The checker must reject the events, and for this reason.
 #[track_caller]
 fn reject(events: Events, reason: &str) {
-    let Err(findings) = check_events(&named(events)) else { panic!("accepted; expected: {reason}") };
+    let events = named(events);
+    let Err(findings) = check_events(&events) else { panic!("accepted; expected: {reason}") };
     assert!(findings.iter().any(|finding| finding.contains(reason)), "{findings:#?}");
+    command::finds(&events, reason);
 }
 
 /// Changes the events, numbers them anew so that the gap is not what is found, and rejects them.

@@ -5,6 +5,7 @@ use or_test_support::binary::Program;
 
 mod architecture;
 mod check_config;
+mod conformance_command;
 mod deploy;
 mod docs_actors;
 mod docs_errors;

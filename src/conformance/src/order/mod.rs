@@ -1,4 +1,5 @@
-//! Checks that a stream of ours is legal, by the rules of `shared/spec/rules.md` (numbers in brackets below).
+//! Checks that a stream is legal, by the rules of the Open Responses specification. Numbers in brackets are those of
+//! our digest of it, section and rule.
 //!
 //! The checker sees only event names and JSON. It follows the response through its states, every item through
 //! its own, puts texts and arguments together from their deltas, and compares all of it with what `done`
@@ -11,7 +12,7 @@ mod sse;
 
 use serde_json::Value;
 
-use super::Options;
+use crate::Options;
 use items::Items;
 use snapshot::Snapshots;
 
@@ -48,7 +49,28 @@ pub fn check_events_with(events: &[(String, Value)], options: Options) -> Result
     if checker.notes.list.is_empty() { Ok(()) } else { Err(checker.notes.list) }
 }
 
-/// Reads one of our own SSE bodies into frames for [`check_events`], without `[DONE]`. It is strict: LF only,
+/// Checks a response object that is over, as an answer or a `GET` gives it: all fields, and those that go with its
+/// status.
+///
+/// # Errors
+/// The rules that it breaks, one line each.
+pub fn check_response(response: &Value) -> Result<(), Findings> {
+    let mut notes = Notes { list: Vec::new(), place: "response".to_owned() };
+    let ending = match response["status"].as_str() {
+        Some("completed") => Some(Ending::Completed),
+        Some("incomplete") => Some(Ending::Incomplete),
+        Some("cancelled") => Some(Ending::Cancelled),
+        Some("failed") => Some(Ending::Failed),
+        _ => None,
+    };
+    match ending {
+        Some(ending) => Snapshots::default().last(response, ending, &mut notes),
+        None => notes.add(format!("the status is {}, which is no end", response["status"])),
+    }
+    if notes.list.is_empty() { Ok(()) } else { Err(notes.list) }
+}
+
+/// Reads a whole SSE body into frames for [`check_events`], without `[DONE]`. It is strict: LF only,
 /// each frame is an event line, one data line and an empty line, comments stand between frames, `[DONE]` is
 /// last.
 ///
