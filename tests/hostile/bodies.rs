@@ -6,8 +6,8 @@ const BODY: usize = 4 * MIB;
 /// What is refused was never built; a tree of values costs 20 to 200. What is stored is copied besides: into the record,
 /// its pieces, and the pages and the log of sled.
 const TIMES: usize = 9;
-/// What a first request touches for good: code, threads and their stacks.
-const FIRST: usize = 8 * MIB;
+/// What a first request touches for good: code, threads and their stacks; or the validator of the largest schema.
+const FIRST: usize = 10 * MIB;
 
 /// What the body is like, and the status of its answer.
 type Row = (&'static str, fn() -> String, u16);
