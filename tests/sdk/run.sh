@@ -49,7 +49,8 @@ start_server() {
     {
         printf '[server]\nbind = "127.0.0.1:0"\nlog_format = "json"\n'
         printf '[auth]\nclient_keys_env = "SERVER_KEY"\n'
-        printf '[[auth.keys]]\nname = "hooked"\nkey_env = "HOOKED_KEY"\n'
+        # A key for each: the events of the one suite must not find the endpoint of the other, which does not listen yet.
+        printf '[[auth.keys]]\nname = "hooked-%s"\nkey_env = "HOOKED_KEY_%s"\n' python PYTHON node NODE
         webhook python "$HOOK_PORT_PYTHON"
         webhook node "$HOOK_PORT_NODE"
         printf '[providers.demo]\nenabled = true\n'
@@ -78,7 +79,7 @@ provider() {
 
 # Told of one key's responses only: the others end before anybody listens.
 webhook() {
-    printf '[webhooks.%s]\nurl = "http://127.0.0.1:%s/"\nsecret_env = "HOOK_SECRET"\nclients = ["hooked"]\n' "$1" "$2"
+    printf '[webhooks.%s]\nurl = "http://127.0.0.1:%s/"\nsecret_env = "HOOK_SECRET"\nclients = ["hooked-%s"]\n' "$1" "$2" "$1"
 }
 
 free_port() {
@@ -120,7 +121,8 @@ export SEAL_KEY
 # Each suite listens for webhooks itself, at a port that the servers know before.
 HOOK_PORT_PYTHON=$(free_port) HOOK_PORT_NODE=$(free_port)
 HOOK_SECRET=whsec_$(head -c 32 /dev/urandom | base64)
-export HOOK_PORT_PYTHON HOOK_PORT_NODE HOOK_SECRET HOOKED_KEY=client-key-of-webhooks
+export HOOK_PORT_PYTHON HOOK_PORT_NODE HOOK_SECRET
+export HOOKED_KEY_PYTHON=client-key-of-webhooks-python HOOKED_KEY_NODE=client-key-of-webhooks-node
 start_upstream
 start_notebook
 start_server requested

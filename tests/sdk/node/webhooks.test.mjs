@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import OpenAI from "openai";
 import { url } from "./setup.mjs";
 
-const client = new OpenAI({ baseURL: url, apiKey: process.env.HOOKED_KEY, maxRetries: 0 });
+const client = new OpenAI({ baseURL: url, apiKey: process.env.HOOKED_KEY_NODE, maxRetries: 0 });
 const secret = process.env.HOOK_SECRET;
 const told = new Map();
 let news = () => {};

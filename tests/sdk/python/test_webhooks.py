@@ -33,7 +33,7 @@ def events():
 
 @pytest.fixture(scope="module")
 def hooked(client):
-    return client.with_options(api_key=os.environ["HOOKED_KEY"])
+    return client.with_options(api_key=os.environ["HOOKED_KEY_PYTHON"])
 
 
 def until(hooked, events, id):
